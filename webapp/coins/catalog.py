@@ -1,0 +1,130 @@
+"""What can be crawled, in plain data that the crawler and the site both read: no Django, no Scrapy.
+
+`SPIDERS` names each spider and its arguments, `PLANS` each of CoinGecko's plans. A new spider, argument or plan is
+one entry here; its checking, its help text and the messages about wrong values follow from that.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+MAX_PAGE_SIZE = 250  # CoinGecko's; 251 answers 250
+MAX_COINS = 250_000  # ten markets of today's size: paging that goes beyond is paging that never ends
+ORDERS = tuple(f"{by}_{way}" for by in ("id", "market_cap", "volume") for way in ("asc", "desc"))
+
+
+class ArgumentError(ValueError):
+    """A spider's name or argument that cannot be: a sentence that names the allowed values."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One `-a name=value`: `parse` turns the text into the value or raises ValueError, `allowed` says what is valid."""
+
+    parse: Callable[[str], object]
+    allowed: str
+
+
+def _choice(values: tuple[str, ...]) -> Argument:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError
+        return text
+
+    return Argument(parse, f"one of {', '.join(values)}")
+
+
+def _whole(low: int, high: int) -> Argument:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+            raise ValueError
+        return int(text)
+
+    return Argument(parse, f"a whole number from {low} to {high}")
+
+
+def _slug(what: str) -> Argument:
+    def parse(text: str) -> str:
+        if not re.fullmatch(r"[^\s,&=#]+", text):
+            raise ValueError
+        return text
+
+    return Argument(parse, what)
+
+
+def _slugs(what: str) -> Argument:
+    one = _slug(what).parse
+
+    def parse(text: str) -> list[str]:
+        """Sorted and each once: two ways to write one scope are one scope."""
+        return sorted({str(one(part.strip())) for part in text.split(",")})
+
+    return Argument(parse, what)
+
+
+@dataclass(frozen=True)
+class SpiderEntry:
+    """A spider that can be run: its arguments, and the sets of arguments that exclude each other."""
+
+    summary: str
+    arguments: Mapping[str, Argument]
+    narrowing: tuple[str, ...] = ()  # the arguments that make a run see less than the whole source
+    exclusive: tuple[tuple[str, str], ...] = ()
+
+
+SPIDERS: Mapping[str, SpiderEntry] = {
+    "markets": SpiderEntry(
+        summary="CoinGecko's coin markets",
+        arguments={
+            "order": _choice(ORDERS),
+            "per_page": _whole(1, MAX_PAGE_SIZE),
+            "pages": _whole(1, 1_000),
+            "category": _slug("one of CoinGecko's category ids, such as layer-1"),
+            "ids": _slugs("coin ids with commas between them, such as bitcoin,ethereum"),
+        },
+        narrowing=("pages", "category", "ids"),
+        exclusive=(("ids", "pages"), ("ids", "category"), ("ids", "per_page"), ("ids", "order")),
+    ),
+}
+
+
+def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, object]:
+    """`given` (texts by name) as checked values in the catalog's order; ArgumentError says what would be right."""
+    if spider not in SPIDERS:
+        raise ArgumentError(f"There is no spider {spider!r}. Spiders: {', '.join(SPIDERS)}.")
+    entry = SPIDERS[spider]
+    for name in given:
+        if name not in entry.arguments:
+            raise ArgumentError(f"{spider} has no argument {name!r}. Its arguments: {', '.join(entry.arguments)}.")
+    for one, other in entry.exclusive:
+        if one in given and other in given:
+            raise ArgumentError(f"{one} and {other} cannot be given together: leave one out.")
+    values = {}
+    for name, argument in entry.arguments.items():
+        if name in given:
+            try:
+                values[name] = argument.parse(given[name])
+            except ValueError:
+                raise ArgumentError(f"{name}={given[name]} is not valid: {name} is {argument.allowed}.") from None
+    return values
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A way to be CoinGecko's customer: https://www.coingecko.com/en/api/pricing, read in mid-2026."""
+
+    calls_per_minute: int
+    credits_per_month: int | None  # a credit is an answer with status 200; None: not counted
+    url: str = "https://pro-api.coingecko.com/api/v3"
+    key_header: str | None = "x-cg-pro-api-key"
+
+
+PLANS: Mapping[str, Plan] = {
+    # Unstated and by address: 3 a minute are safe, of 6 half are refused.
+    "keyless": Plan(3, None, "https://api.coingecko.com/api/v3", None),
+    "demo": Plan(30, 10_000, "https://api.coingecko.com/api/v3", "x-cg-demo-api-key"),
+    "basic": Plan(250, 100_000),
+    "analyst": Plan(500, 500_000),
+    "lite": Plan(500, 2_000_000),
+    "enterprise": Plan(500, None),  # by contract: COINGECKO_CALLS_PER_MINUTE says how many
+}

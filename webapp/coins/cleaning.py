@@ -1,0 +1,212 @@
+"""Raw values in, stored values or reasons out: what a model field can hold, checked before the database is asked.
+
+A database refuses a whole batch for one bad value (PostgreSQL) or takes what it can never give back (SQLite), so
+each value is checked against its field here. Everything is derived from the model's `_meta`.
+"""
+
+import decimal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import simplejson
+from django.db import connection, models
+
+RAW_LIMIT = 64_000  # characters of a rejected record that are kept
+
+
+class Unfit(ValueError):
+    """A value that its field cannot hold; the text says why, without the value, so that equal reasons are equal."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A record that cannot be stored, and why, a line for each field."""
+
+    coin_id: str  # '' where the record has no id that a coin could be stored under
+    label: str  # the id for people: escaped, cut to 255 characters, '' where it is no text
+    reasons: tuple[str, ...]
+
+
+def printable(value: object, limit: int) -> str:
+    """`value` as one line of ASCII, at most `limit` characters: what an API says cannot forge a log line or a page."""
+    text = str(value)[: limit + 1]
+    escaped = text.encode("unicode_escape").decode("ascii")
+    return escaped if len(escaped) <= limit else escaped[: limit - 3] + "..."
+
+
+def raw_json(record: object) -> str:
+    """A parsed record as JSON again: every digit of its numbers, all else ASCII-escaped, at most 64 kB."""
+    try:
+        text = simplejson.dumps(record, use_decimal=True, allow_nan=True)
+    except RecursionError:
+        text = "(nested too deeply to be written down)"
+    return text[:RAW_LIMIT]
+
+
+def _kind(value: object) -> str:
+    """What a JSON value is called in a reason."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    names = {str: "a text", Decimal: "a number", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return names.get(type(value), type(value).__name__)
+
+
+Check = Callable[[Any], Any]
+
+
+def _check_text(field: models.CharField) -> Check:
+    limit = field.max_length
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str):
+            raise Unfit(f"{_kind(value)}, not a text")
+        if "\0" in value:
+            raise Unfit("has a NUL character, which no database keeps")
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise Unfit("has half a character (a lone surrogate)") from None
+        if limit is not None and len(value) > limit:
+            raise Unfit(f"longer than {limit} characters")
+        return value
+
+    return check
+
+
+def _check_url(field: models.URLField) -> Check:
+    check_text = _check_text(field)
+
+    def check(value: Any) -> str | None:
+        """Anything but an http(s) address (`missing_large.png`) is no picture: null."""
+        if isinstance(value, str) and not value.startswith(("http://", "https://")):
+            return None
+        return check_text(value)
+
+    return check
+
+
+def _check_key(field: models.CharField) -> Check:
+    check_text = _check_text(field)
+
+    def check(value: Any) -> str:
+        if value == "":
+            raise Unfit("empty")
+        return check_text(value)
+
+    return check
+
+
+def _finite(value: Any) -> Decimal:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = Decimal(value)
+    if not isinstance(value, Decimal):
+        raise Unfit(f"{_kind(value)}, not a number")
+    if not value.is_finite():
+        raise Unfit("not a finite number")
+    return value
+
+
+def _check_decimal(field: models.DecimalField) -> Check:
+    whole = field.max_digits - field.decimal_places
+    if connection.vendor == "sqlite":
+        whole -= 1  # one more would be stored, rounded up to another digit, and break every read
+    scale = Decimal(1).scaleb(-field.decimal_places)
+    exact = decimal.Context(prec=field.max_digits, traps=[decimal.InvalidOperation, decimal.Inexact])
+
+    def check(value: Any) -> Decimal:
+        value = _finite(value)
+        if value and value.adjusted() >= whole:
+            raise Unfit(f"more than {whole} digits before the point")
+        try:
+            value.quantize(scale, context=exact)
+        except (decimal.Inexact, decimal.InvalidOperation):
+            raise Unfit(f"more than {field.decimal_places} digits after the point") from None
+        return value
+
+    return check
+
+
+def _check_integer(field: models.IntegerField) -> Check:
+    low, high = connection.ops.integer_field_range(field.get_internal_type())
+
+    def check(value: Any) -> int:
+        value = _finite(value)
+        if not low <= value <= high:
+            raise Unfit(f"not between {low} and {high}")
+        if value != int(value):
+            raise Unfit("not a whole number")
+        return int(value)
+
+    return check
+
+
+def _check_datetime(field: models.DateTimeField) -> Check:
+    def check(value: Any) -> datetime:
+        """ISO 8601 with any offset, as the same instant in UTC; the API's clock is UTC where it names no offset."""
+        if not isinstance(value, str):
+            raise Unfit(f"{_kind(value)}, not a date")
+        try:
+            moment = datetime.fromisoformat(value)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            raise Unfit("not a possible date") from None
+
+    return check
+
+
+def _check(field: models.Field) -> Check:
+    """How a value is checked against `field`; a kind of field without a line here is a mistake in the model."""
+    if field.primary_key:
+        return _check_key(field)
+    for kind, make in (
+        (models.URLField, _check_url),
+        (models.CharField, _check_text),
+        (models.DecimalField, _check_decimal),
+        (models.IntegerField, _check_integer),
+        (models.DateTimeField, _check_datetime),
+    ):
+        if isinstance(field, kind):
+            return make(field)
+    raise TypeError(f"{field} is a {type(field).__name__}: say in webapp/coins/cleaning.py how its values are checked")
+
+
+class Cleaner:
+    """Cleans records for `fields`: what the API sent, under the model's names, becomes values or a Rejection."""
+
+    def __init__(self, fields: list[models.Field]) -> None:
+        self.checks = [(field.name, field.null, _check(field)) for field in fields]
+        self.names = frozenset(field.name for field in fields)
+        self.key = next(field.name for field in fields if field.primary_key)
+
+    def clean(self, record: object) -> dict[str, Any] | Rejection:
+        """A value for every field, null where the record has none; or the reasons why it cannot be stored."""
+        if not isinstance(record, Mapping):
+            return Rejection("", "", (f"record: {_kind(record)}, not an object",))
+        values: dict[str, Any] = {}
+        reasons = []
+        for name, null, check in self.checks:
+            value = record.get(name)
+            if value is None and null:
+                values[name] = None
+                continue
+            try:
+                values[name] = check(value)
+            except Unfit as unfit:
+                reasons.append(f"{name}: {unfit if name in record else self._missing(record)}")
+        if not reasons:
+            return values
+        coin_id = record.get(self.key)
+        label = printable(coin_id, 255) if isinstance(coin_id, str) else ""
+        return Rejection(values.get(self.key, ""), label, tuple(reasons))
+
+    @staticmethod
+    def _missing(record: Mapping[str, Any]) -> str:
+        """Without an id, a name tells one rejected record from the next."""
+        name = record.get("name")
+        return f"missing (in the record named {printable(name, 100)})" if isinstance(name, str) else "missing"

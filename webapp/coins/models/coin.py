@@ -1,0 +1,133 @@
+"""FullCoin, the copy of the market. A field added here needs no other edit, only a migration."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from ..upsert import Upsert, Upserted
+
+IDS_PER_STATEMENT = 500  # SQLite's builds differ in how many parameters a statement may have; all take this many
+
+
+def text(max_length: int) -> models.CharField:
+    return models.CharField(max_length=max_length, null=True, blank=True)
+
+
+def amount() -> models.DecimalField:
+    """30 digits before and 30 after the point: prices run from 1e-18 to 5e13, supplies to 1e25."""
+    return models.DecimalField(max_digits=60, decimal_places=30, null=True, blank=True)
+
+
+def percentage() -> models.DecimalField:
+    """50 digits before and 10 after the point: atl_change_percentage has reached 3.2e46."""
+    return models.DecimalField(max_digits=60, decimal_places=10, null=True, blank=True)
+
+
+def moment() -> models.DateTimeField:
+    return models.DateTimeField(null=True, blank=True)
+
+
+class FullCoinQuerySet(models.QuerySet["FullCoin"]):
+    def upsert(self, rows: Iterable[Mapping[str, Any]], now: datetime | None = None) -> Upserted:
+        """Insert what is new, update what moved forward, leave the rest: one statement for all `rows`.
+
+        A row maps field names to cleaned values, `coin_id` at least; what it does not name is stored as null. A
+        stored row is overwritten where its `last_updated` is not newer and any value differs. Returns the ids that
+        were created, updated, left unchanged, and rejected (with the database's words). Raises ValueError for a name
+        that is no field, OperationalError or InterfaceError where the database fails.
+        """
+        rows = [{"vs_currency": settings.VS_CURRENCY, **row} for row in rows]
+        return _upsert(self.db)(rows, now or timezone.now())
+
+    def mark_seen(self, ids: Collection[str], now: datetime) -> int:
+        """The market has an answer for these coins: they are not missing, whatever became of the answer."""
+        return self.filter(pk__in=ids, missing_since__isnull=False).update(missing_since=None, changed_at=now)
+
+    def mark_missing(self, answered: Collection[str], now: datetime) -> int:
+        """Date all coins that the market did not answer for; returns how many stored coins that are in all."""
+        missing = [pk for pk in self.values_list("pk", flat=True).iterator() if pk not in answered]
+        for start in range(0, len(missing), IDS_PER_STATEMENT):
+            ids = missing[start : start + IDS_PER_STATEMENT]
+            self.filter(pk__in=ids, missing_since__isnull=True).update(missing_since=now, changed_at=now)
+        return len(missing)
+
+    def other_currency(self) -> str | None:
+        """The currency of the stored prices where it is not the configured one."""
+        stored = self.values_list("vs_currency", flat=True).first()
+        return None if stored == settings.VS_CURRENCY else stored
+
+
+class FullCoin(models.Model):
+    """A coin as the market last described it. Its values are the API's; the last group is our own bookkeeping."""
+
+    coin_id = models.CharField(max_length=255, primary_key=True)
+    symbol = text(100)
+    name = text(255)
+    image = models.URLField(max_length=500, null=True, blank=True)
+    # price
+    current_price = amount()
+    high_24h = amount()
+    low_24h = amount()
+    price_change_24h = amount()
+    price_change_percentage_24h = percentage()
+    # size
+    market_cap = amount()
+    market_cap_rank = models.IntegerField(null=True, blank=True)
+    fully_diluted_valuation = amount()
+    total_volume = amount()
+    market_cap_change_24h = amount()
+    market_cap_change_percentage_24h = percentage()
+    # supply
+    circulating_supply = amount()
+    total_supply = amount()
+    max_supply = amount()
+    # extremes
+    ath = amount()
+    ath_change_percentage = percentage()
+    ath_date = moment()
+    atl = amount()
+    atl_change_percentage = percentage()
+    atl_date = moment()
+    # return on investment: both numbers come with up to 17 digits after the point, so both are amounts
+    roi_times = amount()
+    roi_currency = text(100)
+    roi_percentage = amount()
+    last_updated = moment()
+    # bookkeeping
+    vs_currency = models.CharField(max_length=20, help_text="The currency of the prices; one database holds one.")
+    first_seen_at = models.DateTimeField(help_text="When a crawl first stored this coin.")
+    changed_at = models.DateTimeField(help_text="When a crawl last changed this row.")
+    missing_since = models.DateTimeField(
+        null=True, blank=True, help_text="When a complete crawl of the whole market first got no answer for it."
+    )
+
+    BOOKKEEPING = ("vs_currency", "first_seen_at", "changed_at", "missing_since")
+
+    objects = FullCoinQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "coin"
+
+    def __str__(self) -> str:
+        return f"{self.name or self.coin_id} ({(self.symbol or '').upper()})"
+
+    @classmethod
+    def api_fields(cls) -> list[models.Field]:
+        """The fields whose values come from the API, in the model's order."""
+        return [field for field in cls._meta.concrete_fields if field.name not in cls.BOOKKEEPING]
+
+
+@cache
+def _upsert(using: str) -> Upsert:
+    return Upsert(
+        using,
+        values=[*FullCoin.api_fields(), FullCoin._meta.get_field("vs_currency")],
+        version="last_updated",
+        created="first_seen_at",
+        changed="changed_at",
+    )

@@ -1,0 +1,75 @@
+"""RejectedRecord: what could not be stored, kept."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from ..cleaning import Rejection, printable, raw_json
+
+if TYPE_CHECKING:
+    from .run import CrawlRun
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A rejection with the record it speaks of and the page the record stood on."""
+
+    rejection: Rejection
+    record: object
+    page: str
+
+
+class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
+    def keep(self, run: "CrawlRun", refusals: Iterable[Refusal]) -> None:
+        """Open a rejected record for each; one that is open already for its coin and reasons counts one more."""
+        for refusal in refusals:
+            label, reasons = refusal.rejection.label, "\n".join(refusal.rejection.reasons)
+            latest = {"run": run, "page": printable(refusal.page, 100), "raw": raw_json(refusal.record)}
+            kept, is_new = self.get_or_create(
+                status=RejectedRecord.Status.OPEN,
+                fingerprint=hashlib.sha256(f"{label}\n{reasons}".encode()).hexdigest(),
+                defaults={"coin_id": label, "reasons": reasons, **latest},
+            )
+            if not is_new:
+                self.filter(pk=kept.pk).update(count=F("count") + 1, last_seen_at=Now(), **latest)
+
+
+class RejectedRecord(models.Model):
+    """A record that could not be stored, as it was sent, with the reasons; open ones are merged and counted."""
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        RETRIED = "retried"
+        IGNORED = "ignored"
+
+    run = models.ForeignKey(
+        "coins.CrawlRun", on_delete=models.SET_NULL, null=True, help_text="The last run that saw it."
+    )
+    coin_id = models.CharField(max_length=255, blank=True, help_text="Escaped and cut; empty where there was none.")
+    page = models.CharField(max_length=100, help_text="The page it stood on.")
+    raw = models.TextField(help_text="The record as JSON, every digit kept, ASCII-escaped, cut at 64 kB.")
+    reasons = models.TextField(help_text="A line for each field that could not be stored.")
+    # A digest, because reasons can be longer than what PostgreSQL puts into an index.
+    fingerprint = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the coin and the reasons.")
+    status = models.CharField(max_length=20, choices=Status, default=Status.OPEN)
+    count = models.PositiveIntegerField(default=1, help_text="How often it has come.")
+    first_seen_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now())
+
+    objects = RejectedRecordQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "rejected record"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fingerprint"], condition=Q(status="open"), name="one_open_rejection_per_coin_and_reasons"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.coin_id or 'a record without an id'}: {self.reasons.splitlines()[0]}"

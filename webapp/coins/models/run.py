@@ -1,0 +1,228 @@
+"""CrawlRun: what a run asked for, what it got, and what it has proven."""
+
+import socket
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, connections, models, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ..cleaning import Rejection, printable
+from .coin import FullCoin
+from .rejected import Refusal, RejectedRecord
+
+HEARTBEAT_SECONDS = 15
+LOST_AFTER = timedelta(seconds=180)  # without a heartbeat: twelve missed in a row
+
+
+class NotMigrated(Exception):
+    """The database has not the tables that the models describe."""
+
+
+class RunLost(Exception):
+    """The run's row no longer says `running`: another run has taken its place, so nothing more may be written."""
+
+
+class Verdict(models.TextChoices):
+    """What a run has proven, never what it hopes."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+    SKIPPED = "skipped"
+
+
+@dataclass
+class Batch:
+    """Records on their way into the database, by coin id; of a coin that comes twice, the newest."""
+
+    rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    sources: dict[str, tuple[object, str]] = field(default_factory=dict)  # record and page, should the database refuse
+    repeated: set[str] = field(default_factory=set)  # of `rows`: stored by this run before, so counted as duplicates
+    duplicates: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.refusals)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.refusals or self.duplicates)
+
+
+class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
+    def begin(self, spider: str, arguments: Mapping[str, Any], key: str | None = None) -> "CrawlRun":
+        """Start a run and take the spider's lock, or record why not: look at the verdict of the run that comes back.
+
+        `running` has the lock; `skipped` found another run holding it, or a date before which the API wants no
+        requests; `failed` would have mixed currencies. Raises NotMigrated where the tables are not there.
+        """
+        self._check_migrated()
+        if key and self.filter(pk=key).exists():
+            raise ValueError(f"There is a run with the key {key} already: a job id serves once.")
+        self._mark_lost(spider)
+        run = self.model(id=key or new_key(), spider=spider, arguments=arguments, started_at=Now(), heartbeat_at=Now())
+        if resting := self.filter(spider=spider, not_before__gt=Now()).order_by("-not_before").first():
+            run._skip(f"the API asked for no requests before {resting.not_before:%F %T} UTC")
+            return run
+        try:
+            with transaction.atomic(using=self.db):
+                run.verdict = Verdict.RUNNING
+                run.save(force_insert=True)
+        except IntegrityError:
+            run._skip(f"another run of {spider} is under way")
+            return run
+        if currency := FullCoin.objects.other_currency():
+            run.finish(
+                Verdict.FAILED,
+                f"the database holds prices in {currency}, and VS_CURRENCY is {settings.VS_CURRENCY}: one database "
+                f"holds one currency. Set VS_CURRENCY={currency}, or name another database in DATABASE_URL and run "
+                "`python webapp/manage.py migrate` to start over",
+            )
+        return run
+
+    def last_complete(self, spider: str, arguments: Mapping[str, Any]) -> "CrawlRun | None":
+        """The newest run of the same scope that proved itself complete."""
+        scope = self.filter(spider=spider, arguments=arguments, verdict=Verdict.COMPLETE)
+        return scope.order_by("-finished_at").first()
+
+    def _check_migrated(self) -> None:
+        executor = MigrationExecutor(connections[self.db])
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            raise NotMigrated("The database is not migrated: run `python webapp/manage.py migrate` first.")
+
+    def _mark_lost(self, spider: str) -> None:
+        self.filter(spider=spider, verdict=Verdict.RUNNING, heartbeat_at__lt=Now() - LOST_AFTER).update(
+            verdict=Verdict.LOST,
+            reason=f"no sign of life for {LOST_AFTER.seconds} s: its process was killed, or could not reach the database",
+            finished_at=Now(),
+        )
+
+
+def new_key() -> str:
+    return uuid.uuid4().hex
+
+
+def count(help_text: str) -> models.PositiveIntegerField:
+    return models.PositiveIntegerField(default=0, help_text=help_text)
+
+
+class CrawlRun(models.Model):
+    """One run of a spider; while its verdict is `running`, the row is also the lock that keeps others away."""
+
+    id = models.CharField("key", max_length=255, primary_key=True, default=new_key, help_text="scrapyd's job id")
+    spider = models.CharField(max_length=100)
+    arguments = models.JSONField(default=dict, blank=True)
+    node = models.CharField(max_length=255, default=socket.gethostname, help_text="The machine that ran it.")
+    verdict = models.CharField(max_length=20, choices=Verdict, default=Verdict.PENDING)
+    reason = models.TextField(blank=True, help_text="Why the verdict is not complete.")
+    messages = models.TextField(blank=True, help_text="What else is worth knowing, a line each.")
+    # when, by the database's clock
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True, help_text="The run's last sign of life.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True, help_text="The API asked for no requests before this.")
+    # what it asked for
+    pages = count("Pages answered, chunks of coins asked for by id among them.")
+    requests = count("Requests sent, those tried again among them.")
+    credits = count("Answers with status 200, which are what a plan counts.")
+    retries = count("Requests tried again.")
+    throttled = count("Answers that asked to slow down.")
+    # what it got: seen = created + updated + unchanged + duplicates + rejected
+    seen = count("Records in all answers.")
+    created = count("Coins stored for the first time.")
+    updated = count("Coins whose values changed.")
+    unchanged = count("Coins stored already with these values, or with newer ones.")
+    duplicates = count("Later occurrences of a coin in the same run.")
+    rejected = count("Records that could not be stored and are kept as rejected records.")
+    missing = count("Stored coins that the market no longer has, where the whole market was crawled.")
+    filled = models.JSONField(default=list, blank=True, help_text="Fields that had a value in at least one record.")
+
+    objects = CrawlRunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "crawl run"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["spider"], condition=Q(verdict="running"), name="one_running_run_per_spider"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.spider}, {self.verdict}" + (f", {self.started_at:%F %T}" if self.started_at else "")
+
+    def _skip(self, reason: str) -> None:
+        self.verdict, self.reason, self.finished_at = Verdict.SKIPPED, reason, Now()
+        self.save(force_insert=True)
+
+    def beat(self) -> None:
+        """Show life; RunLost where the run is no longer running."""
+        if not self._still_running().update(heartbeat_at=Now()):
+            raise RunLost
+
+    def store(self, batch: Batch, progress: Mapping[str, int]) -> None:
+        """Write a batch and count it, in one transaction: what is counted is stored, and nothing else.
+
+        `progress` are the run's other counters (pages, requests ...) as they stand. Raises RunLost where another
+        run has taken over, OperationalError or InterfaceError where the database fails; then nothing was written.
+        """
+        now = timezone.now()
+        with transaction.atomic():
+            self.beat()
+            result = FullCoin.objects.upsert(batch.rows.values(), now)
+            refusals = [*batch.refusals]
+            for coin_id, error in result.rejected.items():
+                record, page = batch.sources[coin_id]
+                refusals.append(
+                    Refusal(
+                        Rejection(
+                            coin_id, printable(coin_id, 255), (printable(f"the database refused it: {error}", 500),)
+                        ),
+                        record,
+                        page,
+                    )
+                )
+            RejectedRecord.objects.keep(self, refusals)
+            answered = [*batch.rows, *(refusal.rejection.coin_id for refusal in batch.refusals)]
+            FullCoin.objects.mark_seen(answered, now)
+            counted = {
+                "created": len(result.created - batch.repeated),
+                "updated": len(result.updated - batch.repeated),
+                "unchanged": len(result.unchanged - batch.repeated),
+                "duplicates": batch.duplicates - len(result.rejected.keys() & batch.repeated),
+                "rejected": len(refusals),
+            }
+            totals = {name: getattr(self, name) + number for name, number in counted.items()}
+            totals["seen"] = sum(totals.values())
+            self._still_running().update(**totals, **progress)
+        self._take(totals | progress)
+
+    def finish(self, verdict: Verdict, reason: str = "", answered: Collection[str] | None = None, **facts: Any) -> None:
+        """Set the verdict and give up the lock; raises RunLost where another run has taken it.
+
+        `answered` are the ids that a complete run of the whole market has answers for: every other stored coin is
+        marked missing in the same transaction. `facts` are further fields of the row.
+        """
+        with transaction.atomic():
+            self.beat()
+            if answered is not None and verdict == Verdict.COMPLETE:
+                facts["missing"] = FullCoin.objects.mark_missing(answered, timezone.now())
+            self._still_running().update(verdict=verdict, reason=reason, finished_at=Now(), **facts)
+        self.refresh_from_db()
+
+    def _still_running(self) -> models.QuerySet["CrawlRun"]:
+        return CrawlRun.objects.filter(pk=self.pk, verdict=Verdict.RUNNING)
+
+    def _take(self, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)

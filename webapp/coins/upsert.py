@@ -1,0 +1,131 @@
+"""Many rows in one statement: inserted where they are new, updated where they moved forward, left alone otherwise."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, models, transaction
+from django.db.models.options import Options
+
+Row = Mapping[str, Any]
+
+# What a row can be guilty of, on either database and on the way to it. The database's own failures are not a row's.
+ROW_ERRORS = (DatabaseError, ValidationError, ValueError, TypeError, ArithmeticError)
+DATABASE_ERRORS = (OperationalError, InterfaceError)
+
+
+@dataclass
+class Upserted:
+    """What became of the rows of one upsert, by key; `rejected` has the guilty rows' errors."""
+
+    created: set[str] = field(default_factory=set)
+    updated: set[str] = field(default_factory=set)
+    unchanged: set[str] = field(default_factory=set)
+    rejected: dict[str, str] = field(default_factory=dict)
+
+
+class Upsert:
+    """INSERT ... ON CONFLICT DO UPDATE for one model and database, built once from the fields.
+
+    `values` are the fields that rows bring, the primary key among them. A stored row is overwritten where `version`
+    is not older and any of them differs. `created` is stamped when a row is inserted, `changed` when it is written.
+    """
+
+    def __init__(self, using: str, *, values: Sequence[models.Field], version: str, created: str, changed: str) -> None:
+        self.connection = connections[using]
+        self.values = values
+        self.names = frozenset(column.name for column in values)
+        self.key = next(column.name for column in values if column.primary_key)
+        self.version = version
+        meta = values[0].model._meta
+        self.stamps = [meta.get_field(created), meta.get_field(changed)]
+        self.head, self.row, self.tail = self._statement(meta)
+
+    def _statement(self, meta: Options) -> tuple[str, str, str]:
+        """The statement before, in and after its rows."""
+
+        def name(column: models.Field | str) -> str:
+            return self.connection.ops.quote_name(
+                meta.get_field(column).column if isinstance(column, str) else column.column
+            )
+
+        table = self.connection.ops.quote_name(meta.db_table)
+        columns = [name(column) for column in [*self.values, *self.stamps]]
+        values = [name(column) for column in self.values if not column.primary_key]
+        key, version, (created, changed) = name(self.key), name(self.version), map(name, self.stamps)
+        assignments = ", ".join(f"{column} = excluded.{column}" for column in [*values, changed])
+        stored = ", ".join(f"{table}.{column}" for column in values)
+        sent = ", ".join(f"excluded.{column}" for column in values)
+        # Null-safe comparison of whole rows; SQLite has had IS NOT for longer than IS DISTINCT FROM.
+        differs = "IS NOT" if self.connection.vendor == "sqlite" else "IS DISTINCT FROM"
+        return (
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ",
+            f"({', '.join(['%s'] * len(columns))})",
+            f" ON CONFLICT ({key}) DO UPDATE SET {assignments}"
+            f" WHERE (excluded.{version} < {table}.{version}) IS NOT TRUE AND ({stored}) {differs} ({sent})"
+            # A row that was just inserted has both stamps equal; one that was updated was created before.
+            f" RETURNING {key}, {table}.{created} = {table}.{changed}",
+        )
+
+    def __call__(self, rows: Iterable[Row], now: datetime) -> Upserted:
+        """Write `rows`, stamped `now`, in one statement; of rows with the same key, the newest.
+
+        A row that the database will not take is found by halving the batch, inside savepoints, and ends in
+        `rejected`; all others are written. Raises OperationalError and InterfaceError: those are not a row's fault.
+        """
+        newest: dict[str, Row] = {}
+        for row in rows:
+            if not row.keys() <= self.names:
+                raise ValueError(f"no such field: {', '.join(sorted(row.keys() - self.names))}")
+            known = newest.get(row[self.key])
+            if known is None or not is_older(row, known, self.version):
+                newest[row[self.key]] = row
+        result = Upserted()
+        # Sorted, so that concurrent writers lock rows in one order and cannot deadlock.
+        self._write([newest[key] for key in sorted(newest)], now, result)
+        return result
+
+    def _write(self, rows: list[Row], now: datetime, result: Upserted) -> None:
+        if not rows:
+            return
+        try:
+            with transaction.atomic(using=self.connection.alias):
+                returned = dict(self._execute(rows, now))
+        except DATABASE_ERRORS:
+            raise
+        except ROW_ERRORS as error:
+            if len(rows) == 1:
+                result.rejected[rows[0][self.key]] = f"{type(error).__name__}: {error}"
+                return
+            middle = len(rows) // 2
+            self._write(rows[:middle], now, result)
+            self._write(rows[middle:], now, result)
+            return
+        for row in rows:
+            key = row[self.key]
+            if key not in returned:
+                result.unchanged.add(key)
+            elif returned[key]:
+                result.created.add(key)
+            else:
+                result.updated.add(key)
+
+    def _execute(self, rows: list[Row], now: datetime) -> list[tuple[str, bool]]:
+        """The keys of the rows that were written, each with whether it is new."""
+        prepare = [(column.name, column.get_db_prep_save) for column in self.values]
+        stamps = [column.get_db_prep_save(now, self.connection) for column in self.stamps]
+        parameters: list[Any] = []
+        for row in rows:
+            parameters += [to_column(row.get(name), self.connection) for name, to_column in prepare]
+            parameters += stamps
+        with self.connection.cursor() as cursor:
+            cursor.execute(self.head + ", ".join([self.row] * len(rows)) + self.tail, parameters)
+            return cursor.fetchall()
+
+
+def is_older(row: Row, known: Row, version: str) -> bool:
+    """As the statement has it: both dated, and `row` dated before `known`."""
+    new, old = row.get(version), known.get(version)
+    return new is not None and old is not None and new < old
