@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from ..cleaning import Rejection, printable
+from ..upsert import is_older
 from .coin import FullCoin
 from .rejected import Refusal, RejectedRecord
 
@@ -52,6 +53,25 @@ class Batch:
     repeated: set[str] = field(default_factory=set)  # of `rows`: stored by this run before, so counted as duplicates
     duplicates: int = 0
     refusals: list[Refusal] = field(default_factory=list)
+
+    def add(self, row: Mapping[str, Any], record: object, page: str, stored: set[str]) -> bool:
+        """Take a cleaned record; whether it is the first of its coin, by the ids `stored` in this run so far."""
+        coin_id = row["coin_id"]
+        is_first = coin_id not in stored
+        stored.add(coin_id)
+        known = self.rows.get(coin_id)
+        if known is None or not is_older(row, known, "last_updated"):
+            self.rows[coin_id] = row
+            self.sources[coin_id] = record, page
+        if not is_first:
+            self.duplicates += 1
+            if known is None:
+                self.repeated.add(coin_id)
+        return is_first
+
+    def refuse(self, rejection: Rejection, record: object, page: str) -> None:
+        """Take a record that cannot be stored."""
+        self.refusals.append(Refusal(rejection, record, page))
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.refusals)
@@ -160,6 +180,11 @@ class CrawlRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.spider}, {self.verdict}" + (f", {self.started_at:%F %T}" if self.started_at else "")
+
+    @property
+    def coins(self) -> int:
+        """Different coins seen: stored ones, and records that could not be."""
+        return self.seen - self.duplicates
 
     def _skip(self, reason: str) -> None:
         self.verdict, self.reason, self.finished_at = Verdict.SKIPPED, reason, Now()

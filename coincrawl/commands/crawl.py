@@ -1,0 +1,87 @@
+"""`scrapy crawl`, with arguments checked at once, a summary for people and an exit status for programs."""
+
+import argparse
+import logging
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from scrapy.commands import crawl
+from scrapy.exceptions import UsageError
+
+from coincrawl.extensions import RunRecord
+from coincrawl.verdict import EXIT_STATUS
+from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
+from webapp.coins.models import CrawlRun, Verdict
+
+logger = logging.getLogger("coincrawl")
+
+COUNTERS = (
+    "pages",
+    "requests",
+    "seen",
+    "created",
+    "updated",
+    "unchanged",
+    "duplicates",
+    "rejected",
+    "missing",
+)
+
+# Loggers whose INFO is about Scrapy and not about the crawl; `-L DEBUG` shows them all.
+CHATTER = ("scrapy.addons", "scrapy.crawler", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
+LEVELS = {Verdict.COMPLETE: logging.INFO, Verdict.SKIPPED: logging.WARNING, Verdict.PARTIAL: logging.WARNING}
+
+
+class Command(crawl.Command):
+    def long_desc(self) -> str:
+        spiders = "; ".join(f"{name} ({', '.join(entry.arguments)})" for name, entry in SPIDERS.items())
+        return (
+            f"Run a spider and say what it has proven. Spiders and their arguments (-a name=value): {spiders}. "
+            "Exit status: 0 complete, 1 failed or lost, 2 wrong arguments, 3 partial, 75 skipped, 130 interrupted."
+        )
+
+    def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
+        super().process_options(args, opts)
+        if len(args) != 1:
+            raise UsageError(f"Name one spider: scrapy crawl {next(iter(SPIDERS))}", print_help=False)
+        try:
+            parse_arguments(args[0], {name: value for name, value in opts.spargs.items() if name != "_job"})
+        except ArgumentError as error:
+            raise UsageError(str(error), print_help=False) from None
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        if self.settings["LOG_LEVEL"] == "INFO":
+            for name in CHATTER:
+                logging.getLogger(name).setLevel(logging.WARNING)
+        crawler = self._create_crawler(args[0])
+        self.crawler_process.crawl(crawler, **opts.spargs)
+        self.crawler_process.start()
+        record = crawler.get_extension(RunRecord) if crawler.spider else None
+        self.exitcode = report(args[0], record) if record else 1
+
+
+def report(spider: str, record: RunRecord) -> int:
+    """Show the run's table on stderr, write the log's last line, and return the exit status."""
+    if record.run:
+        Console(stderr=True).print(table(record.run))
+    because = f": {record.reason}" if record.reason else ""
+    counts = f" ({', '.join(f'{getattr(record.run, name):,} {name}' for name in COUNTERS)})" if record.run else ""
+    logger.log(LEVELS.get(record.verdict, logging.ERROR), "%s: %s%s%s", spider, record.verdict, because, counts)
+    return EXIT_STATUS[record.verdict]
+
+
+def table(run: CrawlRun) -> Table:
+    """The run in a dozen lines."""
+    table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    rows = {"verdict": run.verdict, "reasons": run.reason, "notes": run.messages}
+    for name in COUNTERS:
+        rows[name] = f"{getattr(run, name):,}"
+    if run.finished_at and run.started_at:
+        rows["time"] = f"{(run.finished_at - run.started_at).total_seconds():,.1f} s"
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, value)
+    return table

@@ -1,0 +1,241 @@
+"""Around a crawl: the run's record with its heartbeat and its verdict, and what a person sees while it goes on."""
+
+import asyncio
+import logging
+import sys
+from time import monotonic
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+from scrapy import Spider, signals
+from scrapy.crawler import Crawler
+from scrapy.exceptions import CloseSpider
+from scrapy.utils.log import get_scrapy_root_handler
+
+from webapp.coins.cleaning import printable
+from webapp.coins.models import CrawlRun, Verdict
+from webapp.coins.models.run import HEARTBEAT_SECONDS, Batch, NotMigrated, RunLost
+from webapp.coins.upsert import DATABASE_ERRORS
+
+from .database import Database, one_line
+from .middlewares import PaceMiddleware
+from .verdict import Evidence, decide
+
+logger = logging.getLogger(__name__)
+
+LOST = "another run has taken over, because this one showed no sign of life for too long"
+
+
+class RunRecord:
+    """The crawl's CrawlRun: takes the spider's lock, beats, stores batches, and sets the verdict at the end.
+
+    `run` is the row (None where the database could not even be asked), `verdict` and `reason` how it ended.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.crawler = crawler
+        self.database = Database()
+        self.run: CrawlRun | None = None
+        self.previous: CrawlRun | None = None  # the last complete run of the same scope
+        self.verdict = Verdict.FAILED
+        self.reason = "the crawl did not start"
+        self.errors = 0
+        self.heart: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        extension = cls(crawler)
+        crawler.signals.connect(extension.opened, signals.spider_opened)
+        crawler.signals.connect(extension.closed, signals.spider_closed)
+        for error in (signals.spider_error, signals.item_error):
+            crawler.signals.connect(extension.count_error, error)
+        return extension
+
+    async def opened(self, spider: Spider) -> None:
+        try:
+            # Without patience: who has mistyped DATABASE_URL should hear so at once.
+            begin = CrawlRun.objects.begin
+            self.run = await self.database.call(begin, spider.name, spider.arguments, spider.key, patience=0)
+        except (NotMigrated, ValueError) as error:
+            self.reason = str(error)
+        except DATABASE_ERRORS as error:
+            self.reason = f"the database cannot be used ({one_line(error)}): check DATABASE_URL"
+        else:
+            self.verdict, self.reason = Verdict(self.run.verdict), self.run.reason
+        if self.verdict != Verdict.RUNNING:
+            raise CloseSpider(self.verdict.value)
+        self.previous = await self.database.call(CrawlRun.objects.last_complete, spider.name, spider.arguments)
+        self.heart = asyncio.create_task(self._beat())
+
+    async def store(self, batch: Batch) -> None:
+        """Write a batch; where that fails for good, the run ends, and says what was not stored."""
+        if self.crawler.spider.ending and self.crawler.spider.ending.verdict != Verdict.PARTIAL:
+            return  # by a batch that could not be stored: the next will not fare better
+        try:
+            await self.database.call(self.run.store, batch, self.progress())
+        except RunLost:
+            self.crawler.spider.end(Verdict.LOST, LOST)
+        except DATABASE_ERRORS as error:
+            self.crawler.spider.end(
+                Verdict.FAILED, f"the database does not answer ({one_line(error)}); what is counted is stored, no more"
+            )
+
+    def progress(self) -> dict[str, int]:
+        """The run's counters of what it has asked for."""
+        stat = self.crawler.stats.get_value
+        return {
+            "pages": self.crawler.spider.pages,
+            "requests": stat("coincrawl/requests", 0),
+            "credits": stat("coincrawl/credits", 0),
+            "retries": stat("retry/count", 0),
+            "throttled": stat("throttled/count", 0),
+        }
+
+    def count_error(self) -> None:
+        self.errors += 1
+
+    async def closed(self, spider: Spider, reason: str) -> None:
+        if self.heart:
+            self.heart.cancel()
+        if self.verdict == Verdict.RUNNING:
+            self.verdict, reasons = self._decide(spider, reason)
+            self.reason = printable("; ".join(reasons), 2_000)
+            await self._finish(spider)
+        await self.database.close()
+
+    def _decide(self, spider: Spider, reason: str) -> tuple[Verdict, list[str]]:
+        if spider.ending:
+            return spider.ending.verdict, [spider.ending.reason]
+        if reason == "shutdown":
+            return Verdict.INTERRUPTED, ["stopped by a signal"]
+        if reason != "finished":
+            return Verdict.PARTIAL, [f"closed early: {reason}"]
+        run, stat = self.run, self.crawler.stats.get_value
+        return decide(
+            Evidence(
+                pages=spider.pages,
+                seen=run.seen,
+                coins=run.coins,
+                rejected=run.rejected,
+                errors=self.errors,
+                doubts=spider.doubts(),
+                dropped=stat("coincrawl/dropped") if run.seen else (),
+                emptied=set(self.previous.filled) - set(stat("coincrawl/filled")) if self.previous else (),
+                coins_before=self.previous.coins if self.previous else None,
+            )
+        )
+
+    async def _finish(self, spider: Spider) -> None:
+        notes = spider.notes()
+        if unknown := self.crawler.stats.get_value("coincrawl/unknown"):
+            notes.append(f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}")
+        try:
+            await self.database.call(
+                self.run.finish,
+                self.verdict,
+                self.reason,
+                answered=spider.answered if spider.whole else None,
+                messages="\n".join(printable(note, 500) for note in notes),
+                not_before=spider.ending.not_before if spider.ending else None,
+                filled=self.crawler.stats.get_value("coincrawl/filled"),
+                patience=5 if spider.ending else 60,
+                **self.progress(),
+            )
+        except RunLost:
+            self.verdict, self.reason = Verdict.LOST, LOST
+        except DATABASE_ERRORS as error:
+            self.verdict = Verdict.FAILED
+            self.reason = f"the database does not answer ({one_line(error)}), so the run will be shown as lost"
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            try:
+                await self.database.call(self.run.beat)
+            except RunLost:
+                self.crawler.spider.end(Verdict.LOST, LOST)
+                return
+            except DATABASE_ERRORS as error:
+                logger.warning("No heartbeat: the database does not answer (%s)", one_line(error))
+
+
+class Progress:
+    """How far the crawl is: on a terminal a bar, in a file or a pipe a line now and then."""
+
+    EVERY = 30.0  # seconds between two lines
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.crawler = crawler
+        self.started = monotonic()
+        self.task: asyncio.Task[None] | None = None
+        self.bar: Bar | None = None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        extension = cls(crawler)
+        crawler.signals.connect(extension.opened, signals.spider_opened)
+        crawler.signals.connect(extension.closed, signals.spider_closed)
+        return extension
+
+    def opened(self, spider: Spider) -> None:
+        self.interval = self.crawler.get_downloader_middleware(PaceMiddleware).interval
+        self.record = self.crawler.get_extension(RunRecord)
+        if self.record.verdict != Verdict.RUNNING:
+            return
+        pages = self._pages_in_all()
+        time = f"; at this pace that takes about {_duration(pages * self.interval)}" if self.interval else ""
+        logger.info("Crawling %s from %s: about %s%s", spider.name, spider.url, _pages(pages), time)
+        if sys.stderr.isatty() and not self.crawler.settings["LOG_FILE"]:
+            self._start_bar()
+        self.task = asyncio.create_task(self._tell())
+
+    def closed(self) -> None:
+        if self.task:
+            self.task.cancel()
+        if self.bar:
+            self.bar.stop()
+            self._send_log_to(sys.stderr)
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(0.25 if self.bar else self.EVERY)
+            done, in_all = self.crawler.spider.pages, self._pages_in_all()
+            if self.bar:
+                self.bar.update(self.bar.task_ids[0], completed=done, total=in_all, words=self._words(done, in_all))
+            else:
+                logger.info("%s", self._words(done, in_all))
+
+    def _words(self, done: int, in_all: int) -> str:
+        elapsed = monotonic() - self.started
+        coins = len(self.crawler.spider.answered)
+        left = (in_all - done) * max(self.interval, elapsed / max(done, 1))
+        rate = f"{coins / elapsed:,.0f} coins/s" if coins > elapsed else f"{60 * coins / elapsed:,.0f} coins/min"
+        return f"{done:,} of {_pages(in_all)}, {coins:,} coins, {rate}, about {_duration(left)} left"
+
+    def _pages_in_all(self) -> int:
+        """As the API's header has it, or else as it was in the last complete run, or else as it usually is."""
+        before = self.record.previous.pages if self.record.previous else None
+        return max(self.crawler.spider.pages_in_all(before), self.crawler.spider.pages)
+
+    def _start_bar(self) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}")
+        self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        self.bar.add_task(self.crawler.spider.name, words="")
+        self.bar.start()
+        self._send_log_to(sys.stderr)  # which is now rich's: log lines go above the bar, not through it
+
+    @staticmethod
+    def _send_log_to(stream: object) -> None:
+        handler = get_scrapy_root_handler()
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stream)
+
+
+def _pages(number: int) -> str:
+    return f"{number:,} page{'' if number == 1 else 's'}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:,.0f} minutes" if seconds >= 90 else f"{seconds:,.0f} s"

@@ -1,0 +1,96 @@
+"""From records to rows: cleaned on the event loop, stored in batches by the database's thread."""
+
+import asyncio
+from typing import Self
+
+from scrapy.crawler import Crawler
+from scrapy.exceptions import DropItem
+
+from webapp.coins.cleaning import Cleaner, Rejection
+from webapp.coins.models import FullCoin
+from webapp.coins.models.run import Batch
+
+from .extensions import RunRecord
+from .items import CoinItem
+
+
+class CleanPipeline:
+    """Turns an item's record into the values of the model's fields, or into its rejection; watches the fields.
+
+    Leaves three stats: `coincrawl/filled`, the fields that had a value; `coincrawl/unknown`, names that the model has
+    no field for; `coincrawl/dropped`, names that the API used to send and that no record had.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.crawler = crawler
+        self.cleaner = Cleaner(FullCoin.api_fields())
+        self.present: set[str] = set()  # names that some record had
+        self.empty = set(self.cleaner.names)  # fields without a value so far
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    def process_item(self, item: CoinItem) -> CoinItem:
+        record = self.crawler.spider.translate(item["record"])
+        if isinstance(record, dict):
+            self.present.update(record)
+        cleaned = self.cleaner.clean(record)
+        if isinstance(cleaned, Rejection):
+            item["rejection"] = cleaned
+        else:
+            item.update(cleaned)
+            self.empty.difference_update([name for name in self.empty if cleaned[name] is not None])
+        return item
+
+    def close_spider(self) -> None:
+        known, names = self.cleaner.names, self.crawler.spider.names
+        stats = {
+            "filled": known - self.empty,
+            "unknown": self.present - known,
+            # By the API's name: three of our fields are one of its.
+            "dropped": {names.get(name, name).partition(".")[0] for name in known - self.present},
+        }
+        for name, fields in stats.items():
+            self.crawler.stats.set_value(f"coincrawl/{name}", sorted(fields))
+
+
+class UpsertPipeline:
+    """Buffers items and stores them in batches; each record is counted once, as what became of it.
+
+    Stored items go on to the feeds; duplicates and rejected records are dropped from them.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.crawler = crawler
+        self.size = crawler.settings.getint("BATCH_SIZE")
+        self.batch = Batch()
+        self.stored: set[str] = set()  # ids this run has put into a batch
+        self.one_at_a_time = asyncio.Lock()
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    async def process_item(self, item: CoinItem) -> CoinItem:
+        record, page = item.pop("record"), item.pop("page")
+        if rejection := item.pop("rejection", None):
+            self.batch.refuse(rejection, record, page)
+            dropped = "; ".join(rejection.reasons)
+        else:
+            dropped = "" if self.batch.add(dict(item), record, page, self.stored) else "a coin that this run has had before"
+        if len(self.batch) >= self.size:
+            await self.flush()
+        if dropped:
+            raise DropItem(dropped, log_level="DEBUG")
+        return item
+
+    async def flush(self) -> None:
+        # Swapped before anything is awaited: items that come meanwhile belong to the next batch.
+        batch, self.batch = self.batch, Batch()
+        if batch:
+            async with self.one_at_a_time:
+                await self.crawler.get_extension(RunRecord).store(batch)
+
+    async def close_spider(self) -> None:
+        await self.flush()

@@ -1,0 +1,88 @@
+"""Scrapy's settings. The environment (and `.env`) is read here and in webapp/settings.py, nowhere else."""
+
+import os
+
+import django
+
+from webapp.coins.catalog import MAX_PAGE_SIZE, PLANS
+from webapp.settings import VS_CURRENCY, env
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+django.setup()  # items are made from a Django model
+
+BOT_NAME = "coincrawl"
+SPIDER_MODULES = ["coincrawl.spiders"]
+COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit status
+
+# The source --------------------------------------------------------------------------------------
+COINGECKO_API_KEY = env.str("COINGECKO_API_KEY", default="").strip()
+COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="demo" if COINGECKO_API_KEY else "keyless")
+if COINGECKO_PLAN not in PLANS:
+    raise SystemExit(f"COINGECKO_PLAN={COINGECKO_PLAN} is not a plan. Plans: {', '.join(PLANS)}.")
+BASE_API_URL = env.str("BASE_API_URL", default=PLANS[COINGECKO_PLAN].url).rstrip("/")
+VS_CURRENCY = VS_CURRENCY
+# An empty User-Agent is answered with 403, and so may be one that says nothing.
+USER_AGENT = "coincrawl (a Scrapy project that keeps a copy of the coin market)"
+
+# Pace: the plan's limit, spread evenly; AutoThrottle may slow it down, nothing may speed it up --------
+CALLS_PER_MINUTE = env.float("COINGECKO_CALLS_PER_MINUTE", default=float(PLANS[COINGECKO_PLAN].calls_per_minute))
+CONCURRENT_REQUESTS = 32  # those that wait for their turn count too
+CONCURRENT_REQUESTS_PER_DOMAIN = 8
+AUTOTHROTTLE_ENABLED = True
+AUTOTHROTTLE_START_DELAY = 0.0  # s; Scrapy's 5 would cost a short crawl more than the crawl
+AUTOTHROTTLE_TARGET_CONCURRENCY = 8.0  # as many as may be in flight: it waits only where answers get slow
+AUTOTHROTTLE_MAX_DELAY = 1.0  # s; a longer one would hold up a stop, and the pace is kept elsewhere
+DOWNLOAD_DELAY_JITTER = 0.0
+
+# Trying again --------------------------------------------------------------------------------------
+RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; BackOffMiddleware does
+RETRY_TIMES = 5
+RETRY_BACKOFF_BASE = env.float("RETRY_BACKOFF_BASE", default=2.0)  # s: about 2, 4, 8, 16, 32
+DOWNLOAD_TIMEOUT = 60  # s; a page takes one or two
+
+# Safety: nothing but the API is asked, and nothing but the API is let in ------------------------------
+TELNETCONSOLE_ENABLED = False
+REMOTE_CONTROL_ENABLED = False  # would run code sent over HTTP
+REDIRECT_ENABLED = False  # would carry the key to wherever it leads
+METAREFRESH_ENABLED = False
+COOKIES_ENABLED = False
+ROBOTSTXT_OBEY = False  # an API, asked by its own rules
+REFERER_ENABLED = False
+DOWNLOAD_VERIFY_CERTIFICATES = True
+DOWNLOAD_HANDLERS = {"data": None, "file": None, "ftp": None, "s3": None}
+DOWNLOAD_MAXSIZE = 64 * 1024 * 1024  # bytes, unpacked; the longest answer, /coins/list, has about 2 MB
+DOWNLOAD_WARNSIZE = 0
+HTTPERROR_ALLOW_ALL = True  # BackOffMiddleware has judged every answer before a spider sees it
+DEFAULT_REQUEST_HEADERS = {"Accept": "application/json"}
+
+# Components ------------------------------------------------------------------------------------------
+DOWNLOADER_MIDDLEWARES = {
+    "coincrawl.middlewares.BackOffMiddleware": 560,  # above HttpCompression, so that it judges what was unpacked
+    "coincrawl.middlewares.PaceMiddleware": 940,
+    "coincrawl.middlewares.OriginMiddleware": 950,  # the last before the wire
+    "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,  # knows hosts only, and lets retries pass
+}
+ITEM_PIPELINES = {
+    "coincrawl.pipelines.CleanPipeline": 300,
+    "coincrawl.pipelines.UpsertPipeline": 800,
+}
+EXTENSIONS = {
+    "coincrawl.extensions.RunRecord": 100,
+    "coincrawl.extensions.Progress": 200,
+    "scrapy.extensions.logstats.LogStats": None,  # Progress says it in coins, pages and time left
+}
+# A page's rows are buffered until they are stored; this bounds the pages that wait for the database.
+SCRAPER_SLOT_MAX_ACTIVE_SIZE = 500_000  # bytes
+BATCH_SIZE = MAX_PAGE_SIZE  # coins in one statement: a page, so that what was answered is soon stored
+
+# Output ------------------------------------------------------------------------------------------------
+LOG_LEVEL = "INFO"
+LOG_VERSIONS: list[str] = []  # `scrapy version -v` has them
+STATS_DUMP = False  # the summary says it, and CrawlRun keeps it
+FEED_EXPORT_ENCODING = "utf-8"
+FEED_EXPORTERS = {
+    "json": "coincrawl.items.ExactJsonItemExporter",
+    "jsonlines": "coincrawl.items.ExactJsonLinesItemExporter",
+    "jsonl": "coincrawl.items.ExactJsonLinesItemExporter",
+    "jl": "coincrawl.items.ExactJsonLinesItemExporter",
+}

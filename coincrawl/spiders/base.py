@@ -1,0 +1,201 @@
+"""PaginatedSpider: everything that spiders of page after page have in common."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import scrapy
+from scrapy import signals
+from scrapy.crawler import Crawler
+from scrapy.exceptions import DontCloseSpider
+from scrapy.http import Request, Response
+from twisted.python.failure import Failure
+
+from coincrawl.items import CoinItem
+from coincrawl.pagination import PageNumber
+from webapp.coins.catalog import SPIDERS, parse_arguments
+from webapp.coins.models import Verdict
+
+MOST_BROKEN_IN_A_ROW = 3  # pages; then the source is down, and asking on would only hammer it
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a run is to end before it is done."""
+
+    verdict: Verdict
+    reason: str
+    not_before: datetime | None = None
+
+
+class PaginatedSpider(scrapy.Spider):
+    """Follows a pagination to its end, yields what it finds, and remembers what that proves.
+
+    A subclass names its source (`url`), where its collection lies (`collection`) and its pagination; where its
+    records name things differently from FullCoin, `names` says so. It may prove more than that the end was seen by
+    `steps`, and refine `doubts` and `notes` by it.
+    """
+
+    pagination: PageNumber
+    names: Mapping[str, str] = {}  # by field: the record's key, or `a.b` for the key b of the object a
+    typical_records = 0  # for a first guess at the time left
+
+    def __init__(self, _job: str | None = None, **arguments: str) -> None:
+        """`arguments` as the catalog has them, ArgumentError otherwise; `_job` is scrapyd's key for the run."""
+        super().__init__()
+        self.key = _job
+        self.arguments = parse_arguments(self.name, arguments)
+        self.ending: Ending | None = None
+        self.answered: set[str] = set()  # ids in the records of all answers
+        self.pages = 0  # answered
+        self.broken: list[tuple[Request, str]] = []  # what stayed broken, and why
+        self.broken_in_a_row = 0
+        self.end_seen = False
+        self.paging_fault = ""  # why paging was ended before its end
+        self.expected_pages: int | None = None
+        self.steps_left = iter(self.steps())
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        crawler.signals.connect(spider.take_next_step, signals.spider_idle)
+        return spider
+
+    # What a subclass says ------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The source's address: nothing is asked for at another origin."""
+        raise NotImplementedError
+
+    @property
+    def collection(self) -> str:
+        """The address whose pages are followed."""
+        raise NotImplementedError
+
+    def secret_headers(self) -> Mapping[str, str]:
+        """What is added to a request at the last moment and never logged."""
+        return {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether no argument narrows the run to a part of the source."""
+        return not any(name in self.arguments for name in SPIDERS[self.name].narrowing)
+
+    def steps(self) -> Iterable[Any]:
+        """Functions that return requests, each called when all requests before have been answered."""
+        return ()
+
+    def doubts(self) -> list[str]:
+        """Why this run may not have seen all there is; empty where it can prove that it has."""
+        broken = [f"{self.label(request)} stayed broken: {cause}" for request, cause in self.broken]
+        if len(broken) > MOST_BROKEN_IN_A_ROW:
+            broken[MOST_BROKEN_IN_A_ROW:] = [f"{len(broken) - MOST_BROKEN_IN_A_ROW} more stayed broken"]
+        return [*broken, *filter(None, [self.paging_fault])]
+
+    def notes(self) -> list[str]:
+        """What else is worth knowing."""
+        return []
+
+    def pages_in_all(self, before: int | None) -> int:
+        """About how many pages this run will ask for; `before` were in the last complete run of the same scope."""
+        if self.pagination.limit:
+            return self.pagination.limit
+        return self.expected_pages or before or -(-self.typical_records // self.pagination.size)
+
+    # How it goes ---------------------------------------------------------------------------------
+
+    async def start(self) -> AsyncIterator[Request]:
+        yield self.asked(self.pagination.first(self.collection), self.parse)
+
+    def asked(self, request: Request, callback: Any) -> Request:
+        return request.replace(callback=callback, errback=self.give_up)
+
+    def parse(self, response: Response) -> Iterator[Request | CoinItem]:
+        rows = response.meta["rows"]
+        page = response.meta["page"]
+        self.pages += 1
+        self.broken_in_a_row = 0
+        if page == 1 and (expected := self.pagination.expected(response)) > 1:
+            self.expected_pages = expected
+        is_news = self.take(rows)
+        if not rows:
+            self.end_seen = True
+        elif not is_news:
+            self.paging_fault = f"page {page} brought nothing new, so paging ended there"
+        elif page >= self.pagination.cap:
+            self.paging_fault = f"paging had no end at page {page}, and is cut there"
+        # Requests first: the next page is on its way while this one is stored.
+        yield from self.follow(response.request, response)
+        yield from self.items(rows, str(page))
+
+    def follow(self, request: Request, response: Response | None) -> Iterator[Request]:
+        if not self.paging_fault:
+            rows = response and response.meta["rows"]
+            for following in self.pagination.next(request, response, rows):
+                yield self.asked(following, self.parse)
+
+    def give_up(self, failure: Failure) -> Iterator[Request]:
+        """A request has come to nothing: the others go on, and the verdict hears of it."""
+        if self.ending or not self.crawler.crawling:
+            return
+        request, cause = failure.request, str(failure.value) or failure.type.__name__
+        if not self.crawler.stats.get_value("downloader/response_count"):
+            self.end(Verdict.FAILED, cause)  # nothing has ever answered, so nothing else will
+            return
+        self.broken.append((request, cause))
+        self.broken_in_a_row += 1
+        if self.broken_in_a_row >= MOST_BROKEN_IN_A_ROW:
+            self.paging_fault = f"{self.broken_in_a_row} pages in a row stayed broken, so paging ended there"
+        if "page" in request.meta:
+            yield from self.follow(request, None)
+
+    def take(self, rows: list[Any]) -> bool:
+        """Remember the ids in `rows`; whether one of them is new."""
+        before = len(self.answered)
+        self.answered.update(self.ids(rows))
+        return len(self.answered) > before
+
+    def ids(self, rows: list[Any]) -> Iterator[str]:
+        key = self.names.get("coin_id", "coin_id")
+        for row in rows:
+            if isinstance(row, dict) and isinstance(coin_id := row.get(key), str):
+                yield coin_id
+
+    def items(self, rows: list[Any], page: str) -> Iterator[CoinItem]:
+        for row in rows:
+            yield CoinItem(record=row, page=page)
+
+    def translate(self, record: Any) -> Any:
+        """A record under the names of FullCoin's fields."""
+        if not isinstance(record, dict):
+            return record
+        translated = dict(record)
+        for field, path in self.names.items():
+            key, _, inner = path.partition(".")
+            if key in record:
+                value = record[key]
+                translated[field] = value.get(inner) if inner and isinstance(value, dict) else value
+        for path in self.names.values():
+            translated.pop(path.partition(".")[0], None)
+        return translated
+
+    def label(self, request: Request) -> str:
+        """What a request asks for, in words."""
+        return request.meta.get("label") or f"page {request.meta['page']}"
+
+    def take_next_step(self) -> None:
+        """When nothing is under way: ask for what would complete the proof, or let the spider close."""
+        for step in self.steps_left if not self.ending else ():
+            if requests := list(step()):
+                for request in requests:
+                    self.crawler.engine.crawl(request)
+                raise DontCloseSpider
+
+    def end(self, verdict: Verdict, reason: str, not_before: datetime | None = None) -> None:
+        """End the run early; the first reason counts."""
+        if self.ending is None:
+            self.ending = Ending(verdict, reason, not_before)
+            self.ended = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=verdict.value))

@@ -1,0 +1,54 @@
+"""From what a run has seen to what it may claim. Pure: numbers and reasons in, a verdict out."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from webapp.coins.models import Verdict
+
+SHRINKAGE = 0.80  # of the last complete run's coins; fewer are not believed
+REJECTED_SHARE = 0.01  # of what was seen; fewer rejected records do not spoil a run
+ENOUGH_TO_JUDGE_FIELDS = 250  # records; a handful of coins may well share an empty field
+
+EXIT_STATUS = {
+    Verdict.COMPLETE: 0,
+    Verdict.FAILED: 1,
+    Verdict.LOST: 1,
+    Verdict.PARTIAL: 3,
+    Verdict.SKIPPED: 75,  # EX_TEMPFAIL: try again later
+    Verdict.INTERRUPTED: 130,
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run that was not cut short has to show."""
+
+    pages: int
+    seen: int
+    coins: int  # different ones
+    rejected: int
+    errors: int = 0  # exceptions in our own code
+    doubts: Sequence[str] = ()  # the spider's reasons why this may not be everything
+    dropped: Collection[str] = ()  # fields that no record had
+    emptied: Collection[str] = ()  # fields without a single value, unlike in the last complete run
+    coins_before: int | None = None  # in the last complete run of the same scope
+
+
+def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
+    """The verdict, and the reasons where it is not `complete`."""
+    reasons = list(evidence.doubts)
+    if evidence.pages == 0:
+        return Verdict.FAILED, reasons or ["no page was answered"]
+    if evidence.errors:
+        reasons.append(f"{evidence.errors} errors in coincrawl itself, with tracebacks in the log")
+    if evidence.seen == 0:
+        reasons.append("the API returned no coins at all")
+    if evidence.rejected > evidence.seen * REJECTED_SHARE:
+        reasons.append(f"{evidence.rejected} of {evidence.seen} records were rejected")
+    if evidence.dropped:
+        reasons.append(f"the API no longer sends {', '.join(sorted(evidence.dropped))}")
+    if evidence.emptied and evidence.seen >= ENOUGH_TO_JUDGE_FIELDS:
+        reasons.append(f"empty in every record: {', '.join(sorted(evidence.emptied))}")
+    if evidence.coins_before and evidence.coins < evidence.coins_before * SHRINKAGE:
+        reasons.append(f"{evidence.coins} coins, where the last complete run had {evidence.coins_before}")
+    return (Verdict.PARTIAL if reasons else Verdict.COMPLETE), reasons

@@ -1,0 +1,18 @@
+"""A stand-in for CoinGecko, faithful where it matters to a crawler: in order, paging, headers, errors and extremes.
+
+    with FakeAPI(Market(coins=1_000)) as api:
+        api.fault(answers.rate_limited(retry_after=1), page=2)
+        ...                     # crawl api.url
+        api.requests            # what was asked, in order
+
+`Market` is the data and what a test may do to it, `FakeAPI` the server with its rules, `answers` what goes wrong.
+`python -m tests.fake_api --help` runs it by itself. The standard library is all it needs.
+"""
+
+from . import answers
+from .answers import Answer
+from .market import Market
+from .records import Number
+from .server import FakeAPI, Request
+
+__all__ = ["Answer", "FakeAPI", "Market", "Number", "Request", "answers"]

@@ -1,0 +1,118 @@
+"""What the API can answer besides data. Bodies and headers have the shapes that CoinGecko and its front have sent.
+
+Give one to `FakeAPI.fault()`. Those that a test needs to time are functions, the others constants.
+"""
+
+import gzip
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+JSON = {"content-type": "application/json; charset=utf-8"}
+HTML = {"content-type": "text/html; charset=UTF-8"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer. It is gzipped where the client takes gzip, unless it names a content-encoding itself."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
+    delay: float = 0.0  # seconds before it is sent; nothing is sent once the server closes
+    close: bool = False  # hang up without a word, after the delay
+
+
+def data(text: str, **headers: str) -> Answer:
+    return Answer(body=text.encode(), headers=JSON | headers)
+
+
+def error(status: int, body: Any, **headers: str) -> Answer:
+    text = json.dumps(body, separators=(",", ":"))
+    return Answer(status, text.encode(), JSON | {"cache-control": "no-cache"} | headers)
+
+
+def status_error(status: int, code: int, message: str) -> Answer:
+    return error(status, {"status": {"error_code": code, "error_message": message}})
+
+
+def page_of_html(status: int, title: str, text: str, **headers: str) -> Answer:
+    body = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{text}</h1></body></html>\n"
+    return Answer(status, body.encode(), HTML | headers)
+
+
+# Too many calls, in every form seen.
+_EXCEEDED = {
+    "status": {
+        "error_code": 429,
+        "error_message": "You've exceeded the Rate Limit. Please visit https://www.coingecko.com/en/api/pricing "
+        "to subscribe to our API plans for higher rate limits.",
+    }
+}
+
+
+def rate_limited(retry_after: int | str = 30) -> Answer:
+    """429 with Retry-After: seconds, or an HTTP date."""
+    return error(429, _EXCEEDED, **{"retry-after": str(retry_after)})
+
+
+def rate_limited_until(moment: datetime) -> Answer:
+    """429 that names the moment in x-ratelimit-reset instead."""
+    return error(429, _EXCEEDED, **{"x-ratelimit-reset": f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S %z}"})
+
+
+def cloudflare_limited(retry_after: int = 30) -> Answer:
+    """429 from the front: a page of HTML."""
+    title = "Access denied | api.coingecko.com used Cloudflare to restrict access"
+    return page_of_html(429, title, "Error 1015: You are being rate limited", **{"retry-after": str(retry_after)})
+
+
+RATE_LIMITED = error(429, _EXCEEDED)  # names no time
+RATE_LIMITED_IN_A_200 = error(200, _EXCEEDED)
+CREDITS_SPENT = status_error(429, 10006, "You've reached 10,000 calls limit. Please upgrade your API plan.")
+
+# Keys and clients.
+NO_USER_AGENT = status_error(
+    403,
+    403,
+    "Please add a descriptive User-Agent to your request. For higher rate limits & stable integration, please "
+    "subscribe to our API plans: https://www.coingecko.com/en/api/pricing .",
+)
+KEY_MISSING = status_error(401, 10002, "API Key Missing. Please use the right authentication method.")
+NOT_IN_PLAN = status_error(401, 10005, "This request is limited to PRO API subscribers.")
+
+
+def _wrong_host(code: int, key: str, wrong: str, right: str) -> Answer:
+    message = f"If you are using {key} API key, please change your root URL from {wrong} to {right}"
+    return error(400, {"error_code": code, "status": {"error_message": message}})
+
+
+PRO_KEY_AT_PUBLIC_HOST = _wrong_host(10010, "Pro", "api.coingecko.com", "pro-api.coingecko.com")
+DEMO_KEY_AT_PRO_HOST = _wrong_host(10011, "Demo", "pro-api.coingecko.com", "api.coingecko.com")
+
+# Requests that make no sense.
+NO_CURRENCY = error(422, {"error": "Missing parameter vs_currency"})
+WRONG_CURRENCY = error(400, {"error": "invalid vs_currency"})
+NO_SUCH_CATEGORY = error(404, {"error": "category not found"})
+NO_SUCH_PATH = error(404, {"error": "Incorrect path. Please check https://docs.coingecko.com/"})
+URL_TOO_LONG = page_of_html(414, "414 Request-URI Too Large", "414 Request-URI Too Large")
+
+# The server's own trouble.
+SERVER_ERROR = error(500, {"status": 500, "error": "Internal Server Error"})
+BAD_GATEWAY = page_of_html(502, "api.coingecko.com | 502: Bad gateway", "Bad gateway")
+UNAVAILABLE = page_of_html(503, "503 Service Temporarily Unavailable", "503 Service Temporarily Unavailable")
+
+# Answers that are broken on the way.
+EMPTY = Answer()
+CUT_JSON = Answer(body=b'[{"id":"bitcoin","symbol":"btc","name":"Bit')
+CUT_GZIP = Answer(body=gzip.compress(b"[]" * 1_000, mtime=0)[:-12], headers=JSON | {"content-encoding": "gzip"})
+FALSE_GZIP = Answer(body=b"[]", headers=JSON | {"content-encoding": "gzip"})  # says gzip and is plain
+HUNG_UP = Answer(close=True)
+HANGS = Answer(delay=math.inf, close=True)  # until the client gives up or the server closes
+
+
+def redirect(url: str, status: int = 302) -> Answer:
+    return Answer(status, headers=HTML | {"location": url})

@@ -1,0 +1,224 @@
+"""The fake API: what it demands, what it answers, and what a test tells it to answer instead."""
+
+import json
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self, TextIO
+from urllib.parse import parse_qsl, urlsplit
+
+from . import answers
+from .answers import Answer
+from .market import CATEGORIES, ORDERS, Market
+from .wire import Server
+
+BASE = "/api/v3"
+MAX_PER_PAGE = 250
+MAX_IDS = 250
+MAX_URL = 8_190  # bytes
+CURRENCIES = {"usd", "eur", "gbp", "jpy", "btc", "eth"}  # one market for them all: the numbers are the same
+PLANS = ("keyless", "demo", "pro")
+DEMO_KEY, PRO_KEY = "x-cg-demo-api-key", "x-cg-pro-api-key"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked and how it went."""
+
+    time: float  # time.monotonic(), which all processes of a machine share
+    method: str
+    path: str  # below /api/v3
+    params: dict[str, str]
+    headers: dict[str, str]  # names in lower case
+    status: int  # 0 where the API hangs up without an answer
+
+
+@dataclass
+class Fault:
+    """What to answer instead, to which requests, how often."""
+
+    answer: Answer | Mapping[str, object]
+    path: str | None
+    page: int | None
+    ids: str | None
+    times: float
+    after: int
+
+    def takes(self, path: str, params: Mapping[str, str]) -> bool:
+        """Whether this request is the fault's to answer; counts down."""
+        if (
+            self.times <= 0
+            or self.path not in (None, path)
+            or (self.page is not None and params.get("page", "1") != str(self.page))
+            or (self.ids is not None and self.ids not in params.get("ids", "").split(","))
+        ):
+            return False
+        if self.after:
+            self.after -= 1
+            return False
+        self.times -= 1
+        return True
+
+
+class FakeAPI:
+    """CoinGecko's API at `url` while the context lasts; `requests` is the log, `market` the data.
+
+    plan, key: "keyless" asks for no key, "demo" and "pro" for `key` in their own header.
+    total: the `total` header is "exact", "absent" (and `per-page` with it), "half", "double", or the text given.
+    calls_per_minute: how many calls, failed ones included, a sliding `window` of seconds may hold.
+    pages: serve the recorded pages of this directory instead of a made market.
+    log: a text file that gets one JSON line per request.
+    """
+
+    def __init__(
+        self,
+        market: Market | None = None,
+        *,
+        total: str = "exact",
+        plan: str = "keyless",
+        key: str | None = None,
+        calls_per_minute: int | None = None,
+        window: float = 60.0,
+        pages: Path | None = None,
+        port: int = 0,
+        log: TextIO | None = None,
+    ) -> None:
+        if plan not in PLANS:
+            raise ValueError(f"plan is {plan!r} and must be one of {', '.join(PLANS)}")
+        if plan != "keyless" and not key:
+            raise ValueError(f"the {plan} plan needs a key")
+        if market and pages:
+            raise ValueError("market and pages exclude each other")
+        self.market = Market.recorded(pages) if pages else market or Market()
+        self.requests: list[Request] = []
+        self._total, self._plan, self._key = total, plan, key
+        self._calls_per_minute, self._window = calls_per_minute, window
+        self._port, self._log = port, log
+        self._faults: list[Fault] = []
+        self._calls: deque[float] = deque()
+        self._news = threading.Condition()  # guards the log, the faults and the calls
+
+    def __enter__(self) -> Self:
+        self._server = Server(self._port, self.answer)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}{BASE}"
+        # The interval is how long closing takes.
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def fault(
+        self,
+        answer: Answer | Mapping[str, object],
+        *,
+        path: str | None = "/coins/markets",
+        page: int | None = None,
+        ids: str | None = None,
+        times: float = 1,
+        after: int = 0,
+    ) -> None:
+        """Answer the next `times` matching requests (math.inf: all) with this, once `after` of them have passed.
+
+        The answer is an Answer, or parameters that take the place of the request's own: {"page": 1} gives page 1,
+        whatever page was asked for. `ids` is an id the request must ask for, None as a path is any path. The first of
+        several faults that match answers, and the others do not count the request.
+        """
+        with self._news:
+            self._faults.append(Fault(answer, path, page, ids, times, after))
+
+    def wait_for(self, requests: int, timeout: float = 30.0) -> None:
+        """Return when so many requests are in the log."""
+        with self._news:
+            if not self._news.wait_for(lambda: len(self.requests) >= requests, timeout):
+                raise TimeoutError(f"{len(self.requests)} of {requests} requests came within {timeout} s")
+
+    def answer(self, method: str, target: str, headers: dict[str, str]) -> Answer:
+        """The answer to one request, which by then is in the log."""
+        now = time.monotonic()
+        url = urlsplit(target)
+        params = dict(parse_qsl(url.query, keep_blank_values=True))
+        path = url.path.removeprefix(BASE)
+        with self._news:
+            wait = self._seconds_to_wait(now)
+            fault = next((fault.answer for fault in self._faults if fault.takes(path, params)), {})
+        if isinstance(fault, Answer):
+            answer = fault
+        elif len(target) > MAX_URL:
+            answer = answers.URL_TOO_LONG
+        elif refusal := self._refusal(headers):
+            answer = refusal
+        elif wait:
+            answer = answers.rate_limited(math.ceil(wait))
+        else:
+            answer = self._serve(url.path, params | {name: str(value) for name, value in fault.items()})
+        request = Request(now, method, path, params, headers, 0 if answer.close else answer.status)
+        with self._news:
+            self.requests.append(request)
+            if self._log:
+                print(json.dumps(asdict(request)), file=self._log, flush=True)
+            self._news.notify_all()
+        return answer
+
+    def _seconds_to_wait(self, now: float) -> float:
+        """Counts the call; how long until one would be let through, 0 for this one."""
+        if self._calls_per_minute is None:
+            return 0
+        while self._calls and self._calls[0] <= now - self._window:
+            self._calls.popleft()
+        self._calls.append(now)
+        if len(self._calls) <= self._calls_per_minute:
+            return 0
+        return self._calls[-self._calls_per_minute] + self._window - now
+
+    def _refusal(self, headers: Mapping[str, str]) -> Answer | None:
+        if not headers.get("user-agent", "").strip():
+            return answers.NO_USER_AGENT
+        if self._plan == "pro":
+            if DEMO_KEY in headers:
+                return answers.DEMO_KEY_AT_PRO_HOST
+            return None if headers.get(PRO_KEY) == self._key else answers.KEY_MISSING
+        if PRO_KEY in headers:
+            return answers.PRO_KEY_AT_PUBLIC_HOST
+        if self._plan == "demo" and headers.get(DEMO_KEY) != self._key:
+            return answers.KEY_MISSING
+        return None
+
+    def _serve(self, path: str, params: Mapping[str, str]) -> Answer:
+        if path == f"{BASE}/coins/markets":
+            return self._markets(params)
+        if path == f"{BASE}/coins/list":
+            return answers.data(self.market.listing())
+        if path == f"{BASE}/ping":
+            return answers.data('{"gecko_says":"(V3) To the Moon!"}')
+        return answers.NO_SUCH_PATH
+
+    def _markets(self, params: Mapping[str, str]) -> Answer:
+        if not params.get("vs_currency"):
+            return answers.NO_CURRENCY
+        if params["vs_currency"] not in CURRENCIES:
+            return answers.WRONG_CURRENCY
+        category = params.get("category") or None
+        if category and category not in CATEGORIES:
+            return answers.NO_SUCH_CATEGORY
+        per_page = min(_positive(params.get("per_page"), 100), MAX_PER_PAGE)
+        rows, count = self.market.page(
+            params["order"] if params.get("order") in ORDERS else "market_cap_desc",
+            _positive(params.get("page"), 1),
+            per_page,
+            ids=params["ids"].split(",")[:MAX_IDS] if params.get("ids") else None,
+            category=category,
+            rehypothecated=params.get("include_rehypothecated") == "true",
+        )
+        counts = {"exact": str(count), "half": str(count // 2), "double": str(count * 2)}
+        hints = {"total": counts.get(self._total, self._total), "per-page": str(per_page)}
+        return answers.data(f"[{','.join(rows)}]", **({} if self._total == "absent" else hints))
+
+
+def _positive(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdecimal() and int(text) else default
