@@ -175,15 +175,14 @@ class Progress:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         extension = cls(crawler)
-        crawler.signals.connect(extension.opened, signals.spider_opened)
+        crawler.signals.connect(extension.started_crawling, signals.engine_started)
         crawler.signals.connect(extension.closed, signals.spider_closed)
         return extension
 
-    def opened(self, spider: Spider) -> None:
+    def started_crawling(self) -> None:
+        spider = self.crawler.spider
         self.interval = self.crawler.get_downloader_middleware(PaceMiddleware).interval
         self.record = self.crawler.get_extension(RunRecord)
-        if self.record.verdict != Verdict.RUNNING:
-            return
         pages = self._pages_in_all()
         time = f"; at this pace that takes about {_duration(pages * self.interval)}" if self.interval else ""
         logger.info("Crawling %s from %s: about %s%s", spider.name, spider.url, _pages(pages), time)

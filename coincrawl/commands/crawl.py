@@ -51,6 +51,8 @@ class Command(crawl.Command):
             raise UsageError(str(error), print_help=False) from None
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        # What the handler would not show need not be written: at INFO that is a line of DEBUG for each coin.
+        logging.getLogger("scrapy").setLevel(self.settings["LOG_LEVEL"])
         if self.settings["LOG_LEVEL"] == "INFO":
             for name in CHATTER:
                 logging.getLogger(name).setLevel(logging.WARNING)
