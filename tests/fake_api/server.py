@@ -106,7 +106,7 @@ class FakeAPI:
         self._server = Server(self._port, self.answer)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}{BASE}"
         # The interval is how long closing takes.
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

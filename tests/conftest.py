@@ -1,0 +1,64 @@
+"""What tests share: the test database under its URL, a fake API, and `crawl`, which is `scrapy crawl` as a user runs it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from tests.fake_api import FakeAPI, Market
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 120  # seconds that a crawl may take before it counts as hung
+
+Crawl = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    """A file for SQLite, because crawls are processes of their own and look into the same database."""
+    database = settings.DATABASES["default"]
+    if connection.vendor == "sqlite":
+        database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture
+def database_url(transactional_db: None) -> str:
+    """The test database, for a process of its own."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return urlunsplit(urlsplit(os.environ["COINCRAWL_TEST_URL"])._replace(path=f"/{name}"))
+
+
+@pytest.fixture
+def api() -> Iterator[FakeAPI]:
+    """A market of 600 coins: three pages."""
+    with FakeAPI(Market(coins=600)) as fake:
+        yield fake
+
+
+@pytest.fixture
+def crawl(database_url: str, tmp_path: Path) -> Crawl:
+    """Run `scrapy crawl markets ...` against an API; the result has returncode, stdout and stderr."""
+
+    def run(api: FakeAPI | str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        url = api if isinstance(api, str) else api.url
+        return subprocess.run(
+            [sys.executable, "-m", "scrapy", "crawl", "markets", *arguments],
+            cwd=ROOT,
+            env=os.environ | {"BASE_API_URL": url, "DATABASE_URL": database_url} | environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    return run
