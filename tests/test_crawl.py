@@ -1,15 +1,525 @@
-"""End to end: the fake API, `scrapy crawl` as a process, and the rows that it leaves."""
+"""End to end: the fake API, `scrapy crawl` as a process, the rows that it leaves and what it says of them."""
+
+import json
+import math
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
 
-from tests.conftest import Crawl
-from tests.fake_api import FakeAPI
-from webapp.coins.models import CrawlRun, FullCoin
+from tests.conftest import PATIENCE, ROOT, Crawl
+from tests.fake_api import FakeAPI, Market, answers
+from webapp.coins.catalog import ORDERS
+from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
+
+COUNTS = ("seen", "created", "updated", "unchanged", "duplicates", "rejected")
 
 
-def test_a_crawl_stores_the_whole_market(api: FakeAPI, crawl: Crawl) -> None:
+def outcome(run: CrawlRun) -> dict[str, int]:
+    """What became of the records, without the zeros."""
+    return {name: getattr(run, name) for name in COUNTS if getattr(run, name)}
+
+
+def last_run() -> CrawlRun:
+    return CrawlRun.objects.order_by("-started_at")[0]
+
+
+# The market is whole ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("total", ["exact", "absent", "many", "half", "double", "-5"])
+def test_the_total_header_changes_the_speed_and_never_the_result(total: str, crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=1_300), total=total) as api:
+        done = crawl(api)
+
+    assert (done.returncode, last_run().verdict) == (0, "complete")
+    assert outcome(last_run()) == {"seen": 1_300, "created": 1_300}
+    assert FullCoin.objects.count() == 1_300
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_ends_with_the_same_set_of_coins(order: str, api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api, "-a", f"order={order}", "-a", "per_page=50")
+
+    assert (done.returncode, last_run().verdict) == (0, "complete")
+    assert set(FullCoin.objects.values_list("pk", flat=True)) == set(api.market.ids)
+
+
+def test_pages_are_asked_for_one_after_the_other_without_a_total(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=600), total="absent") as api:
+        crawl(api)
+
+    assert [request.params["page"] for request in api.requests if "page" in request.params] == ["1", "2", "3", "4"]
+
+
+def test_rehypothecated_coins_are_asked_for(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+
+    markets = [request for request in api.requests if request.path == "/coins/markets"]
+    assert {request.params["include_rehypothecated"] for request in markets} == {"true"}
+    assert FullCoin.objects.filter(pk="weth").exists()
+
+
+def test_what_paging_lost_is_fetched_by_id(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault({"page": 1}, page=2)
+
     done = crawl(api)
 
-    run = CrawlRun.objects.get()
-    assert (done.returncode, run.verdict, run.seen, run.created) == (0, "complete", 600, 600)
+    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
+    assert "page 2 brought nothing new" in last_run().messages
+    assert any("ids" in request.params for request in api.requests)
+
+
+def test_asking_by_id_keeps_to_250_ids_and_2000_characters(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=1_000)) as api:
+        api.fault(answers.data("[]"), page=1)
+        done = crawl(api)
+
+    asked = [request.params["ids"] for request in api.requests if "ids" in request.params]
+    assert done.returncode == 0
+    assert FullCoin.objects.count() == 1_000
+    assert max(len(ids.split(",")) for ids in asked) <= 250
+    assert all(len(api.url) + len("/coins/markets?") + len(ids) < 2_000 for ids in asked)
+
+
+def test_an_api_that_ignores_the_page_number_ends_at_the_first_repetition(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault({"page": 1}, times=math.inf, after=1)
+
+    done = crawl(api, "-a", "category=layer-1", "-a", "per_page=1")
+
+    assert done.returncode == 3
+    assert "brought nothing new" in last_run().reason
+
+
+def test_without_the_list_a_run_of_the_whole_market_is_partial(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.SERVER_ERROR, path="/coins/list", times=math.inf)
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert "without /coins/list nothing proves that this is the whole market" in last_run().reason
     assert FullCoin.objects.count() == 600
+
+
+def test_a_list_that_names_a_fraction_of_the_market_proves_nothing(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.data('[{"id":"bitcoin","symbol":"btc","name":"Bitcoin"}]'), path="/coins/list")
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert "/coins/list names only 1 of the 600 coins" in last_run().reason
+
+
+def test_a_page_that_stays_broken_is_made_up_for_by_id(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.SERVER_ERROR, page=2, times=math.inf)
+
+    done = crawl(api)
+
+    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
+    assert "page 2 stayed broken: status 500" in last_run().messages
+
+
+@pytest.mark.parametrize("answer", [answers.HUNG_UP, answers.CUT_JSON, answers.BAD_GATEWAY, answers.RATE_LIMITED_IN_A_200])
+def test_a_passing_fault_costs_nothing(answer: Any, api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answer, page=2)
+
+    done = crawl(api)
+
+    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
+    assert last_run().messages.count("page 2") == 0
+    assert last_run().retries + last_run().throttled == 1
+
+
+def test_an_empty_answer_to_everything_is_not_a_complete_market(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    api.fault(answers.data("[]"), path=None, times=math.inf)
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert "the API returned no coins at all" in last_run().reason
+    assert not FullCoin.objects.exclude(missing_since=None).exists()
+
+
+# Narrower scopes -------------------------------------------------------------------------------------
+
+
+def test_pages_ends_after_so_many_and_asks_for_nothing_else(api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api, "-a", "order=market_cap_desc", "-a", "pages=1")
+
+    assert done.returncode == 0
+    assert [request.params["page"] for request in api.requests] == ["1"]
+    assert FullCoin.objects.count() == 250
+
+
+def test_pages_beyond_the_end_are_complete_too(api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api, "-a", "pages=9")
+
+    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
+
+
+def test_a_broken_page_of_a_narrow_run_makes_it_partial(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.SERVER_ERROR, page=2, times=math.inf)
+
+    done = crawl(api, "-a", "pages=3")
+
+    assert (done.returncode, FullCoin.objects.count()) == (3, 350)
+    assert last_run().reason == "page 2 stayed broken: status 500"
+
+
+def test_ids_fetches_these_coins_and_names_those_that_are_not_there(api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api, "-a", "ids=ethereum,bitcoin,bitcion")
+
+    assert done.returncode == 0
+    assert set(FullCoin.objects.values_list("pk", flat=True)) == {"bitcoin", "ethereum"}
+    assert last_run().messages == "not on the market: bitcion"
+
+
+def test_a_narrow_run_marks_nothing_missing(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+
+    crawl(api, "-a", "pages=1")
+
+    assert not FullCoin.objects.exclude(missing_since=None).exists()
+
+
+# Again, newer, older, gone ---------------------------------------------------------------------------
+
+
+def test_the_same_market_again_changes_nothing(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+
+    crawl(api)
+
+    assert outcome(last_run()) == {"seen": 600, "unchanged": 600}
+
+
+def test_newer_data_updates_and_older_data_does_not(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    api.market.advance(5)
+    crawl(api)
+    newer = outcome(last_run())
+    api.market.advance(-5)
+
+    crawl(api)
+
+    undated = sum(api.market.record(coin_id)["last_updated"] is None for coin_id in api.market.ids)
+    assert newer["updated"] >= 600 - undated
+    assert outcome(last_run()).get("updated", 0) <= undated
+
+
+def test_a_coin_that_left_the_market_is_marked_and_one_that_returns_is_not(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    bitcoin = api.market.record("bitcoin")
+    api.market.remove("bitcoin")
+    crawl(api)
+    gone = last_run()
+    marked = list(FullCoin.objects.exclude(missing_since=None).values_list("pk", flat=True))
+    api.market.add(bitcoin)
+
+    crawl(api)
+
+    assert (gone.verdict, gone.missing, marked) == ("complete", 1, ["bitcoin"])
+    assert not FullCoin.objects.exclude(missing_since=None).exists()
+
+
+def test_a_market_that_shrank_by_a_third_is_not_believed(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    for coin_id in api.market.ids[:200]:
+        api.market.remove(coin_id)
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert "400 coins, where the last complete run had 600" in last_run().reason
+    assert not FullCoin.objects.exclude(missing_since=None).exists()
+
+
+# Fields ----------------------------------------------------------------------------------------------
+
+
+def test_a_field_that_the_api_adds_is_named_once_and_not_fatal(api: FakeAPI, crawl: Crawl) -> None:
+    api.market.reshape(lambda record: record | {"sparkline": [1, 2]})
+
+    done = crawl(api)
+
+    assert done.returncode == 0
+    assert "fields that the API sends and FullCoin does not have: sparkline" in last_run().messages
+
+
+def test_a_field_that_the_api_drops_makes_the_run_partial(api: FakeAPI, crawl: Crawl) -> None:
+    api.market.reshape(lambda record: {name: value for name, value in record.items() if name != "roi"})
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert last_run().reason == "the API no longer sends roi"
+
+
+def test_a_field_that_has_gone_empty_makes_the_run_partial(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    api.market.reshape(lambda record: record | {"current_price": None})
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert last_run().reason == "empty in every record: current_price"
+
+
+# Exactness -------------------------------------------------------------------------------------------
+
+
+def test_every_stored_number_is_the_one_that_was_sent(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+
+    # SQLite keeps 15 significant digits.
+    off_by = Decimal("1e-14") if connection.vendor == "sqlite" else 0
+    for coin in FullCoin.objects.all():
+        sent = json.loads(api.market.text(coin.pk), parse_float=Decimal, parse_int=Decimal)
+        for name, value in sent.items():
+            if isinstance(value, Decimal):
+                assert abs(getattr(coin, name) - value) <= abs(value) * off_by, (coin.pk, name, value)
+
+
+def test_a_feed_beside_it_has_exact_numbers(api: FakeAPI, crawl: Crawl, tmp_path: Path) -> None:
+    done = crawl(api, "-O", str(tmp_path / "coins.json"), "-O", str(tmp_path / "coins.jsonl"))
+
+    coins = json.loads((tmp_path / "coins.json").read_text(), parse_float=Decimal, parse_int=Decimal)
+    lines = (tmp_path / "coins.jsonl").read_text().splitlines()
+    assert (done.returncode, len(coins), len(lines)) == (0, 600, 600)
+    for coin in coins:
+        sent = json.loads(api.market.text(coin["coin_id"]), parse_float=Decimal, parse_int=Decimal)
+        assert coin["current_price"] == sent["current_price"]
+        assert coin["total_supply"] == sent["total_supply"]
+
+
+# Poison ----------------------------------------------------------------------------------------------
+
+POISON: dict[str, tuple[str, str]] = {
+    "no id": ('{"name": "Nameless"}', "coin_id: missing (in the record named Nameless)"),
+    "empty id": ('{"id": ""}', "coin_id: empty"),
+    "id that is a number": ('{"id": 17}', "coin_id: a number, not a text"),
+    "id with a NUL": (r'{"id": "nu\u0000l"}', "coin_id: has a NUL character"),
+    "NaN": ('{"id": "ID", "current_price": NaN}', "current_price: not a finite number"),
+    "Infinity": ('{"id": "ID", "market_cap": -Infinity}', "market_cap: not a finite number"),
+    "true for a number": ('{"id": "ID", "ath": true}', "ath: true, not a number"),
+    "5,000 digits": ('{"id": "ID", "ath": ' + "9" * 5_000 + "}", "digits before the point"),
+    "an exponent out of this world": ('{"id": "ID", "ath": 1e999999999999}', "digits before the point"),
+    "too long": ('{"id": "ID", "symbol": "' + "x" * 101 + '"}', "symbol: longer than 100 characters"),
+    "half a character": (r'{"id": "ID", "name": "\ud800"}', "name: has half a character"),
+    "impossible date": ('{"id": "ID", "ath_date": "2025-02-30T00:00:00Z"}', "ath_date: not a possible date"),
+    "rank out of range": ('{"id": "ID", "market_cap_rank": 3000000000}', "market_cap_rank: not between"),
+    "no object": ('"just a text"', "record: a text, not an object"),
+}
+
+
+def test_poisoned_records_are_kept_with_reasons_and_all_others_stored(api: FakeAPI, crawl: Crawl) -> None:
+    victims = api.market.ids[100 : 100 + len(POISON)]
+    for coin_id, (text, _) in zip(victims, POISON.values(), strict=True):
+        api.market.replace(coin_id, text.replace("ID", coin_id))
+
+    done = crawl(api)
+
+    rejected = [record.reasons for record in RejectedRecord.objects.all()]
+    assert FullCoin.objects.count() == 600 - len(POISON)
+    assert len(rejected) == len(POISON)
+    for name, (_, reason) in POISON.items():
+        assert any(reason in reasons for reasons in rejected), name
+    run = last_run()
+    assert done.returncode == 3  # 14 of 600 are more than 1 %
+    assert run.seen == run.created + run.updated + run.unchanged + run.duplicates + run.rejected
+
+
+def test_the_same_defect_again_is_counted_not_repeated(api: FakeAPI, crawl: Crawl) -> None:
+    api.market.replace("bitcoin", '{"id": "bitcoin", "current_price": NaN}')
+    crawl(api)
+
+    crawl(api)
+
+    record = RejectedRecord.objects.get()
+    assert (record.coin_id, record.count, record.run_id) == ("bitcoin", 2, last_run().pk)
+    assert '"current_price": NaN' in record.raw
+
+
+# What people and programs are told -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["-a", "per_page=0"], "per_page is a whole number from 1 to 250"),
+        (["-a", "order=foo"], "order is one of id_asc, id_desc, market_cap_asc"),
+        (["-a", "pagez=1"], "markets has no argument 'pagez'. Its arguments: order, per_page, pages, category, ids."),
+        (["-a", "ids=bitcoin", "-a", "pages=1"], "ids and pages cannot be given together"),
+        (["another"], "Name one spider"),
+    ],
+    ids=["out of range", "no such choice", "no such name", "excluding each other", "two spiders"],
+)
+def test_wrong_arguments_end_at_once_with_a_sentence(
+    arguments: list[str], sentence: str, api: FakeAPI, crawl: Crawl
+) -> None:
+    done = crawl(api, *arguments)
+
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert api.requests == []
+    assert not CrawlRun.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (answers.KEY_MISSING, "401 with code 10002 and said 'API Key Missing"),
+        (answers.NO_USER_AGENT, "403 with code 403 and said 'Please add a descriptive User-Agent"),
+        (answers.NO_CURRENCY, "422 and said 'Missing parameter vs_currency': check VS_CURRENCY"),
+    ],
+    ids=["401", "403", "422"],
+)
+def test_a_refusal_ends_the_run_with_the_apis_words(answer: Any, words: str, api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answer)
+
+    done = crawl(api)
+
+    assert done.returncode == 1
+    assert words in last_run().reason
+    assert len(api.requests) == 1
+
+
+def test_a_database_that_is_not_migrated_is_named_as_such(
+    api: FakeAPI, crawl: Crawl, tmp_path: Path
+) -> None:
+    done = crawl(api, DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+
+    assert done.returncode == 1
+    assert "run `python webapp/manage.py migrate` first" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert api.requests == []
+
+
+def test_another_currency_than_the_databases_is_refused(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    api.requests.clear()
+
+    done = crawl(api, VS_CURRENCY="eur")
+
+    assert done.returncode == 1
+    assert "the database holds prices in usd, and VS_CURRENCY is eur" in last_run().reason
+    assert api.requests == []
+
+
+def test_an_api_that_cannot_be_reached_is_one_sentence(crawl: Crawl) -> None:
+    done = crawl("http://127.0.0.1:9/api/v3")
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("markets: failed: 127.0.0.1:9 refuses connections: is it up?")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_last_line_of_the_log_is_the_verdict(api: FakeAPI, crawl: Crawl, tmp_path: Path) -> None:
+    crawl(api, "--logfile", str(tmp_path / "log"), "-L", "DEBUG")
+
+    assert re.search(r"markets: complete \(6 pages, 6 requests, 600 seen", (tmp_path / "log").read_text().splitlines()[-1])
+
+
+def test_the_summary_has_every_count(api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api)
+
+    lines = [line.split(maxsplit=1) for line in done.stderr.splitlines() if line.startswith("  ")]
+    summary = dict(line for line in lines if len(line) == 2)
+    assert set(summary) == {"verdict", "notes", "pages", "requests", *COUNTS, "missing", "time"}
+    assert summary["created"].strip() == "600"
+
+
+def test_the_way_to_the_whole_market_is_announced_with_its_time(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.KEY_MISSING)
+
+    done = crawl(api, COINGECKO_CALLS_PER_MINUTE="3")
+
+    assert "about 76 pages; at this pace that takes about 26 minutes" in done.stderr
+
+
+def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scrapy", "crawl", "markets"],
+        cwd=ROOT,
+        env=os.environ | {"BASE_API_URL": api.url, "DATABASE_URL": database_url, "TERM": "xterm", "COLUMNS": "140"},
+        stderr=end,
+    )
+    os.close(end)
+    shown = b""
+    while chunk := _read(terminal):
+        shown += chunk
+
+    assert process.wait(PATIENCE) == 0
+    assert b"coins/s" in shown or b"coins/min" in shown
+    assert b"complete" in shown
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # how a pseudo-terminal says that the other side has closed
+        return b""
+
+
+def test_the_key_goes_into_the_header_of_its_plan(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=300), plan="demo", key="a-demo-key") as api:
+        done = crawl(api, COINGECKO_PLAN="demo", COINGECKO_API_KEY="a-demo-key")
+
+    assert done.returncode == 0
+    assert all("a-demo-key" not in str(request.params) for request in api.requests)
+    assert "a-demo-key" not in done.stderr
+
+
+# Ending early ----------------------------------------------------------------------------------------
+
+
+def test_a_signal_stores_what_has_been_seen_and_lets_go_of_who_waits(api: FakeAPI, database_url: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scrapy", "crawl", "markets"],
+        cwd=ROOT,
+        env=os.environ | {"BASE_API_URL": api.url, "DATABASE_URL": database_url, "COINGECKO_CALLS_PER_MINUTE": "60"},
+        stderr=subprocess.DEVNULL,
+    )
+    api.wait_for(requests=2)
+    api.fault(answers.rate_limited(retry_after=60))
+    api.wait_for(requests=3)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(PATIENCE) == 130
+    run = last_run()
+    assert (run.verdict, run.seen, FullCoin.objects.count()) == ("interrupted", 500, 500)
+    assert (run.finished_at - run.started_at).total_seconds() < 30
+
+
+def test_a_second_run_is_skipped_without_a_request(api: FakeAPI, crawl: Crawl) -> None:
+    CrawlRun.objects.begin("markets", {})
+
+    done = crawl(api)
+
+    assert done.returncode == 75
+    assert CrawlRun.objects.get(verdict="skipped").reason == "another run of markets is under way"
+    assert api.requests == []
+
+
+def test_a_long_rest_ends_the_run_and_later_runs_wait_for_it(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.rate_limited(retry_after=7_200), page=2)
+    first = crawl(api)
+    asked = len(api.requests)
+
+    second = crawl(api)
+
+    assert (first.returncode, second.returncode) == (3, 75)
+    assert "the API asked for no requests before" in CrawlRun.objects.get(verdict="skipped").reason
+    assert len(api.requests) == asked

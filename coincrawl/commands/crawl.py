@@ -68,7 +68,8 @@ def report(spider: str, record: RunRecord) -> int:
     if record.run:
         Console(stderr=True).print(table(record.run))
     because = f": {record.reason}" if record.reason else ""
-    counts = f" ({', '.join(f'{getattr(record.run, name):,} {name}' for name in COUNTERS)})" if record.run else ""
+    run = record.run
+    counts = f" ({', '.join(f'{getattr(run, name):,} {name}' for name in COUNTERS)})" if run and run.pages else ""
     logger.log(LEVELS.get(record.verdict, logging.ERROR), "%s: %s%s%s", spider, record.verdict, because, counts)
     return EXIT_STATUS[record.verdict]
 

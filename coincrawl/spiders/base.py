@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -16,7 +17,10 @@ from twisted.python.failure import Failure
 from coincrawl.items import CoinItem
 from coincrawl.pagination import PageNumber
 from webapp.coins.catalog import SPIDERS, parse_arguments
-from webapp.coins.models import Verdict
+from webapp.coins.cleaning import Unfit, check_for
+from webapp.coins.models import FullCoin, Verdict
+
+usable_id = check_for(FullCoin._meta.pk)
 
 MOST_BROKEN_IN_A_ROW = 3  # pages; then the source is down, and asking on would only hammer it
 
@@ -159,10 +163,12 @@ class PaginatedSpider(scrapy.Spider):
         return len(self.answered) > before
 
     def ids(self, rows: list[Any]) -> Iterator[str]:
+        """The ids in `rows` that a coin can be stored under."""
         key = self.names.get("coin_id", "coin_id")
         for row in rows:
-            if isinstance(row, dict) and isinstance(coin_id := row.get(key), str):
-                yield coin_id
+            if isinstance(row, dict):
+                with suppress(Unfit):
+                    yield usable_id(row.get(key))
 
     def items(self, rows: list[Any], page: str) -> Iterator[CoinItem]:
         for row in rows:

@@ -140,7 +140,7 @@ class MarketsSpider(PaginatedSpider):
         fixed = {
             "vs_currency": self.settings["VS_CURRENCY"],
             "include_rehypothecated": "true",  # or WETH, stETH and WBTC are left out
-            "per_page": str(self.pagination.size),
+            "per_page": str(MAX_PAGE_SIZE),  # the pagination writes its own over it
         }
         given = {name: value for name, value in parameters.items() if value is not None}
         return f"{self.url}/coins/markets?{urlencode(fixed | given, safe=',')}"

@@ -31,7 +31,7 @@ class Request:
 
     time: float  # time.monotonic(), which all processes of a machine share
     method: str
-    path: str  # below /api/v3
+    path: str  # below /api/v3, where it is there
     params: dict[str, str]
     headers: dict[str, str]  # names in lower case
     status: int  # 0 where the API hangs up without an answer
@@ -96,10 +96,11 @@ class FakeAPI:
         self.market = Market.recorded(pages) if pages else market or Market()
         self.requests: list[Request] = []
         self._total, self._plan, self._key = total, plan, key
-        self._calls_per_minute, self._window = calls_per_minute, window
+        self._window = window
         self._port, self._log = port, log
         self._faults: list[Fault] = []
-        self._calls: deque[float] = deque()
+        # The latest call and as many before it as are allowed: the first of them decides.
+        self._calls: deque[float] | None = deque(maxlen=calls_per_minute + 1) if calls_per_minute else None
         self._news = threading.Condition()  # guards the log, the faults and the calls
 
     def __enter__(self) -> Self:
@@ -126,8 +127,8 @@ class FakeAPI:
         """Answer the next `times` matching requests (math.inf: all) with this, once `after` of them have passed.
 
         The answer is an Answer, or parameters that take the place of the request's own: {"page": 1} gives page 1,
-        whatever page was asked for. `ids` is an id the request must ask for, None as a path is any path. The first of
-        several faults that match answers, and the others do not count the request.
+        whatever page was asked for. A request matches with this path, page and this id among its ids; None matches
+        any. Where several faults match, the oldest answers and the others do not count the request.
         """
         with self._news:
             self._faults.append(Fault(answer, path, page, ids, times, after))
@@ -166,18 +167,16 @@ class FakeAPI:
         return answer
 
     def _seconds_to_wait(self, now: float) -> float:
-        """Counts the call; how long until one would be let through, 0 for this one."""
-        if self._calls_per_minute is None:
+        """Counts this call; 0 where it is let through, otherwise how long until the next would be."""
+        if self._calls is None:
             return 0
-        while self._calls and self._calls[0] <= now - self._window:
-            self._calls.popleft()
         self._calls.append(now)
-        if len(self._calls) <= self._calls_per_minute:
+        if len(self._calls) < (self._calls.maxlen or 0) or self._calls[0] <= now - self._window:
             return 0
-        return self._calls[-self._calls_per_minute] + self._window - now
+        return self._calls[1] + self._window - now
 
     def _refusal(self, headers: Mapping[str, str]) -> Answer | None:
-        if not headers.get("user-agent", "").strip():
+        if not headers.get("user-agent"):
             return answers.NO_USER_AGENT
         if self._plan == "pro":
             if DEMO_KEY in headers:

@@ -13,6 +13,7 @@ from typing import Any
 
 import simplejson
 from django.db import connection, models
+from django.db.backends.base.operations import BaseDatabaseOperations
 
 RAW_LIMIT = 64_000  # characters of a rejected record that are kept
 
@@ -133,7 +134,8 @@ def _check_decimal(field: models.DecimalField) -> Check:
 
 
 def _check_integer(field: models.IntegerField) -> Check:
-    low, high = connection.ops.integer_field_range(field.get_internal_type())
+    # Django's portable range: SQLite's is wider, but what it stores should fit PostgreSQL too.
+    low, high = BaseDatabaseOperations.integer_field_ranges[field.get_internal_type()]
 
     def check(value: Any) -> int:
         value = _finite(value)
@@ -160,8 +162,8 @@ def _check_datetime(field: models.DateTimeField) -> Check:
     return check
 
 
-def _check(field: models.Field) -> Check:
-    """How a value is checked against `field`; a kind of field without a line here is a mistake in the model."""
+def check_for(field: models.Field) -> Check:
+    """What turns a raw value into one that `field` can hold, or raises Unfit; TypeError for an unknown kind of field."""
     if field.primary_key:
         return _check_key(field)
     for kind, make in (
@@ -180,7 +182,7 @@ class Cleaner:
     """Cleans records for `fields`: what the API sent, under the model's names, becomes values or a Rejection."""
 
     def __init__(self, fields: list[models.Field]) -> None:
-        self.checks = [(field.name, field.null, _check(field)) for field in fields]
+        self.checks = [(field.name, field.null, check_for(field)) for field in fields]
         self.names = frozenset(field.name for field in fields)
         self.key = next(field.name for field in fields if field.primary_key)
 

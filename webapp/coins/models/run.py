@@ -102,6 +102,7 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
         except IntegrityError:
             run._skip(f"another run of {spider} is under way")
             return run
+        run.refresh_from_db()
         if currency := FullCoin.objects.other_currency():
             run.finish(
                 Verdict.FAILED,
@@ -189,6 +190,7 @@ class CrawlRun(models.Model):
     def _skip(self, reason: str) -> None:
         self.verdict, self.reason, self.finished_at = Verdict.SKIPPED, reason, Now()
         self.save(force_insert=True)
+        self.refresh_from_db()
 
     def beat(self) -> None:
         """Show life; RunLost where the run is no longer running."""
