@@ -14,9 +14,9 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 from scrapy.utils.log import get_scrapy_root_handler
 
-from webapp.coins.cleaning import printable
 from webapp.coins.models import CrawlRun, Verdict
 from webapp.coins.models.run import HEARTBEAT_SECONDS, Batch, NotMigrated, RunLost
+from webapp.coins.texts import printable
 from webapp.coins.upsert import DATABASE_ERRORS
 
 from .database import Database, one_line
@@ -24,6 +24,8 @@ from .middlewares import PaceMiddleware
 from .verdict import Evidence, decide
 
 logger = logging.getLogger(__name__)
+
+BAR_EVERY, LINE_EVERY = 0.1, 30.0  # seconds
 
 LOST = "another run has taken over, because this one showed no sign of life for too long"
 
@@ -164,8 +166,6 @@ class RunRecord:
 class Progress:
     """How far the crawl is: on a terminal a bar, in a file or a pipe a line now and then."""
 
-    EVERY = 30.0  # seconds between two lines
-
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
         self.started = monotonic()
@@ -199,7 +199,7 @@ class Progress:
 
     async def _tell(self) -> None:
         while True:
-            await asyncio.sleep(0.25 if self.bar else self.EVERY)
+            await asyncio.sleep(BAR_EVERY if self.bar else LINE_EVERY)
             done, in_all = self.crawler.spider.pages, self._pages_in_all()
             if self.bar:
                 self.bar.update(self.bar.task_ids[0], completed=done, total=in_all, words=self._words(done, in_all))

@@ -13,7 +13,7 @@ from typing import Any
 
 from scrapy.http import Response
 
-from webapp.coins.cleaning import printable
+from webapp.coins.texts import printable
 
 WORTH_ANOTHER_TRY = {408, 425, *range(500, 600)}
 SPENT_CREDITS = 10006

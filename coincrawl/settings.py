@@ -33,6 +33,7 @@ AUTOTHROTTLE_START_DELAY = 0.0  # s; Scrapy's 5 would cost a short crawl more th
 AUTOTHROTTLE_TARGET_CONCURRENCY = 8.0  # as many as may be in flight: it waits only where answers get slow
 AUTOTHROTTLE_MAX_DELAY = 1.0  # s; a longer one would hold up a stop, and the pace is kept elsewhere
 DOWNLOAD_DELAY_JITTER = 0.0
+SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # pages in their order; Scrapy's takes the last first
 
 # Trying again --------------------------------------------------------------------------------------
 RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; BackOffMiddleware does

@@ -452,7 +452,8 @@ def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "scrapy", "crawl", "markets"],
         cwd=ROOT,
-        env=os.environ | {"BASE_API_URL": api.url, "DATABASE_URL": database_url, "TERM": "xterm", "COLUMNS": "140"},
+        env=os.environ | {"BASE_API_URL": api.url, "DATABASE_URL": database_url, "TERM": "xterm", "COLUMNS": "140"}
+        | {"COINGECKO_CALLS_PER_MINUTE": "300"},  # slow enough for a bar to be seen
         stderr=end,
     )
     os.close(end)

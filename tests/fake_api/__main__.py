@@ -37,7 +37,8 @@ def main() -> int:
             )
         except (OSError, ValueError) as error:
             sys.exit(f"The fake API cannot start: {error}")
-        print(f"Fake CoinGecko API with {len(api.market.ids):,} coins at {api.url}", flush=True)
+        sys.stdout.write(f"Fake CoinGecko API with {len(api.market.ids):,} coins at {api.url}\n")
+        sys.stdout.flush()
         if options.command:
             return run(options.command, {**os.environ, "BASE_API_URL": api.url})
         signal.pause()
@@ -50,7 +51,7 @@ def run(command: list[str], environment: dict[str, str]) -> int:
         # A group of its own: at Ctrl-C a terminal signals its whole group, and the command would be told twice.
         process = subprocess.Popen(command, env=environment, process_group=0)
     except OSError as error:
-        print(f"Cannot run {command[0]}: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"Cannot run {command[0]}: {error.strerror}\n")
         return 127
     for number in STOPS:
         signal.signal(number, lambda number, _: process.send_signal(number))

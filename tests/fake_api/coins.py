@@ -72,7 +72,8 @@ def make_records(count: int, seed: int) -> Iterator[tuple[Record, bool]]:
         coin_id, symbol, name, price = NAMED[index] if index < len(NAMED) else _newcomer(rng, index)
         rehypothecated = coin_id in REHYPOTHECATED or index % 100 == 50
         ranked = index < max(3, 0.45 * count) and not rehypothecated
-        record = _record(rng, index, coin_id, symbol, name, price, next(ranks) if ranked else None)
+        rank = next(ranks) if ranked else None
+        record = _record(rng, index, rank, coin_id=coin_id, symbol=symbol, name=name, price=price)
         if index > len(NAMED) and index % 7 == 0:
             record |= next(oddities)
         yield record, rehypothecated
@@ -105,7 +106,7 @@ def _word(rng: random.Random) -> str:
 
 
 def _record(
-    rng: random.Random, index: int, coin_id: str, symbol: str, name: str, price: float, rank: int | None
+    rng: random.Random, index: int, rank: int | None, *, coin_id: str, symbol: str, name: str, price: float
 ) -> Record:
     cap = 2e12 / (index + 1) ** 1.2 if rank else 10 ** rng.uniform(0, 6)
     supply = cap / price

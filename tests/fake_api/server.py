@@ -64,6 +64,21 @@ class Fault:
         return True
 
 
+class SlidingWindow:
+    """Lets through as many calls as that within any span of so many seconds. Refused calls count as well."""
+
+    def __init__(self, calls: int, seconds: float) -> None:
+        self._calls, self._seconds = calls, seconds
+        self._times: deque[float] = deque(maxlen=calls + 1)  # of the latest call and those that decide about it
+
+    def wait(self, now: float) -> float:
+        """Counts a call; 0 where it is let through, otherwise the seconds until the next would be."""
+        self._times.append(now)
+        if len(self._times) <= self._calls or self._times[0] <= now - self._seconds:
+            return 0
+        return self._times[1] + self._seconds - now
+
+
 class FakeAPI:
     """CoinGecko's API at `url` while the context lasts; `requests` is the log, `market` the data.
 
@@ -96,11 +111,9 @@ class FakeAPI:
         self.market = Market.recorded(pages) if pages else market or Market()
         self.requests: list[Request] = []
         self._total, self._plan, self._key = total, plan, key
-        self._window = window
         self._port, self._log = port, log
         self._faults: list[Fault] = []
-        # The latest call and as many before it as are allowed: the first of them decides.
-        self._calls: deque[float] | None = deque(maxlen=calls_per_minute + 1) if calls_per_minute else None
+        self._limit = SlidingWindow(calls_per_minute, window) if calls_per_minute else None
         self._news = threading.Condition()  # guards the log, the faults and the calls
 
     def __enter__(self) -> Self:
@@ -146,7 +159,7 @@ class FakeAPI:
         params = dict(parse_qsl(url.query, keep_blank_values=True))
         path = url.path.removeprefix(BASE)
         with self._news:
-            wait = self._seconds_to_wait(now)
+            wait = self._limit.wait(now) if self._limit else 0
             fault = next((fault.answer for fault in self._faults if fault.takes(path, params)), {})
         if isinstance(fault, Answer):
             answer = fault
@@ -165,15 +178,6 @@ class FakeAPI:
                 print(json.dumps(asdict(request)), file=self._log, flush=True)
             self._news.notify_all()
         return answer
-
-    def _seconds_to_wait(self, now: float) -> float:
-        """Counts this call; 0 where it is let through, otherwise how long until the next would be."""
-        if self._calls is None:
-            return 0
-        self._calls.append(now)
-        if len(self._calls) < (self._calls.maxlen or 0) or self._calls[0] <= now - self._window:
-            return 0
-        return self._calls[1] + self._window - now
 
     def _refusal(self, headers: Mapping[str, str]) -> Answer | None:
         if not headers.get("user-agent"):

@@ -34,7 +34,7 @@ HEADERS = {
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each answer on a kept connection waits 40 ms for an acknowledgement
+    disable_nagle_algorithm = True  # the end of an answer must not wait for an acknowledgement
     server: "Server"
 
     def do_GET(self) -> None:
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         lines += [f"{name}: {value}" for name, value in sent.items()]
         self.wfile.write("\r\n".join([*lines, "", ""]).encode() + body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: Any) -> None:
         """Say nothing: `FakeAPI.requests` is the log."""
 
 

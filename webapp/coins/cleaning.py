@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import simplejson
 from django.db import connection, models
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-RAW_LIMIT = 64_000  # characters of a rejected record that are kept
+from .texts import printable
 
 
 class Unfit(ValueError):
@@ -29,22 +28,6 @@ class Rejection:
     coin_id: str  # '' where the record has no id that a coin could be stored under
     label: str  # the id for people: escaped, cut to 255 characters, '' where it is no text
     reasons: tuple[str, ...]
-
-
-def printable(value: object, limit: int) -> str:
-    """`value` as one line of ASCII, at most `limit` characters: what an API says cannot forge a log line or a page."""
-    text = str(value)[: limit + 1]
-    escaped = text.encode("unicode_escape").decode("ascii")
-    return escaped if len(escaped) <= limit else escaped[: limit - 3] + "..."
-
-
-def raw_json(record: object) -> str:
-    """A parsed record as JSON again: every digit of its numbers, all else ASCII-escaped, at most 64 kB."""
-    try:
-        text = simplejson.dumps(record, use_decimal=True, allow_nan=True)
-    except RecursionError:
-        text = "(nested too deeply to be written down)"
-    return text[:RAW_LIMIT]
 
 
 def _kind(value: object) -> str:

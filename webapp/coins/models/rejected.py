@@ -9,7 +9,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from ..cleaning import Rejection, printable, raw_json
+from ..cleaning import Rejection
+from ..texts import printable, raw_json
 
 if TYPE_CHECKING:
     from .run import CrawlRun

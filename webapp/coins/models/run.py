@@ -14,7 +14,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from ..cleaning import Rejection, printable
+from ..cleaning import Rejection
+from ..texts import printable
 from ..upsert import is_older
 from .coin import FullCoin
 from .rejected import Refusal, RejectedRecord

@@ -1,0 +1,73 @@
+"""The house's rules: who may import whom, where the environment is read, what the requirements say."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file names in its imports, relative ones left out: those stay at home."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", sources("webapp"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_site_never_imports_the_crawler(path: Path) -> None:
+    packages = {name.partition(".")[0] for name in imported(path)}
+
+    assert not packages & {"coincrawl", "scrapy", "twisted"}
+
+
+@pytest.mark.parametrize("module", ["coincrawl.pagination", "coincrawl.responses", "webapp.coins.catalog"])
+def test_pure_modules_load_without_django_and_the_engine(module: str) -> None:
+    program = f"import sys, {module}; print([name for name in ('django', 'scrapy.core.engine') if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", [*sources("webapp"), *sources("coincrawl")], ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_environment_is_read_in_the_settings_alone(path: Path) -> None:
+    allowed = {"settings.py", "manage.py", "wsgi.py"}  # the last two name the settings' module
+
+    assert path.name in allowed or not re.search(r"\benviron\b|\bgetenv\b", path.read_text())
+
+
+def test_every_requirement_is_pinned_and_has_a_reason() -> None:
+    wanted = [line for line in (ROOT / "requirements.in").read_text().splitlines() if not line.startswith("#")]
+    pinned = (ROOT / "requirements.txt").read_text()
+
+    for line in wanted:
+        name, _, reason = line.partition("#")
+        package = re.split(r"[\[<>=~ ]", name.strip())[0]
+        assert reason.strip(), package
+        assert re.search(rf"^{package}(\[\w+\])?==", pinned, re.MULTILINE), package
+
+
+def test_the_models_and_the_migrations_agree(db: None) -> None:
+    from django.core.management import call_command
+
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_every_variable_of_the_environment_is_described() -> None:
+    described = (ROOT / ".env.example").read_text()
+
+    for path in (ROOT / "webapp/settings.py", ROOT / "coincrawl/settings.py"):
+        for name in re.findall(r'env\.\w+\(\s*"(\w+)"', path.read_text()):
+            assert re.search(rf"^#? ?{name}=", described, re.MULTILINE), name

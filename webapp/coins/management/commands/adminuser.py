@@ -1,0 +1,42 @@
+"""`manage.py adminuser`: a way into the admin, in one command that asks nothing."""
+
+import secrets
+import shlex
+import sys
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from django.urls import reverse
+
+
+def here(path: Path) -> str:
+    """`path` as one would type it in the current folder."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+class Command(BaseCommand):
+    help = "Make a superuser, or give an existing user a new password; shows once how to log in."
+
+    def add_arguments(self, parser):
+        parser.add_argument("name", nargs="?", default="admin", help="the user's name (default: admin)")
+        parser.add_argument("--password", help="the password (default: a random one)")
+
+    def handle(self, *, name, password, **options):
+        password = password or secrets.token_urlsafe(12)
+        name = User.normalize_username(name)
+        try:
+            user = User.objects.filter(username=name).first() or User(username=name, is_staff=True, is_superuser=True)
+            user.set_password(password)
+            user.clean_fields()
+            user.save()
+        except ValidationError as error:
+            raise CommandError(f"{name!r} cannot be a user's name: {' '.join(error.messages)}") from None
+        except DatabaseError as error:
+            raise CommandError(f"The database has no users yet ({error}): run `manage.py migrate` first.") from None
+        start = shlex.join([here(Path(sys.executable)), here(settings.BASE_DIR / "webapp" / "manage.py"), "runserver"])
+        self.stdout.write(f"Start the site: {start}")
+        self.stdout.write(f"Log in: http://127.0.0.1:8000{reverse('admin:index')} as {name}, password {password}")
