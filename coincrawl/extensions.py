@@ -6,6 +6,7 @@ import sys
 from time import monotonic
 from typing import Self
 
+from django.db import Error as AnyDatabaseError
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
@@ -17,7 +18,6 @@ from scrapy.utils.log import get_scrapy_root_handler
 from webapp.coins.models import CrawlRun, Verdict
 from webapp.coins.models.run import HEARTBEAT_SECONDS, Batch, NotMigrated, RunLost
 from webapp.coins.texts import printable
-from webapp.coins.upsert import DATABASE_ERRORS
 
 from .database import Database, one_line
 from .middlewares import PaceMiddleware
@@ -62,7 +62,7 @@ class RunRecord:
             self.run = await self.database.call(begin, spider.name, spider.arguments, spider.key, patience=0)
         except (NotMigrated, ValueError) as error:
             self.reason = str(error)
-        except DATABASE_ERRORS as error:
+        except AnyDatabaseError as error:
             self.reason = f"the database cannot be used ({one_line(error)}): check DATABASE_URL"
         else:
             self.verdict, self.reason = Verdict(self.run.verdict), self.run.reason
@@ -79,7 +79,7 @@ class RunRecord:
             await self.database.call(self.run.store, batch, self.progress())
         except RunLost:
             self.crawler.spider.end(Verdict.LOST, LOST)
-        except DATABASE_ERRORS as error:
+        except AnyDatabaseError as error:
             self.crawler.spider.end(
                 Verdict.FAILED, f"the database does not answer ({one_line(error)}); what is counted is stored, no more"
             )
@@ -147,7 +147,7 @@ class RunRecord:
             )
         except RunLost:
             self.verdict, self.reason = Verdict.LOST, LOST
-        except DATABASE_ERRORS as error:
+        except AnyDatabaseError as error:
             self.verdict = Verdict.FAILED
             self.reason = f"the database does not answer ({one_line(error)}), so the run will be shown as lost"
 
@@ -159,7 +159,7 @@ class RunRecord:
             except RunLost:
                 self.crawler.spider.end(Verdict.LOST, LOST)
                 return
-            except DATABASE_ERRORS as error:
+            except AnyDatabaseError as error:
                 logger.warning("No heartbeat: the database does not answer (%s)", one_line(error))
 
 

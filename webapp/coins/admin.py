@@ -212,7 +212,7 @@ class FullCoinAdmin(ReadOnlyAdmin):
     list_filter = (RankFilter, MarketFilter)
     search_fields = ("coin_id", "symbol", "name")
     search_help_text = "Part of an id, a symbol or a name."
-    ordering = (F("market_cap_rank").asc(nulls_last=True),)
+    ordering = (F("market_cap_rank").asc(nulls_last=True), "coin_id")
     fieldsets = (
         (None, {"fields": ("coin_id", "symbol", "name", "image", "last_updated")}),
         (
@@ -358,6 +358,6 @@ class RejectedRecordAdmin(ReadOnlyAdmin):
         lines = [*reasons[: self.REASONS_SHOWN], *([f"and {more} more"] if more > 0 else [])]
         return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))
 
-    @admin.display(ordering="run__started_at")
+    @admin.display(ordering="run__started_at", description="last run (UTC)")
     def last_run(self, record: RejectedRecord) -> str:
         return link(record.run, second(record.run.started_at)) if record.run else NOTHING

@@ -19,7 +19,7 @@ def exact(number: Decimal | int | None) -> str:
 
 
 def short(number: Decimal | int | None) -> str:
-    """`number` at a glance: two digits after the point, below 1 four that count, in at most 22 characters.
+    """`number` at a glance: two digits after the point, below 1 four that count, in at most 25 characters.
 
     Whole numbers have no point. What is too big or too small for that is a power of ten: 3.2 × 10⁴⁶.
     """

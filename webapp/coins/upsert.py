@@ -11,8 +11,9 @@ from django.db.models.options import Options
 
 Row = Mapping[str, Any]
 
-# What a row can be guilty of, on either database and on the way to it. The database's own failures are not a row's.
+# What a row can be guilty of, on either database and on the way to it ...
 ROW_ERRORS = (DatabaseError, ValidationError, ValueError, TypeError, ArithmeticError)
+# ... and what it cannot: the database is away, locked or full. A call may succeed when it is made again.
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 
 
@@ -34,7 +35,7 @@ class Upsert:
     """
 
     def __init__(self, using: str, *, values: Sequence[models.Field], version: str, created: str, changed: str) -> None:
-        self.connection = connections[using]
+        self.using = using
         self.values = values
         self.names = frozenset(column.name for column in values)
         self.key = next(column.name for column in values if column.primary_key)
@@ -45,13 +46,14 @@ class Upsert:
 
     def _statement(self, meta: Options) -> tuple[str, str, str]:
         """The statement before, in and after its rows."""
+        database = connections[self.using]
 
         def name(column: models.Field | str) -> str:
-            return self.connection.ops.quote_name(
+            return database.ops.quote_name(
                 meta.get_field(column).column if isinstance(column, str) else column.column
             )
 
-        table = self.connection.ops.quote_name(meta.db_table)
+        table = database.ops.quote_name(meta.db_table)
         columns = [name(column) for column in [*self.values, *self.stamps]]
         values = [name(column) for column in self.values if not column.primary_key]
         key, version, (created, changed) = name(self.key), name(self.version), map(name, self.stamps)
@@ -59,7 +61,7 @@ class Upsert:
         stored = ", ".join(f"{table}.{column}" for column in values)
         sent = ", ".join(f"excluded.{column}" for column in values)
         # Null-safe comparison of whole rows; SQLite has had IS NOT for longer than IS DISTINCT FROM.
-        differs = "IS NOT" if self.connection.vendor == "sqlite" else "IS DISTINCT FROM"
+        differs = "IS NOT" if database.vendor == "sqlite" else "IS DISTINCT FROM"
         return (
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ",
             f"({', '.join(['%s'] * len(columns))})",
@@ -73,7 +75,8 @@ class Upsert:
         """Write `rows`, stamped `now`, in one statement; of rows with the same key, the newest.
 
         A row that the database will not take is found by halving the batch, inside savepoints, and ends in
-        `rejected`; all others are written. Raises OperationalError and InterfaceError: those are not a row's fault.
+        `rejected`; all others are written. Raises the errors that are not a row's: OperationalError, InterfaceError
+        and bare DatabaseError.
         """
         newest: dict[str, Row] = {}
         for row in rows:
@@ -91,11 +94,12 @@ class Upsert:
         if not rows:
             return
         try:
-            with transaction.atomic(using=self.connection.alias):
+            with transaction.atomic(using=self.using):
                 returned = dict(self._execute(rows, now))
-        except DATABASE_ERRORS:
-            raise
         except ROW_ERRORS as error:
+            # A bare DatabaseError is no row's either: a damaged file, a connection of another thread.
+            if isinstance(error, DATABASE_ERRORS) or type(error) is DatabaseError:
+                raise
             if len(rows) == 1:
                 result.rejected[rows[0][self.key]] = f"{type(error).__name__}: {error}"
                 return
@@ -114,13 +118,14 @@ class Upsert:
 
     def _execute(self, rows: list[Row], now: datetime) -> list[tuple[str, bool]]:
         """The keys of the rows that were written, each with whether it is new."""
+        connection = connections[self.using]  # looked up here: each thread has its own
         prepare = [(column.name, column.get_db_prep_save) for column in self.values]
-        stamps = [column.get_db_prep_save(now, self.connection) for column in self.stamps]
+        stamps = [column.get_db_prep_save(now, connection) for column in self.stamps]
         parameters: list[Any] = []
         for row in rows:
-            parameters += [to_column(row.get(name), self.connection) for name, to_column in prepare]
+            parameters += [to_column(row.get(name), connection) for name, to_column in prepare]
             parameters += stamps
-        with self.connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute(self.head + ", ".join([self.row] * len(rows)) + self.tail, parameters)
             return cursor.fetchall()
 

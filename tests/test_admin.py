@@ -1,0 +1,546 @@
+"""The admin through Django's test client: what it shows, what it refuses, and what it survives."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets, quote
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
+MODELS = [FullCoin, CrawlRun, RejectedRecord]
+COINS = reverse("admin:coins_fullcoin_changelist")
+RUNS = reverse("admin:coins_crawlrun_changelist")
+REJECTED = reverse("admin:coins_rejectedrecord_changelist")
+LISTS = [COINS, RUNS, REJECTED]
+HOSTILE = {
+    "markup": "<script>alert(1)</script>",
+    "braces": "{0}",
+    "percent": "%s %(name)s",
+    "template": "{{ request }}{% now 'Y' %}",
+    "attribute": "\" onmouseover='alert(1)'",
+    "right to left": "الذهب \u202eالرقمي",
+    "emoji": "🚀",
+    "path": "a/b/../c?d=e&f#g",
+    "underscores": "_00_2F_5F",
+    "blank": " ",
+    "empty": "",
+}
+hostile = pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in HOSTILE.items()])
+
+
+def make_coin(coin_id: str = "bitcoin", **values: Any) -> FullCoin:
+    stamps = {"vs_currency": "usd", "first_seen_at": NOON, "changed_at": NOON}
+    return FullCoin.objects.create(coin_id=coin_id, **stamps | values)
+
+
+def make_run(**values: Any) -> CrawlRun:
+    return CrawlRun.objects.create(**{"spider": "markets", "verdict": Verdict.COMPLETE, "started_at": NOON} | values)
+
+
+def make_rejected(coin_id: str = "bitcoin", **values: Any) -> RejectedRecord:
+    facts = {"reasons": "name: missing", "raw": "{}", "page": "7", "fingerprint": coin_id[:64]}
+    return RejectedRecord.objects.create(coin_id=coin_id, **facts | values)
+
+
+def page_of(row: FullCoin | CrawlRun | RejectedRecord) -> str:
+    return reverse(f"admin:coins_{row._meta.model_name}_change", args=[quote(str(row.pk))])
+
+
+def text_of(client: Client, address: str) -> str:
+    """What a page says, without its markup, in single spaces."""
+    response = client.get(address)
+    assert response.status_code == 200
+    without = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", response.content.decode())
+    return " ".join(unescape(without).split())
+
+
+def names_in_list(client: Client, address: str) -> list[str]:
+    response = client.get(address)
+    assert response.status_code == 200
+    return [str(row.pk) for row in response.context["cl"].result_list]
+
+
+# What it shows -----------------------------------------------------------------------------------
+def test_the_index_leads_with_the_crawled_data(admin_client: Client) -> None:
+    response = admin_client.get(reverse("admin:index"))
+
+    apps = response.context["app_list"]
+    assert [app["name"] for app in apps] == ["Crawled data", "Users and groups"]
+    assert [model["name"] for model in apps[0]["models"]] == ["Coins", "Crawl runs", "Rejected records"]
+    assert response.context["site_header"] == response.context["site_title"] == "coincrawl"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_page_shows_every_field_of_the_model(model: Any, rf: Any) -> None:
+    shown = flatten_fieldsets(admin.site.get_model_admin(model).get_fieldsets(rf.get("/")))
+
+    names = [field if isinstance(field, str) else field.__name__ for field in shown]
+    assert len(names) == len(set(names))
+    assert {field.name for field in model._meta.concrete_fields if not field.auto_created} <= set(names)
+
+
+def test_a_field_that_no_group_names_comes_last_by_itself(rf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    coins = admin.site.get_model_admin(FullCoin)
+    monkeypatch.setattr(coins, "fieldsets", [(None, {"fields": ["coin_id"]})])
+
+    groups = coins.get_fieldsets(rf.get("/"))
+
+    assert groups[0] == (None, {"fields": ["coin_id"]})
+    assert groups[-1][0] == "Further fields"
+    assert len(flatten_fieldsets(groups)) == len(FullCoin._meta.concrete_fields)
+
+
+def test_a_coin_is_listed_with_short_numbers_and_shown_with_all_digits(admin_client: Client) -> None:
+    coin = make_coin(name="Bitcoin", symbol="btc", current_price=Decimal("0.0000012345600"), market_cap=Decimal(10**12))
+
+    listed, shown = text_of(admin_client, COINS), text_of(admin_client, page_of(coin))
+
+    assert "- Bitcoin BTC 0.000001235 - 1,000,000,000,000 -" in listed
+    assert "Current price: 0.00000123456 High 24h: -" in shown
+    assert "Market cap: 1,000,000,000,000 " in shown
+
+
+def test_the_extremes_of_every_number_show(admin_client: Client) -> None:
+    whole = 29 if connection.vendor == "sqlite" else 30
+    decimals = [field for field in FullCoin._meta.concrete_fields if field.get_internal_type() == "DecimalField"]
+    bits = {field.name: field.max_digits - field.decimal_places - (30 - whole) for field in decimals}
+    biggest = make_coin("biggest", **{name: Decimal(10) ** (places - 1) for name, places in bits.items()})
+    smallest = make_coin("smallest", **{field.name: -Decimal(1).scaleb(-field.decimal_places) for field in decimals})
+
+    listed = text_of(admin_client, COINS)
+    pages = [text_of(admin_client, page_of(coin)) for coin in (biggest, smallest)]
+
+    assert f"1 × 10{'²⁸' if whole == 29 else '²⁹'}" in listed
+    assert "-1 × 10⁻³⁰" in listed
+    assert f"Ath: {10 ** (whole - 1):,} " in pages[0]
+    assert f"Atl: -0.{'0' * 29}1 " in pages[1]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite keeps 15 digits of a number")
+def test_sixty_digits_show(admin_client: Client) -> None:
+    coin = make_coin(ath=Decimal("123456789012345678901234567890.123456789012345678901234567891"))
+
+    shown = text_of(admin_client, page_of(coin))
+
+    assert "Ath: 123,456,789,012,345,678,901,234,567,890.123456789012345678901234567891 " in shown
+
+
+def test_instants_show_as_exactly_as_they_are_stored(admin_client: Client) -> None:
+    coin = make_coin(ath_date=NOON + timedelta(milliseconds=290), atl_date=NOON, last_updated=NOON.replace(year=1))
+
+    shown = text_of(admin_client, page_of(coin))
+
+    assert "Ath date: 2026-02-05 12:00:00.29 UTC" in shown
+    assert "Atl date: 2026-02-05 12:00:00 UTC" in shown
+    assert "Last updated: 0001-02-05 12:00:00 UTC" in shown
+
+
+@pytest.mark.parametrize(
+    ("image", "pictures"),
+    [
+        pytest.param("https://example.org/a.png?1&2", 1, id="https"),
+        pytest.param("missing_large.png", 0, id="a bare word"),
+        pytest.param("javascript:alert(1)//http://", 0, id="a script"),
+        pytest.param(None, 0, id="null"),
+    ],
+)
+def test_a_picture_shows_on_the_coins_page_alone(admin_client: Client, image: str | None, pictures: int) -> None:
+    coin = make_coin(image=image)
+
+    listed, page = (admin_client.get(address).content.decode() for address in (COINS, page_of(coin)))
+
+    assert "<img" not in listed.partition('id="result_list"')[2].partition("</table>")[0]
+    assert page.count(f'<img src="{(image or "").replace("&", "&amp;")}"') == pictures
+    assert 'href="javascript:' not in page
+
+
+def test_a_run_shows_its_arguments_verdict_and_lines(admin_client: Client) -> None:
+    ids = [f"coin-{number}" for number in range(250)]
+    run = make_run(
+        verdict=Verdict.PARTIAL,
+        arguments={"ids": ids},
+        finished_at=NOON + timedelta(minutes=75, milliseconds=800),
+        reason="page 7 was not answered",
+        messages="first\nsecond",
+        seen=17190,
+        filled=["coin_id", "name"],
+    )
+
+    listed = text_of(admin_client, RUNS)
+    page = admin_client.get(page_of(run)).content.decode()
+    shown = text_of(admin_client, page_of(run))
+
+    assert "partial markets ids coin-0, coin-1, coin-2, coin-3, coin-4… 2026-02-05 12:00:00 1:15:00 0 0 17,190" in listed
+    assert f"Arguments: ids {', '.join(ids)} " in shown
+    assert "Reason: page 7 was not answered" in shown
+    assert "first<br>second" in page
+    assert "Records in all answers." in shown
+    assert "Filled: coin_id, name " in shown
+
+
+@pytest.mark.parametrize("verdict", Verdict.values)
+def test_every_verdict_is_written_out_and_has_its_mark(admin_client: Client, verdict: str) -> None:
+    make_run(verdict=verdict)
+
+    page = admin_client.get(RUNS).content.decode()
+
+    assert f'<span class="verdict {verdict}">{verdict}</span>' in page
+    assert f".verdict.{verdict}::before {{ content:" in page
+
+
+def test_a_run_links_to_its_rejected_records(admin_client: Client) -> None:
+    run = make_run(id="job/1?&")
+    make_rejected("mine", run=run)
+    make_rejected("of another", run=make_run())
+
+    page = admin_client.get(page_of(run)).content.decode()
+    href = unescape(re.search(r'href="([^"]*)">1 last seen by this run', page)[1])  # type: ignore[index]
+    listed = text_of(admin_client, href)
+
+    assert "1 rejected record" in listed
+    assert "mine" in listed
+    assert "of another" not in listed
+
+
+def test_a_rejected_record_shows_its_first_reasons_in_the_list_and_all_on_its_page(admin_client: Client) -> None:
+    reasons = [f"field_{number}: not a number" for number in range(30)]
+    record = make_rejected(reasons="\n".join(reasons), run=make_run())
+
+    listed, page = (admin_client.get(address).content.decode() for address in (REJECTED, page_of(record)))
+
+    assert "<br>".join([*reasons[:3], "and 27 more"]) + "</td>" in listed
+    assert "<br>".join(reasons) in page
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        pytest.param(
+            '{"a": 1.10, "b": [1E-7, 123456789012345678901234567890.0], "c": NaN, "d": -0}',
+            '{\n  "a": 1.10,\n  "b": [\n    1E-7,\n    123456789012345678901234567890.0\n  ],\n'
+            '  "c": NaN,\n  "d": -0\n}',
+            id="every digit as sent",
+        ),
+        pytest.param(r'{"a": "\ud800\u202e"}', '{\n  "a": "\\ud800\\u202e"\n}', id="escapes stay escapes"),
+        pytest.param('{"a": "xxx', '{"a": "xxx', id="cut short"),
+        pytest.param("[" * 5000 + "]" * 5000, "[" * 5000 + "]" * 5000, id="nested too deeply to indent"),
+        pytest.param('"' + "x" * 64_000, '"' + "x" * 64_000, id="64 kB"),
+        pytest.param('"<script>"', '"<script>"', id="markup"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_a_raw_record_is_indented_without_changing_it(admin_client: Client, raw: str, text: str) -> None:
+    record = make_rejected(raw=raw)
+
+    page = admin_client.get(page_of(record)).content.decode()
+
+    shown = re.search(r"(?s)<pre>(.*?)</pre>", page)
+    assert shown is not None
+    assert unescape(shown[1]) == text
+    assert "<script>" not in shown[1]
+
+
+# Finding and sorting -----------------------------------------------------------------------------
+@pytest.fixture
+def market(db: None) -> None:
+    """Coins with the ranks 1, 11, 101, 251 and 1001, whose volume falls with the rank, and two without either."""
+    for rank in (1001, 1, 251, 11, 101):
+        make_coin(f"rank-{rank}", name=f"Number {rank}", market_cap_rank=rank, total_volume=rank)
+    make_coin("unranked-b", symbol="weth")
+    make_coin("unranked-a", missing_since=NOON)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        pytest.param(
+            "",
+            ["rank-1", "rank-11", "rank-101", "rank-251", "rank-1001", "unranked-a", "unranked-b"],
+            id="by rank, unranked ones last",
+        ),
+        pytest.param("?rank=top+10", ["rank-1"], id="top 10"),
+        pytest.param("?rank=top+100", ["rank-1", "rank-11"], id="top 100"),
+        pytest.param("?rank=top+250", ["rank-1", "rank-11", "rank-101"], id="top 250"),
+        pytest.param("?rank=top+1,000", ["rank-1", "rank-11", "rank-101", "rank-251"], id="top 1,000"),
+        pytest.param("?rank=ranked&q=1001", ["rank-1001"], id="ranked, and searched by name"),
+        pytest.param("?rank=unranked", ["unranked-a", "unranked-b"], id="unranked"),
+        pytest.param("?market=missing", ["unranked-a"], id="missing"),
+        pytest.param("?market=on+the+market&rank=unranked", ["unranked-b"], id="on the market"),
+        pytest.param("?q=WETH", ["unranked-b"], id="searched by symbol"),
+        pytest.param("?q=unranked-b", ["unranked-b"], id="searched by id"),
+        pytest.param("?q=%25", [], id="searched for a percent sign"),
+    ],
+)
+def test_coins_are_found(admin_client: Client, market: None, query: str, found: list[str]) -> None:
+    names = names_in_list(admin_client, COINS + query)
+
+    assert names == found
+
+
+@pytest.mark.parametrize(
+    ("order", "first"), [pytest.param("5", "rank-1", id="rising"), pytest.param("-5", "rank-1001", id="falling")]
+)
+def test_coins_without_a_value_are_sorted_last_either_way(
+    admin_client: Client, market: None, order: str, first: str
+) -> None:
+    names = names_in_list(admin_client, f"{COINS}?o={order}")
+
+    assert names[0] == first
+    assert {*names[-2:]} == {"unranked-a", "unranked-b"}
+
+
+def test_runs_are_listed_newest_first_and_those_yet_to_start_before_them(admin_client: Client) -> None:
+    for key, start in {"old": NOON, "pending": None, "new": NOON + timedelta(hours=1)}.items():
+        make_run(id=key, started_at=start)
+
+    names = names_in_list(admin_client, RUNS)
+
+    assert names == ["pending", "new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        pytest.param("?verdict=failed", ["failed"], id="verdict"),
+        pytest.param("?spider=markets&verdict=complete", ["complete"], id="spider and verdict"),
+    ],
+)
+def test_runs_are_filtered(admin_client: Client, query: str, found: list[str]) -> None:
+    for verdict in ("failed", "complete"):
+        make_run(id=verdict, verdict=verdict)
+    make_run(id="of another", spider="another")
+
+    names = names_in_list(admin_client, RUNS + query)
+
+    assert names == found
+
+
+@pytest.mark.parametrize("query", ["?status=Ignored", "?q=twin", "?q=dull"])
+def test_rejected_records_are_found(admin_client: Client, query: str) -> None:
+    make_rejected("other")
+    twin = make_rejected("twin", status=RejectedRecord.Status.IGNORED, reasons="name: dull")
+
+    names = names_in_list(admin_client, REJECTED + query)
+
+    assert names == [str(twin.pk)]
+
+
+def test_filters_can_count(admin_client: Client, market: None) -> None:
+    shown = text_of(admin_client, COINS + "?_facets=True")
+
+    assert "top 250 (3)" in shown
+    assert "missing (1)" in shown
+
+
+# What it refuses ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("address", ["add/", "{pk}/change/", "{pk}/delete/", ""])
+def test_nobody_changes_anything(admin_client: Client, model: Any, address: str) -> None:
+    row = {FullCoin: make_coin, CrawlRun: make_run, RejectedRecord: make_rejected}[model]()
+    before = model.objects.values().get()
+    list_address = reverse(f"admin:coins_{model._meta.model_name}_changelist")
+
+    action = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes", "name": "changed"}
+    response = admin_client.post(list_address + address.format(pk=quote(row.pk)), action)
+
+    assert response.status_code == (403 if address else 200)
+    assert model.objects.values().get() == before
+
+
+@pytest.mark.parametrize("address", LISTS)
+def test_no_list_offers_an_action_or_a_button_to_add(admin_client: Client, address: str) -> None:
+    make_coin(), make_run(), make_rejected()
+
+    page = admin_client.get(address).content.decode()
+
+    assert 'name="action"' not in page
+    assert "addlink" not in page
+
+
+@pytest.mark.parametrize("address", LISTS)
+def test_staff_without_permission_sees_nothing(client: Client, address: str) -> None:
+    client.force_login(User.objects.create_user("staff", is_staff=True))
+
+    response = client.get(address)
+
+    assert response.status_code == 403
+
+
+@pytest.mark.parametrize("address", LISTS)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "coin_id__regex=(((",
+        "name__contains=x",
+        "coin_id=bitcoin",
+        "run__spider__startswith=m",
+        "run__pk=1",
+        "rejectedrecord__raw__contains=x",
+        "arguments__ids__0=bitcoin",
+        "pk__in=1",
+        "id=1",
+        "verdict__regex=(((",
+        "status__exact=open",
+        "password=x",
+        "rank=top+11",
+        "rank=%00",
+        "market=",
+        "verdict=nonsense",
+        "spider=%00",
+        "status=%F0%9F%9A%80",
+        "run=%00",
+        "_to_field=name",
+        "%00=1",
+        "__=1",
+    ],
+)
+def test_lookups_that_no_filter_offers_are_refused(admin_client: Client, address: str, query: str) -> None:
+    response = admin_client.get(f"{address}?{query}")
+
+    assert response.status_code in {302, 400}
+
+
+# What it survives --------------------------------------------------------------------------------
+@pytest.mark.parametrize("address", LISTS)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "p=99999",
+        "p=-1",
+        "p=x",
+        "p=" + "9" * 5000,
+        "o=99",
+        "o=-99.-1.x.0",
+        "o=" + "9" * 5000,
+        "o=0.1.2.3.4.5.6",
+        "o=-6.-5.-4.-3.-2.-1.-0",
+        "q=%00",
+        "q=%22",
+        "q='",
+        "q=%F0%9F%9A%80+%D8%A7+%25s+%7B0%7D",
+        "q=" + "%20".join(["word"] * 60),
+        "q=" + "x" * 5000,
+        "q=%ED%A0%80",
+        "e=1",
+        "all=",
+        "_popup=1",
+        "_facets=True",
+        "run=nonsense" * 100,
+    ],
+)
+def test_nonsense_in_the_address_breaks_no_list(admin_client: Client, address: str, query: str) -> None:
+    make_rejected("twin", run=make_run())
+    make_coin()
+
+    response = admin_client.get(f"{address}?{query}", follow=not query.startswith("run="))
+
+    assert response.status_code == 200 or query.startswith("run=")
+    assert response.status_code < 500
+
+
+@hostile
+def test_hostile_text_is_text_everywhere(admin_client: Client, text: str) -> None:
+    coin = make_coin(text or "empty", name=text, symbol=text, image=text, roi_currency=text)
+    run = make_run(
+        id=text or "empty", spider=text, arguments={text: [text]}, node=text, reason=text, messages=text, filled=[text]
+    )
+    record = make_rejected(text, run=run, page=text, raw=text, reasons=text or "none", status=text)
+
+    for address in (*LISTS, page_of(coin), page_of(run), page_of(record), f"{REJECTED}?run={quote(run.pk)}"):
+        page = admin_client.get(address).content.decode()
+        words = text_of(admin_client, address)
+
+        assert "alert(1)</script>" not in page
+        assert "onmouseover='" not in page
+        assert " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split()) in words or "REJECTED" in address
+
+
+@hostile
+@pytest.mark.parametrize("model", MODELS)
+def test_a_page_that_does_not_exist_leads_home(admin_client: Client, model: Any, text: str) -> None:
+    response = admin_client.get(page_of(model(pk=text or "\0")))
+
+    assert response.status_code in {301, 302}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_key_with_a_nul_is_no_page(admin_client: Client, model: Any) -> None:
+    response = admin_client.get(page_of(model(pk="a\0b")))
+
+    assert response.status_code == 302
+
+
+def test_a_coin_of_nulls_shows(admin_client: Client) -> None:
+    coin = make_coin("nothing-known")
+
+    listed, shown = text_of(admin_client, COINS), text_of(admin_client, page_of(coin))
+
+    assert "nothing-known" in listed
+    assert "Current price: - " in shown
+
+
+def test_a_record_of_no_run_shows(admin_client: Client) -> None:
+    record = make_rejected("", run=None)
+
+    listed, shown = text_of(admin_client, REJECTED), text_of(admin_client, page_of(record))
+
+    assert "(no id) name: missing 7 Open 1" in listed
+    assert "Run: - " in shown
+
+
+@pytest.mark.parametrize("address", LISTS)
+def test_the_queries_of_a_list_do_not_grow_with_its_rows(admin_client: Client, address: str) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection, ) as captured:
+            admin_client.get(address)
+        return len(captured)
+
+    def add(names: range) -> None:
+        for name in names:
+            make_coin(f"coin-{name}")
+            make_rejected(f"coin-{name}", run=make_run())
+
+    add(range(2))
+    few = queries()
+    add(range(2, 22))
+    many = queries()
+
+    assert few == many
+
+
+def test_a_list_of_rejected_records_leaves_the_raw_ones_in_the_database(admin_client: Client) -> None:
+    make_rejected()
+
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(REJECTED)
+
+    assert not any('"raw"' in query["sql"] for query in captured)
+
+
+def test_a_list_has_a_hundred_rows_a_page(admin_client: Client) -> None:
+    for number in range(101):
+        make_coin(f"coin-{number:03}")
+
+    names = names_in_list(admin_client, COINS)
+
+    assert len(names) == 100
+
+
+def test_static_files_come_with_debug_off(client: Client) -> None:
+    response = client.get("/static/admin/css/base.css")
+
+    assert response.status_code == 200
+    assert b"--body-bg" in b"".join(response)

@@ -1,0 +1,69 @@
+"""The catalog: which arguments are taken, as what, and what is said of the others."""
+
+import pytest
+
+from webapp.coins.catalog import ORDERS, PLANS, SPIDERS, ArgumentError, parse_arguments
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        ({}, {}),
+        ({"order": "market_cap_desc", "pages": "1"}, {"order": "market_cap_desc", "pages": 1}),
+        ({"pages": "1", "order": "market_cap_desc"}, {"order": "market_cap_desc", "pages": 1}),
+        ({"per_page": "250"}, {"per_page": 250}),
+        ({"category": "layer-1"}, {"category": "layer-1"}),
+        ({"ids": "ethereum, bitcoin,ethereum"}, {"ids": ["bitcoin", "ethereum"]}),
+    ],
+)
+def test_right_arguments_become_values(given: dict[str, str], values: dict[str, object]) -> None:
+    parsed = parse_arguments("markets", given)
+
+    assert parsed == values
+    assert list(parsed) == list(values)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"per_page": "0"}, "per_page=0 is not valid: per_page is a whole number from 1 to 250."),
+        ({"per_page": "251"}, "a whole number from 1 to 250"),
+        ({"per_page": "ten"}, "a whole number from 1 to 250"),
+        ({"per_page": "²"}, "a whole number from 1 to 250"),
+        ({"pages": "9" * 5_000}, "a whole number from 1 to 1000"),
+        ({"order": "ID_ASC"}, f"order is one of {', '.join(ORDERS)}."),
+        ({"category": ""}, "category is one of CoinGecko's category ids, such as layer-1."),
+        ({"ids": "bitcoin,,ethereum"}, "ids is coin ids with commas between them, such as bitcoin,ethereum."),
+        ({"ids": "a b"}, "coin ids with commas between them"),
+        ({"pagez": "1"}, "markets has no argument 'pagez'. Its arguments: order, per_page, pages, category, ids."),
+        ({"ids": "a", "category": "b"}, "ids and category cannot be given together: leave one out."),
+    ],
+)
+def test_wrong_arguments_are_named_with_what_would_be_right(given: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ArgumentError) as raised:
+        parse_arguments("markets", given)
+
+    assert sentence in str(raised.value)
+
+
+def test_an_unknown_spider_is_told_which_there_are() -> None:
+    with pytest.raises(ArgumentError, match=r"There is no spider 'market'. Spiders: markets\."):
+        parse_arguments("market", {})
+
+
+def test_every_spider_of_the_catalog_exists_and_every_spider_is_in_it() -> None:
+    from scrapy.spiderloader import SpiderLoader
+    from scrapy.utils.project import get_project_settings
+
+    assert set(SpiderLoader.from_settings(get_project_settings()).list()) == set(SPIDERS)
+
+
+def test_every_paid_plan_asks_the_paid_host_with_the_paid_header() -> None:
+    assert {name: (plan.url.split("/")[2], plan.key_header) for name, plan in PLANS.items()} == {
+        "keyless": ("api.coingecko.com", None),
+        "demo": ("api.coingecko.com", "x-cg-demo-api-key"),
+        **{
+            name: ("pro-api.coingecko.com", "x-cg-pro-api-key")
+            for name in ("basic", "analyst", "lite", "enterprise")
+        },
+    }

@@ -1,0 +1,256 @@
+"""CrawlRun's verbs: the lock, the counting, the verdict, what is missing."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from webapp.coins.cleaning import Rejection
+from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
+from webapp.coins.models.run import Batch, RunLost
+
+pytestmark = pytest.mark.django_db
+
+
+def begin(**arguments: Any) -> CrawlRun:
+    return CrawlRun.objects.begin("markets", arguments)
+
+
+def batch(*coin_ids: str, stored: set[str] | None = None, **values: Any) -> Batch:
+    filled = Batch()
+    stored = set() if stored is None else stored
+    for coin_id in coin_ids:
+        filled.add({"coin_id": coin_id, "last_updated": None} | values, {"id": coin_id}, "1", stored)
+    return filled
+
+
+def counts(run: CrawlRun) -> dict[str, int]:
+    run.refresh_from_db()
+    names = ("seen", "created", "updated", "unchanged", "duplicates", "rejected")
+    return {name: getattr(run, name) for name in names if getattr(run, name)}
+
+
+def test_a_run_begins_with_the_lock() -> None:
+    run = begin()
+
+    assert (run.verdict, run.started_at is not None, run.heartbeat_at is not None) == (Verdict.RUNNING, True, True)
+
+
+def test_a_second_run_is_skipped_and_says_why() -> None:
+    begin()
+
+    second = begin()
+
+    assert (second.verdict, second.reason) == (Verdict.SKIPPED, "another run of markets is under way")
+    assert second.finished_at is not None
+
+
+def test_the_lock_is_a_constraint_of_the_database() -> None:
+    begin()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        CrawlRun.objects.create(spider="markets", verdict=Verdict.RUNNING)
+
+
+def test_a_run_without_a_heartbeat_gives_way() -> None:
+    dead = begin()
+    CrawlRun.objects.update(heartbeat_at=Now() - timedelta(seconds=181))
+
+    run = begin()
+
+    dead.refresh_from_db()
+    assert (run.verdict, dead.verdict) == (Verdict.RUNNING, Verdict.LOST)
+    assert "no sign of life for 180 s" in dead.reason
+
+
+def test_a_run_with_a_heartbeat_does_not() -> None:
+    alive = begin()
+    CrawlRun.objects.update(heartbeat_at=Now() - timedelta(seconds=170))
+
+    begin()
+
+    alive.refresh_from_db()
+    assert alive.verdict == Verdict.RUNNING
+
+
+def test_a_run_before_the_date_the_api_named_is_skipped() -> None:
+    begin().finish(Verdict.PARTIAL, not_before=timezone.now() + timedelta(hours=1))
+
+    run = begin()
+
+    assert run.verdict == Verdict.SKIPPED
+    assert "the API asked for no requests before" in run.reason
+
+
+def test_a_run_after_that_date_is_not() -> None:
+    begin().finish(Verdict.PARTIAL, not_before=timezone.now() - timedelta(seconds=1))
+
+    assert begin().verdict == Verdict.RUNNING
+
+
+def test_a_job_id_serves_once() -> None:
+    CrawlRun.objects.begin("markets", {}, key="job-1").finish(Verdict.COMPLETE)
+
+    with pytest.raises(ValueError, match="There is a run with the key job-1 already"):
+        CrawlRun.objects.begin("markets", {}, key="job-1")
+
+
+def test_what_became_of_each_record_is_counted_once() -> None:
+    run, stored = begin(), set[str]()
+    FullCoin.objects.upsert([{"coin_id": "old", "name": "Old"}, {"coin_id": "same"}])
+    first = batch("new", "old", "same", "same", stored=stored)
+    first.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
+    run.store(first, {"pages": 1})
+
+    run.store(batch("new", "newest", stored=stored), {"pages": 2})
+
+    assert counts(run) == {"seen": 7, "created": 2, "updated": 1, "unchanged": 1, "duplicates": 2, "rejected": 1}
+    assert run.pages == 2
+
+
+def test_a_newer_duplicate_is_written_all_the_same() -> None:
+    run, stored = begin(), set[str]()
+    run.store(batch("a", stored=stored, current_price=Decimal(1)), {})
+
+    run.store(batch("a", stored=stored, current_price=Decimal(2)), {})
+
+    assert counts(run) == {"seen": 2, "created": 1, "duplicates": 1}
+    assert FullCoin.objects.get().current_price == 2
+
+
+def test_a_row_that_only_the_database_refuses_is_kept_as_rejected() -> None:
+    run = begin()
+
+    run.store(batch("good") and batch("bad", "worse", market_cap_rank=10**30), {})
+
+    assert counts(run) == {"seen": 2, "rejected": 2}
+    kept = RejectedRecord.objects.get(coin_id="bad")
+    assert kept.reasons.startswith("the database refused it")
+    assert kept.raw == '{"id": "bad"}'
+
+
+def test_the_same_rejection_again_counts_and_keeps_the_latest() -> None:
+    run = begin()
+    for price in (1, 2):
+        again = Batch()
+        again.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad", "price": price}, str(price))
+        run.store(again, {})
+
+    kept = RejectedRecord.objects.get()
+
+    assert (kept.count, kept.raw, kept.page) == (2, '{"id": "bad", "price": 2}', "2")
+
+
+def test_a_rejection_that_was_dealt_with_opens_anew() -> None:
+    run, again = begin(), Batch()
+    again.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {}, "1")
+    run.store(again, {})
+    RejectedRecord.objects.update(status=RejectedRecord.Status.IGNORED)
+
+    run.store(again, {})
+
+    assert sorted(RejectedRecord.objects.values_list("status", flat=True)) == ["ignored", "open"]
+
+
+def test_a_run_that_lost_its_lock_writes_nothing_more() -> None:
+    run = begin()
+    CrawlRun.objects.update(verdict=Verdict.LOST)
+
+    for write in (lambda: run.store(batch("a"), {}), run.beat, lambda: run.finish(Verdict.COMPLETE)):
+        with pytest.raises(RunLost):
+            write()
+
+    run.refresh_from_db()
+    assert (run.verdict, FullCoin.objects.count()) == (Verdict.LOST, 0)
+
+
+def test_nothing_is_counted_that_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = begin()
+    monkeypatch.setattr(RejectedRecord.objects, "keep", lambda *_: _raise(OperationalError("gone")))
+
+    with pytest.raises(OperationalError), transaction.atomic():
+        run.store(batch("a"), {"pages": 1})
+
+    assert (counts(run), run.pages, FullCoin.objects.count()) == ({}, 0, 0)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_what_a_complete_run_has_no_answer_for_is_missing_since_then() -> None:
+    run = begin()
+    run.store(batch("here", "gone"), {})
+    changed_at = FullCoin.objects.get(pk="gone").changed_at
+
+    run.finish(Verdict.COMPLETE, answered={"here"})
+
+    gone = FullCoin.objects.get(pk="gone")
+    assert run.missing == 1
+    assert gone.missing_since == gone.changed_at > changed_at
+    assert FullCoin.objects.get(pk="here").missing_since is None
+
+
+def test_it_stays_missing_since_the_first_time() -> None:
+    run = begin()
+    run.store(batch("gone"), {})
+    run.finish(Verdict.COMPLETE, answered=set())
+    since = FullCoin.objects.get().missing_since
+
+    again = begin()
+    again.finish(Verdict.COMPLETE, answered=set())
+
+    assert again.missing == 1
+    assert FullCoin.objects.get().missing_since == since
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PARTIAL, Verdict.FAILED, Verdict.INTERRUPTED])
+def test_a_run_that_proved_nothing_marks_nothing(verdict: Verdict) -> None:
+    run = begin()
+    run.store(batch("a"), {})
+
+    run.finish(verdict, answered=set())
+
+    assert FullCoin.objects.get().missing_since is None
+
+
+@pytest.mark.parametrize("how", ["unchanged", "older", "rejected"])
+def test_being_seen_in_any_way_ends_being_missing(how: str) -> None:
+    run = begin()
+    seen = Batch()
+    now = timezone.now()
+    run.store(batch("a", last_updated=now), {})
+    FullCoin.objects.update(missing_since=now)
+    if how == "rejected":
+        seen.refuse(Rejection("a", "a", ("ath: true, not a number",)), {}, "1")
+    else:
+        seen = batch("a", last_updated=now - timedelta(days=how == "older"))
+
+    run.store(seen, {})
+
+    coin = FullCoin.objects.get()
+    assert coin.missing_since is None
+    assert coin.changed_at > now
+
+
+def test_another_currency_is_refused_with_the_way_out(settings: Any) -> None:
+    FullCoin.objects.upsert([{"coin_id": "a"}])
+    settings.VS_CURRENCY = "eur"
+
+    run = begin()
+
+    assert run.verdict == Verdict.FAILED
+    assert "Set VS_CURRENCY=usd, or name another database in DATABASE_URL" in run.reason
+
+
+def test_the_last_complete_run_is_the_one_of_the_same_scope() -> None:
+    begin().finish(Verdict.COMPLETE)
+    narrow = begin(pages=1)
+    narrow.finish(Verdict.COMPLETE)
+    begin(pages=1).finish(Verdict.PARTIAL)
+
+    assert CrawlRun.objects.last_complete("markets", {"pages": 1}) == narrow
