@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from django.db import connection
 
@@ -15,7 +15,6 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 60.0  # seconds that a call is tried again for
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -26,16 +25,14 @@ class Database:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
         self._in_order = asyncio.Lock()
 
-    async def call(
-        self, function: Callable[P, T], *args: P.args, patience: float = PATIENCE, **kwargs: P.kwargs
-    ) -> T:
+    async def call(self, function: Callable[[], T], patience: float = PATIENCE) -> T:
         """The function's result. Database errors are tried again for `patience` seconds, then raised."""
         deadline = monotonic() + patience
         pause = 0.25
         async with self._in_order:
             while True:
                 try:
-                    return await self._run(function, *args, **kwargs)
+                    return await self._run(function)
                 except DATABASE_ERRORS as error:
                     await self._run(_disconnect)  # a broken connection would fail every later call
                     if monotonic() + pause > deadline:
@@ -44,8 +41,8 @@ class Database:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
 
-    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args, **kwargs))
+    async def _run(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     async def close(self) -> None:
         await self._run(_disconnect)

@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import sys
+from functools import partial
 from time import monotonic
-from typing import Self
+from typing import TYPE_CHECKING
 
 from django.db import Error as AnyDatabaseError
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
-from scrapy import Spider, signals
+from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 from scrapy.utils.log import get_scrapy_root_handler
@@ -19,9 +20,13 @@ from webapp.coins.models import CrawlRun, Verdict
 from webapp.coins.models.run import HEARTBEAT_SECONDS, Batch, NotMigrated, RunLost
 from webapp.coins.texts import printable
 
-from .database import Database, one_line
+from .components import Component, enabled
+from .database import PATIENCE, Database, one_line
 from .middlewares import PaceMiddleware
 from .verdict import Evidence, decide
+
+if TYPE_CHECKING:
+    from .spiders.base import PaginatedSpider
 
 logger = logging.getLogger(__name__)
 
@@ -30,57 +35,56 @@ BAR_EVERY, LINE_EVERY = 0.1, 30.0  # seconds
 LOST = "another run has taken over, because this one showed no sign of life for too long"
 
 
-class RunRecord:
+class RunRecord(Component):
     """The crawl's CrawlRun: takes the spider's lock, beats, stores batches, and sets the verdict at the end.
 
     `run` is the row (None where the database could not even be asked), `verdict` and `reason` how it ended.
     """
 
     def __init__(self, crawler: Crawler) -> None:
-        self.crawler = crawler
+        super().__init__(crawler)
         self.database = Database()
         self.run: CrawlRun | None = None
         self.previous: CrawlRun | None = None  # the last complete run of the same scope
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
         self.errors = 0
+        self.given_up = False  # a batch could not be stored, and the next would not fare better
         self.heart: asyncio.Task[None] | None = None
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        extension = cls(crawler)
-        crawler.signals.connect(extension.opened, signals.spider_opened)
-        crawler.signals.connect(extension.closed, signals.spider_closed)
+        crawler.signals.connect(self.opened, signals.spider_opened)
+        crawler.signals.connect(self.closed, signals.spider_closed)
         for error in (signals.spider_error, signals.item_error):
-            crawler.signals.connect(extension.count_error, error)
-        return extension
+            crawler.signals.connect(self.count_error, error)
 
-    async def opened(self, spider: Spider) -> None:
+    async def opened(self, spider: "PaginatedSpider") -> None:
         try:
             # Without patience: who has mistyped DATABASE_URL should hear so at once.
-            begin = CrawlRun.objects.begin
-            self.run = await self.database.call(begin, spider.name, spider.arguments, spider.key, patience=0)
+            begin = partial(CrawlRun.objects.begin, spider.name, spider.arguments, spider.key)
+            self.run = await self.database.call(begin, patience=0)
         except (NotMigrated, ValueError) as error:
             self.reason = str(error)
         except AnyDatabaseError as error:
             self.reason = f"the database cannot be used ({one_line(error)}): check DATABASE_URL"
         else:
             self.verdict, self.reason = Verdict(self.run.verdict), self.run.reason
-        if self.verdict != Verdict.RUNNING:
+        if self.run is None or self.verdict != Verdict.RUNNING:
             raise CloseSpider(self.verdict.value)
-        self.previous = await self.database.call(CrawlRun.objects.last_complete, spider.name, spider.arguments)
-        self.heart = asyncio.create_task(self._beat())
+        last_complete = partial(CrawlRun.objects.last_complete, spider.name, spider.arguments)
+        self.previous = await self.database.call(last_complete)
+        self.heart = asyncio.create_task(self._beat(self.run))
 
     async def store(self, batch: Batch) -> None:
         """Write a batch; where that fails for good, the run ends, and says what was not stored."""
-        if self.crawler.spider.ending and self.crawler.spider.ending.verdict != Verdict.PARTIAL:
-            return  # by a batch that could not be stored: the next will not fare better
+        if self.run is None or self.given_up:
+            return
         try:
-            await self.database.call(self.run.store, batch, self.progress())
+            await self.database.call(partial(self.run.store, batch, self.progress()))
         except RunLost:
-            self.crawler.spider.end(Verdict.LOST, LOST)
+            self.given_up = True
+            self.spider.end(Verdict.LOST, LOST)
         except AnyDatabaseError as error:
-            self.crawler.spider.end(
+            self.given_up = True
+            self.spider.end(
                 Verdict.FAILED, f"the database does not answer ({one_line(error)}); what is counted is stored, no more"
             )
 
@@ -88,7 +92,7 @@ class RunRecord:
         """The run's counters of what it has asked for."""
         stat = self.crawler.stats.get_value
         return {
-            "pages": self.crawler.spider.pages,
+            "pages": self.spider.pages,
             "requests": stat("coincrawl/requests", 0),
             "credits": stat("coincrawl/credits", 0),
             "retries": stat("retry/count", 0),
@@ -98,23 +102,23 @@ class RunRecord:
     def count_error(self) -> None:
         self.errors += 1
 
-    async def closed(self, spider: Spider, reason: str) -> None:
+    async def closed(self, spider: "PaginatedSpider", reason: str) -> None:
         if self.heart:
             self.heart.cancel()
-        if self.verdict == Verdict.RUNNING:
-            self.verdict, reasons = self._decide(spider, reason)
+        if self.run and self.verdict == Verdict.RUNNING:
+            self.verdict, reasons = self._decide(self.run, spider, reason)
             self.reason = printable("; ".join(reasons), 2_000)
-            await self._finish(spider)
+            await self._finish(self.run, spider)
         await self.database.close()
 
-    def _decide(self, spider: Spider, reason: str) -> tuple[Verdict, list[str]]:
+    def _decide(self, run: CrawlRun, spider: "PaginatedSpider", reason: str) -> tuple[Verdict, list[str]]:
         if spider.ending:
             return spider.ending.verdict, [spider.ending.reason]
         if reason == "shutdown":
             return Verdict.INTERRUPTED, ["stopped by a signal"]
         if reason != "finished":
             return Verdict.PARTIAL, [f"closed early: {reason}"]
-        run, stat = self.run, self.crawler.stats.get_value
+        stat = self.crawler.stats.get_value
         return decide(
             Evidence(
                 pages=spider.pages,
@@ -129,60 +133,55 @@ class RunRecord:
             )
         )
 
-    async def _finish(self, spider: Spider) -> None:
+    async def _finish(self, run: CrawlRun, spider: "PaginatedSpider") -> None:
         notes = spider.notes()
         if unknown := self.crawler.stats.get_value("coincrawl/unknown"):
             notes.append(f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}")
         try:
-            await self.database.call(
-                self.run.finish,
+            finish = partial(
+                run.finish,
                 self.verdict,
                 self.reason,
                 answered=spider.answered if spider.whole else None,
                 messages="\n".join(printable(note, 500) for note in notes),
                 not_before=spider.ending.not_before if spider.ending else None,
                 filled=self.crawler.stats.get_value("coincrawl/filled"),
-                patience=5 if spider.ending else 60,
                 **self.progress(),
             )
+            await self.database.call(finish, patience=5 if spider.ending else PATIENCE)
         except RunLost:
             self.verdict, self.reason = Verdict.LOST, LOST
         except AnyDatabaseError as error:
             self.verdict = Verdict.FAILED
             self.reason = f"the database does not answer ({one_line(error)}), so the run will be shown as lost"
 
-    async def _beat(self) -> None:
+    async def _beat(self, run: CrawlRun) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             try:
-                await self.database.call(self.run.beat)
+                await self.database.call(run.beat)
             except RunLost:
-                self.crawler.spider.end(Verdict.LOST, LOST)
+                self.spider.end(Verdict.LOST, LOST)
                 return
             except AnyDatabaseError as error:
                 logger.warning("No heartbeat: the database does not answer (%s)", one_line(error))
 
 
-class Progress:
+class Progress(Component):
     """How far the crawl is: on a terminal a bar, in a file or a pipe a line now and then."""
 
     def __init__(self, crawler: Crawler) -> None:
-        self.crawler = crawler
+        super().__init__(crawler)
         self.started = monotonic()
         self.task: asyncio.Task[None] | None = None
         self.bar: Bar | None = None
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        extension = cls(crawler)
-        crawler.signals.connect(extension.started_crawling, signals.engine_started)
-        crawler.signals.connect(extension.closed, signals.spider_closed)
-        return extension
+        crawler.signals.connect(self.started_crawling, signals.engine_started)
+        crawler.signals.connect(self.closed, signals.spider_closed)
 
     def started_crawling(self) -> None:
-        spider = self.crawler.spider
-        self.interval = self.crawler.get_downloader_middleware(PaceMiddleware).interval
-        self.record = self.crawler.get_extension(RunRecord)
+        spider = self.spider
+        self.interval = enabled(self.crawler.get_downloader_middleware(PaceMiddleware)).interval
+        self.record = enabled(self.crawler.get_extension(RunRecord))
         pages = self._pages_in_all()
         time = f"; at this pace that takes about {_duration(pages * self.interval)}" if self.interval else ""
         logger.info("Crawling %s from %s: about %s%s", spider.name, spider.url, _pages(pages), time)
@@ -200,7 +199,7 @@ class Progress:
     async def _tell(self) -> None:
         while True:
             await asyncio.sleep(BAR_EVERY if self.bar else LINE_EVERY)
-            done, in_all = self.crawler.spider.pages, self._pages_in_all()
+            done, in_all = self.spider.pages, self._pages_in_all()
             if self.bar:
                 self.bar.update(self.bar.task_ids[0], completed=done, total=in_all, words=self._words(done, in_all))
             else:
@@ -208,7 +207,7 @@ class Progress:
 
     def _words(self, done: int, in_all: int) -> str:
         elapsed = monotonic() - self.started
-        coins = len(self.crawler.spider.answered)
+        coins = len(self.spider.answered)
         left = (in_all - done) * max(self.interval, elapsed / max(done, 1))
         rate = f"{coins / elapsed:,.0f} coins/s" if coins > elapsed else f"{60 * coins / elapsed:,.0f} coins/min"
         return f"{done:,} of {_pages(in_all)}, {coins:,} coins, {rate}, about {_duration(left)} left"
@@ -216,12 +215,12 @@ class Progress:
     def _pages_in_all(self) -> int:
         """As the API's header has it, or else as it was in the last complete run, or else as it usually is."""
         before = self.record.previous.pages if self.record.previous else None
-        return max(self.crawler.spider.pages_in_all(before), self.crawler.spider.pages)
+        return max(self.spider.pages_in_all(before), self.spider.pages)
 
     def _start_bar(self) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}")
         self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
-        self.bar.add_task(self.crawler.spider.name, words="")
+        self.bar.add_task(self.spider.name, words="")
         self.bar.start()
         self._send_log_to(sys.stderr)  # which is now rich's: log lines go above the bar, not through it
 

@@ -34,6 +34,8 @@ class ExactEncoder(simplejson.JSONEncoder):
 class ExactJsonItemExporter(JsonItemExporter):
     """`-O coins.json`: Scrapy's exporter would write numbers as texts."""
 
+    encoder: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.encoder = ExactEncoder(use_decimal=True, indent=self.indent or None, ensure_ascii=not self.encoding)
@@ -41,6 +43,8 @@ class ExactJsonItemExporter(JsonItemExporter):
 
 class ExactJsonLinesItemExporter(JsonLinesItemExporter):
     """`-O coins.jsonl`."""
+
+    encoder: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Self
+from typing import cast
 from urllib.parse import urlsplit
 
 from scrapy.crawler import Crawler
@@ -24,6 +24,7 @@ from scrapy.utils.misc import load_object
 
 from webapp.coins.models import Verdict
 
+from .components import Component, enabled
 from .responses import Broken, Refused, Rows, Throttled, judge
 
 logger = logging.getLogger(__name__)
@@ -45,22 +46,18 @@ class StayedBroken(IgnoreRequest):
     """A page was asked for as often as is sensible; the text says what came."""
 
 
-class BackOffMiddleware:
+class BackOffMiddleware(Component):
     """Judges every answer: passes rows on, rests where the API asks for it, tries broken pages again, or ends the run.
 
     The rows of an answer are in `response.meta["rows"]`; a page that stays broken reaches the errback as StayedBroken.
     """
 
     def __init__(self, crawler: Crawler) -> None:
-        self.crawler = crawler
+        super().__init__(crawler)
         self.base = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.worth_another_try = tuple(map(load_object, crawler.settings.getlist("RETRY_EXCEPTIONS")))
         self.tries = crawler.settings.getint("RETRY_TIMES")
         self.rests = 0  # in a row
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        return cls(crawler)
 
     def process_response(self, request: Request, response: Response) -> Request | Response:
         if response.status == 200:
@@ -75,7 +72,7 @@ class BackOffMiddleware:
             case Broken(reason):
                 return self._again(request, reason)
             case Refused(reason):
-                self.crawler.spider.end(Verdict.FAILED, reason)
+                self.spider.end(Verdict.FAILED, reason)
                 raise IgnoreRequest(reason)
 
     def process_exception(self, request: Request, exception: Exception) -> Request | None:
@@ -90,34 +87,42 @@ class BackOffMiddleware:
         if seconds > LONGEST_REST:
             until = datetime.now(UTC) + timedelta(seconds=seconds)
             reason = f"the API asked for no requests before {until:%F %T} UTC"
-            self.crawler.spider.end(Verdict.PARTIAL, reason, not_before=until)
+            self.spider.end(Verdict.PARTIAL, reason, not_before=until)
             raise IgnoreRequest(reason)
         if self.rests > MOST_RESTS_IN_A_ROW:
             reason = f"the API asked to slow down {self.rests} times in a row"
-            self.crawler.spider.end(Verdict.PARTIAL, reason)
+            self.spider.end(Verdict.PARTIAL, reason)
             raise IgnoreRequest(reason)
         logger.warning("The API asks to slow down; resting for %.1f s", seconds)
-        self.crawler.get_downloader_middleware(PaceMiddleware).rest(seconds)
+        enabled(self.crawler.get_downloader_middleware(PaceMiddleware)).rest(seconds)
         # Being throttled is not the page's fault: it uses up none of its tries.
-        again = get_retry_request(
-            request, spider=self.crawler.spider, reason="asked", max_retry_times=sys.maxsize, stats_base_key="throttled"
+        tries = request.meta.get("retry_times", 0)
+        again = cast(
+            Request,  # never None with so many tries
+            get_retry_request(
+                request,
+                spider=self.spider,
+                reason="asked",
+                max_retry_times=sys.maxsize,
+                stats_base_key="throttled",
+            ),
         )
-        again.meta["retry_times"] -= 1
+        again.meta["retry_times"] = tries
         return again
 
     def _again(self, request: Request, reason: str) -> Request:
-        again = get_retry_request(request, spider=self.crawler.spider, reason=reason, give_up_log_level=logging.DEBUG)
+        again = get_retry_request(request, spider=self.spider, reason=reason, give_up_log_level=logging.DEBUG)
         if again is None:
             raise StayedBroken(reason)
         tries = again.meta["retry_times"]
         seconds = min(self.base * 2 ** (tries - 1) * random.uniform(0.75, 1.25), LONGEST_BACKOFF)  # noqa: S311 - no secret
         again.meta["not_before"] = monotonic() + seconds
-        page = self.crawler.spider.label(request)
+        page = self.spider.label(request)
         logger.warning("%s: %s; trying again in %.1f s (%d of %d)", page, reason, seconds, tries, self.tries)
         return again
 
 
-class PaceMiddleware:
+class PaceMiddleware(Component):
     """Holds each request until its turn: evenly spaced, after any rest, and after its own back-off.
 
     It waits here and not in the downloader's slot, so that a run that ends can let go of who waits.
@@ -126,15 +131,11 @@ class PaceMiddleware:
     MARGIN = 1.03  # exact pacing arrives a little fast
 
     def __init__(self, crawler: Crawler) -> None:
-        self.crawler = crawler
+        super().__init__(crawler)
         per_minute = crawler.settings.getfloat("CALLS_PER_MINUTE")
         self.interval = self.MARGIN * 60 / per_minute if per_minute else 0.0  # seconds
         self.next_turn = self.rest_until = 0.0
         self.turn = asyncio.Lock()
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        return cls(crawler)
 
     def rest(self, seconds: float) -> None:
         """No request leaves for so long, whoever has its turn."""
@@ -149,7 +150,7 @@ class PaceMiddleware:
     async def _wait(self, until: Callable[[], float]) -> None:
         """Until the moment that `until` names, also when it moves; IgnoreRequest when the run ends."""
         while True:
-            if self.crawler.spider.ending or not self.crawler.crawling:
+            if self.spider.ending or not self.crawler.crawling:
                 raise IgnoreRequest("the run is ending")
             seconds = until() - monotonic()
             if seconds <= 0:
@@ -157,18 +158,11 @@ class PaceMiddleware:
             await asyncio.sleep(min(seconds, 0.25))
 
 
-class OriginMiddleware:
+class OriginMiddleware(Component):
     """The last before the wire: nothing leaves but to the spider's source, and only there goes the key."""
 
-    def __init__(self, crawler: Crawler) -> None:
-        self.crawler = crawler
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        return cls(crawler)
-
     def process_request(self, request: Request) -> None:
-        spider = self.crawler.spider
+        spider = self.spider
         if origin(request.url) != origin(spider.url):
             raise IgnoreRequest(f"{spider.label(request)} is not at {spider.url}, so it is not asked for")
         request.headers.update(spider.secret_headers())

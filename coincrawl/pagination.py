@@ -58,7 +58,9 @@ class PageNumber:
             ahead = range(page + 1, page + 2)
         else:
             return []  # the pages between here and the expected last are on their way
-        return [self._page(request, number, expected) for number in ahead if number <= min(self.limit or self.cap, self.cap)]
+        return [
+            self._page(request, number, expected) for number in ahead if number <= min(self.limit or self.cap, self.cap)
+        ]
 
     def expected(self, response: Response) -> int:
         """How many pages the `total` header speaks of; 1 where it says nothing sensible."""

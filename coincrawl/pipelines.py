@@ -1,7 +1,6 @@
 """From records to rows: cleaned on the event loop, stored in batches by the database's thread."""
 
 import asyncio
-from typing import Self
 
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
@@ -10,11 +9,12 @@ from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
 from webapp.coins.models.run import Batch
 
+from .components import Component, enabled
 from .extensions import RunRecord
 from .items import CoinItem
 
 
-class CleanPipeline:
+class CleanPipeline(Component):
     """Turns an item's record into the values of the model's fields, or into its rejection; watches the fields.
 
     Leaves three stats: `coincrawl/filled`, the fields that had a value; `coincrawl/unknown`, names that the model has
@@ -22,17 +22,13 @@ class CleanPipeline:
     """
 
     def __init__(self, crawler: Crawler) -> None:
-        self.crawler = crawler
+        super().__init__(crawler)
         self.cleaner = Cleaner(FullCoin.api_fields())
         self.present: set[str] = set()  # names that some record had
         self.empty = set(self.cleaner.names)  # fields without a value so far
 
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        return cls(crawler)
-
     def process_item(self, item: CoinItem) -> CoinItem:
-        record = self.crawler.spider.translate(item["record"])
+        record = self.spider.translate(item["record"])
         if isinstance(record, dict):
             self.present.update(record)
         cleaned = self.cleaner.clean(record)
@@ -44,7 +40,7 @@ class CleanPipeline:
         return item
 
     def close_spider(self) -> None:
-        known, names = self.cleaner.names, self.crawler.spider.names
+        known, names = self.cleaner.names, self.spider.names
         stats = {
             "filled": known - self.empty,
             "unknown": self.present - known,
@@ -55,22 +51,18 @@ class CleanPipeline:
             self.crawler.stats.set_value(f"coincrawl/{name}", sorted(fields))
 
 
-class UpsertPipeline:
+class UpsertPipeline(Component):
     """Buffers items and stores them in batches; each record is counted once, as what became of it.
 
     Stored items go on to the feeds; duplicates and rejected records are dropped from them.
     """
 
     def __init__(self, crawler: Crawler) -> None:
-        self.crawler = crawler
+        super().__init__(crawler)
         self.size = crawler.settings.getint("BATCH_SIZE")
         self.batch = Batch()
         self.stored: set[str] = set()  # ids this run has put into a batch
         self.one_at_a_time = asyncio.Lock()
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        return cls(crawler)
 
     async def process_item(self, item: CoinItem) -> CoinItem:
         record, page = item.pop("record"), item.pop("page")
@@ -78,7 +70,9 @@ class UpsertPipeline:
             self.batch.refuse(rejection, record, page)
             dropped = "; ".join(rejection.reasons)
         else:
-            dropped = "" if self.batch.add(dict(item), record, page, self.stored) else "a coin that this run has had before"
+            dropped = (
+                "" if self.batch.add(dict(item), record, page, self.stored) else "a coin that this run has had before"
+            )
         if len(self.batch) >= self.size:
             await self.flush()
         if dropped:
@@ -90,7 +84,7 @@ class UpsertPipeline:
         batch, self.batch = self.batch, Batch()
         if batch:
             async with self.one_at_a_time:
-                await self.crawler.get_extension(RunRecord).store(batch)
+                await enabled(self.crawler.get_extension(RunRecord)).store(batch)
 
     async def close_spider(self) -> None:
         await self.flush()

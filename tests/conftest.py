@@ -1,4 +1,4 @@
-"""What tests share: the test database under its URL, a fake API, and `crawl`, which is `scrapy crawl` as a user runs it."""
+"""What tests share: the test database under its URL, a fake API, and `crawl`: `scrapy crawl` as a user runs it."""
 
 import os
 import subprocess

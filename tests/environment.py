@@ -40,5 +40,7 @@ def start_postgresql() -> str:
 os.environ.update(OURS)
 if "COINCRAWL_TEST_URL" not in os.environ:  # xdist's workers inherit it and share the one server
     database = os.environ.get("TEST_DATABASE", "sqlite")
-    os.environ["COINCRAWL_TEST_URL"] = start_postgresql() if database == "postgresql" else "sqlite:///var/unused.sqlite3"
+    os.environ["COINCRAWL_TEST_URL"] = (
+        start_postgresql() if database == "postgresql" else "sqlite:///var/unused.sqlite3"
+    )
 os.environ["DATABASE_URL"] = os.environ["COINCRAWL_TEST_URL"]

@@ -62,8 +62,5 @@ def test_every_paid_plan_asks_the_paid_host_with_the_paid_header() -> None:
     assert {name: (plan.url.split("/")[2], plan.key_header) for name, plan in PLANS.items()} == {
         "keyless": ("api.coingecko.com", None),
         "demo": ("api.coingecko.com", "x-cg-demo-api-key"),
-        **{
-            name: ("pro-api.coingecko.com", "x-cg-pro-api-key")
-            for name in ("basic", "analyst", "lite", "enterprise")
-        },
+        **dict.fromkeys(("basic", "analyst", "lite", "enterprise"), ("pro-api.coingecko.com", "x-cg-pro-api-key")),
     }

@@ -133,7 +133,7 @@ def test_unknown_names_are_ignored_and_absent_ones_are_null() -> None:
 
 
 def test_a_kind_of_field_that_nobody_can_check_is_a_mistake_in_the_model() -> None:
-    with pytest.raises(TypeError, match="say in webapp/coins/cleaning.py"):
+    with pytest.raises(TypeError, match="say in webapp/coins/cleaning"):
         check_for(models.BinaryField(name="blob"))
 
 

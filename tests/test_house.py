@@ -41,7 +41,9 @@ def test_pure_modules_load_without_django_and_the_engine(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("path", [*sources("webapp"), *sources("coincrawl")], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [*sources("webapp"), *sources("coincrawl")], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_the_environment_is_read_in_the_settings_alone(path: Path) -> None:
     allowed = {"settings.py", "manage.py", "wsgi.py"}  # the last two name the settings' module
 

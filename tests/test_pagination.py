@@ -8,7 +8,9 @@ from coincrawl.pagination import PageNumber
 URL = "https://api.example/coins?order=id_asc"
 
 
-def walk(pagination: PageNumber, pages: int, total: str | None = None, broken: frozenset[int] = frozenset()) -> list[int]:
+def walk(
+    pagination: PageNumber, pages: int, total: str | None = None, broken: frozenset[int] = frozenset()
+) -> list[int]:
     """The pages asked for, in order, of a collection that has so many; the end is an empty page."""
     waiting, asked = [pagination.first(URL)], []
     while waiting:
@@ -93,7 +95,7 @@ def test_headers_and_callbacks_of_a_request_stay_with_its_successors() -> None:
 )
 def test_a_wrong_configuration_fails_when_it_is_made(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
-        PageNumber(**wrong)
+        PageNumber(**wrong)  # type: ignore[arg-type]
 
 
 def test_a_retry_of_a_page_asks_for_the_same_successor() -> None:

@@ -56,13 +56,24 @@ def test_each_answer_is_worth_one_thing(answer: Answer, kind: type) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["0.000000000000000001", "21000000.0", "1e-18", "3.2e+46", "9" * 5_000, "1e999999999999", "-0.0", "12345678901234567890"],
+    [
+        "0.000000000000000001",
+        "21000000.0",
+        "1e-18",
+        "3.2e+46",
+        "9" * 5_000,
+        "1e999999999999",
+        "-0.0",
+        "12345678901234567890",
+    ],
 )
 def test_numbers_keep_every_digit(text: str) -> None:
     assert judged(answers.data(f"[{text}]")) == Rows([Decimal(text)])
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e9999999999999999999", "Infinity"), ("-1e9999999999999999999", "-Infinity")])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e9999999999999999999", "Infinity"), ("-1e9999999999999999999", "-Infinity")]
+)
 def test_a_number_beyond_all_numbers_is_a_row_for_the_cleaner_to_reject(text: str, value: str) -> None:
     assert judged(answers.data(f"[{text}]")) == Rows([Decimal(value)])
 

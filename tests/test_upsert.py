@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from webapp.coins.cleaning import Cleaner
 from webapp.coins.models import FullCoin
-from webapp.coins.upsert import Upsert
+from webapp.coins.upsert import Upsert, Upserted
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -134,7 +134,7 @@ def test_a_name_that_is_no_field_is_an_error() -> None:
 def test_nothing_is_nothing() -> None:
     result = FullCoin.objects.upsert([])
 
-    assert not (result.created or result.updated or result.unchanged or result.rejected)
+    assert result == Upserted()
 
 
 @pytest.mark.django_db(transaction=True)

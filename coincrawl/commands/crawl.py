@@ -9,6 +9,7 @@ from rich.table import Table
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
 
+from coincrawl.components import enabled
 from coincrawl.extensions import RunRecord
 from coincrawl.verdict import EXIT_STATUS
 from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
@@ -51,14 +52,15 @@ class Command(crawl.Command):
             raise UsageError(str(error), print_help=False) from None
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        process, settings = enabled(self.crawler_process), enabled(self.settings)
         # What the handler would not show need not be written: at INFO that is a line of DEBUG for each coin.
-        logging.getLogger("scrapy").setLevel(self.settings["LOG_LEVEL"])
-        if self.settings["LOG_LEVEL"] == "INFO":
+        logging.getLogger("scrapy").setLevel(settings["LOG_LEVEL"])
+        if settings["LOG_LEVEL"] == "INFO":
             for name in CHATTER:
                 logging.getLogger(name).setLevel(logging.WARNING)
         crawler = self._create_crawler(args[0])
-        self.crawler_process.crawl(crawler, **opts.spargs)
-        self.crawler_process.start()
+        process.crawl(crawler, **opts.spargs)
+        process.start()
         record = crawler.get_extension(RunRecord) if crawler.spider else None
         self.exitcode = report(args[0], record) if record else 1
 

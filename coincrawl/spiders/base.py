@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import scrapy
 from scrapy import signals
@@ -32,6 +32,10 @@ class Ending:
     verdict: Verdict
     reason: str
     not_before: datetime | None = None
+
+
+def request_of(response: Response) -> Request:
+    return cast(Request, response.request)
 
 
 class PaginatedSpider(scrapy.Spider):
@@ -132,12 +136,12 @@ class PaginatedSpider(scrapy.Spider):
         elif page >= self.pagination.cap:
             self.paging_fault = f"paging had no end at page {page}, and is cut there"
         # Requests first: the next page is on its way while this one is stored.
-        yield from self.follow(response.request, response)
+        yield from self.follow(request_of(response), response)
         yield from self.items(rows, str(page))
 
     def follow(self, request: Request, response: Response | None) -> Iterator[Request]:
         if not self.paging_fault:
-            rows = response and response.meta["rows"]
+            rows = response.meta["rows"] if response else None
             for following in self.pagination.next(request, response, rows):
                 yield self.asked(following, self.parse)
 
@@ -145,7 +149,8 @@ class PaginatedSpider(scrapy.Spider):
         """A request has come to nothing: the others go on, and the verdict hears of it."""
         if self.ending or not self.crawler.crawling:
             return
-        request, cause = failure.request, str(failure.value) or failure.type.__name__
+        request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
+        cause = str(failure.value) or type(failure.value).__name__
         if not self.crawler.stats.get_value("downloader/response_count"):
             self.end(Verdict.FAILED, cause)  # nothing has ever answered, so nothing else will
             return

@@ -10,7 +10,7 @@ from coincrawl.items import CoinItem
 from coincrawl.pagination import PageNumber
 from webapp.coins.catalog import MAX_COINS, MAX_PAGE_SIZE, PLANS
 
-from .base import PaginatedSpider
+from .base import PaginatedSpider, request_of
 
 IDS_IN_A_CALL = 250  # the API's limit
 URL_LENGTH = 2_000  # characters; an answer 414 has been seen
@@ -32,7 +32,12 @@ class MarketsSpider(PaginatedSpider):
     """
 
     name = "markets"
-    names = {"coin_id": "id", "roi_times": "roi.times", "roi_currency": "roi.currency", "roi_percentage": "roi.percentage"}
+    names = {
+        "coin_id": "id",
+        "roi_times": "roi.times",
+        "roi_currency": "roi.currency",
+        "roi_percentage": "roi.percentage",
+    }
     typical_records = 18_500
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
@@ -116,9 +121,9 @@ class MarketsSpider(PaginatedSpider):
             else:
                 self.not_on_market += absent
         else:
-            self.broken.append((response.request, "the answer has other coins than were asked for"))
+            self.broken.append((request_of(response), "the answer has other coins than were asked for"))
         self.take(rows)
-        yield from self.items(rows, self.label(response.request))
+        yield from self.items(rows, self.label(request_of(response)))
 
     def doubts(self) -> list[str]:
         """Of the whole market, /coins/list is the proof: where it holds, trouble with paging is only worth a note."""

@@ -7,6 +7,7 @@ one entry here; its checking, its help text and the messages about wrong values 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 MAX_PAGE_SIZE = 250  # CoinGecko's; 251 answers 250
 MAX_COINS = 250_000  # ten markets of today's size: paging that goes beyond is paging that never ends
@@ -21,7 +22,7 @@ class ArgumentError(ValueError):
 class Argument:
     """One `-a name=value`: `parse` turns the text into the value or raises ValueError, `allowed` says what is valid."""
 
-    parse: Callable[[str], object]
+    parse: Callable[[str], Any]
     allowed: str
 
 
@@ -57,7 +58,7 @@ def _slugs(what: str) -> Argument:
 
     def parse(text: str) -> list[str]:
         """Sorted and each once: two ways to write one scope are one scope."""
-        return sorted({str(one(part.strip())) for part in text.split(",")})
+        return sorted({one(part.strip()) for part in text.split(",")})
 
     return Argument(parse, what)
 
@@ -88,7 +89,7 @@ SPIDERS: Mapping[str, SpiderEntry] = {
 }
 
 
-def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, object]:
+def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
     """`given` (texts by name) as checked values in the catalog's order; ArgumentError says what would be right."""
     if spider not in SPIDERS:
         raise ArgumentError(f"There is no spider {spider!r}. Spiders: {', '.join(SPIDERS)}.")

@@ -75,7 +75,7 @@ def _check_url(field: models.URLField) -> Check:
     return check
 
 
-def _check_key(field: models.CharField) -> Check:
+def _check_key(field: Any) -> Check:
     check_text = _check_text(field)
 
     def check(value: Any) -> str:
@@ -131,7 +131,7 @@ def _check_integer(field: models.IntegerField) -> Check:
     return check
 
 
-def _check_datetime(field: models.DateTimeField) -> Check:
+def _check_datetime(_: models.DateTimeField) -> Check:
     def check(value: Any) -> datetime:
         """ISO 8601 with any offset, as the same instant in UTC; the API's clock is UTC where it names no offset."""
         if not isinstance(value, str):
@@ -145,17 +145,23 @@ def _check_datetime(field: models.DateTimeField) -> Check:
     return check
 
 
+CHECKS: dict[type[models.Field], Callable[[Any], Check]] = {  # the first that fits: a URLField is a CharField too
+    models.URLField: _check_url,
+    models.CharField: _check_text,
+    models.DecimalField: _check_decimal,
+    models.IntegerField: _check_integer,
+    models.DateTimeField: _check_datetime,
+}
+
+
 def check_for(field: models.Field) -> Check:
-    """What turns a raw value into one that `field` can hold, or raises Unfit; TypeError for an unknown kind of field."""
+    """What turns a raw value into one that `field` can hold, or raises Unfit.
+
+    TypeError for a kind of field that is not in CHECKS.
+    """
     if field.primary_key:
         return _check_key(field)
-    for kind, make in (
-        (models.URLField, _check_url),
-        (models.CharField, _check_text),
-        (models.DecimalField, _check_decimal),
-        (models.IntegerField, _check_integer),
-        (models.DateTimeField, _check_datetime),
-    ):
+    for kind, make in CHECKS.items():
         if isinstance(field, kind):
             return make(field)
     raise TypeError(f"{field} is a {type(field).__name__}: say in webapp/coins/cleaning.py how its values are checked")

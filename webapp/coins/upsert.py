@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.options import Options
 
 Row = Mapping[str, Any]
+Column = models.Field
 
 # What a row can be guilty of, on either database and on the way to it ...
 ROW_ERRORS = (DatabaseError, ValidationError, ValueError, TypeError, ArithmeticError)
@@ -34,37 +36,31 @@ class Upsert:
     is not older and any of them differs. `created` is stamped when a row is inserted, `changed` when it is written.
     """
 
-    def __init__(self, using: str, *, values: Sequence[models.Field], version: str, created: str, changed: str) -> None:
+    def __init__(self, using: str, *, values: Sequence[Column], version: str, created: str, changed: str) -> None:
+        meta = values[0].model._meta
         self.using = using
         self.values = values
+        self.stamps = [cast(Column, meta.get_field(name)) for name in (created, changed)]
         self.names = frozenset(column.name for column in values)
-        self.key = next(column.name for column in values if column.primary_key)
+        self.key = meta.pk.name
         self.version = version
-        meta = values[0].model._meta
-        self.stamps = [meta.get_field(created), meta.get_field(changed)]
-        self.head, self.row, self.tail = self._statement(meta)
+        self.head, self.row, self.tail = self._statement(connections[using], meta)
 
-    def _statement(self, meta: Options) -> tuple[str, str, str]:
+    def _statement(self, database: BaseDatabaseWrapper, meta: Options) -> tuple[str, str, str]:
         """The statement before, in and after its rows."""
-        database = connections[self.using]
-
-        def name(column: models.Field | str) -> str:
-            return database.ops.quote_name(
-                meta.get_field(column).column if isinstance(column, str) else column.column
-            )
-
-        table = database.ops.quote_name(meta.db_table)
-        columns = [name(column) for column in [*self.values, *self.stamps]]
-        values = [name(column) for column in self.values if not column.primary_key]
-        key, version, (created, changed) = name(self.key), name(self.version), map(name, self.stamps)
+        quote = database.ops.quote_name
+        quoted = {column.name: quote(cast(str, column.column)) for column in [*self.values, *self.stamps]}
+        table, key, version = quote(meta.db_table), quoted[self.key], quoted[self.version]
+        created, changed = (quoted[stamp.name] for stamp in self.stamps)
+        values = [quoted[column.name] for column in self.values if not column.primary_key]
         assignments = ", ".join(f"{column} = excluded.{column}" for column in [*values, changed])
         stored = ", ".join(f"{table}.{column}" for column in values)
         sent = ", ".join(f"excluded.{column}" for column in values)
         # Null-safe comparison of whole rows; SQLite has had IS NOT for longer than IS DISTINCT FROM.
         differs = "IS NOT" if database.vendor == "sqlite" else "IS DISTINCT FROM"
         return (
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ",
-            f"({', '.join(['%s'] * len(columns))})",
+            f"INSERT INTO {table} ({', '.join(quoted.values())}) VALUES ",
+            f"({', '.join(['%s'] * len(quoted))})",
             f" ON CONFLICT ({key}) DO UPDATE SET {assignments}"
             f" WHERE (excluded.{version} < {table}.{version}) IS NOT TRUE AND ({stored}) {differs} ({sent})"
             # A row that was just inserted has both stamps equal; one that was updated was created before.

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import models
@@ -126,7 +126,7 @@ class FullCoin(models.Model):
 def _upsert(using: str) -> Upsert:
     return Upsert(
         using,
-        values=[*FullCoin.api_fields(), FullCoin._meta.get_field("vs_currency")],
+        values=[*FullCoin.api_fields(), cast(models.Field, FullCoin._meta.get_field("vs_currency"))],
         version="last_updated",
         created="first_seen_at",
         changed="changed_at",

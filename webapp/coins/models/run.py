@@ -126,7 +126,7 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
     def _mark_lost(self, spider: str) -> None:
         self.filter(spider=spider, verdict=Verdict.RUNNING, heartbeat_at__lt=Now() - LOST_AFTER).update(
             verdict=Verdict.LOST,
-            reason=f"no sign of life for {LOST_AFTER.seconds} s: its process was killed, or could not reach the database",
+            reason=f"no sign of life for {LOST_AFTER.seconds} s: killed, or cut off from the database",
             finished_at=Now(),
         )
 
@@ -233,7 +233,7 @@ class CrawlRun(models.Model):
             totals = {name: getattr(self, name) + number for name, number in counted.items()}
             totals["seen"] = sum(totals.values())
             self._still_running().update(**totals, **progress)
-        self._take(totals | progress)
+        self._take({**totals, **progress})
 
     def finish(self, verdict: Verdict, reason: str = "", answered: Collection[str] | None = None, **facts: Any) -> None:
         """Set the verdict and give up the lock; raises RunLost where another run has taken it.

@@ -1,0 +1,46 @@
+# `make` alone lists what there is. Everything lives in .venv and var; removing both starts over.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := DATABASE_URL=sqlite:///var/demo.sqlite3 COINGECKO_PLAN=keyless COINGECKO_CALLS_PER_MINUTE=0 VS_CURRENCY=usd
+
+.DEFAULT_GOAL := help
+.PHONY: help setup crawl demo test lint requirements
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-14s%s\n", $$1, $$2}'
+
+setup: .venv/runs ## make .venv and install what coincrawl runs on
+
+crawl: .venv/runs ## crawl the real API into the database (keyless: about 26 minutes)
+	@$(BIN)/python webapp/manage.py migrate --verbosity 0
+	@$(BIN)/scrapy crawl markets
+
+demo: .venv/runs ## crawl a bundled stand-in for the API: no key, no network, a database of its own
+	@$(DEMO) $(BIN)/python webapp/manage.py migrate --verbosity 0
+	@$(DEMO) $(BIN)/python -m tests.fake_api --coins 1000 -- $(BIN)/scrapy crawl markets
+	@$(DEMO) $(BIN)/python webapp/manage.py adminuser demo
+
+test: .venv/tests ## run all tests, on SQLite and on a real PostgreSQL
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest --numprocesses auto
+	TEST_DATABASE=postgresql $(BIN)/python -m pytest --numprocesses auto
+
+lint: .venv/tests ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+requirements: .venv/tests ## pin the newest allowed versions
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --annotation-style line requirements.in
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --annotation-style line requirements-dev.in
+
+.venv/runs: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"coincrawl needs Python 3.11 or newer, and $(PYTHON) is {v[0]}.{v[1]}: name another with make PYTHON=python3.12 ...")'
+	@echo "Installing into .venv ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+.venv/tests: .venv/runs requirements-dev.txt
+	@echo "Installing what the tests need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
