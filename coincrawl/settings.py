@@ -26,8 +26,9 @@ USER_AGENT = "coincrawl (a Scrapy project that keeps a copy of the coin market)"
 
 # Pace: the plan's limit, spread evenly; AutoThrottle may slow it down, nothing may speed it up --------
 CALLS_PER_MINUTE = env.float("COINGECKO_CALLS_PER_MINUTE", default=float(PLANS[COINGECKO_PLAN].calls_per_minute))
-CONCURRENT_REQUESTS = 32  # those that wait for their turn count too
+CONCURRENT_REQUESTS = 8  # pages in memory at once, those that wait for their turn among them
 CONCURRENT_REQUESTS_PER_DOMAIN = 8
+CONCURRENT_ITEMS = 8  # of a page at a time; nothing in them waits, and Scrapy starts as many tasks for every page
 AUTOTHROTTLE_ENABLED = True
 AUTOTHROTTLE_START_DELAY = 0.0  # s; Scrapy's 5 would cost a short crawl more than the crawl
 AUTOTHROTTLE_TARGET_CONCURRENCY = 8.0  # as many as may be in flight: it waits only where answers get slow
@@ -49,6 +50,7 @@ METAREFRESH_ENABLED = False
 COOKIES_ENABLED = False
 ROBOTSTXT_OBEY = False  # an API, asked by its own rules
 REFERER_ENABLED = False
+WARN_ON_GENERATOR_RETURN_VALUE = False  # reads our own source again for every page; the linter looks for that
 DOWNLOAD_VERIFY_CERTIFICATES = True
 DOWNLOAD_HANDLERS = {"data": None, "file": None, "ftp": None, "s3": None}
 DOWNLOAD_MAXSIZE = 64 * 1024 * 1024  # bytes, unpacked; the longest answer, /coins/list, has about 2 MB

@@ -86,12 +86,12 @@ class MarketsSpider(PaginatedSpider):
         self.unproven = ""
 
     def _ask_unanswered(self) -> Iterator[Request]:
-        unanswered = sorted(set(self.listed) - self.answered)
-        covered = len(set(self.listed)) - len(unanswered)
+        unanswered = [coin_id for coin_id in self.listed if coin_id not in self.answered]
+        covered = len(self.listed) - len(unanswered)
         if not self.unproven and covered < len(self.answered) * LIST_COVERS:
             self.unproven = f"{LIST} names only {covered} of the {len(self.answered)} coins that pages held"
         self.listed = []
-        return self._by_ids(unanswered)
+        return self._by_ids(sorted(set(unanswered)))
 
     def _by_ids(self, ids: Iterable[str]) -> Iterator[Request]:
         """Requests for these coins, in chunks that the API and its URLs can take."""
