@@ -1,6 +1,7 @@
 """Scrapy's settings. The environment (and `.env`) is read here and in webapp/settings.py, nowhere else."""
 
 import os
+import re
 
 import django
 
@@ -10,22 +11,35 @@ from webapp.settings import VS_CURRENCY, env
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 django.setup()  # items are made from a Django model
 
+
+def number(name: str, default: float) -> float:
+    """A variable that is a number from 0 up; empty counts as not set."""
+    text = env.str(name, default="")
+    if not re.fullmatch(r"(\d+(\.\d*)?)?", text, re.ASCII):
+        raise SystemExit(f"{name}={text} is not a number from 0 up.")
+    return float(text) if text else default
+
+
 BOT_NAME = "coincrawl"
 SPIDER_MODULES = ["coincrawl.spiders"]
 COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit status
 
 # The source --------------------------------------------------------------------------------------
 COINGECKO_API_KEY = env.str("COINGECKO_API_KEY", default="").strip()
-COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="demo" if COINGECKO_API_KEY else "keyless")
+COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="") or ("demo" if COINGECKO_API_KEY else "keyless")
 if COINGECKO_PLAN not in PLANS:
     raise SystemExit(f"COINGECKO_PLAN={COINGECKO_PLAN} is not a plan. Plans: {', '.join(PLANS)}.")
-BASE_API_URL = env.str("BASE_API_URL", default=PLANS[COINGECKO_PLAN].url).rstrip("/")
+BASE_API_URL = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
+if not re.match(r"https://[^/@]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)", BASE_API_URL):
+    raise SystemExit(
+        "BASE_API_URL must begin with https://, so that the key is not sent in the clear to another machine."
+    )
 VS_CURRENCY = VS_CURRENCY
 # An empty User-Agent is answered with 403, and so may be one that says nothing.
 USER_AGENT = "coincrawl (a Scrapy project that keeps a copy of the coin market)"
 
 # Pace: the plan's limit, spread evenly; AutoThrottle may slow it down, nothing may speed it up --------
-CALLS_PER_MINUTE = env.float("COINGECKO_CALLS_PER_MINUTE", default=float(PLANS[COINGECKO_PLAN].calls_per_minute))
+CALLS_PER_MINUTE = number("COINGECKO_CALLS_PER_MINUTE", PLANS[COINGECKO_PLAN].calls_per_minute)
 CONCURRENT_REQUESTS = 8  # pages in memory at once, those that wait for their turn among them
 CONCURRENT_REQUESTS_PER_DOMAIN = 8
 CONCURRENT_ITEMS = 8  # of a page at a time; nothing in them waits, and Scrapy starts as many tasks for every page
@@ -39,7 +53,7 @@ SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # pages in their orde
 # Trying again --------------------------------------------------------------------------------------
 RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; BackOffMiddleware does
 RETRY_TIMES = 5
-RETRY_BACKOFF_BASE = env.float("RETRY_BACKOFF_BASE", default=2.0)  # s: about 2, 4, 8, 16, 32
+RETRY_BACKOFF_BASE = number("RETRY_BACKOFF_BASE", 2)  # s: about 2, 4, 8, 16, 32
 DOWNLOAD_TIMEOUT = 60  # s; a page takes one or two
 
 # Safety: nothing but the API is asked, and nothing but the API is let in ------------------------------

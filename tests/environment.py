@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 OURS = {
+    "ENV_FILE": os.devnull,
     "COINGECKO_API_KEY": "",
     "COINGECKO_PLAN": "keyless",
     "COINGECKO_CALLS_PER_MINUTE": "0",

@@ -1,6 +1,7 @@
 """The admin through Django's test client: what it shows, what it refuses, and what it survives."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import unescape
@@ -11,16 +12,18 @@ from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets, quote
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import DecimalField, Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
+from django.utils.http import urlencode
 
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
 
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
-MODELS = [FullCoin, CrawlRun, RejectedRecord]
 COINS = reverse("admin:coins_fullcoin_changelist")
 RUNS = reverse("admin:coins_crawlrun_changelist")
 REJECTED = reverse("admin:coins_rejectedrecord_changelist")
@@ -55,7 +58,10 @@ def make_rejected(coin_id: str = "bitcoin", **values: Any) -> RejectedRecord:
     return RejectedRecord.objects.create(coin_id=coin_id, **facts | values)
 
 
-def page_of(row: FullCoin | CrawlRun | RejectedRecord) -> str:
+MAKE: dict[Any, Callable[[], Model]] = {FullCoin: make_coin, CrawlRun: make_run, RejectedRecord: make_rejected}
+
+
+def page_of(row: Model) -> str:
     return reverse(f"admin:coins_{row._meta.model_name}_change", args=[quote(str(row.pk))])
 
 
@@ -67,10 +73,17 @@ def text_of(client: Client, address: str) -> str:
     return " ".join(unescape(without).split())
 
 
-def names_in_list(client: Client, address: str) -> list[str]:
+def keys_in_list(client: Client, address: str) -> list[str]:
     response = client.get(address)
     assert response.status_code == 200
     return [str(row.pk) for row in response.context["cl"].result_list]
+
+
+@pytest.fixture
+def admin_client(client: Client) -> Client:
+    """A superuser's, without the third of a second that hashing a password takes."""
+    client.force_login(User.objects.create_superuser("admin"))
+    return client
 
 
 # What it shows -----------------------------------------------------------------------------------
@@ -83,7 +96,7 @@ def test_the_index_leads_with_the_crawled_data(admin_client: Client) -> None:
     assert response.context["site_header"] == response.context["site_title"] == "coincrawl"
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MAKE)
 def test_a_page_shows_every_field_of_the_model(model: Any, rf: Any) -> None:
     shown = flatten_fieldsets(admin.site.get_model_admin(model).get_fieldsets(rf.get("/")))
 
@@ -94,7 +107,7 @@ def test_a_page_shows_every_field_of_the_model(model: Any, rf: Any) -> None:
 
 def test_a_field_that_no_group_names_comes_last_by_itself(rf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     coins = admin.site.get_model_admin(FullCoin)
-    monkeypatch.setattr(coins, "fieldsets", [(None, {"fields": ["coin_id"]})])
+    monkeypatch.setattr(coins, "groups", [(None, ["coin_id"])])
 
     groups = coins.get_fieldsets(rf.get("/"))
 
@@ -115,10 +128,10 @@ def test_a_coin_is_listed_with_short_numbers_and_shown_with_all_digits(admin_cli
 
 def test_the_extremes_of_every_number_show(admin_client: Client) -> None:
     whole = 29 if connection.vendor == "sqlite" else 30
-    decimals = [field for field in FullCoin._meta.concrete_fields if field.get_internal_type() == "DecimalField"]
-    bits = {field.name: field.max_digits - field.decimal_places - (30 - whole) for field in decimals}
-    biggest = make_coin("biggest", **{name: Decimal(10) ** (places - 1) for name, places in bits.items()})
-    smallest = make_coin("smallest", **{field.name: -Decimal(1).scaleb(-field.decimal_places) for field in decimals})
+    decimals = [field for field in FullCoin._meta.concrete_fields if isinstance(field, DecimalField)]
+    places = {field.name: field.decimal_places for field in decimals}
+    biggest = make_coin("biggest", **{name: Decimal(10) ** (30 + whole - after - 1) for name, after in places.items()})
+    smallest = make_coin("smallest", **{name: -Decimal(1).scaleb(-after) for name, after in places.items()})
 
     listed = text_of(admin_client, COINS)
     pages = [text_of(admin_client, page_of(coin)) for coin in (biggest, smallest)]
@@ -183,7 +196,7 @@ def test_a_run_shows_its_arguments_verdict_and_lines(admin_client: Client) -> No
     page = admin_client.get(page_of(run)).content.decode()
     shown = text_of(admin_client, page_of(run))
 
-    assert "partial markets ids coin-0, coin-1, coin-2, coin-3, coin-4… 2026-02-05 12:00:00 1:15:00 0 0 17,190" in listed
+    assert "partial markets ids coin-0, coin-1, coin-2, coin-3, coi… 2026-02-05 12:00:00 1:15:00 0 0 17,190" in listed
     assert f"Arguments: ids {', '.join(ids)} " in shown
     assert "Reason: page 7 was not answered" in shown
     assert "first<br>second" in page
@@ -201,18 +214,18 @@ def test_every_verdict_is_written_out_and_has_its_mark(admin_client: Client, ver
     assert f".verdict.{verdict}::before {{ content:" in page
 
 
-def test_a_run_links_to_its_rejected_records(admin_client: Client) -> None:
+def test_a_run_and_its_rejected_records_link_to_each_other(admin_client: Client) -> None:
     run = make_run(id="job/1?&")
     make_rejected("mine", run=run)
     make_rejected("of another", run=make_run())
 
     page = admin_client.get(page_of(run)).content.decode()
     href = unescape(re.search(r'href="([^"]*)">1 last seen by this run', page)[1])  # type: ignore[index]
-    listed = text_of(admin_client, href)
+    listed = admin_client.get(href).content.decode()
 
     assert "1 rejected record" in listed
-    assert "mine" in listed
     assert "of another" not in listed
+    assert f'<a href="{page_of(run)}">2026-02-05 12:00:00</a>' in listed
 
 
 def test_a_rejected_record_shows_its_first_reasons_in_the_list_and_all_on_its_page(admin_client: Client) -> None:
@@ -285,7 +298,7 @@ def market(db: None) -> None:
     ],
 )
 def test_coins_are_found(admin_client: Client, market: None, query: str, found: list[str]) -> None:
-    names = names_in_list(admin_client, COINS + query)
+    names = keys_in_list(admin_client, COINS + query)
 
     assert names == found
 
@@ -296,7 +309,7 @@ def test_coins_are_found(admin_client: Client, market: None, query: str, found: 
 def test_coins_without_a_value_are_sorted_last_either_way(
     admin_client: Client, market: None, order: str, first: str
 ) -> None:
-    names = names_in_list(admin_client, f"{COINS}?o={order}")
+    names = keys_in_list(admin_client, f"{COINS}?o={order}")
 
     assert names[0] == first
     assert {*names[-2:]} == {"unranked-a", "unranked-b"}
@@ -306,7 +319,7 @@ def test_runs_are_listed_newest_first_and_those_yet_to_start_before_them(admin_c
     for key, start in {"old": NOON, "pending": None, "new": NOON + timedelta(hours=1)}.items():
         make_run(id=key, started_at=start)
 
-    names = names_in_list(admin_client, RUNS)
+    names = keys_in_list(admin_client, RUNS)
 
     assert names == ["pending", "new", "old"]
 
@@ -323,7 +336,7 @@ def test_runs_are_filtered(admin_client: Client, query: str, found: list[str]) -
         make_run(id=verdict, verdict=verdict)
     make_run(id="of another", spider="another")
 
-    names = names_in_list(admin_client, RUNS + query)
+    names = keys_in_list(admin_client, RUNS + query)
 
     assert names == found
 
@@ -333,7 +346,7 @@ def test_rejected_records_are_found(admin_client: Client, query: str) -> None:
     make_rejected("other")
     twin = make_rejected("twin", status=RejectedRecord.Status.IGNORED, reasons="name: dull")
 
-    names = names_in_list(admin_client, REJECTED + query)
+    names = keys_in_list(admin_client, REJECTED + query)
 
     assert names == [str(twin.pk)]
 
@@ -346,10 +359,10 @@ def test_filters_can_count(admin_client: Client, market: None) -> None:
 
 
 # What it refuses ---------------------------------------------------------------------------------
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MAKE)
 @pytest.mark.parametrize("address", ["add/", "{pk}/change/", "{pk}/delete/", ""])
 def test_nobody_changes_anything(admin_client: Client, model: Any, address: str) -> None:
-    row = {FullCoin: make_coin, CrawlRun: make_run, RejectedRecord: make_rejected}[model]()
+    row = MAKE[model]()
     before = model.objects.values().get()
     list_address = reverse(f"admin:coins_{model._meta.model_name}_changelist")
 
@@ -426,29 +439,28 @@ def test_lookups_that_no_filter_offers_are_refused(admin_client: Client, address
         "o=-99.-1.x.0",
         "o=" + "9" * 5000,
         "o=0.1.2.3.4.5.6",
+        "o=" + "0." * 3000,
         "o=-6.-5.-4.-3.-2.-1.-0",
         "q=%00",
         "q=%22",
         "q='",
         "q=%F0%9F%9A%80+%D8%A7+%25s+%7B0%7D",
-        "q=" + "%20".join(["word"] * 60),
+        "q=" + "%20".join(["word"] * 1000),
         "q=" + "x" * 5000,
         "q=%ED%A0%80",
         "e=1",
         "all=",
         "_popup=1",
         "_facets=True",
-        "run=nonsense" * 100,
     ],
 )
 def test_nonsense_in_the_address_breaks_no_list(admin_client: Client, address: str, query: str) -> None:
     make_rejected("twin", run=make_run())
     make_coin()
 
-    response = admin_client.get(f"{address}?{query}", follow=not query.startswith("run="))
+    response = admin_client.get(f"{address}?{query}", follow=True)
 
-    assert response.status_code == 200 or query.startswith("run=")
-    assert response.status_code < 500
+    assert response.status_code == 200
 
 
 @hostile
@@ -457,26 +469,26 @@ def test_hostile_text_is_text_everywhere(admin_client: Client, text: str) -> Non
     run = make_run(
         id=text or "empty", spider=text, arguments={text: [text]}, node=text, reason=text, messages=text, filled=[text]
     )
-    record = make_rejected(text, run=run, page=text, raw=text, reasons=text or "none", status=text)
+    record = make_rejected(text, run=run, page=text, raw=text, reasons=text or "none", status=text[:20])
+    filtered = f"{REJECTED}?{urlencode({'run': run.pk})}"
 
-    for address in (*LISTS, page_of(coin), page_of(run), page_of(record), f"{REJECTED}?run={quote(run.pk)}"):
-        page = admin_client.get(address).content.decode()
-        words = text_of(admin_client, address)
+    pages = [admin_client.get(address) for address in (*LISTS, filtered, *map(page_of, (coin, run, record)))]
 
-        assert "alert(1)</script>" not in page
-        assert "onmouseover='" not in page
-        assert " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split()) in words or "REJECTED" in address
+    assert [page.status_code for page in pages] == [200] * 7
+    for page in pages:
+        assert escape(text) in page.content.decode()
+        assert text == escape(text) or text not in page.content.decode()
 
 
 @hostile
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MAKE)
 def test_a_page_that_does_not_exist_leads_home(admin_client: Client, model: Any, text: str) -> None:
     response = admin_client.get(page_of(model(pk=text or "\0")))
 
     assert response.status_code in {301, 302}
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MAKE)
 def test_a_key_with_a_nul_is_no_page(admin_client: Client, model: Any) -> None:
     response = admin_client.get(page_of(model(pk="a\0b")))
 
@@ -504,7 +516,7 @@ def test_a_record_of_no_run_shows(admin_client: Client) -> None:
 @pytest.mark.parametrize("address", LISTS)
 def test_the_queries_of_a_list_do_not_grow_with_its_rows(admin_client: Client, address: str) -> None:
     def queries() -> int:
-        with CaptureQueriesContext(connection, ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             admin_client.get(address)
         return len(captured)
 
@@ -534,7 +546,7 @@ def test_a_list_has_a_hundred_rows_a_page(admin_client: Client) -> None:
     for number in range(101):
         make_coin(f"coin-{number:03}")
 
-    names = names_in_list(admin_client, COINS)
+    names = keys_in_list(admin_client, COINS)
 
     assert len(names) == 100
 

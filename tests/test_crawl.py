@@ -512,7 +512,7 @@ def test_a_second_run_is_skipped_without_a_request(api: FakeAPI, crawl: Crawl) -
     done = crawl(api)
 
     assert done.returncode == 75
-    assert CrawlRun.objects.get(verdict="skipped").reason == "another run of markets is under way"
+    assert "another run of markets is under way" in CrawlRun.objects.get(verdict="skipped").reason
     assert api.requests == []
 
 

@@ -45,7 +45,8 @@ def test_a_second_run_is_skipped_and_says_why() -> None:
 
     second = begin()
 
-    assert (second.verdict, second.reason) == (Verdict.SKIPPED, "another run of markets is under way")
+    assert second.verdict == Verdict.SKIPPED
+    assert second.reason.startswith("another run of markets is under way on ")
     assert second.finished_at is not None
 
 

@@ -13,7 +13,7 @@ VAR_DIR = BASE_DIR / "var"  # what a machine makes for itself: databases, the de
 VAR_DIR.mkdir(exist_ok=True)
 
 env = environ.FileAwareEnv()
-env.read_env(BASE_DIR / ".env")
+env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
 
 
 def development_key() -> str:
@@ -72,6 +72,8 @@ TEMPLATES = [
 
 # Where it is kept --------------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'coincrawl.sqlite3'}")}
+if DATABASES["default"].get("ENGINE", "").rpartition(".")[2] not in ("sqlite3", "postgresql"):
+    raise SystemExit("DATABASE_URL must be sqlite:///path/to/file or postgres://user:password@host:5432/name.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
@@ -91,10 +93,19 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"  # anything else would also shift the times in Scrapy's log
 USE_TZ = True
 
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
 # Static files: the admin's, served by the site itself, with nothing to collect beforehand ---------
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 
 # The market's currency: one database holds one ----------------------------------------------------
-VS_CURRENCY = env.str("VS_CURRENCY", default="usd").lower()
+VS_CURRENCY = env.str("VS_CURRENCY", default="").lower() or "usd"

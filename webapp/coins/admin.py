@@ -1,21 +1,24 @@
 """The admin: coins, crawl runs and rejected records, to look at. Only the crawler writes them.
 
-A list names its columns. A page shows every field of its model: the `fieldsets` group them, and a field that they do
-not name yet comes last by itself.
+A list names its columns. A page shows every field of its model: `groups` puts them under headings, and a field that
+it does not name yet comes last by itself.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import simplejson
+from django import forms
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import flatten_fieldsets, quote
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.utils import quote
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList, ChangeListSearchForm
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
@@ -33,11 +36,13 @@ admin.site.enable_nav_sidebar = False  # the tables need the width
 # Plainer than "Authentication and Authorization", and the index, which is sorted, leads with the crawled data.
 apps.get_app_config("auth").verbose_name = "Users and groups"
 
-Show = Callable[[Any], str]
+Show = Callable[[Any], str]  # writes a value
+Column = Callable[[Any], str]  # writes a row's value
 
 
 # How values are written --------------------------------------------------------------------------
 def second(moment: datetime | None) -> str:
+    """To the second, for columns whose label says that it is UTC."""
     return moment.isoformat(" ", "seconds").removesuffix("+00:00") if moment else NOTHING
 
 
@@ -63,7 +68,7 @@ def mark(verdict: str) -> str:
 
 
 def in_words(arguments: Mapping[str, Any]) -> str:
-    """`pages 4, order id_asc`, or `everything` where there are none."""
+    """`pages 4; order id_asc`, or `everything` where there are none."""
     given = (
         f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in (arguments or {}).items()
     )
@@ -85,7 +90,7 @@ def link(to: models.Model, text: str) -> str:
     return format_html('<a href="{}">{}</a>', address, text)
 
 
-def column(name: str, show: Show, label: str = "") -> Callable[[models.Model], str]:
+def column(name: str, show: Show, label: str = "") -> Column:
     """The field `name` as `show` writes it, under `label`; a list can be sorted by it."""
 
     @admin.display(ordering=name, description=label or name.replace("_", " "))
@@ -96,7 +101,7 @@ def column(name: str, show: Show, label: str = "") -> Callable[[models.Model], s
     return value
 
 
-def number(name: str, label: str = "") -> Callable[[models.Model], str]:
+def number(name: str, label: str = "") -> Column:
     """The field `name` as a short number; base_site.html aligns columns of this name to the right."""
     value = column(name, short, label)
     value.__name__ = f"number_{name}"
@@ -104,14 +109,24 @@ def number(name: str, label: str = "") -> Callable[[models.Model], str]:
 
 
 # What every list and page has in common ----------------------------------------------------------
-class NullsLast(ChangeList):
+class SearchForm(ChangeListSearchForm):
+    """A search of a length that people write; SQLite refuses one of several hundred words."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[SEARCH_VAR] = forms.CharField(required=False, strip=False, max_length=300)
+
+
+class RowList(ChangeList):
     """A list that is sorted by any column with the empty values last, either way and on every database."""
 
-    def get_ordering(self, request, queryset):
+    search_form_class = SearchForm
+
+    def get_ordering(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
         return [self._order(part) for part in super().get_ordering(request, queryset)]
 
     @staticmethod
-    def _order(part):
+    def _order(part: str | Combinable) -> Combinable:
         if not isinstance(part, str):
             return part
         return F(part[1:]).desc(nulls_last=True) if part.startswith("-") else F(part).asc(nulls_last=True)
@@ -122,47 +137,48 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     actions = None
     list_per_page = 100
+    list_filter: ClassVar[tuple[type[admin.SimpleListFilter], ...]] = ()
+    groups: tuple[tuple[str | None, tuple[str, ...]], ...] = ()  # a page's headings and what stands under each
     written: Mapping[str, Show] = {}  # how a page writes a field whose kind does not say it
 
-    def has_add_permission(self, request, obj=None):
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request, obj=None):
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request, obj=None):
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def get_changelist(self, request, **kwargs):
-        return NullsLast
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RowList
 
-    def lookup_allowed(self, lookup, value, request=None):
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """What a filter offers, and no other field, relation or regular expression; PostgreSQL chokes on NUL."""
         return lookup in {offered.parameter_name for offered in self.list_filter} and "\0" not in value
 
-    def get_object(self, request, object_id, from_field=None):
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)
 
-    def get_fieldsets(self, request, obj=None):
-        """The declared groups, and a last one with the fields that none of them names."""
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The groups, and a last one with the fields that none of them names."""
         fields = {field.name: field for field in self.opts.concrete_fields if not field.auto_created}
-        rest = fields.keys() - flatten_fieldsets(self.fieldsets)
-        groups = [*self.fieldsets, ("Further fields", {"fields": [name for name in fields if name in rest]})]
+        named = {name for _, names in self.groups for name in names}
+        groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
         return [
-            (title, {"fields": [self._line(name, fields.get(name)) for name in group["fields"]]})
-            for title, group in groups
-            if group["fields"]
+            (title, {"fields": [self._line(name, fields.get(name)) for name in names]})
+            for title, names in groups
+            if names
         ]
 
-    def _line(self, name, field):
+    def _line(self, name: str, field: models.Field | None) -> str | Column:
         """What Django shows as a line of a page: the name, or a column where we write the value ourselves."""
-        if name in self.written:
-            return column(name, self.written[name])
+        show = self.written.get(name)
         if isinstance(field, (models.DecimalField, models.IntegerField)):
-            return column(name, exact)
-        if isinstance(field, models.DateTimeField):
-            return column(name, instant)
-        return name
+            show = show or exact
+        elif isinstance(field, models.DateTimeField):
+            show = show or instant
+        return column(name, show, str(field.verbose_name)) if field and show else name
 
 
 class TableFilter(admin.SimpleListFilter):
@@ -170,15 +186,16 @@ class TableFilter(admin.SimpleListFilter):
 
     conditions: Mapping[str, Q]
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         return [(choice, choice) for choice in self.conditions]
 
-    def queryset(self, request, queryset):
-        if self.value() is None:
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        choice = self.value()
+        if choice is None:
             return queryset
-        if self.value() not in self.conditions:
+        if choice not in self.conditions:
             raise IncorrectLookupParameters
-        return queryset.filter(self.conditions[self.value()])
+        return queryset.filter(self.conditions[choice])
 
 
 # Coins -------------------------------------------------------------------------------------------
@@ -213,38 +230,25 @@ class FullCoinAdmin(ReadOnlyAdmin):
     search_fields = ("coin_id", "symbol", "name")
     search_help_text = "Part of an id, a symbol or a name."
     ordering = (F("market_cap_rank").asc(nulls_last=True), "coin_id")
-    fieldsets = (
-        (None, {"fields": ("coin_id", "symbol", "name", "image", "last_updated")}),
-        (
-            "Price",
-            {
-                "fields": (
-                    "current_price",
-                    "high_24h",
-                    "low_24h",
-                    "price_change_24h",
-                    "price_change_percentage_24h",
-                )
-            },
-        ),
+    groups = (
+        (None, ("coin_id", "symbol", "name", "image", "last_updated")),
+        ("Price", ("current_price", "high_24h", "low_24h", "price_change_24h", "price_change_percentage_24h")),
         (
             "Market",
-            {
-                "fields": (
-                    "market_cap_rank",
-                    "market_cap",
-                    "market_cap_change_24h",
-                    "market_cap_change_percentage_24h",
-                    "fully_diluted_valuation",
-                    "total_volume",
-                )
-            },
+            (
+                "market_cap_rank",
+                "market_cap",
+                "market_cap_change_24h",
+                "market_cap_change_percentage_24h",
+                "fully_diluted_valuation",
+                "total_volume",
+            ),
         ),
-        ("Supply", {"fields": ("circulating_supply", "total_supply", "max_supply")}),
-        ("All-time high (ath)", {"fields": ("ath", "ath_change_percentage", "ath_date")}),
-        ("All-time low (atl)", {"fields": ("atl", "atl_change_percentage", "atl_date")}),
-        ("Return on investment (roi)", {"fields": ("roi_times", "roi_currency", "roi_percentage")}),
-        ("Bookkeeping", {"fields": FullCoin.BOOKKEEPING}),
+        ("Supply", ("circulating_supply", "total_supply", "max_supply")),
+        ("All-time high (ath)", ("ath", "ath_change_percentage", "ath_date")),
+        ("All-time low (atl)", ("atl", "atl_change_percentage", "atl_date")),
+        ("Return on investment (roi)", ("roi_times", "roi_currency", "roi_percentage")),
+        ("Bookkeeping", FullCoin.BOOKKEEPING),
     )
     written = {"image": picture}
 
@@ -282,11 +286,11 @@ class CrawlRunAdmin(ReadOnlyAdmin):
     )
     list_filter = (VerdictFilter, SpiderFilter)
     ordering = (F("started_at").desc(nulls_first=True),)  # what has not started yet is the newest
-    fieldsets = (
-        (None, {"fields": ("id", "spider", "arguments", "node", "verdict", "reason", "messages")}),
-        ("Time", {"fields": ("started_at", "heartbeat_at", "finished_at", "duration", "not_before")}),
-        ("Requests", {"fields": REQUESTS}),
-        ("Records", {"fields": (*RECORDS, "filled", "rejected_records")}),
+    groups = (
+        (None, ("verdict", "reason", "messages", "spider", "arguments", "node", "id")),
+        ("Time", ("started_at", "heartbeat_at", "finished_at", "duration", "not_before")),
+        ("Requests", REQUESTS),
+        ("Records", (*RECORDS, "filled", "rejected_records")),
     )
     written = {"verdict": mark, "arguments": in_words, "filled": lambda names: ", ".join(names) or NOTHING}
 
@@ -316,10 +320,11 @@ class RunFilter(admin.SimpleListFilter):
 
     title = parameter_name = "run"
 
-    def lookups(self, request, model_admin):
-        return [(self.value(), self.value())] if self.value() else []
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        run = self.value()
+        return [(run, run)] if run else []
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
         return queryset.filter(run=self.value()) if self.value() else queryset
 
 
@@ -341,13 +346,13 @@ class RejectedRecordAdmin(ReadOnlyAdmin):
     search_fields = ("coin_id", "reasons")
     search_help_text = "Part of a coin's id or of a reason."
     ordering = ("-last_seen_at",)
-    fieldsets = (
-        (None, {"fields": ("coin_id", "status", "reasons", "raw")}),
-        ("Where and when", {"fields": ("page", "run", "count", "first_seen_at", "last_seen_at", "fingerprint")}),
+    groups = (
+        (None, ("coin_id", "status", "reasons", "raw")),
+        ("Where and when", ("page", "run", "count", "first_seen_at", "last_seen_at", "fingerprint")),
     )
     written = {"raw": indented}
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         """Without the raw records: a list of them can be 6 MB."""
         return super().get_queryset(request).defer("raw")
 

@@ -114,7 +114,8 @@ class FullCoin(models.Model):
         verbose_name = "coin"
 
     def __str__(self) -> str:
-        return f"{self.name or self.coin_id} ({(self.symbol or '').upper()})"
+        name = (self.name or "").strip() or self.coin_id
+        return f"{name} ({self.symbol.upper()})" if self.symbol else name
 
     @classmethod
     def api_fields(cls) -> list[models.Field]:

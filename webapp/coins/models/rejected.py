@@ -59,13 +59,14 @@ class RejectedRecord(models.Model):
     fingerprint = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the coin and the reasons.")
     status = models.CharField(max_length=20, choices=Status, default=Status.OPEN)
     count = models.PositiveIntegerField(default=1, help_text="How often it has come.")
-    first_seen_at = models.DateTimeField(db_default=Now())
-    last_seen_at = models.DateTimeField(db_default=Now())
+    first_seen_at = models.DateTimeField(db_default=Now(), help_text="When it first came.")
+    last_seen_at = models.DateTimeField(db_default=Now(), help_text="When it last came.")
 
     objects = RejectedRecordQuerySet.as_manager()
 
     class Meta:
         verbose_name = "rejected record"
+        indexes = [models.Index(fields=["-last_seen_at"], name="rejections_newest_first")]
         constraints = [
             models.UniqueConstraint(
                 fields=["fingerprint"], condition=Q(status="open"), name="one_open_rejection_per_coin_and_reasons"
@@ -73,4 +74,4 @@ class RejectedRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.coin_id or 'a record without an id'}: {self.reasons.splitlines()[0]}"
+        return f"{self.coin_id or 'a record without an id'}: {self.reasons.partition(chr(10))[0]}"

@@ -101,7 +101,7 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
                 run.verdict = Verdict.RUNNING
                 run.save(force_insert=True)
         except IntegrityError:
-            run._skip(f"another run of {spider} is under way")
+            run._skip(self._who_runs(spider))
             return run
         run.refresh_from_db()
         if currency := FullCoin.objects.other_currency():
@@ -112,6 +112,15 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
                 "`python webapp/manage.py migrate` to start over",
             )
         return run
+
+    def _who_runs(self, spider: str) -> str:
+        holder = self.filter(spider=spider, verdict=Verdict.RUNNING).first()
+        if holder is None:  # it has ended since
+            return f"another run of {spider} was under way"
+        return (
+            f"another run of {spider} is under way on {holder.node}; its last sign of life was at "
+            f"{holder.heartbeat_at:%T} UTC, and if it was killed it gives way {LOST_AFTER.seconds} s after that"
+        )
 
     def last_complete(self, spider: str, arguments: Mapping[str, Any]) -> "CrawlRun | None":
         """The newest run of the same scope that proved itself complete."""
@@ -144,7 +153,7 @@ class CrawlRun(models.Model):
 
     id = models.CharField("key", max_length=255, primary_key=True, default=new_key, help_text="scrapyd's job id")
     spider = models.CharField(max_length=100)
-    arguments = models.JSONField(default=dict, blank=True)
+    arguments = models.JSONField(default=dict, blank=True, help_text="Its scope; the defaults are left out.")
     node = models.CharField(max_length=255, default=socket.gethostname, help_text="The machine that ran it.")
     verdict = models.CharField(max_length=20, choices=Verdict, default=Verdict.PENDING)
     reason = models.TextField(blank=True, help_text="Why the verdict is not complete.")
@@ -174,6 +183,7 @@ class CrawlRun(models.Model):
 
     class Meta:
         verbose_name = "crawl run"
+        indexes = [models.Index(fields=["-started_at"], name="runs_newest_first")]
         constraints = [
             models.UniqueConstraint(
                 fields=["spider"], condition=Q(verdict="running"), name="one_running_run_per_spider"

@@ -4,11 +4,12 @@ import secrets
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.urls import reverse
 
@@ -21,11 +22,11 @@ def here(path: Path) -> str:
 class Command(BaseCommand):
     help = "Make a superuser, or give an existing user a new password; shows once how to log in."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", nargs="?", default="admin", help="the user's name (default: admin)")
         parser.add_argument("--password", help="the password (default: a random one)")
 
-    def handle(self, *, name, password, **options):
+    def handle(self, *args: Any, name: str, password: str | None, **options: Any) -> None:
         password = password or secrets.token_urlsafe(12)
         name = User.normalize_username(name)
         try:
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(f"{name!r} cannot be a user's name: {' '.join(error.messages)}") from None
         except DatabaseError as error:
-            raise CommandError(f"The database has no users yet ({error}): run `manage.py migrate` first.") from None
+            raise CommandError(f"The database is not ready ({error}): `manage.py migrate` prepares it.") from None
         start = shlex.join([here(Path(sys.executable)), here(settings.BASE_DIR / "webapp" / "manage.py"), "runserver"])
         self.stdout.write(f"Start the site: {start}")
         self.stdout.write(f"Log in: http://127.0.0.1:8000{reverse('admin:index')} as {name}, password {password}")
