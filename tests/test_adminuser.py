@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +66,7 @@ def test_it_says_how_to_start_the_site_from_here(
 ) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "executable", str(folder / ".venv" / "bin" / "python"))
+    monkeypatch.setitem(connection.settings_dict, "NAME", settings.DEFAULT_DATABASE)
 
     lines = adminuser(capsys)
 
@@ -77,7 +80,31 @@ def test_the_line_that_starts_the_site_survives_a_space_in_a_path(
 
     lines = adminuser(capsys)
 
-    assert shlex.split(lines[0].removeprefix("Start the site: "))[0] == "/my programs/python"
+    assert "/my programs/python" in shlex.split(lines[0].removeprefix("Start the site: "))
+
+
+@pytest.mark.parametrize(
+    ("vendor", "path", "prefix"),
+    [
+        pytest.param(
+            "sqlite", ROOT / "var" / "demo.sqlite3", "DATABASE_URL=sqlite:///var/demo.sqlite3 ", id="in the project"
+        ),
+        pytest.param(
+            "sqlite", Path("/data/coins.sqlite3"), "DATABASE_URL=sqlite:////data/coins.sqlite3 ", id="elsewhere"
+        ),
+        pytest.param("sqlite", ROOT / "var" / "coincrawl.sqlite3", "", id="the default"),
+        pytest.param("postgresql", "coins", "", id="a server, whose URL has a password"),
+    ],
+)
+def test_the_line_that_starts_the_site_names_the_database(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, vendor: str, path: Path, prefix: str
+) -> None:
+    monkeypatch.setattr(connection, "vendor", vendor)
+    monkeypatch.setitem(connection.settings_dict, "NAME", path)
+
+    lines = adminuser(capsys)
+
+    assert lines[0].startswith(f"Start the site: {prefix}{sys.executable}")
 
 
 @pytest.mark.parametrize("name", ["two words", "", "x" * 151])

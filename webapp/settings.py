@@ -71,7 +71,8 @@ TEMPLATES = [
 ]
 
 # Where it is kept --------------------------------------------------------------------------------
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'coincrawl.sqlite3'}")}
+DEFAULT_DATABASE = VAR_DIR / "coincrawl.sqlite3"
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DEFAULT_DATABASE}")}
 if DATABASES["default"].get("ENGINE", "").rpartition(".")[2] not in ("sqlite3", "postgresql"):
     raise SystemExit("DATABASE_URL must be sqlite:///path/to/file or postgres://user:password@host:5432/name.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

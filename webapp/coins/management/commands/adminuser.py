@@ -10,13 +10,24 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.urls import reverse
 
 
 def here(path: Path) -> str:
     """`path` as one would type it in the current folder."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def database() -> list[str]:
+    """What has to be set for the site to open this database, where it is another file than the default one.
+
+    A server's URL has a password, and is not for printing.
+    """
+    path, project = Path(connection.settings_dict["NAME"]), settings.BASE_DIR
+    if connection.vendor != "sqlite" or path == settings.DEFAULT_DATABASE:
+        return []
+    return [f"DATABASE_URL=sqlite:///{path.relative_to(project) if path.is_relative_to(project) else path}"]
 
 
 class Command(BaseCommand):
@@ -38,6 +49,6 @@ class Command(BaseCommand):
             raise CommandError(f"{name!r} cannot be a user's name: {' '.join(error.messages)}") from None
         except DatabaseError as error:
             raise CommandError(f"The database is not ready ({error}): `manage.py migrate` prepares it.") from None
-        start = shlex.join([here(Path(sys.executable)), here(settings.BASE_DIR / "webapp" / "manage.py"), "runserver"])
-        self.stdout.write(f"Start the site: {start}")
+        words = [*database(), here(Path(sys.executable)), here(settings.BASE_DIR / "webapp" / "manage.py"), "runserver"]
+        self.stdout.write(f"Start the site: {shlex.join(words)}")
         self.stdout.write(f"Log in: http://127.0.0.1:8000{reverse('admin:index')} as {name}, password {password}")
