@@ -153,7 +153,7 @@ class CrawlRun(models.Model):
 
     id = models.CharField("key", max_length=255, primary_key=True, default=new_key, help_text="scrapyd's job id")
     spider = models.CharField(max_length=100)
-    arguments = models.JSONField(default=dict, blank=True, help_text="Its scope; the defaults are left out.")
+    arguments = models.JSONField(default=dict, blank=True, help_text="As given; none: the whole source.")
     node = models.CharField(max_length=255, default=socket.gethostname, help_text="The machine that ran it.")
     verdict = models.CharField(max_length=20, choices=Verdict, default=Verdict.PENDING)
     reason = models.TextField(blank=True, help_text="Why the verdict is not complete.")

@@ -1,0 +1,105 @@
+"""What every list and page of the admin has in common: read-only, searched, sorted and filtered one way."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList, ChangeListSearchForm
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.expressions import Combinable
+from django.http import HttpRequest
+
+from ..numbers import exact
+from .writing import Column, Show, column, instant
+
+
+class SearchForm(ChangeListSearchForm):
+    """A search of a length that people write; SQLite refuses one of several hundred words."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[SEARCH_VAR] = forms.CharField(required=False, strip=False, max_length=300)
+
+
+class RowList(ChangeList):
+    """A list that is sorted by any column with the empty values last, either way and on every database."""
+
+    search_form_class = SearchForm
+
+    def get_ordering(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
+        return [self._order(part) for part in super().get_ordering(request, queryset)]
+
+    @staticmethod
+    def _order(part: str | Combinable) -> Combinable:
+        if not isinstance(part, str):
+            return part
+        return F(part[1:]).desc(nulls_last=True) if part.startswith("-") else F(part).asc(nulls_last=True)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Shows a model to whoever may view it, and lets nobody, superusers included, change it."""
+
+    actions = None
+    list_per_page = 100
+    list_filter: ClassVar[tuple[type[admin.SimpleListFilter], ...]] = ()
+    groups: tuple[tuple[str | None, tuple[str, ...]], ...] = ()  # a page's headings and what stands under each
+    written: Mapping[str, Show] = {}  # how a page writes a field whose kind does not say it
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RowList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """What a filter offers, and no other field, relation or regular expression; PostgreSQL chokes on NUL."""
+        return lookup in {offered.parameter_name for offered in self.list_filter} and "\0" not in value
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The groups, and a last one with the fields that none of them names."""
+        fields = {field.name: field for field in self.opts.concrete_fields if not field.auto_created}
+        named = {name for _, names in self.groups for name in names}
+        groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
+        return [
+            (title, {"fields": [self._line(name, fields.get(name)) for name in names]})
+            for title, names in groups
+            if names
+        ]
+
+    def _line(self, name: str, field: models.Field | None) -> str | Column:
+        """What Django shows as a line of a page: the name, or a column where we write the value ourselves."""
+        show = self.written.get(name)
+        if isinstance(field, (models.DecimalField, models.IntegerField)):
+            show = show or exact
+        elif isinstance(field, models.DateTimeField):
+            show = show or instant
+        return column(name, show, str(field.verbose_name)) if field and show else name
+
+
+class TableFilter(admin.SimpleListFilter):
+    """A filter that is a table of choices, each with its condition; another choice is refused."""
+
+    conditions: Mapping[str, Q]
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [(choice, choice) for choice in self.conditions]
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        choice = self.value()
+        if choice is None:
+            return queryset
+        if choice not in self.conditions:
+            raise IncorrectLookupParameters
+        return queryset.filter(self.conditions[choice])

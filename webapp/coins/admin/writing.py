@@ -1,0 +1,84 @@
+"""How the admin writes values: moments, pictures, verdicts, numbers, JSON, and the columns that show them."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import simplejson
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.db import models
+from django.urls import reverse
+from django.utils.html import format_html
+
+from ..numbers import NOTHING, short
+
+Show = Callable[[Any], str]  # writes a value
+Column = Callable[[Any], str]  # writes a row's value
+
+
+def second(moment: datetime | None) -> str:
+    """To the second, for columns whose label says that it is UTC."""
+    return moment.isoformat(" ", "seconds").removesuffix("+00:00") if moment else NOTHING
+
+
+def instant(moment: datetime | None) -> str:
+    """As exact as it is stored, without zeros that say nothing."""
+    if moment is None:
+        return NOTHING
+    return moment.isoformat(" ", "microseconds").removesuffix("+00:00").rstrip("0").rstrip(".") + " UTC"
+
+
+def picture(url: str | None) -> str:
+    """A link with the picture in it; the picture's host is not told who looks."""
+    if not (url or "").startswith(("http://", "https://")):
+        return url or NOTHING
+    return format_html(
+        '<a href="{0}" rel="noreferrer"><img src="{0}" alt="" height="32" referrerpolicy="no-referrer"> {0}</a>', url
+    )
+
+
+def mark(verdict: str) -> str:
+    """The verdict in words, with a mark in its colour (base_site.html) before it."""
+    return format_html('<span class="verdict {0}">{0}</span>', verdict)
+
+
+def in_words(arguments: Mapping[str, Any]) -> str:
+    """`pages 4; order id_asc`, or `everything` where there are none."""
+    given = (
+        f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in (arguments or {}).items()
+    )
+    return "; ".join(given) or "everything"
+
+
+def indented(raw: str) -> str:
+    """JSON with a line for each value and every digit as it was sent; text that is no JSON as it stands."""
+    keep = simplejson.RawJSON
+    try:
+        text = simplejson.dumps(simplejson.loads(raw, parse_float=keep, parse_int=keep, parse_constant=keep), indent=2)
+    except (ValueError, RecursionError):
+        text = raw
+    return format_html("<pre>{}</pre>", text)
+
+
+def link(to: models.Model, text: str) -> str:
+    address = reverse(f"admin:{to._meta.app_label}_{to._meta.model_name}_change", args=[quote(to.pk)])
+    return format_html('<a href="{}">{}</a>', address, text)
+
+
+def column(name: str, show: Show, label: str = "") -> Column:
+    """The field `name` as `show` writes it, under `label`; a list can be sorted by it."""
+
+    @admin.display(ordering=name, description=label or name.replace("_", " "))
+    def value(row: models.Model) -> str:
+        return show(getattr(row, name))
+
+    value.__name__ = name
+    return value
+
+
+def number(name: str, label: str = "") -> Column:
+    """The field `name` as a short number; base_site.html aligns columns of this name to the right."""
+    value = column(name, short, label)
+    value.__name__ = f"number_{name}"
+    return value
