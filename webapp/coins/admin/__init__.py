@@ -5,7 +5,6 @@ it does not name yet comes last by itself.
 """
 
 from datetime import timedelta
-from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
