@@ -45,10 +45,10 @@ class Upsert:
         self.names = frozenset(column.name for column in values)
         self.key = meta.pk.name
         self.version = version
-        self.head, self.row, self.tail = self._statement(connections[using], meta)
+        self.head, self.tail = self._frame(connections[using], meta)
 
-    def _statement(self, database: BaseDatabaseWrapper, meta: Options) -> tuple[str, str, str]:
-        """The statement before, in and after its rows."""
+    def _frame(self, database: BaseDatabaseWrapper, meta: Options) -> tuple[str, str]:
+        """The statement before and after its rows."""
         quote = database.ops.quote_name
         quoted = {column.name: quote(cast(str, column.column)) for column in [*self.values, *self.stamps]}
         table, key, version = quote(meta.db_table), quoted[self.key], quoted[self.version]
@@ -60,8 +60,7 @@ class Upsert:
         # Null-safe comparison of whole rows; SQLite has had IS NOT for longer than IS DISTINCT FROM.
         differs = "IS NOT" if database.vendor == "sqlite" else "IS DISTINCT FROM"
         return (
-            f"INSERT INTO {table} ({', '.join(quoted.values())}) VALUES ",
-            f"({', '.join(['%s'] * len(quoted))})",
+            f"INSERT INTO {table} ({', '.join(quoted.values())}) ",
             f" ON CONFLICT ({key}) DO UPDATE SET {assignments}"
             f" WHERE (excluded.{version} < {table}.{version}) IS NOT TRUE AND ({stored}) {differs} ({sent})"
             # A row that was just inserted has both stamps equal; one that was updated was created before.
@@ -116,15 +115,27 @@ class Upsert:
     def _execute(self, rows: list[Row], now: datetime) -> list[tuple[str, bool]]:
         """The keys of the rows that were written, each with whether it is new."""
         connection = connections[self.using]  # looked up here: each thread has its own
-        prepare = [(column.name, preparer(column, connection)) for column in self.values]
-        stamps = [column.get_db_prep_save(now, connection) for column in self.stamps]
-        parameters: list[Any] = []
-        for row in rows:
-            parameters += [to_column(row.get(name)) for name, to_column in prepare]
-            parameters += stamps
+        columns = []
+        for column in self.values:
+            prepare = preparer(column, connection)
+            columns.append([prepare(row.get(column.name)) for row in rows])
+        columns += [[stamp.get_db_prep_save(now, connection)] * len(rows) for stamp in self.stamps]
+        source, parameters = self._source(columns, connection)
         with connection.cursor() as cursor:
-            cursor.execute(self.head + ", ".join([self.row] * len(rows)) + self.tail, parameters)
+            cursor.execute(self.head + source + self.tail, parameters)
             return cursor.fetchall()
+
+    def _source(self, columns: list[list[Any]], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        """The rows as SQL with its parameters."""
+        if connection.vendor == "postgresql":
+            # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one
+            # for each value would take longer than the upsert. Types without their sizes, or a cast would cut values.
+            types = (str(column.db_type(connection)).partition("(")[0] for column in [*self.values, *self.stamps])
+            return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", columns
+        row = f"({', '.join(['%s'] * len(columns))})"
+        return f"VALUES {', '.join([row] * len(columns[0]))}", [
+            value for row in zip(*columns, strict=True) for value in row
+        ]
 
 
 def preparer(column: Column, connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
