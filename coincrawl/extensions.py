@@ -61,6 +61,8 @@ class RunRecord(Component):
             # Without patience: who has mistyped DATABASE_URL should hear so at once.
             begin = partial(CrawlRun.objects.begin, spider.name, spider.arguments, spider.key)
             self.run = await self.database.call(begin, patience=0)
+            last_complete = partial(CrawlRun.objects.last_complete, spider.name, spider.arguments)
+            self.previous = await self.database.call(last_complete, patience=0)
         except (NotMigrated, ValueError) as error:
             self.reason = str(error)
         except AnyDatabaseError as error:
@@ -69,8 +71,6 @@ class RunRecord(Component):
             self.verdict, self.reason = Verdict(self.run.verdict), self.run.reason
         if self.run is None or self.verdict != Verdict.RUNNING:
             raise CloseSpider(self.verdict.value)
-        last_complete = partial(CrawlRun.objects.last_complete, spider.name, spider.arguments)
-        self.previous = await self.database.call(last_complete)
         self.heart = asyncio.create_task(self._beat(self.run))
 
     async def store(self, batch: Batch) -> None:
@@ -87,6 +87,11 @@ class RunRecord(Component):
             self.spider.end(
                 Verdict.FAILED, f"the database does not answer ({one_line(error)}); what is counted is stored, no more"
             )
+        except Exception as error:
+            # Whatever it is, a batch of records is lost to this run, and it must not end as if it were not.
+            logger.exception("A batch could not be stored")
+            self.given_up = True
+            self.spider.end(Verdict.FAILED, f"a batch could not be stored ({type(error).__name__}: {one_line(error)})")
 
     def progress(self) -> dict[str, int]:
         """The run's counters of what it has asked for."""
@@ -117,11 +122,12 @@ class RunRecord(Component):
         if reason == "shutdown":
             return Verdict.INTERRUPTED, ["stopped by a signal"]
         if reason != "finished":
-            return Verdict.PARTIAL, [f"closed early: {reason}"]
+            return (Verdict.PARTIAL if spider.pages else Verdict.FAILED), [f"closed early: {reason}"]
         stat = self.crawler.stats.get_value
         return decide(
             Evidence(
                 pages=spider.pages,
+                records=spider.records,
                 seen=run.seen,
                 coins=run.coins,
                 rejected=run.rejected,
@@ -159,7 +165,7 @@ class RunRecord(Component):
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             try:
-                await self.database.call(run.beat)
+                await self.database.call(run.beat, patience=0)  # the next one is another try
             except RunLost:
                 self.spider.end(Verdict.LOST, LOST)
                 return
@@ -208,7 +214,7 @@ class Progress(Component):
     def _words(self, done: int, in_all: int) -> str:
         elapsed = monotonic() - self.started
         coins = len(self.spider.answered)
-        left = (in_all - done) * max(self.interval, elapsed / max(done, 1))
+        left = (in_all - done) * max(self.interval, elapsed / done if done else 0)
         rate = f"{coins / elapsed:,.0f} coins/s" if coins > elapsed else f"{60 * coins / elapsed:,.0f} coins/min"
         return f"{done:,} of {_pages(in_all)}, {coins:,} coins, {rate}, about {_duration(left)} left"
 

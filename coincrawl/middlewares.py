@@ -15,6 +15,7 @@ from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.exceptions import (
     CannotResolveHostError,
     DownloadConnectionRefusedError,
+    DownloadFailedError,
     DownloadTimeoutError,
     IgnoreRequest,
     ResponseDataLossError,
@@ -31,12 +32,15 @@ logger = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 600.0  # seconds
 LONGEST_REST = 600.0  # seconds; an API that asks for more is left alone, and later runs until then are skipped
+TRIES_WITHOUT_NETWORK = 1  # before anything has ever answered: who has no network should hear so soon
+LONGEST_ABSENCE = timedelta(days=1)  # a date beyond is not believed: it would end the copy
 MOST_RESTS_IN_A_ROW = 20  # without a page in between
 
 
 FAULTS = {
     CannotResolveHostError: "cannot be found: is there a network?",
     DownloadConnectionRefusedError: "refuses connections: is it up?",
+    DownloadFailedError: "broke the connection off: is it up?",
     DownloadTimeoutError: "did not answer in time",
     ResponseDataLossError: "broke off in the middle of an answer",
 }
@@ -70,7 +74,7 @@ class BackOffMiddleware(Component):
             case Throttled(reason, seconds):
                 return self._rest(request, reason, seconds)
             case Broken(reason):
-                return self._again(request, reason)
+                return self._again(request, reason, self.tries)
             case Refused(reason):
                 self.spider.end(Verdict.FAILED, reason)
                 raise IgnoreRequest(reason)
@@ -78,14 +82,20 @@ class BackOffMiddleware(Component):
     def process_exception(self, request: Request, exception: Exception) -> Request | None:
         if not isinstance(exception, self.worth_another_try):
             return None
-        return self._again(request, describe(exception, request))
+        answered = self.crawler.stats.get_value("downloader/response_count")
+        is_absent = isinstance(exception, (CannotResolveHostError, DownloadConnectionRefusedError)) and not answered
+        return self._again(
+            request, describe(exception, request), tries=TRIES_WITHOUT_NETWORK if is_absent else self.tries
+        )
 
     def _rest(self, request: Request, reason: str, seconds: float | None) -> Request:
+        pace = enabled(self.crawler.get_downloader_middleware(PaceMiddleware))
+        if not pace.is_resting:  # answers to what was in flight when a rest began are part of it
+            self.rests += 1
         if seconds is None:
-            seconds = min(self.base * 2**self.rests, LONGEST_BACKOFF)
-        self.rests += 1
+            seconds = min(self.base * 2 ** (self.rests - 1), LONGEST_BACKOFF)
         if seconds > LONGEST_REST:
-            until = datetime.now(UTC) + timedelta(seconds=seconds)
+            until = datetime.now(UTC) + min(timedelta(seconds=seconds), LONGEST_ABSENCE)
             reason = f"the API asked for no requests before {until:%F %T} UTC"
             self.spider.end(Verdict.PARTIAL, reason, not_before=until)
             raise IgnoreRequest(reason)
@@ -94,7 +104,7 @@ class BackOffMiddleware(Component):
             self.spider.end(Verdict.PARTIAL, reason)
             raise IgnoreRequest(reason)
         logger.warning("The API asks to slow down; resting for %.1f s", seconds)
-        enabled(self.crawler.get_downloader_middleware(PaceMiddleware)).rest(seconds)
+        pace.rest(seconds)
         # Being throttled is not the page's fault: it uses up none of its tries.
         tries = request.meta.get("retry_times", 0)
         again = cast(
@@ -110,15 +120,17 @@ class BackOffMiddleware(Component):
         again.meta["retry_times"] = tries
         return again
 
-    def _again(self, request: Request, reason: str) -> Request:
-        again = get_retry_request(request, spider=self.spider, reason=reason, give_up_log_level=logging.DEBUG)
+    def _again(self, request: Request, reason: str, tries: int) -> Request:
+        again = get_retry_request(
+            request, spider=self.spider, reason=reason, max_retry_times=tries, give_up_log_level=logging.DEBUG
+        )
         if again is None:
             raise StayedBroken(reason)
-        tries = again.meta["retry_times"]
-        seconds = min(self.base * 2 ** (tries - 1) * random.uniform(0.75, 1.25), LONGEST_BACKOFF)  # noqa: S311 - no secret
+        done = again.meta["retry_times"]
+        seconds = min(self.base * 2 ** (done - 1) * random.uniform(0.75, 1.25), LONGEST_BACKOFF)  # noqa: S311 - no secret
         again.meta["not_before"] = monotonic() + seconds
         page = self.spider.label(request)
-        logger.warning("%s: %s; trying again in %.1f s (%d of %d)", page, reason, seconds, tries, self.tries)
+        logger.warning("%s: %s; trying again in %.1f s (%d of %d)", page, reason, seconds, done, tries)
         return again
 
 
@@ -136,6 +148,10 @@ class PaceMiddleware(Component):
         self.interval = self.MARGIN * 60 / per_minute if per_minute else 0.0  # seconds
         self.next_turn = self.rest_until = 0.0
         self.turn = asyncio.Lock()
+
+    @property
+    def is_resting(self) -> bool:
+        return monotonic() < self.rest_until
 
     def rest(self, seconds: float) -> None:
         """No request leaves for so long, whoever has its turn."""

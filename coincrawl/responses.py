@@ -70,10 +70,11 @@ def judge(response: Response, hook: Callable[[list[tuple[str, Any]]], Any] | Non
         return Broken(f"status {response.status}")
     try:
         body = _parse(response.body, hook)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
         body = None
         if response.status == 200:
-            return Broken("not JSON" if response.body.strip() else "an empty body")
+            what = "nested too deeply" if isinstance(error, RecursionError) else "not JSON"
+            return Broken(what if response.body.strip() else "an empty body")
     if response.status == 200 and isinstance(body, list):
         return Rows(body)
     code, words = _error(body)
@@ -81,7 +82,14 @@ def judge(response: Response, hook: Callable[[list[tuple[str, Any]]], Any] | Non
         return Throttled(words or "too many requests", _seconds_to_wait(response))
     if code is None and response.status == 200:
         return Broken("an object where a list of records was expected")
-    remedy = REMEDIES.get(code or 0) or REMEDIES.get(response.status, "it is not an answer this spider knows")
+    return _refused(response, code, words)
+
+
+def _refused(response: Response, code: int | None, words: str) -> Refused:
+    if 300 <= response.status < 400:
+        remedy = f"a redirect to {printable(_header(response, 'Location'), 200)} is not followed; check BASE_API_URL"
+    else:
+        remedy = REMEDIES.get(code or 0) or REMEDIES.get(response.status, "it is not an answer this spider knows")
     said = f" and said {printable(words, 300)!r}" if words else ""
     return Refused(f"the API answered {response.status}{f' with code {code}' if code else ''}{said}: {remedy}")
 
@@ -112,7 +120,7 @@ def _error(body: Any) -> tuple[int | None, str]:
     inner = status if isinstance(status, dict) else {}
     code = inner.get("error_code", body.get("error_code", status))
     words = inner.get("error_message") or body.get("error") or body.get("error_message") or ""
-    return (int(code) if isinstance(code, Decimal) and 0 < code < 100_000 else None), str(words)
+    return (int(code) if isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000 else None), str(words)
 
 
 def _seconds_to_wait(response: Response) -> float | None:

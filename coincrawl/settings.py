@@ -11,6 +11,8 @@ from webapp.settings import VS_CURRENCY, env
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 django.setup()  # items are made from a Django model
 
+from webapp.coins.models import FullCoin  # noqa: E402 - a model can be imported once Django is set up
+
 
 def number(name: str, default: float) -> float:
     """A variable that is a number from 0 up; empty counts as not set."""
@@ -30,9 +32,10 @@ COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="") or ("demo" if COINGECKO_A
 if COINGECKO_PLAN not in PLANS:
     raise SystemExit(f"COINGECKO_PLAN={COINGECKO_PLAN} is not a plan. Plans: {', '.join(PLANS)}.")
 BASE_API_URL = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
-if not re.match(r"https://[^/@]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)", BASE_API_URL):
+if not re.fullmatch(r"(https://[^/@?#]+|http://(localhost|127(\.\d+){3}|\[::1\])(:\d+)?)(/[^@?#]*)?", BASE_API_URL):
     raise SystemExit(
-        "BASE_API_URL must begin with https://, so that the key is not sent in the clear to another machine."
+        "BASE_API_URL must be https://host/path without user, password and parameters (http:// for this machine only): "
+        "a key belongs in COINGECKO_API_KEY, and is not sent in the clear."
     )
 VS_CURRENCY = VS_CURRENCY
 # An empty User-Agent is answered with 403, and so may be one that says nothing.
@@ -97,6 +100,7 @@ LOG_LEVEL = "INFO"
 LOG_VERSIONS: list[str] = []  # `scrapy version -v` has them
 STATS_DUMP = False  # the summary says it, and CrawlRun keeps it
 FEED_EXPORT_ENCODING = "utf-8"
+FEED_EXPORT_FIELDS = [field.name for field in FullCoin.api_fields()]  # not the record that an item was made from
 FEED_EXPORTERS = {
     "json": "coincrawl.items.ExactJsonItemExporter",
     "jsonlines": "coincrawl.items.ExactJsonLinesItemExporter",

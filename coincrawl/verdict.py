@@ -24,7 +24,8 @@ class Evidence:
     """What a run that was not cut short has to show."""
 
     pages: int
-    seen: int
+    records: int  # in all answers
+    seen: int  # of them, stored or rejected
     coins: int  # different ones
     rejected: int
     errors: int = 0  # exceptions in our own code
@@ -39,6 +40,8 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
     reasons = list(evidence.doubts)
     if evidence.pages == 0:
         return Verdict.FAILED, reasons or ["no page was answered"]
+    if evidence.records != evidence.seen:
+        reasons.append(f"{evidence.records - evidence.seen} records were neither stored nor rejected")
     if evidence.errors:
         reasons.append(f"{evidence.errors} errors in coincrawl itself, with tracebacks in the log")
     if evidence.seen == 0:

@@ -99,12 +99,13 @@ def test_the_line_that_starts_the_site_survives_a_space_in_a_path(
 def test_the_line_that_starts_the_site_names_the_database(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, vendor: str, path: Path, prefix: str
 ) -> None:
+    monkeypatch.setattr(sys, "executable", "/programs/python")
     monkeypatch.setattr(connection, "vendor", vendor)
     monkeypatch.setitem(connection.settings_dict, "NAME", path)
 
     lines = adminuser(capsys)
 
-    assert lines[0].startswith(f"Start the site: {prefix}{sys.executable}")
+    assert lines[0].startswith(f"Start the site: {prefix}/programs/python")
 
 
 @pytest.mark.parametrize("name", ["two words", "", "x" * 151])

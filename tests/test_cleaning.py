@@ -29,6 +29,7 @@ def clean(**values: Any) -> dict[str, Any] | Rejection:
         ("current_price", Decimal("9" * WHOLE), Decimal("9" * WHOLE)),
         ("current_price", Decimal("1." + "0" * 100), Decimal(1)),
         ("current_price", Decimal("0e999999999"), Decimal(0)),
+        ("current_price", Decimal("-0.0"), Decimal(0)),
         ("atl_change_percentage", Decimal("3.2e46"), Decimal("3.2e46")),
         ("roi_percentage", Decimal("3577.1128805456897"), Decimal("3577.1128805456897")),
         ("market_cap_rank", Decimal(7), 7),
@@ -104,10 +105,14 @@ def test_a_record_that_is_no_object_is_refused(record: Any, words: str) -> None:
     assert rejection == Rejection("", "", (f"record: {words}, not an object",))
 
 
-def test_a_record_without_an_id_is_told_apart_by_its_name() -> None:
-    rejection = Cleaner(FullCoin.api_fields()).clean({"name": "Nameless\n"})
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [({}, "missing"), ({"coin_id": ""}, "empty"), ({"coin_id": Decimal(5)}, "a number, not a text")],
+)
+def test_a_record_without_a_usable_id_is_told_apart_by_its_name(record: dict[str, Any], reason: str) -> None:
+    rejection = Cleaner(FullCoin.api_fields()).clean(record | {"name": "Nameless\n"})
 
-    assert rejection == Rejection("", "", (r"coin_id: missing (in the record named Nameless\n)",))
+    assert rejection == Rejection("", "", (rf"coin_id: {reason} (in the record named Nameless\n)",))
 
 
 def test_all_reasons_of_a_record_are_named_at_once() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 
 from tests.conftest import PATIENCE, ROOT, Crawl
 from tests.fake_api import FakeAPI, Market, answers
@@ -151,6 +152,69 @@ def test_an_empty_answer_to_everything_is_not_a_complete_market(api: FakeAPI, cr
     assert not FullCoin.objects.exclude(missing_since=None).exists()
 
 
+@pytest.mark.parametrize(
+    "named", [r'"\ud800"', '"' + "x" * 3_000 + '"', "17", "null"], ids=["half", "long", "number", "null"]
+)
+def test_an_impossible_id_on_the_list_does_not_hide_the_others(named: str, api: FakeAPI, crawl: Crawl) -> None:
+    listed = api.market.listing()
+    api.fault(answers.data(f'[{{"id":{named}}},{listed[1:]}'), path="/coins/list")
+    api.fault(answers.data("[]"), page=2)
+
+    done = crawl(api)
+
+    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
+    assert "1 entries of /coins/list repeat an id or have none" in last_run().messages
+
+
+def test_an_api_that_ignores_ids_proves_nothing(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault({"page": 1}, page=2)
+    api.fault({"ids": ""}, ids=api.market.ids[300], times=math.inf)
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert "the answer has other coins than were asked for" in last_run().reason
+
+
+def test_a_list_that_lacks_more_than_a_hundredth_proves_nothing(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    listed = json.loads(api.market.listing())
+    api.fault(answers.error(200, listed[:590]), path="/coins/list")
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert not FullCoin.objects.exclude(missing_since=None).exists()
+
+
+def test_answers_by_id_that_leave_coins_out_are_asked_for_again(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.data("[]"), page=1)
+    api.fault({"per_page": 100}, times=math.inf, ids=api.market.ids[0])
+
+    done = crawl(api)
+
+    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
+
+
+def test_at_most_250_ids_are_asked_for_at_once(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api, "-a", f"ids={','.join(f'{number:03}' for number in range(251))}")
+
+    assert [len(request.params["ids"].split(",")) for request in api.requests] == [250, 1]
+
+
+def test_recorded_pages_are_crawled_digit_for_digit(crawl: Crawl, tmp_path: Path) -> None:
+    numbers = ["96114.0848173868", "1e-18", "0.0000000123456789012345", "21000000.0"]
+    record = '{{"id": "coin-{}", "current_price": {}, "last_updated": null}}'
+    coins = [record.format(place, number) for place, number in enumerate(numbers)]
+    (tmp_path / "page.json").write_text(f"[{', '.join(coins)}]")
+
+    with FakeAPI(pages=tmp_path) as api:
+        crawl(api)
+
+    stored = FullCoin.objects.order_by("pk").values_list("current_price", flat=True)
+    assert list(stored) == [Decimal(number) for number in numbers]
+
+
 # Narrower scopes -------------------------------------------------------------------------------------
 
 
@@ -175,6 +239,23 @@ def test_a_broken_page_of_a_narrow_run_makes_it_partial(api: FakeAPI, crawl: Cra
 
     assert (done.returncode, FullCoin.objects.count()) == (3, 350)
     assert last_run().reason == "page 2 stayed broken: status 500"
+
+
+def test_a_hole_between_the_pages_of_a_narrow_run_makes_it_partial(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.data("[]"), page=2, times=2)
+
+    done = crawl(api, "-a", "pages=3")
+
+    assert done.returncode == 3
+    assert last_run().reason == "page 2 was empty and page 3 was not"
+
+
+def test_an_empty_page_before_the_end_is_asked_for_again(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.data("[]"), page=2)
+
+    done = crawl(api, "-a", "pages=3")
+
+    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
 
 
 def test_ids_fetches_these_coins_and_names_those_that_are_not_there(api: FakeAPI, crawl: Crawl) -> None:
@@ -303,6 +384,15 @@ def test_a_feed_beside_it_has_exact_numbers(api: FakeAPI, crawl: Crawl, tmp_path
         assert coin["total_supply"] == sent["total_supply"]
 
 
+def test_a_feed_has_each_coin_once(api: FakeAPI, crawl: Crawl, tmp_path: Path) -> None:
+    crawl(api, "-a", "order=market_cap_desc", "-a", "per_page=50", "-O", str(tmp_path / "coins.csv"))
+
+    header, *lines = (tmp_path / "coins.csv").read_text().splitlines()
+    assert last_run().duplicates > 0
+    assert len(lines) == 600
+    assert header.split(",") == [field.name for field in FullCoin.api_fields()]
+
+
 # Poison ----------------------------------------------------------------------------------------------
 
 POISON: dict[str, tuple[str, str]] = {
@@ -323,7 +413,9 @@ POISON: dict[str, tuple[str, str]] = {
 }
 
 
-def test_poisoned_records_are_kept_with_reasons_and_all_others_stored(api: FakeAPI, crawl: Crawl) -> None:
+def test_poisoned_records_are_kept_with_reasons_and_all_others_stored(
+    api: FakeAPI, crawl: Crawl, admin_client: Client
+) -> None:
     victims = api.market.ids[100 : 100 + len(POISON)]
     for coin_id, (text, _) in zip(victims, POISON.values(), strict=True):
         api.market.replace(coin_id, text.replace("ID", coin_id))
@@ -337,6 +429,10 @@ def test_poisoned_records_are_kept_with_reasons_and_all_others_stored(api: FakeA
         assert any(reason in reasons for reasons in rejected), name
     run = last_run()
     assert done.returncode == 3  # 14 of 600 are more than 1 %
+    for name in ("fullcoin", "crawlrun", "rejectedrecord"):
+        assert admin_client.get(f"/admin/coins/{name}/").status_code == 200
+    for record in RejectedRecord.objects.all():
+        assert admin_client.get(f"/admin/coins/rejectedrecord/{record.pk}/change/").status_code == 200
     assert run.seen == run.created + run.updated + run.unchanged + run.duplicates + run.rejected
 
 
@@ -394,6 +490,16 @@ def test_a_refusal_ends_the_run_with_the_apis_words(answer: Any, words: str, api
     assert done.returncode == 1
     assert words in last_run().reason
     assert len(api.requests) == 1
+
+
+def test_an_apis_words_are_shown_as_they_are(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.error(422, {"error": "bad [/currency] [bold]here :smile:"}))
+
+    done = crawl(api)
+
+    assert done.returncode == 1
+    assert "bad [/currency] [bold]here :smile:" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_a_database_that_is_not_migrated_is_named_as_such(api: FakeAPI, crawl: Crawl, tmp_path: Path) -> None:
@@ -504,6 +610,28 @@ def test_a_signal_stores_what_has_been_seen_and_lets_go_of_who_waits(api: FakeAP
     assert process.wait(PATIENCE) == 130
     run = last_run()
     assert (run.verdict, run.seen, FullCoin.objects.count()) == ("interrupted", 500, 500)
+
+
+def test_a_second_signal_does_not_wait_and_says_so(api: FakeAPI, database_url: str) -> None:
+    api.fault(answers.HANGS, times=math.inf)
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "scrapy", "crawl", "markets"],
+        cwd=ROOT,
+        env=os.environ | {"BASE_API_URL": api.url, "DATABASE_URL": database_url},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        api.wait_for(requests=1)
+        process.send_signal(signal.SIGTERM)
+        assert any("Received SIGTERM" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+
+    assert process.returncode == 130
+    assert rest.splitlines()[-1].endswith("markets: killed before it could end; its run will be shown as lost")
+    assert "Traceback" not in rest
 
 
 def test_a_second_run_is_skipped_without_a_request(api: FakeAPI, crawl: Crawl) -> None:

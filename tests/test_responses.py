@@ -29,6 +29,7 @@ def judged(answer: Answer, **headers: str) -> Judgement:
         (answers.cloudflare_limited(30), Throttled),
         (answers.RATE_LIMITED, Throttled),
         (answers.RATE_LIMITED_IN_A_200, Throttled),
+        (answers.error(200, {"error_code": float("nan")}), Broken),
         (answers.EMPTY, Broken),
         (answers.CUT_JSON, Broken),
         (answers.data("<html>"), Broken),

@@ -169,18 +169,20 @@ def test_a_run_that_lost_its_lock_writes_nothing_more() -> None:
     assert (run.verdict, FullCoin.objects.count()) == (Verdict.LOST, 0)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_nothing_is_counted_that_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     run = begin()
-    monkeypatch.setattr(RejectedRecord.objects, "keep", lambda *_: _raise(OperationalError("gone")))
 
-    with pytest.raises(OperationalError), transaction.atomic():
+    def fail(*_: Any) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(FullCoin.objects, "mark_seen", fail)
+
+    with pytest.raises(OperationalError):
         run.store(batch("a"), {"pages": 1})
 
+    assert (run.seen, run.pages) == (0, 0)
     assert (counts(run), run.pages, FullCoin.objects.count()) == ({}, 0, 0)
-
-
-def _raise(error: Exception) -> None:
-    raise error
 
 
 def test_what_a_complete_run_has_no_answer_for_is_missing_since_then() -> None:

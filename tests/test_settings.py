@@ -63,9 +63,11 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
         ({"COINGECKO_CALLS_PER_MINUTE": "fast"}, "COINGECKO_CALLS_PER_MINUTE=fast is not a number from 0 up."),
         ({"COINGECKO_CALLS_PER_MINUTE": "-1"}, "COINGECKO_CALLS_PER_MINUTE=-1 is not a number from 0 up."),
         ({"RETRY_BACKOFF_BASE": "nan"}, "RETRY_BACKOFF_BASE=nan is not a number from 0 up."),
-        ({"BASE_API_URL": "http://api.example/v3"}, "BASE_API_URL must begin with https://"),
-        ({"BASE_API_URL": "http://127.0.0.1.example/v3"}, "BASE_API_URL must begin with https://"),
-        ({"BASE_API_URL": "ftp://127.0.0.1/v3"}, "BASE_API_URL must begin with https://"),
+        ({"BASE_API_URL": "http://api.example/v3"}, "BASE_API_URL must be https://host/path"),
+        ({"BASE_API_URL": "http://127.0.0.1.example/v3"}, "BASE_API_URL must be https://host/path"),
+        ({"BASE_API_URL": "https://user:hidden@api.example/v3"}, "BASE_API_URL must be https://host/path"),
+        ({"BASE_API_URL": "https://api.example/v3?key=hidden"}, "BASE_API_URL must be https://host/path"),
+        ({"BASE_API_URL": "ftp://127.0.0.1/v3"}, "BASE_API_URL must be https://host/path"),
         (
             {"DATABASE_URL": "mysql://user:hidden@host/name"},
             "DATABASE_URL must be sqlite:///path/to/file or postgres://",
@@ -87,4 +89,4 @@ def test_a_site_that_answers_to_others_needs_a_key_of_its_own() -> None:
     done = settings("BOT_NAME", DJANGO_ALLOWED_HOSTS="coins.example")
 
     assert done.returncode == 1
-    assert "Set the DJANGO_SECRET_KEY environment variable" in done.stderr
+    assert "DJANGO_SECRET_KEY must be set where DJANGO_ALLOWED_HOSTS names more" in done.stderr

@@ -7,7 +7,7 @@ from webapp.coins.models import Verdict
 
 
 def evidence(**facts: object) -> Evidence:
-    return Evidence(**{"pages": 4, "seen": 1_000, "coins": 1_000, "rejected": 0} | facts)  # type: ignore[arg-type]
+    return Evidence(**{"pages": 4, "records": 1_000, "seen": 1_000, "coins": 1_000, "rejected": 0} | facts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,13 @@ def evidence(**facts: object) -> Evidence:
         ({"doubts": ["page 7 stayed broken: status 500"]}, "partial", "page 7 stayed broken: status 500"),
         ({"dropped": {"roi", "ath"}}, "partial", "the API no longer sends ath, roi"),
         ({"emptied": {"ath"}}, "partial", "empty in every record: ath"),
-        ({"emptied": {"ath"}, "seen": 249}, "complete", ""),
+        ({"emptied": {"ath"}, "seen": 249, "records": 249}, "complete", ""),
         ({"coins_before": 1_250}, "complete", ""),
         ({"coins_before": 1_251}, "partial", "1000 coins, where the last complete run had 1251"),
         ({"errors": 1}, "partial", "1 errors in coincrawl itself"),
-        ({"seen": 0, "coins": 0}, "partial", "the API returned no coins at all"),
-        ({"pages": 0, "seen": 0, "coins": 0}, "failed", "no page was answered"),
+        ({"records": 1_001}, "partial", "1 records were neither stored nor rejected"),
+        ({"records": 0, "seen": 0, "coins": 0}, "partial", "the API returned no coins at all"),
+        ({"pages": 0, "records": 0, "seen": 0, "coins": 0}, "failed", "no page was answered"),
     ],
 )
 def test_only_proof_makes_a_run_complete(facts: dict[str, object], verdict: str, words: str) -> None:

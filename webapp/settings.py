@@ -3,7 +3,9 @@
 Every variable is described in `.env.example`; a secret NAME may also come from the file that NAME_FILE names.
 """
 
+import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import environ
@@ -20,8 +22,12 @@ def development_key() -> str:
     """A key of this machine's own, made at first use: sessions outlive a restart and no key stands in the code."""
     path = VAR_DIR / "secret_key"
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
+        draft = VAR_DIR / f"secret_key.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(50))
+        with suppress(FileExistsError):  # another process was faster: its key is everybody's
+            os.link(draft, path)
+        draft.unlink()
     return path.read_text()
 
 
@@ -29,10 +35,10 @@ def development_key() -> str:
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=LOOPBACK)
 DEBUG = env.bool("DJANGO_DEBUG", default=False)
-# A site that answers to more than this machine must bring a key; django-environ's error names the variable.
-SECRET_KEY = env.str(
-    "DJANGO_SECRET_KEY", default=development_key() if set(ALLOWED_HOSTS) <= set(LOOPBACK) else env.NOTSET
-)
+SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="").strip()
+if not SECRET_KEY and not set(ALLOWED_HOSTS) <= set(LOOPBACK):
+    raise SystemExit("DJANGO_SECRET_KEY must be set where DJANGO_ALLOWED_HOSTS names more than this machine.")
+SECRET_KEY = SECRET_KEY or development_key()
 
 # What it is made of ------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -72,9 +78,10 @@ TEMPLATES = [
 
 # Where it is kept --------------------------------------------------------------------------------
 DEFAULT_DATABASE = VAR_DIR / "coincrawl.sqlite3"
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DEFAULT_DATABASE}")}
-if DATABASES["default"].get("ENGINE", "").rpartition(".")[2] not in ("sqlite3", "postgresql"):
+DATABASE_URL = env.str("DATABASE_URL", default="") or f"sqlite:///{DEFAULT_DATABASE}"
+if not DATABASE_URL.startswith(("sqlite:///", "postgres://", "postgresql://")):
     raise SystemExit("DATABASE_URL must be sqlite:///path/to/file or postgres://user:password@host:5432/name.")
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":

@@ -6,6 +6,7 @@ import logging
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
 
@@ -30,7 +31,7 @@ COUNTERS = (
 )
 
 # Loggers whose INFO is about Scrapy and not about the crawl; `-L DEBUG` shows them all.
-CHATTER = ("scrapy.addons", "scrapy.crawler", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
+CHATTER = ("scrapy.addons", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
 LEVELS = {Verdict.COMPLETE: logging.INFO, Verdict.SKIPPED: logging.WARNING, Verdict.PARTIAL: logging.WARNING}
 
 
@@ -58,6 +59,8 @@ class Command(crawl.Command):
         if settings["LOG_LEVEL"] == "INFO":
             for name in CHATTER:
                 logging.getLogger(name).setLevel(logging.WARNING)
+            # Of this one the lines about signals are wanted.
+            logging.getLogger("scrapy.crawler").addFilter(lambda record: "Overridden settings" not in str(record.msg))
         crawler = self._create_crawler(args[0])
         process.crawl(crawler, **opts.spargs)
         process.start()
@@ -67,6 +70,9 @@ class Command(crawl.Command):
 
 def report(spider: str, record: RunRecord) -> int:
     """Show the run's table on stderr, write the log's last line, and return the exit status."""
+    if record.verdict == Verdict.RUNNING:  # a second signal does not wait for the end
+        logger.error("%s: killed before it could end; its run will be shown as lost", spider)
+        return EXIT_STATUS[Verdict.INTERRUPTED]
     if record.run:
         Console(stderr=True).print(table(record.run))
     because = f": {record.reason}" if record.reason else ""
@@ -88,5 +94,5 @@ def table(run: CrawlRun) -> Table:
         rows["time"] = f"{(run.finished_at - run.started_at).total_seconds():,.1f} s"
     for name, value in rows.items():
         if value:
-            table.add_row(name, value)
+            table.add_row(name, Text(str(value)))  # as text: an API's words are not markup
     return table

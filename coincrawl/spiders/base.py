@@ -58,12 +58,16 @@ class PaginatedSpider(scrapy.Spider):
         self.ending: Ending | None = None
         self.answered: set[str] = set()  # ids in the records of all answers
         self.pages = 0  # answered
+        self.records = 0  # in all answers
         self.broken: list[tuple[Request, str]] = []  # what stayed broken, and why
         self.broken_in_a_row = 0
-        self.end_seen = False
+        self.first_empty_page: int | None = None
+        self.last_full_page = 0
         self.paging_fault = ""  # why paging was ended before its end
         self.expected_pages: int | None = None
         self.steps_left = iter(self.steps())
+        # What is found under another name is not found under its own.
+        self.renamed = {*self.names, *(path.partition(".")[0] for path in self.names.values())}
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
@@ -99,9 +103,12 @@ class PaginatedSpider(scrapy.Spider):
     def doubts(self) -> list[str]:
         """Why this run may not have seen all there is; empty where it can prove that it has."""
         broken = [f"{self.label(request)} stayed broken: {cause}" for request, cause in self.broken]
+        hole = ""
+        if self.first_empty_page and self.first_empty_page < self.last_full_page:
+            hole = f"page {self.first_empty_page} was empty and page {self.last_full_page} was not"
         if len(broken) > MOST_BROKEN_IN_A_ROW:
             broken[MOST_BROKEN_IN_A_ROW:] = [f"{len(broken) - MOST_BROKEN_IN_A_ROW} more stayed broken"]
-        return [*broken, *filter(None, [self.paging_fault])]
+        return [*broken, *filter(None, [hole, self.paging_fault])]
 
     def notes(self) -> list[str]:
         """What else is worth knowing."""
@@ -128,12 +135,19 @@ class PaginatedSpider(scrapy.Spider):
         self.broken_in_a_row = 0
         if page == 1 and (expected := self.pagination.expected(response)) > 1:
             self.expected_pages = expected
+        if not rows and not self.whole and page <= response.meta["expected"] and not response.meta.get("asked_again"):
+            # Before the end that the `total` header speaks of: perhaps a lapse. The whole market has a better proof.
+            request = request_of(response)
+            yield request.replace(meta=request.meta | {"asked_again": True})
+            return
         is_news = self.take(rows)
         if not rows:
-            self.end_seen = True
-        elif not is_news:
+            self.first_empty_page = min(page, self.first_empty_page or page)
+        else:
+            self.last_full_page = max(page, self.last_full_page)
+        if rows and not is_news:
             self.paging_fault = f"page {page} brought nothing new, so paging ended there"
-        elif page >= self.pagination.cap:
+        elif rows and page >= self.pagination.cap:
             self.paging_fault = f"paging had no end at page {page}, and is cut there"
         # Requests first: the next page is on its way while this one is stored.
         yield from self.follow(request_of(response), response)
@@ -170,12 +184,16 @@ class PaginatedSpider(scrapy.Spider):
     def ids(self, rows: list[Any]) -> Iterator[str]:
         """The ids in `rows` that a coin can be stored under."""
         key = self.names.get("coin_id", "coin_id")
-        for row in rows:
-            if isinstance(row, dict):
-                with suppress(Unfit):
-                    yield usable_id(row.get(key))
+        return self.usable(row.get(key) for row in rows if isinstance(row, dict))
+
+    @staticmethod
+    def usable(values: Iterable[Any]) -> Iterator[str]:
+        for value in values:
+            with suppress(Unfit):
+                yield usable_id(value)
 
     def items(self, rows: list[Any], page: str) -> Iterator[CoinItem]:
+        self.records += len(rows)
         for row in rows:
             yield CoinItem(record=row, page=page)
 
@@ -183,14 +201,12 @@ class PaginatedSpider(scrapy.Spider):
         """A record under the names of FullCoin's fields."""
         if not isinstance(record, dict):
             return record
-        translated = dict(record)
+        translated = {key: value for key, value in record.items() if key not in self.renamed}
         for field, path in self.names.items():
             key, _, inner = path.partition(".")
             if key in record:
                 value = record[key]
                 translated[field] = value.get(inner) if inner and isinstance(value, dict) else value
-        for path in self.names.values():
-            translated.pop(path.partition(".")[0], None)
         return translated
 
     def label(self, request: Request) -> str:

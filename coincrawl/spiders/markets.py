@@ -15,7 +15,8 @@ from .base import PaginatedSpider, request_of
 IDS_IN_A_CALL = 250  # the API's limit
 URL_LENGTH = 2_000  # characters; an answer 414 has been seen
 LIST = "/coins/list"
-LIST_COVERS = 0.80  # of the coins that paging brought; a shorter list is a broken one
+LIST_COVERS = 0.99  # of the coins that pages held; some leave meanwhile, but a shorter list is not the whole one
+LONGEST_LIST = 100_000  # ids; five times today's, and more would cost a month's credits to ask for
 
 
 def only_id(pairs: list[tuple[str, Any]]) -> Any:
@@ -45,9 +46,12 @@ class MarketsSpider(PaginatedSpider):
         self.pagination = PageNumber(
             size=self.arguments.get("per_page", MAX_PAGE_SIZE), limit=self.arguments.get("pages"), max_records=MAX_COINS
         )
-        self.listed: list[str] = []  # by /coins/list, until it is clear which of them need asking for
-        self.unproven = f"without {LIST} nothing proves that this is the whole market" if self.whole else ""
-        self.not_on_market: list[str] = []
+        self.listed: set[str] = set()  # by /coins/list, until it is clear which of them need asking for
+        self.proven = False  # that every id of /coins/list has been answered for or asked for
+        self.list_fault = ""
+        self.notes_on_list: list[str] = []
+        self.not_on_market: list[str] = []  # asked for by id, and not in the answer
+        self.came_by_id = 0  # in the last round of asking
 
     @property
     def url(self) -> str:
@@ -73,8 +77,13 @@ class MarketsSpider(PaginatedSpider):
         for request in self._by_ids(self.arguments.get("ids", ())):
             yield request
 
-    def steps(self) -> Iterable[Callable[[], Iterable[Request]]]:
-        return (self._ask_list, self._ask_unanswered) if self.whole else ()
+    def steps(self) -> Iterator[Callable[[], Iterable[Request]]]:
+        if self.whole:
+            yield self._ask_list
+            yield self._ask_unanswered
+        # An answer may leave coins out: who is not in it is asked for again, until a round brings nothing new.
+        while self.came_by_id and self.not_on_market:
+            yield self._ask_again
 
     def _ask_list(self) -> Iterator[Request]:
         request = Request(f"{self.url}{LIST}", meta={"label": LIST, "json_hook": only_id}, dont_filter=True)
@@ -82,22 +91,37 @@ class MarketsSpider(PaginatedSpider):
 
     def parse_list(self, response: Response) -> None:
         self.pages += 1
-        self.listed = [entry for entry in response.meta.pop("rows") if isinstance(entry, str)]
-        self.unproven = ""
+        entries = response.meta.pop("rows")
+        self.listed = set(self.usable(entries))
+        if odd := len(entries) - len(self.listed):
+            self.notes_on_list.append(f"{odd} entries of {LIST} repeat an id or have none that a coin could have")
 
-    def _ask_unanswered(self) -> Iterator[Request]:
-        unanswered = [coin_id for coin_id in self.listed if coin_id not in self.answered]
+    def _ask_unanswered(self) -> Iterable[Request]:
+        unanswered = sorted(coin_id for coin_id in self.listed if coin_id not in self.answered)
         covered = len(self.listed) - len(unanswered)
-        if not self.unproven and covered < len(self.answered) * LIST_COVERS:
-            self.unproven = f"{LIST} names only {covered} of the {len(self.answered)} coins that pages held"
-        self.listed = []
-        return self._by_ids(sorted(set(unanswered)))
+        if not self.listed:
+            return ()
+        if len(self.listed) > LONGEST_LIST:
+            self.list_fault = f"{LIST} names {len(self.listed)} coins, which is not believed"
+            return ()
+        if covered < len(self.answered) * LIST_COVERS:
+            self.list_fault = f"{LIST} names only {covered} of the {len(self.answered)} coins that pages held"
+        requests = list(self._by_ids(unanswered))
+        self.proven = not self.list_fault
+        self.listed = set()
+        return requests
+
+    def _ask_again(self) -> Iterable[Request]:
+        ids, self.not_on_market, self.came_by_id = self.not_on_market, [], 0
+        return self._by_ids(sorted(ids))
 
     def _by_ids(self, ids: Iterable[str]) -> Iterator[Request]:
         """Requests for these coins, in chunks that the API and its URLs can take."""
         chunk: list[str] = []
         for coin_id in ids:
-            if len(chunk) == IDS_IN_A_CALL or len(self._market(ids=",".join([*chunk, coin_id]))) > URL_LENGTH:
+            if chunk and (
+                len(chunk) == IDS_IN_A_CALL or len(self._market(ids=",".join([*chunk, coin_id]))) > URL_LENGTH
+            ):
                 yield self._chunk(chunk)
                 chunk = []
             chunk.append(coin_id)
@@ -113,6 +137,7 @@ class MarketsSpider(PaginatedSpider):
         rows, asked = response.meta["rows"], set(response.meta["ids"])
         self.pages += 1
         returned = set(self.ids(rows))
+        self.came_by_id += len(returned)
         if returned <= asked:
             absent = asked - returned
             if len(returned) < len(rows):
@@ -130,11 +155,14 @@ class MarketsSpider(PaginatedSpider):
         doubts = super().doubts()
         if not self.whole:
             return doubts
-        proven = not self.unproven and all("page" in request.meta for request, _ in self.broken)
-        return [] if proven else [*filter(None, [self.unproven]), *doubts]
+        if self.proven and all("page" in request.meta for request, _ in self.broken):
+            return []
+        without = f"without {LIST} nothing proves that this is the whole market"
+        return [*([] if self.proven else [self.list_fault or without]), *doubts]
 
     def notes(self) -> list[str]:
         notes = super().doubts() if self.whole and not self.doubts() else []
+        notes += self.notes_on_list
         if self.not_on_market and self.whole:
             notes.append(f"{len(self.not_on_market)} ids that {LIST} names are not on the market")
         elif self.not_on_market:

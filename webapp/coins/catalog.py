@@ -46,7 +46,7 @@ def _whole(low: int, high: int) -> Argument:
 
 def _slug(what: str) -> Argument:
     def parse(text: str) -> str:
-        if not re.fullmatch(r"[^\s,&=#]+", text):
+        if not re.fullmatch(r"[^\s,&=#\ud800-\udfff]{1,255}", text):
             raise ValueError
         return text
 

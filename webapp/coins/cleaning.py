@@ -105,7 +105,9 @@ def _check_decimal(field: models.DecimalField) -> Check:
 
     def check(value: Any) -> Decimal:
         value = _finite(value)
-        if value and value.adjusted() >= whole:
+        if not value:
+            return Decimal(0)  # of whatever exponent; PostgreSQL takes few
+        if value.adjusted() >= whole:
             raise Unfit(f"more than {whole} digits before the point")
         try:
             value.quantize(scale, context=exact)
@@ -189,7 +191,8 @@ class Cleaner:
             try:
                 values[name] = check(value)
             except Unfit as unfit:
-                reasons.append(f"{name}: {unfit if name in record else self._missing(record)}")
+                reason = str(unfit) if name in record else "missing"
+                reasons.append(f"{name}: {reason}{self._called(record) if name == self.key else ''}")
         if not reasons:
             return values
         coin_id = record.get(self.key)
@@ -197,7 +200,7 @@ class Cleaner:
         return Rejection(values.get(self.key, ""), label, tuple(reasons))
 
     @staticmethod
-    def _missing(record: Mapping[str, Any]) -> str:
-        """Without an id, a name tells one rejected record from the next."""
+    def _called(record: Mapping[str, Any]) -> str:
+        """Without a usable id, a name tells one rejected record from the next."""
         name = record.get("name")
-        return f"missing (in the record named {printable(name, 100)})" if isinstance(name, str) else "missing"
+        return f" (in the record named {printable(name, 100)})" if isinstance(name, str) else ""

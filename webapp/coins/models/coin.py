@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from ..upsert import Upsert, Upserted
 
-IDS_PER_STATEMENT = 500  # SQLite's builds differ in how many parameters a statement may have; all take this many
+IDS_PER_STATEMENT = 500  # enough to be fast, and far below any database's limit of parameters
 
 
 def text(max_length: int) -> models.CharField:
