@@ -56,6 +56,7 @@ class PaginatedSpider(scrapy.Spider):
         self.key = _job
         self.arguments = parse_arguments(self.name, arguments)
         self.ending: Ending | None = None
+        self.closing: asyncio.Future[None] | None = None  # kept, or it might be forgotten before it is done
         self.answered: set[str] = set()  # ids in the records of all answers
         self.pages = 0  # answered
         self.records = 0  # in all answers
@@ -225,4 +226,4 @@ class PaginatedSpider(scrapy.Spider):
         """End the run early; the first reason counts."""
         if self.ending is None:
             self.ending = Ending(verdict, reason, not_before)
-            self.ended = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=verdict.value))
+            self.closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=verdict.value))
