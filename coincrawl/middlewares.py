@@ -24,6 +24,7 @@ from scrapy.http import Request, Response
 from scrapy.utils.misc import load_object
 
 from webapp.coins.models import Verdict
+from webapp.coins.texts import printable
 
 from .components import Component, enabled
 from .responses import Broken, Refused, Rows, Throttled, judge
@@ -35,7 +36,6 @@ LONGEST_REST = 600.0  # seconds; an API that asks for more is left alone, and la
 TRIES_WITHOUT_NETWORK = 1  # before anything has ever answered: who has no network should hear so soon
 LONGEST_ABSENCE = timedelta(days=1)  # a date beyond is not believed: it would end the copy
 MOST_RESTS_IN_A_ROW = 20  # without a page in between
-
 
 FAULTS = {
     CannotResolveHostError: "cannot be found: is there a network?",
@@ -103,7 +103,7 @@ class BackOffMiddleware(Component):
             reason = f"the API asked to slow down {self.rests} times in a row"
             self.spider.end(Verdict.PARTIAL, reason)
             raise IgnoreRequest(reason)
-        logger.warning("The API asks to slow down; resting for %.1f s", seconds)
+        logger.warning("The API asks to slow down (%s); resting for %.1f s", printable(reason, 100), seconds)
         pace.rest(seconds)
         # Being throttled is not the page's fault: it uses up none of its tries.
         tries = request.meta.get("retry_times", 0)

@@ -10,7 +10,8 @@ from scrapy.http import Request
 
 from coincrawl.middlewares import OriginMiddleware
 from tests.conftest import Crawl
-from tests.fake_api import FakeAPI, answers
+from tests.fake_api import FakeAPI, Market, answers
+from webapp.coins.models import CrawlRun
 
 KEY = {"x-cg-demo-api-key": "the key"}
 
@@ -81,6 +82,15 @@ def test_after_a_throttled_answer_nothing_leaves_until_the_time_named(answer: An
     assert done.returncode == 0
     assert later[0].params["page"] == "1"
     assert min(request.time for request in later) - throttled.time >= 1
+
+
+def test_a_burst_of_throttled_answers_is_one_rest(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=2_000)) as api:
+        api.fault(answers.rate_limited(retry_after=1), times=24, after=1)
+        done = crawl(api)
+
+    assert done.returncode == 0
+    assert CrawlRun.objects.get().throttled == 24
 
 
 def test_a_redirect_is_not_followed(api: FakeAPI, crawl: Crawl) -> None:
