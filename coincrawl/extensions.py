@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BAR_EVERY, LINE_EVERY = 0.1, 30.0  # seconds
+BAR_EVERY = 0.1  # seconds
 
 LOST = "another run has taken over, because this one showed no sign of life for too long"
 
@@ -193,7 +193,9 @@ class Progress(Component):
         logger.info("Crawling %s from %s: about %s%s", spider.name, spider.url, _pages(pages), time)
         if sys.stderr.isatty() and not self.crawler.settings["LOG_FILE"]:
             self._start_bar()
-        self.task = asyncio.create_task(self._tell())
+        every = BAR_EVERY if self.bar else self.crawler.settings.getfloat("LOGSTATS_INTERVAL")
+        if every:
+            self.task = asyncio.create_task(self._tell(every))
 
     def closed(self) -> None:
         if self.task:
@@ -202,9 +204,9 @@ class Progress(Component):
             self.bar.stop()
             self._send_log_to(sys.stderr)
 
-    async def _tell(self) -> None:
+    async def _tell(self, every: float) -> None:
         while True:
-            await asyncio.sleep(BAR_EVERY if self.bar else LINE_EVERY)
+            await asyncio.sleep(every)
             done, in_all = self.spider.pages, self._pages_in_all()
             if self.bar:
                 self.bar.update(self.bar.task_ids[0], completed=done, total=in_all, words=self._words(done, in_all))

@@ -98,6 +98,7 @@ BATCH_SIZE = MAX_PAGE_SIZE  # coins in one statement: a page, so that what was a
 # Output ------------------------------------------------------------------------------------------------
 LOG_LEVEL = "INFO"
 LOG_VERSIONS: list[str] = []  # `scrapy version -v` has them
+LOGSTATS_INTERVAL = 30.0  # s between two lines on the progress, where no terminal shows a bar
 STATS_DUMP = False  # the summary says it, and CrawlRun keeps it
 FEED_EXPORT_ENCODING = "utf-8"
 FEED_EXPORT_FIELDS = [field.name for field in FullCoin.api_fields()]  # not the record that an item was made from

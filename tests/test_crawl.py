@@ -555,6 +555,13 @@ def test_the_way_to_the_whole_market_is_announced_with_its_time(api: FakeAPI, cr
     assert "about 76 pages; at this pace that takes about 26 minutes" in done.stderr
 
 
+def test_a_pipe_gets_a_line_now_and_then(api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api, "-s", "LOGSTATS_INTERVAL=0.1", COINGECKO_CALLS_PER_MINUTE="300")
+
+    assert re.search(r"\] INFO: \d of \d pages, \d+ coins, [\d,]+ coins/(s|min), about \d+ s left", done.stderr)
+    assert "\x1b" not in done.stderr
+
+
 def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:
     terminal, end = pty.openpty()
     process = subprocess.Popen(
