@@ -66,13 +66,12 @@ class UpsertPipeline(Component):
 
     async def process_item(self, item: CoinItem) -> CoinItem:
         record, page = item.pop("record"), item.pop("page")
+        dropped = ""
         if rejection := item.pop("rejection", None):
             self.batch.refuse(rejection, record, page)
             dropped = "; ".join(rejection.reasons)
-        else:
-            dropped = (
-                "" if self.batch.add(dict(item), record, page, self.stored) else "a coin that this run has had before"
-            )
+        elif not self.batch.add(dict(item), record, page, self.stored):
+            dropped = "a coin that this run has had before"
         if len(self.batch) >= self.size:
             await self.flush()
         if dropped:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -45,20 +46,22 @@ def api() -> Iterator[FakeAPI]:
         yield fake
 
 
+def crawl_command(url: str, database_url: str, *arguments: str, **environment: str) -> dict[str, Any]:
+    """`scrapy crawl markets ...` against the API at `url`, for subprocess.run and subprocess.Popen."""
+    return {
+        "args": [sys.executable, "-m", "scrapy", "crawl", "markets", *arguments],
+        "cwd": ROOT,
+        "env": os.environ | {"BASE_API_URL": url, "DATABASE_URL": database_url} | environment,
+    }
+
+
 @pytest.fixture
-def crawl(database_url: str, tmp_path: Path) -> Crawl:
+def crawl(database_url: str) -> Crawl:
     """Run `scrapy crawl markets ...` against an API; the result has returncode, stdout and stderr."""
 
     def run(api: FakeAPI | str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         url = api if isinstance(api, str) else api.url
-        return subprocess.run(
-            [sys.executable, "-m", "scrapy", "crawl", "markets", *arguments],
-            cwd=ROOT,
-            env=os.environ | {"BASE_API_URL": url, "DATABASE_URL": database_url} | environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        command = crawl_command(url, database_url, *arguments, **environment)
+        return subprocess.run(**command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     return run

@@ -221,7 +221,7 @@ def test_a_run_and_its_rejected_records_link_to_each_other(admin_client: Client)
     make_rejected("of another", run=make_run())
 
     page = admin_client.get(page_of(run)).content.decode()
-    href = unescape(re.search(r'href="([^"]*)">1 last seen by this run', page)[1])  # type: ignore[index]
+    href = unescape(re.search(r'href="([^"]*)">1 last seen by this run', page)[1])  # type: ignore[index]  # no match is a failure too
     listed = admin_client.get(href).content.decode()
 
     assert "1 rejected record" in listed

@@ -7,7 +7,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from tests.conftest import PATIENCE, ROOT, Crawl
+from tests.conftest import PATIENCE, Crawl, crawl_command
 from tests.fake_api import FakeAPI, Market, answers
 from webapp.coins.catalog import ORDERS
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
@@ -565,11 +564,13 @@ def test_a_pipe_gets_a_line_now_and_then(api: FakeAPI, crawl: Crawl) -> None:
 def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:
     terminal, end = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "scrapy", "crawl", "markets"],
-        cwd=ROOT,
-        env=os.environ
-        | {"BASE_API_URL": api.url, "DATABASE_URL": database_url, "TERM": "xterm", "COLUMNS": "140"}
-        | {"COINGECKO_CALLS_PER_MINUTE": "300"},  # slow enough for a bar to be seen
+        **crawl_command(
+            api.url,
+            database_url,
+            TERM="xterm",
+            COLUMNS="140",
+            COINGECKO_CALLS_PER_MINUTE="300",  # slow enough for a bar to be seen
+        ),
         stderr=end,
     )
     os.close(end)
@@ -603,9 +604,7 @@ def test_the_key_goes_into_the_header_of_its_plan(crawl: Crawl) -> None:
 
 def test_a_signal_stores_what_has_been_seen_and_lets_go_of_who_waits(api: FakeAPI, database_url: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "scrapy", "crawl", "markets"],
-        cwd=ROOT,
-        env=os.environ | {"BASE_API_URL": api.url, "DATABASE_URL": database_url, "COINGECKO_CALLS_PER_MINUTE": "60"},
+        **crawl_command(api.url, database_url, COINGECKO_CALLS_PER_MINUTE="60"),
         stderr=subprocess.DEVNULL,
     )
     api.wait_for(requests=2)
@@ -623,9 +622,7 @@ def test_a_second_signal_does_not_wait_and_says_so(api: FakeAPI, database_url: s
     api.fault(answers.HANGS, times=math.inf)
 
     with subprocess.Popen(
-        [sys.executable, "-m", "scrapy", "crawl", "markets"],
-        cwd=ROOT,
-        env=os.environ | {"BASE_API_URL": api.url, "DATABASE_URL": database_url},
+        **crawl_command(api.url, database_url),
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
@@ -643,9 +640,7 @@ def test_a_second_signal_does_not_wait_and_says_so(api: FakeAPI, database_url: s
 
 def test_a_run_whose_lock_was_taken_ends_and_writes_nothing_more(api: FakeAPI, database_url: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "scrapy", "crawl", "markets"],
-        cwd=ROOT,
-        env=os.environ | {"BASE_API_URL": api.url, "DATABASE_URL": database_url, "COINGECKO_CALLS_PER_MINUTE": "60"},
+        **crawl_command(api.url, database_url, COINGECKO_CALLS_PER_MINUTE="60"),
         stderr=subprocess.PIPE,
         text=True,
     ) as process:

@@ -74,6 +74,11 @@ class Batch:
         """Take a record that cannot be stored."""
         self.refusals.append(Refusal(rejection, record, page))
 
+    def refused(self, coin_id: str, error: str) -> Refusal:
+        """A row of this batch that only the database found guilty, in its words."""
+        reason = printable(f"the database refused it: {error}", 500)
+        return Refusal(Rejection(coin_id, printable(coin_id, 255), (reason,)), *self.sources[coin_id])
+
     def __len__(self) -> int:
         return len(self.rows) + len(self.refusals)
 
@@ -218,18 +223,7 @@ class CrawlRun(models.Model):
         with transaction.atomic():
             self.beat()
             result = FullCoin.objects.upsert(batch.rows.values(), now)
-            refusals = [*batch.refusals]
-            for coin_id, error in result.rejected.items():
-                record, page = batch.sources[coin_id]
-                refusals.append(
-                    Refusal(
-                        Rejection(
-                            coin_id, printable(coin_id, 255), (printable(f"the database refused it: {error}", 500),)
-                        ),
-                        record,
-                        page,
-                    )
-                )
+            refusals = [*batch.refusals, *(batch.refused(*refused) for refused in result.rejected.items())]
             RejectedRecord.objects.keep(self, refusals)
             answered = [*batch.rows, *(refusal.rejection.coin_id for refusal in batch.refusals)]
             FullCoin.objects.mark_seen(answered, now)
@@ -243,7 +237,8 @@ class CrawlRun(models.Model):
             totals = {name: getattr(self, name) + number for name, number in counted.items()}
             totals["seen"] = sum(totals.values())
             self._still_running().update(**totals, **progress)
-        self._take({**totals, **progress})
+        for name, value in {**totals, **progress}.items():
+            setattr(self, name, value)
 
     def finish(self, verdict: Verdict, reason: str = "", answered: Collection[str] | None = None, **facts: Any) -> None:
         """Set the verdict and give up the lock; raises RunLost where another run has taken it.
@@ -260,7 +255,3 @@ class CrawlRun(models.Model):
 
     def _still_running(self) -> models.QuerySet["CrawlRun"]:
         return CrawlRun.objects.filter(pk=self.pk, verdict=Verdict.RUNNING)
-
-    def _take(self, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            setattr(self, name, value)
