@@ -33,3 +33,8 @@ def enabled(component: T | None) -> T:
             "coincrawl's components need each other: enable them together, as coincrawl/settings.py does"
         )
     return component
+
+
+def extension(crawler: Crawler, kind: type[T]) -> T:
+    """The crawler's extension of this kind; to be asked for once the extensions have been made."""
+    return enabled(crawler.get_extension(kind))

@@ -2,51 +2,122 @@
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from django.db import connection
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from webapp.coins.upsert import DATABASE_ERRORS
 
+from .stop import within
+
 logger = logging.getLogger(__name__)
 
-PATIENCE = 60.0  # seconds that a call is tried again for
+PATIENCE = 60.0  # seconds for which the database may be away
+LAST_PATIENCE = 2.0  # seconds of it that are left once the run is to end
+LONGEST_PAUSE = 2.0  # seconds between two attempts
+
+# An attempt has a limit, so that it can be made again: set in the database for each statement, and kept here where a
+# server does not answer at all.
+LIMITS = {
+    "sqlite": ["PRAGMA busy_timeout = 3000"],  # ms to wait for another writer
+    "postgresql": ["SET lock_timeout = '3s'", "SET statement_timeout = '20s'"],
+}
+ATTEMPT_SECONDS = 30.0
+LAST_ATTEMPT_SECONDS = 4.0  # once the run is to end
 
 T = TypeVar("T")
 
 
 class Database:
-    """Calls functions that use the ORM in its thread, one at a time, in the order of the calls."""
+    """Calls functions that use the ORM in its thread, one at a time, in the order of the calls.
 
-    def __init__(self) -> None:
+    `away` is called when the database stops answering and `back` when it answers again. After `end` a run is about to
+    end: patience and attempts are short.
+    """
+
+    def __init__(
+        self,
+        end: asyncio.Event | None = None,
+        away: Callable[[], None] = lambda: None,
+        back: Callable[[], None] = lambda: None,
+    ) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
+        self._connection: BaseDatabaseWrapper | None = None  # the thread's own
         self._in_order = asyncio.Lock()
+        self._end = end or asyncio.Event()
+        self._away, self._back = away, back
+        self._away_since: float | None = None
 
     async def call(self, function: Callable[[], T], patience: float = PATIENCE) -> T:
-        """The function's result. Database errors are tried again for `patience` seconds, then raised."""
-        deadline = monotonic() + patience
-        pause = 0.25
+        """The function's result. While the database is away it is tried again, until that has lasted `patience` s."""
         async with self._in_order:
+            pause = 0.25
             while True:
                 try:
-                    return await self._run(function)
+                    return await self._attempt(function)
                 except DATABASE_ERRORS as error:
                     await self._run(_disconnect)  # a broken connection would fail every later call
-                    if monotonic() + pause > deadline:
+                    since = self._goes_away()
+                    patience = min(patience, LAST_PATIENCE) if self._end.is_set() else patience
+                    if monotonic() + pause > since + patience:
                         raise
                     logger.warning("The database does not answer (%s); trying again in %.2g s", one_line(error), pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
-
-    async def _run(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+                await within(self._end, pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
 
     async def close(self) -> None:
         await self._run(_disconnect)
         self._thread.shutdown()
+
+    def _goes_away(self) -> float:
+        """Since when it is away."""
+        if self._away_since is None:
+            self._away_since = monotonic()
+            self._away()
+        return self._away_since
+
+    def _comes_back(self) -> None:
+        if self._away_since is not None:
+            self._away_since = None
+            self._back()
+
+    async def _attempt(self, function: Callable[[], T]) -> T:
+        attempt = asyncio.ensure_future(self._run(partial(self._connected, function)))
+        began = monotonic()
+        while not attempt.done():
+            await asyncio.wait({attempt}, timeout=1.0)
+            if monotonic() - began > (LAST_ATTEMPT_SECONDS if self._end.is_set() else ATTEMPT_SECONDS):
+                self._sever()
+        if not isinstance(attempt.exception(), DATABASE_ERRORS):
+            self._comes_back()
+        return attempt.result()
+
+    async def _run(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+    def _connected(self, function: Callable[[], T]) -> T:
+        """In the thread: the function, on a connection none of whose statements waits for long."""
+        self._connection = connections[connection.alias]
+        if self._connection.connection is None:
+            self._connection.connect()
+            with self._connection.cursor() as cursor:
+                for statement in LIMITS[self._connection.vendor]:
+                    cursor.execute(statement)
+        return function()
+
+    def _sever(self) -> None:
+        """Break the connection under the thread, which waits for a server that has stopped answering."""
+        wire = self._connection.connection if self._connection and self._connection.vendor == "postgresql" else None
+        if wire and not wire.closed:
+            with socket.socket(fileno=os.dup(wire.fileno())) as end:
+                end.shutdown(socket.SHUT_RDWR)
 
 
 def _disconnect() -> None:

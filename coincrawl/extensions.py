@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from functools import partial
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,13 @@ from scrapy.exceptions import CloseSpider
 from scrapy.utils.log import get_scrapy_root_handler
 
 from webapp.coins.models import CrawlRun, Verdict
-from webapp.coins.models.run import HEARTBEAT_SECONDS, Batch, NotMigrated, RunLost
+from webapp.coins.models.run import HEARTBEAT_SECONDS, Batch, NotMigrated, RunLost, new_key
 from webapp.coins.texts import printable
 
-from .components import Component, enabled
-from .database import PATIENCE, Database, one_line
-from .middlewares import PaceMiddleware
+from .components import Component, extension
+from .database import Database, one_line
+from .pace import Pace
+from .stop import Stop
 from .verdict import Evidence, decide
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PATIENCE_AT_FIRST = 10.0  # seconds; who has mistyped DATABASE_URL sees the warnings meanwhile
 BAR_EVERY = 0.1  # seconds
 
 LOST = "another run has taken over, because this one showed no sign of life for too long"
@@ -43,7 +46,7 @@ class RunRecord(Component):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self.database = Database()
+        self.database: Database
         self.run: CrawlRun | None = None
         self.previous: CrawlRun | None = None  # the last complete run of the same scope
         self.verdict = Verdict.FAILED
@@ -57,18 +60,31 @@ class RunRecord(Component):
             crawler.signals.connect(self.count_error, error)
 
     async def opened(self, spider: "PaginatedSpider") -> None:
+        self.stop, pace = extension(self.crawler, Stop), extension(self.crawler, Pace)
+        self.database = Database(self.stop.begun, away=pace.hold, back=pace.release)
+        key, attempts = spider.key or new_key(), count()
+
+        def take_up() -> tuple[CrawlRun | None, CrawlRun]:
+            CrawlRun.objects.check_migrated()
+            previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
+            # An attempt may have succeeded without our hearing of it.
+            begun = CrawlRun.objects.filter(pk=key, verdict=Verdict.RUNNING).first() if next(attempts) else None
+            return previous, begun or CrawlRun.objects.begin(
+                spider.name,
+                spider.arguments,
+                key,
+                monthly_credits=self.crawler.settings.getint("MONTHLY_CREDITS"),
+                expected_credits=spider.pages_in_all(None),
+            )
+
         try:
-            # Without patience: who has mistyped DATABASE_URL should hear so at once.
-            begin = partial(CrawlRun.objects.begin, spider.name, spider.arguments, spider.key)
-            self.run = await self.database.call(begin, patience=0)
-            last_complete = partial(CrawlRun.objects.last_complete, spider.name, spider.arguments)
-            self.previous = await self.database.call(last_complete, patience=0)
+            self.previous, run = await self.database.call(take_up, PATIENCE_AT_FIRST)
         except (NotMigrated, ValueError) as error:
             self.reason = str(error)
         except AnyDatabaseError as error:
             self.reason = f"the database cannot be used ({one_line(error)}): check DATABASE_URL"
         else:
-            self.verdict, self.reason = Verdict(self.run.verdict), self.run.reason
+            self.run, self.verdict, self.reason = run, Verdict(run.verdict), run.reason
         if self.run is None or self.verdict != Verdict.RUNNING:
             raise CloseSpider(self.verdict.value)
         self.heart = asyncio.create_task(self._beat(self.run))
@@ -84,14 +100,17 @@ class RunRecord(Component):
             self.spider.end(Verdict.LOST, LOST)
         except AnyDatabaseError as error:
             self.given_up = True
-            self.spider.end(
-                Verdict.FAILED, f"the database does not answer ({one_line(error)}); what is counted is stored, no more"
-            )
+            self._end_without_database(error)
         except Exception as error:
             # Whatever it is, a batch of records is lost to this run, and it must not end as if it were not.
             logger.exception("A batch could not be stored")
             self.given_up = True
             self.spider.end(Verdict.FAILED, f"a batch could not be stored ({type(error).__name__}: {one_line(error)})")
+
+    def _end_without_database(self, error: Exception) -> None:
+        self.spider.end(
+            Verdict.FAILED, f"the database does not answer ({one_line(error)}); what is counted is stored, no more"
+        )
 
     def progress(self) -> dict[str, int]:
         """The run's counters of what it has asked for."""
@@ -119,7 +138,7 @@ class RunRecord(Component):
     def _decide(self, run: CrawlRun, spider: "PaginatedSpider", reason: str) -> tuple[Verdict, list[str]]:
         if spider.ending:
             return spider.ending.verdict, [spider.ending.reason]
-        if reason == "shutdown":
+        if self.stop.by_signal:
             return Verdict.INTERRUPTED, ["stopped by a signal"]
         if reason != "finished":
             return (Verdict.PARTIAL if spider.pages else Verdict.FAILED), [f"closed early: {reason}"]
@@ -150,11 +169,11 @@ class RunRecord(Component):
                 self.reason,
                 answered=spider.answered if spider.whole else None,
                 messages="\n".join(printable(note, 500) for note in notes),
-                not_before=spider.ending.not_before if spider.ending else None,
+                leave_alone=spider.ending.leave_alone if spider.ending else None,
                 filled=self.crawler.stats.get_value("coincrawl/filled"),
                 **self.progress(),
             )
-            await self.database.call(finish, patience=5 if spider.ending else PATIENCE)
+            await self.database.call(finish)
         except RunLost:
             self.verdict, self.reason = Verdict.LOST, LOST
         except AnyDatabaseError as error:
@@ -162,15 +181,14 @@ class RunRecord(Component):
             self.reason = f"the database does not answer ({one_line(error)}), so the run will be shown as lost"
 
     async def _beat(self, run: CrawlRun) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+        """Show life until the run begins to end; that ends too what has lost its lock or its database."""
+        while not await self.stop.within(HEARTBEAT_SECONDS):
             try:
-                await self.database.call(run.beat, patience=0)  # the next one is another try
+                await self.database.call(run.beat)
             except RunLost:
                 self.spider.end(Verdict.LOST, LOST)
-                return
             except AnyDatabaseError as error:
-                logger.warning("No heartbeat: the database does not answer (%s)", one_line(error))
+                self._end_without_database(error)
 
 
 class Progress(Component):
@@ -186,8 +204,8 @@ class Progress(Component):
 
     def started_crawling(self) -> None:
         spider = self.spider
-        self.interval = enabled(self.crawler.get_downloader_middleware(PaceMiddleware)).interval
-        self.record = enabled(self.crawler.get_extension(RunRecord))
+        self.interval = extension(self.crawler, Pace).interval
+        self.record = extension(self.crawler, RunRecord)
         pages = self._pages_in_all()
         time = f"; at this pace that takes about {_duration(pages * self.interval)}" if self.interval else ""
         logger.info("Crawling %s from %s: about %s%s", spider.name, spider.url, _pages(pages), time)

@@ -9,7 +9,7 @@ from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
 from webapp.coins.models.run import Batch
 
-from .components import Component, enabled
+from .components import Component, extension
 from .extensions import RunRecord
 from .items import CoinItem
 
@@ -83,7 +83,7 @@ class UpsertPipeline(Component):
         batch, self.batch = self.batch, Batch()
         if batch:
             async with self.one_at_a_time:
-                await enabled(self.crawler.get_extension(RunRecord)).store(batch)
+                await extension(self.crawler, RunRecord).store(batch)
 
     async def close_spider(self) -> None:
         await self.flush()

@@ -4,18 +4,23 @@ The shapes are CoinGecko's: success is a list, an error is an object in one of s
 """
 
 import json
+import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from scrapy.http import Response
 
-from webapp.coins.texts import printable
+from webapp.coins.texts import Nested, printable
 
-WORTH_ANOTHER_TRY = {408, 425, *range(500, 600)}
+LONGEST_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
+
+TOO_MANY_REQUESTS = 429
+WORTH_ANOTHER_TRY = {408, 425, *range(201, 300), *range(500, 600)}
 SPENT_CREDITS = 10006
 # What to check, by what the API says: its error codes first, then the status.
 REMEDIES = {
@@ -62,41 +67,119 @@ class Refused:
 
 
 Judgement = Rows | Throttled | Broken | Refused
+Hook = Callable[[list[tuple[str, Any]]], Any]
 
 
-def judge(response: Response, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Judgement:
-    """Read an answer. `hook` is json's object_pairs_hook, for answers of which only a part is wanted."""
-    if response.status in WORTH_ANOTHER_TRY:
-        return Broken(f"status {response.status}")
+class Unreadable(ValueError):
+    """A body without a JSON value in it; the text says what it is instead."""
+
+
+def judge(
+    response: Response,
+    received: datetime,
+    *,
+    hook: Hook | None = None,
+    limit: int = LONGEST_BODY,
+    secret: str = "",
+) -> Judgement:
+    """Read an answer as it came over the wire, at the time `received`.
+
+    `hook` is json's object_pairs_hook, for answers of which only a part is wanted; a body over `limit` bytes is
+    broken; where the answer repeats `secret`, there will be three asterisks instead.
+    """
+    status, body, fault = response.status, None, ""
     try:
-        body = _parse(response.body, hook)
-    except (ValueError, RecursionError) as error:
-        body = None
-        if response.status == 200:
-            what = "nested too deeply" if isinstance(error, RecursionError) else "not JSON"
-            return Broken(what if response.body.strip() else "an empty body")
-    if response.status == 200 and isinstance(body, list):
-        return Rows(body)
+        body = _parse(_text(response, limit, secret), hook)
+    except Unreadable as unreadable:
+        fault = str(unreadable)
     code, words = _error(body)
-    if code != SPENT_CREDITS and (response.status == 429 or code == 429):
-        return Throttled(words or "too many requests", _seconds_to_wait(response))
-    if code is None and response.status == 200:
-        return Broken("an object where a list of records was expected")
-    return _refused(response, code, words)
+    seconds = _seconds_to_wait(response, received)
+    is_too_much = code != SPENT_CREDITS and TOO_MANY_REQUESTS in (status, code)
+    if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
+        return Throttled(words or f"status {status}", seconds)
+    if status in WORTH_ANOTHER_TRY:
+        return Broken(f"status {status}")
+    if status == 200:
+        if fault:
+            return Broken(fault)
+        if isinstance(body, list):
+            return Rows(body)
+        if code not in REMEDIES:
+            said = f": {printable(words, 200)}" if words else ""
+            return Broken(f"an object where a list of records was expected{said}")
+    return _refused(response, code, words, secret)
 
 
-def _refused(response: Response, code: int | None, words: str) -> Refused:
-    if 300 <= response.status < 400:
-        remedy = f"a redirect to {printable(_header(response, 'Location'), 200)} is not followed; check BASE_API_URL"
+def _refused(response: Response, code: int | None, words: str, secret: str) -> Refused:
+    if 300 <= response.status < 400 and (address := _masked(_header(response, "Location"), secret)):
+        remedy = f"a redirect to {printable(address, 200)} is not followed; check BASE_API_URL"
     else:
         remedy = REMEDIES.get(code or 0) or REMEDIES.get(response.status, "it is not an answer this spider knows")
     said = f" and said {printable(words, 300)!r}" if words else ""
     return Refused(f"the API answered {response.status}{f' with code {code}' if code else ''}{said}: {remedy}")
 
 
-def _parse(body: bytes, hook: Callable[[list[tuple[str, Any]]], Any] | None) -> Any:
+# The body ------------------------------------------------------------------------------------------
+
+
+def _text(response: Response, limit: int, secret: str) -> str:
+    body = _unpacked(response, limit)
+    if not body.strip():
+        raise Unreadable("an empty body")
+    try:
+        return _masked(body.decode("utf-8-sig"), secret)
+    except UnicodeDecodeError:
+        raise Unreadable("not JSON") from None
+
+
+def _unpacked(response: Response, limit: int) -> bytes:
+    """Strictly: a library for browsers would make the best of a body that is cut or damaged."""
+    packing = b",".join(response.headers.getlist("Content-Encoding")).decode("latin-1").strip().lower()
+    if packing in ("gzip", "x-gzip"):
+        return _gunzip(response.body, limit)
+    if packing not in ("", "identity"):
+        raise Unreadable(f"packed as {printable(packing, 30)}, which was not asked for")
+    if len(response.body) > limit:
+        raise Unreadable(f"longer than {limit} bytes")
+    return response.body
+
+
+def _gunzip(packed: bytes, limit: int) -> bytes:
+    parts, room = [], limit + 1
+    while packed:  # a file of gzip may have several members
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            part = unpacker.decompress(packed, room)
+        except zlib.error:
+            raise Unreadable("not the gzip that its Content-Encoding speaks of") from None
+        parts.append(part)
+        room -= len(part)
+        if room <= 0:
+            raise Unreadable(f"longer than {limit} bytes")
+        if not unpacker.eof:
+            raise Unreadable("cut off in the middle")
+        packed = unpacker.unused_data
+    return b"".join(parts)
+
+
+def _masked(text: str, secret: str) -> str:
+    return text.replace(secret, "***") if secret else text
+
+
+def _parse(text: str, hook: Hook | None) -> Any:
     """JSON to objects without a float in between; numbers of any size and NaN become Decimals."""
-    text = body.decode("utf-8-sig")
+    try:
+        return _loads(text, hook)
+    except RecursionError:
+        return [
+            Nested(row.removeprefix(NESTED)) if isinstance(row, str) and row.startswith(NESTED) else row
+            for row in _parse_shallow(text, hook)
+        ]
+    except ValueError:
+        raise Unreadable("not JSON") from None
+
+
+def _loads(text: str, hook: Hook | None) -> Any:
     try:
         return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal, object_pairs_hook=hook)
     except InvalidOperation:  # an exponent beyond what Decimal can write, somewhere in it
@@ -111,6 +194,39 @@ def _number(text: str) -> Decimal:
         return Decimal("-Infinity" if text.startswith("-") else "Infinity")
 
 
+NESTED = "\0nested:"
+DEEPEST = 100  # levels; a coin's record has two
+STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{}]', re.DOTALL)
+
+
+def _parse_shallow(text: str, hook: Hook | None) -> list[Any]:
+    """The records of a list in which some are too deep for the parser; of those, the text after NESTED.
+
+    One such record must not cost its page.
+    """
+    parts, depth, deepest, begin, done = [], 0, 0, 0, 0
+    for token in STRING_OR_BRACKET.finditer(text):
+        if token[0] in ("[", "{"):
+            depth += 1
+            if depth == 2:
+                begin, deepest = token.start(), 0
+            deepest = max(deepest, depth)
+            if deepest > DEEPEST and text[begin] != "{":
+                raise Unreadable("nested too deeply")
+        elif token[0] in ("]", "}"):
+            depth -= 1
+            if depth == 1 and deepest > DEEPEST:
+                parts += [text[done:begin], json.dumps(NESTED + text[begin : token.end()])]
+                done = token.end()
+    try:
+        rows = _loads("".join([*parts, text[done:]]), hook)
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    except ValueError:
+        raise Unreadable("not JSON") from None
+    return rows if isinstance(rows, list) else [rows]
+
+
 def _error(body: Any) -> tuple[int | None, str]:
     """Code and words of an error object: {"status": {"error_code", "error_message"}}, {"error_code", "status"},
     {"status": 500, "error": text} and {"error": text} have all been seen."""
@@ -123,14 +239,20 @@ def _error(body: Any) -> tuple[int | None, str]:
     return (int(code) if isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000 else None), str(words)
 
 
-def _seconds_to_wait(response: Response) -> float | None:
-    """From Retry-After (seconds or a date) or x-ratelimit-reset, against the answer's own clock; None without sense."""
+# The time to wait ------------------------------------------------------------------------------------
+
+
+def _seconds_to_wait(response: Response, received: datetime) -> float | None:
+    """From Retry-After (seconds or a date) or x-ratelimit-reset; None where neither makes sense.
+
+    A date is measured against the answer's own clock: ours may be wrong.
+    """
     named = _header(response, "Retry-After")
-    if named.isascii() and named.isdigit() and len(named) < 10:
-        return float(named) or None
+    if named.isascii() and named.isdigit() and len(named) < 10 and int(named):
+        return float(named)
+    answered = _date(_header(response, "Date"), parsedate_to_datetime) or received
     for when in (_date(named, parsedate_to_datetime), _date(_header(response, "x-ratelimit-reset"), _go_date)):
-        answered = _date(_header(response, "Date"), parsedate_to_datetime)
-        if when and answered and when > answered:
+        if when and when > answered:
             return (when - answered).total_seconds()
     return None
 
@@ -142,9 +264,10 @@ def _go_date(text: str) -> datetime:
 def _date(text: str, parse: Callable[[str], datetime]) -> datetime | None:
     try:
         moment = parse(text)
+        # asctime's form names no zone; HTTP's dates are all in UTC.
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else None
 
 
 def _header(response: Response, name: str) -> str:

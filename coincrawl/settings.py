@@ -5,6 +5,7 @@ import re
 
 import django
 
+from coincrawl.responses import LONGEST_BODY
 from webapp.coins.catalog import MAX_PAGE_SIZE, PLANS
 from webapp.settings import VS_CURRENCY, env
 
@@ -43,15 +44,17 @@ USER_AGENT = "coincrawl (a Scrapy project that keeps a copy of the coin market)"
 
 # Pace: the plan's limit, spread evenly; AutoThrottle may slow it down, nothing may speed it up --------
 CALLS_PER_MINUTE = number("COINGECKO_CALLS_PER_MINUTE", PLANS[COINGECKO_PLAN].calls_per_minute)
-CONCURRENT_REQUESTS = 8  # pages in memory at once, those that wait for their turn among them
-CONCURRENT_REQUESTS_PER_DOMAIN = 8
+CONCURRENT_REQUESTS = 16  # those that wait to be tried again among them: they hold up no other
+CONCURRENT_REQUESTS_PER_DOMAIN = 8  # in flight, or waiting for their turn
 CONCURRENT_ITEMS = 8  # of a page at a time; nothing in them waits, and Scrapy starts as many tasks for every page
 AUTOTHROTTLE_ENABLED = True
 AUTOTHROTTLE_START_DELAY = 0.0  # s; Scrapy's 5 would cost a short crawl more than the crawl
 AUTOTHROTTLE_TARGET_CONCURRENCY = 8.0  # as many as may be in flight: it waits only where answers get slow
-AUTOTHROTTLE_MAX_DELAY = 1.0  # s; a longer one would hold up a stop, and the pace is kept elsewhere
+AUTOTHROTTLE_MAX_DELAY = 1.0  # s; the pace is kept elsewhere
 DOWNLOAD_DELAY_JITTER = 0.0
 SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # pages in their order; Scrapy's takes the last first
+# Credits a month: a run that would exceed them is skipped. 0: not counted.
+MONTHLY_CREDITS = int(number("COINGECKO_MONTHLY_CREDITS", PLANS[COINGECKO_PLAN].credits_per_month or 0))
 
 # Trying again --------------------------------------------------------------------------------------
 RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; BackOffMiddleware does
@@ -69,17 +72,21 @@ ROBOTSTXT_OBEY = False  # an API, asked by its own rules
 REFERER_ENABLED = False
 WARN_ON_GENERATOR_RETURN_VALUE = False  # reads our own source again for every page; the linter looks for that
 DOWNLOAD_VERIFY_CERTIFICATES = True
-DOWNLOAD_HANDLERS = {"data": None, "file": None, "ftp": None, "s3": None}
-DOWNLOAD_MAXSIZE = 64 * 1024 * 1024  # bytes, unpacked; the longest answer, /coins/list, has about 2 MB
+DOWNLOAD_HANDLERS = {
+    "http": "coincrawl.wire.PacedDownloadHandler",
+    "https": "coincrawl.wire.PacedDownloadHandler",
+    **dict.fromkeys(("data", "file", "ftp", "s3")),
+}
+DOWNLOAD_MAXSIZE = LONGEST_BODY  # packed; the judge minds that it is no more when unpacked
 DOWNLOAD_WARNSIZE = 0
+COMPRESSION_ENABLED = False  # would make the best of a damaged body; the judge unpacks strictly
 HTTPERROR_ALLOW_ALL = True  # BackOffMiddleware has judged every answer before a spider sees it
-DEFAULT_REQUEST_HEADERS = {"Accept": "application/json"}
+DEFAULT_REQUEST_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 
 # Components ------------------------------------------------------------------------------------------
 DOWNLOADER_MIDDLEWARES = {
-    "coincrawl.middlewares.BackOffMiddleware": 560,  # above HttpCompression, so that it judges what was unpacked
-    "coincrawl.middlewares.PaceMiddleware": 940,
-    "coincrawl.middlewares.OriginMiddleware": 950,  # the last before the wire
+    "coincrawl.middlewares.BackOffMiddleware": 560,
+    "coincrawl.middlewares.OriginMiddleware": 950,  # the last of them
     "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,  # knows hosts only, and lets retries pass
 }
 ITEM_PIPELINES = {
@@ -87,6 +94,8 @@ ITEM_PIPELINES = {
     "coincrawl.pipelines.UpsertPipeline": 800,
 }
 EXTENSIONS = {
+    "coincrawl.stop.Stop": 50,
+    "coincrawl.pace.Pace": 60,
     "coincrawl.extensions.RunRecord": 100,
     "coincrawl.extensions.Progress": 200,
     "scrapy.extensions.logstats.LogStats": None,  # Progress says it in coins, pages and time left

@@ -10,6 +10,8 @@ from django.db import IntegrityError, InterfaceError, OperationalError
 
 from coincrawl.database import Database, one_line
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
 
 def run(work: Callable[[Database], Awaitable[Any]]) -> Any:
     """What `work` returns, with a Database that is closed behind it."""

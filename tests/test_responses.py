@@ -1,6 +1,7 @@
 """The judge of answers, in a table of what the API and its front have sent."""
 
 import gzip
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,11 +12,13 @@ from coincrawl.responses import Broken, Judgement, Refused, Rows, Throttled, jud
 from coincrawl.spiders.markets import only_id
 from tests.fake_api import Answer, answers
 
+RECEIVED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DATE = {"date": "Sun, 22 Nov 2026 12:00:00 GMT"}
 
 
 def judged(answer: Answer, **headers: str) -> Judgement:
-    return judge(Response("http://x/", status=answer.status, headers={**answer.headers, **headers}, body=answer.body))
+    response = Response("http://x/", status=answer.status, headers={**answer.headers, **headers}, body=answer.body)
+    return judge(response, RECEIVED)
 
 
 @pytest.mark.parametrize(
@@ -120,12 +123,12 @@ def test_an_apis_words_cannot_forge_a_second_line() -> None:
 def test_of_the_list_of_coins_only_the_ids_are_kept() -> None:
     body = b'[{"id": "bitcoin", "symbol": "btc"}, {"symbol": "x"}, 5]'
 
-    judgement = judge(Response("http://x/", body=body), only_id)
+    judgement = judge(Response("http://x/", body=body), RECEIVED, hook=only_id)
 
     assert judgement == Rows(["bitcoin", {"symbol": "x"}, 5])
 
 
 def test_an_error_is_an_error_also_where_only_ids_are_wanted() -> None:
-    judgement = judge(Response("http://x/", body=answers.RATE_LIMITED_IN_A_200.body), only_id)
+    judgement = judge(Response("http://x/", body=answers.RATE_LIMITED_IN_A_200.body), RECEIVED, hook=only_id)
 
     assert isinstance(judgement, Throttled)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Self, cast
 
 import scrapy
@@ -19,6 +18,7 @@ from coincrawl.pagination import PageNumber
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
 from webapp.coins.models import FullCoin, Verdict
+from webapp.coins.texts import printable
 
 usable_id = check_for(FullCoin._meta.pk)
 
@@ -31,7 +31,7 @@ class Ending:
 
     verdict: Verdict
     reason: str
-    not_before: datetime | None = None
+    leave_alone: float | None = None  # seconds for which the API wants no requests
 
 
 def request_of(response: Response) -> Request:
@@ -87,6 +87,11 @@ class PaginatedSpider(scrapy.Spider):
     def collection(self) -> str:
         """The address whose pages are followed."""
         raise NotImplementedError
+
+    @property
+    def secret(self) -> str:
+        """What the source is asked with, and nobody may read."""
+        return ""
 
     def secret_headers(self) -> Mapping[str, str]:
         """What is added to a request at the last moment and never logged."""
@@ -212,18 +217,18 @@ class PaginatedSpider(scrapy.Spider):
 
     def label(self, request: Request) -> str:
         """What a request asks for, in words."""
-        return request.meta.get("label") or f"page {request.meta['page']}"
+        return printable(request.meta.get("label") or f"page {request.meta['page']}", 200)
 
     def take_next_step(self) -> None:
         """When nothing is under way: ask for what would complete the proof, or let the spider close."""
-        for step in self.steps_left if not self.ending else ():
+        for step in self.steps_left if self.crawler.crawling and not self.ending else ():
             if requests := list(step()):
                 for request in requests:
                     self.crawler.engine.crawl(request)
                 raise DontCloseSpider
 
-    def end(self, verdict: Verdict, reason: str, not_before: datetime | None = None) -> None:
+    def end(self, verdict: Verdict, reason: str, leave_alone: float | None = None) -> None:
         """End the run early; the first reason counts."""
         if self.ending is None:
-            self.ending = Ending(verdict, reason, not_before)
+            self.ending = Ending(verdict, reason, leave_alone)
             self.closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=verdict.value))

@@ -16,6 +16,7 @@ IDS_IN_A_CALL = 250  # the API's limit
 URL_LENGTH = 2_000  # characters; an answer 414 has been seen
 LIST = "/coins/list"
 LIST_COVERS = 0.99  # of the coins that pages held; some leave meanwhile, but a shorter list is not the whole one
+LONGEST_LIST_BODY = 64 * 1024 * 1024  # bytes; it has about 2 MB
 LONGEST_LIST = 100_000  # ids; five times today's, and more would cost a month's credits to ask for
 
 
@@ -66,9 +67,13 @@ class MarketsSpider(PaginatedSpider):
             return sum(1 for _ in self._by_ids(self.arguments["ids"]))
         return super().pages_in_all(before) + (2 if self.whole and not before else 0)  # the empty page and the list
 
+    @property
+    def secret(self) -> str:
+        return self.settings["COINGECKO_API_KEY"]
+
     def secret_headers(self) -> Mapping[str, str]:
-        header, key = PLANS[self.settings["COINGECKO_PLAN"]].key_header, self.settings["COINGECKO_API_KEY"]
-        return {header: key} if header and key else {}
+        header = PLANS[self.settings["COINGECKO_PLAN"]].key_header
+        return {header: self.secret} if header and self.secret else {}
 
     async def start(self) -> AsyncIterator[Request]:
         if "ids" not in self.arguments:
@@ -86,7 +91,8 @@ class MarketsSpider(PaginatedSpider):
             yield self._ask_again
 
     def _ask_list(self) -> Iterator[Request]:
-        request = Request(f"{self.url}{LIST}", meta={"label": LIST, "json_hook": only_id}, dont_filter=True)
+        meta = {"label": LIST, "json_hook": only_id, "download_maxsize": LONGEST_LIST_BODY}
+        request = Request(f"{self.url}{LIST}", meta=meta, dont_filter=True)
         yield self.asked(request, self.parse_list)
 
     def parse_list(self, response: Response) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-from .texts import printable
+from .texts import Nested, printable
 
 
 class Unfit(ValueError):
@@ -179,6 +179,8 @@ class Cleaner:
 
     def clean(self, record: object) -> dict[str, Any] | Rejection:
         """A value for every field, null where the record has none; or the reasons why it cannot be stored."""
+        if isinstance(record, Nested):
+            return Rejection("", "", ("record: nested too deeply to be read",))
         if not isinstance(record, Mapping):
             return Rejection("", "", (f"record: {_kind(record)}, not an object",))
         values: dict[str, Any] = {}

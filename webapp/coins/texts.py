@@ -1,8 +1,17 @@
 """What others have written, made safe to log, to show and to keep. Pure."""
 
+from dataclasses import dataclass
+
 import simplejson
 
 RAW_LIMIT = 64_000  # characters of a rejected record that are kept
+
+
+@dataclass(frozen=True)
+class Nested:
+    """The text of a record that is nested too deeply for any parser."""
+
+    text: str
 
 
 def printable(value: object, limit: int) -> str:
@@ -14,6 +23,8 @@ def printable(value: object, limit: int) -> str:
 
 def raw_json(record: object) -> str:
     """A parsed record as JSON again: every digit of its numbers, all else ASCII-escaped, at most 64 kB."""
+    if isinstance(record, Nested):
+        return record.text[:RAW_LIMIT].encode("ascii", "backslashreplace").decode("ascii")[:RAW_LIMIT]
     try:
         text = simplejson.dumps(record, use_decimal=True, allow_nan=True)
     except RecursionError:

@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, connections, models, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import Q, Sum
+from django.db.models.functions import Now, TruncMonth
 from django.utils import timezone
 
 from ..cleaning import Rejection
@@ -22,6 +22,7 @@ from .rejected import Refusal, RejectedRecord
 
 HEARTBEAT_SECONDS = 15
 LOST_AFTER = timedelta(seconds=180)  # without a heartbeat: twelve missed in a row
+LONGEST_ABSENCE = timedelta(days=1)  # a longer one is not believed: it would end the copy
 
 
 class NotMigrated(Exception):
@@ -87,19 +88,30 @@ class Batch:
 
 
 class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
-    def begin(self, spider: str, arguments: Mapping[str, Any], key: str | None = None) -> "CrawlRun":
+    def begin(
+        self,
+        spider: str,
+        arguments: Mapping[str, Any],
+        key: str | None = None,
+        *,
+        monthly_credits: int = 0,
+        expected_credits: int = 1,
+    ) -> "CrawlRun":
         """Start a run and take the spider's lock, or record why not: look at the verdict of the run that comes back.
 
-        `running` has the lock; `skipped` found another run holding it, or a date before which the API wants no
-        requests; `failed` would have mixed currencies. Raises NotMigrated where the tables are not there.
+        `running` has the lock; `skipped` found another run holding it, a date before which the API wants no requests,
+        or too few of the `monthly_credits` left (0: there is no limit) for what the last complete run of the same
+        scope took, or for `expected_credits` where there is none; `failed` would have mixed currencies.
         """
-        self._check_migrated()
         if key and self.filter(pk=key).exists():
             raise ValueError(f"There is a run with the key {key} already: a job id serves once.")
         self._mark_lost(spider)
         run = self.model(id=key or new_key(), spider=spider, arguments=arguments, started_at=Now(), heartbeat_at=Now())
         if resting := self.filter(spider=spider, not_before__gt=Now()).order_by("-not_before").first():
             run._skip(f"the API asked for no requests before {resting.not_before:%F %T} UTC")
+            return run
+        if monthly_credits and (too_few := self._too_few(spider, arguments, monthly_credits, expected_credits)):
+            run._skip(too_few)
             return run
         try:
             with transaction.atomic(using=self.db):
@@ -127,12 +139,23 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
             f"{holder.heartbeat_at:%T} UTC, and if it was killed it gives way {LOST_AFTER.seconds} s after that"
         )
 
+    def _too_few(self, spider: str, arguments: Mapping[str, Any], monthly: int, expected: int) -> str:
+        """Why the month's credits do not suffice for a run; empty where they do."""
+        this_month = self.filter(spider=spider, started_at__gte=TruncMonth(Now()))
+        spent = this_month.aggregate(spent=Sum("credits", default=0))["spent"]
+        before = self.last_complete(spider, arguments)
+        cost = before.credits if before else expected
+        if spent + cost <= monthly:
+            return ""
+        return f"{spent:,} of {monthly:,} credits of this month (UTC) are spent, and such a run takes about {cost:,}"
+
     def last_complete(self, spider: str, arguments: Mapping[str, Any]) -> "CrawlRun | None":
         """The newest run of the same scope that proved itself complete."""
         scope = self.filter(spider=spider, arguments=arguments, verdict=Verdict.COMPLETE)
         return scope.order_by("-finished_at").first()
 
-    def _check_migrated(self) -> None:
+    def check_migrated(self) -> None:
+        """Raises NotMigrated where the tables are not what the models describe."""
         executor = MigrationExecutor(connections[self.db])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise NotMigrated("The database is not migrated: run `python webapp/manage.py migrate` first.")
@@ -240,14 +263,24 @@ class CrawlRun(models.Model):
         for name, value in {**totals, **progress}.items():
             setattr(self, name, value)
 
-    def finish(self, verdict: Verdict, reason: str = "", answered: Collection[str] | None = None, **facts: Any) -> None:
+    def finish(
+        self,
+        verdict: Verdict,
+        reason: str = "",
+        answered: Collection[str] | None = None,
+        leave_alone: float | None = None,
+        **facts: Any,
+    ) -> None:
         """Set the verdict and give up the lock; raises RunLost where another run has taken it.
 
         `answered` are the ids that a complete run of the whole market has answers for: every other stored coin is
-        marked missing in the same transaction. `facts` are further fields of the row.
+        marked missing in the same transaction. For `leave_alone` seconds runs of this spider will be skipped. `facts`
+        are further fields of the row.
         """
         with transaction.atomic():
             self.beat()
+            if leave_alone:
+                facts["not_before"] = Now() + min(timedelta(seconds=leave_alone), LONGEST_ABSENCE)
             if answered is not None and verdict == Verdict.COMPLETE:
                 facts["missing"] = FullCoin.objects.mark_missing(answered, timezone.now())
             self._still_running().update(verdict=verdict, reason=reason, finished_at=Now(), **facts)

@@ -1,0 +1,105 @@
+"""When a request may leave: evenly spaced, after any rest, and not while its answer could not be stored."""
+
+import asyncio
+from time import monotonic
+
+from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
+
+from .components import Component, extension
+from .stop import Stop
+
+LONGEST_REST = 600.0  # seconds; an API that asks for more is left alone, and later runs until then are skipped
+MOST_RESTS_IN_A_ROW = 20  # without a page in between
+MOST_REST = 7_200.0  # seconds in a run; then it has been asked to go away in so many words
+DOUBLINGS = 6  # of a rest of our own choice: to about two minutes, the longest that CoinGecko has asked for
+
+ENDING = "the run is ending"
+
+
+class OutOfPatience(Exception):
+    """The API asks for more rest than a run may take; `seconds` is how long, where one answer has asked for it all."""
+
+    def __init__(self, reason: str, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+class Pace(Component):
+    """Gives each request its turn: the plan's calls per minute, spread evenly, and none during a rest.
+
+    The download handler asks for the turn, so nothing can come between the turn and the wire.
+    """
+
+    MARGIN = 1.03  # exact pacing arrives a little fast
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        per_minute = crawler.settings.getfloat("CALLS_PER_MINUTE")
+        self.interval = self.MARGIN * 60 / per_minute if per_minute else 0.0  # seconds
+        self.backoff = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
+        self.next_turn = self.rest_until = 0.0
+        self.rests_in_a_row = 0
+        self.rested = 0.0  # seconds in all
+        self.held = False
+        self.one_at_a_time = asyncio.Lock()
+
+    async def turn(self) -> None:
+        """Return when the next request may leave; IgnoreRequest where the run ends first."""
+        stop = extension(self.crawler, Stop)
+        async with self.one_at_a_time:
+            turn = monotonic()
+            while (due := max(self.next_turn, self.rest_until)) > monotonic() or self.held:
+                turn = due
+                if await stop.within(0.1 if self.held else due - monotonic()):
+                    break
+            if stop.begun.is_set():
+                raise IgnoreRequest(ENDING)
+            # Who is a little late for its turn does not make the next one late; who is later makes no gap too short.
+            interval = max(self.interval, self.throttle)
+            on_time = turn if monotonic() - turn < interval / 2 else monotonic()
+            self.next_turn = on_time + interval
+
+    def hold(self) -> None:
+        """No request leaves until `release`: what it would bring could not be stored."""
+        self.held = True
+
+    def release(self) -> None:
+        self.held = False
+
+    def rest(self, seconds: float | None) -> float:
+        """No request leaves for so long, whoever has its turn; for how long, where the API has not said.
+
+        OutOfPatience where that, or all rests together, are too much for a run.
+        """
+        now = monotonic()
+        if now >= self.rest_until:  # answers to what was in flight when a rest began are part of it
+            self.rests_in_a_row += 1
+        if seconds is None:
+            seconds = self.backoff * 2 ** min(self.rests_in_a_row - 1, DOUBLINGS)
+        if seconds > LONGEST_REST:
+            raise OutOfPatience(f"the API asked for no requests for {seconds / 60:,.0f} minutes", seconds)
+        if self.rests_in_a_row > MOST_RESTS_IN_A_ROW:
+            raise OutOfPatience(f"the API asked to slow down {self.rests_in_a_row} times in a row")
+        until = max(self.rest_until, now + seconds)
+        self.rested += until - max(self.rest_until, now)
+        if self.rested > MOST_REST:
+            raise OutOfPatience(f"the API asked to slow down for {self.rested / 60:,.0f} minutes in all")
+        self.rest_until = until
+        return until - now
+
+    def rested_enough(self) -> None:
+        """A page has been answered."""
+        self.rests_in_a_row = 0
+
+    @property
+    def throttle(self) -> float:
+        """AutoThrottle's delay in seconds. All requests go to one host, so there is one slot at most."""
+        slots = self.crawler.engine.downloader.slots.values() if self.crawler.engine else ()
+        return max((slot.delay for slot in slots), default=0.0)
+
+    def not_faster_than(self, throttle: float) -> None:
+        """Take back what a quick answer has done to AutoThrottle's delay."""
+        if self.crawler.engine:
+            for slot in self.crawler.engine.downloader.slots.values():
+                slot.delay = max(slot.delay, throttle)

@@ -1,0 +1,42 @@
+"""The last thing before the wire: a request waits for its turn here, and does not outlive its run."""
+
+import asyncio
+
+from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
+from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Request, Response
+
+from .components import extension
+from .pace import ENDING, Pace
+from .stop import Stop
+
+GRACE = 3.0  # seconds that answers under way are given when a run ends: they have been paid for
+
+
+class PacedDownloadHandler(HTTP11DownloadHandler):
+    """Scrapy's handler, but a request leaves when the pace allows it, once, and is cut off when the run ends.
+
+    Counts the requests that left in the stat `coincrawl/requests`, and leaves AutoThrottle's delay as it was then in
+    `request.meta["throttle"]`.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        # Twisted sends a GET again when a kept connection turns out to be dead: out of turn, and uncounted.
+        self._pool.retryAutomatically = False
+        self.stop, self.pace = extension(crawler, Stop), extension(crawler, Pace)
+        self.stats = crawler.stats
+
+    async def download_request(self, request: Request) -> Response:
+        await self.pace.turn()
+        request.meta["throttle"] = self.pace.throttle
+        self.stats.inc_value("coincrawl/requests")
+        download = asyncio.ensure_future(super().download_request(request))
+        end = asyncio.ensure_future(self.stop.begun.wait())
+        await asyncio.wait({download, end}, return_when=asyncio.FIRST_COMPLETED)
+        if not end.cancel():
+            await asyncio.wait({download}, timeout=GRACE)
+        if download.cancel():
+            raise IgnoreRequest(ENDING)
+        return download.result()
