@@ -1,10 +1,12 @@
 """The fake API keeps to what CoinGecko does; the other tests rely on that."""
 
+import contextlib
 import gzip
 import http.client
 import json
 import math
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -51,16 +53,29 @@ class Reply:
         return [record["id"] for record in self.json]
 
 
+@contextlib.contextmanager
+def connected(api: FakeAPI) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
+    with contextlib.closing(connection):
+        yield connection
+
+
+def ask_on(
+    connection: http.client.HTTPConnection,
+    path: str = "/coins/markets",
+    headers: dict[str, str] = AGENT,
+    **params: object,
+) -> Reply:
+    query = urlencode({"vs_currency": "usd"} | params)
+    connection.request("GET", f"/api/v3{path}?{query}", headers=headers)
+    response = connection.getresponse()
+    return Reply(response.status, {k.lower(): response.headers[k] for k in response.headers}, response.read())
+
+
 def ask(api: FakeAPI, path: str = "/coins/markets", *, headers: dict[str, str] = AGENT, **params: object) -> Reply:
     """One request on a connection of its own, in US dollars."""
-    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
-    try:
-        query = urlencode({"vs_currency": "usd"} | params)
-        connection.request("GET", f"{urlsplit(api.url).path}{path}?{query}", headers=headers)
-        response = connection.getresponse()
-        return Reply(response.status, {k.lower(): response.headers[k] for k in response.headers}, response.read())
-    finally:
-        connection.close()
+    with connected(api) as connection:
+        return ask_on(connection, path, headers, **params)
 
 
 def run_fake_api(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -450,26 +465,29 @@ def test_answers_are_gzipped_for_clients_that_take_it(api, market):
 
 
 def test_a_connection_is_kept_and_carries_many_requests(api):
-    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
+    with connected(api) as connection:
+        statuses = [ask_on(connection, "/ping").status for _ in range(3)]
 
-    connection.request("GET", "/api/v3/ping", headers=AGENT)
-    connection.getresponse().read()
-    port = connection.sock.getsockname()[1]
-    connection.request("GET", "/api/v3/ping", headers=AGENT)
-    connection.getresponse().read()
+    assert (statuses, api.connections) == ([200, 200, 200], 1)
 
-    assert connection.sock.getsockname()[1] == port
-    connection.close()
+
+def test_opened_connections_are_counted(api):
+    counts = [api.connections]
+
+    for _ in range(2):
+        ask(api, "/ping")
+        counts.append(api.connections)
+
+    assert counts == [0, 1, 2]
 
 
 def test_closing_the_server_closes_kept_connections(market):
-    with FakeAPI(market) as api:
-        connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
-        connection.request("GET", "/api/v3/ping", headers=AGENT)
-        connection.getresponse().read()
+    with contextlib.ExitStack() as clients:
+        with FakeAPI(market) as api:
+            connection = clients.enter_context(connected(api))
+            ask_on(connection, "/ping")
 
-    assert connection.sock.recv(1) == b""
-    connection.close()
+        assert connection.sock.recv(1) == b""
 
 
 def test_every_request_is_in_the_log_the_failed_ones_too(api):
@@ -479,7 +497,7 @@ def test_every_request_is_in_the_log_the_failed_ones_too(api):
     first, second = api.requests
     assert (first.method, first.path, first.status) == ("GET", "/coins/markets", 200)
     assert first.params == {"vs_currency": "usd", "page": "2"}
-    assert first.time <= second.time <= time.monotonic()
+    assert first.time <= first.sent <= second.time <= second.sent <= time.monotonic()
     assert (second.path, second.status, second.headers["x-trace"]) == ("/nowhere", 403, "1")
 
 
@@ -562,24 +580,136 @@ def test_cut_json_does_not_parse(api):
         _ = ask(api).json
 
 
-def test_a_connection_can_be_closed_without_an_answer(api):
-    api.fault(answers.HUNG_UP)
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        pytest.param(answers.HUNG_UP, http.client.RemoteDisconnected, id="hung up"),
+        pytest.param(answers.RESET, ConnectionResetError, id="reset"),
+        pytest.param(answers.GARBAGE, http.client.BadStatusLine, id="no HTTP"),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_connection_can_end_without_an_answer_at_its_first_request_and_later(api, answer, error, after):
+    api.fault(answer, after=after)
 
-    with pytest.raises(http.client.RemoteDisconnected):
+    with connected(api) as connection:
+        for _ in range(after):
+            ask_on(connection)
+        with pytest.raises(error) as caught:
+            ask_on(connection)
+
+    assert caught.type is error  # a polite end is a ConnectionResetError, too
+    assert [request.status for request in api.requests] == [200] * after + [0]
+    assert api.connections == 1
+
+
+@pytest.mark.parametrize("answer", [answers.CUT_BODY, answers.CUT_CHUNKS])
+def test_what_comes_of_a_cut_body_parses(api, answer):
+    api.fault(answer)
+
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        ask(api, headers=AGENT | {"accept-encoding": "gzip"})
+
+    assert json.loads(caught.value.partial) == []
+
+
+def test_a_connection_can_be_reset_amid_a_body(api):
+    api.fault(answers.RESET_BODY)
+
+    with pytest.raises(ConnectionResetError):
         ask(api)
 
-    assert [request.status for request in api.requests] == [0]
+
+def test_a_chunked_answer_is_one_like_any_other(api):
+    api.fault(Answer(body=b"[1]", chunked=True), times=2)
+    api.fault(Answer(chunked=True))
+
+    with connected(api) as connection:
+        plain, empty = ask_on(connection), ask_on(connection, headers={"accept-encoding": "gzip"})
+        last = ask_on(connection)
+
+    assert plain.headers["transfer-encoding"] == "chunked"
+    assert "content-length" not in plain.headers
+    assert (plain.body, gzip.decompress(empty.body), last.body) == (b"[1]", b"[1]", b"")
 
 
-def test_an_answer_that_hangs_ends_when_the_server_closes(market):
+def test_a_sound_answer_may_end_its_connection_unannounced(api):
+    api.fault(Answer(body=b"[]", end="close"))
+
+    with connected(api) as connection:
+        ask_on(connection)
+
+        assert connection.sock.recv(1) == b""
+
+
+def test_a_body_can_stall_until_the_server_closes(market):
+    with contextlib.ExitStack() as clients:
+        with FakeAPI(market) as api:
+            api.fault(answers.STALLS)
+            connection = clients.enter_context(connected(api))
+            connection.request("GET", "/api/v3/coins/markets", headers=AGENT)
+            response = connection.getresponse()
+            first = response.read(2)
+            connection.sock.settimeout(0.05)
+            with pytest.raises(TimeoutError):
+                connection.sock.recv(1)
+
+        assert (first, connection.sock.recv(1)) == (b"[]", b"")
+
+
+def test_a_body_can_trickle(api):
+    api.fault(answers.trickles(per_second=50_000))
+
+    reply = ask(api)
+
+    assert (reply.json, len(reply.body)) == ([], 10_002)
+    assert time.monotonic() - api.requests[0].sent >= 0.2
+
+
+@pytest.mark.parametrize("answer", [answers.HANGS, answers.trickles(per_second=1), Answer(wait=threading.Event())])
+def test_an_answer_that_takes_for_ever_ends_when_the_server_closes(market, answer):
+    errors = (http.client.RemoteDisconnected, http.client.IncompleteRead)
     with FakeAPI(market) as api:
-        api.fault(answers.HANGS)
-        client = threading.Thread(target=pytest.raises, args=[http.client.RemoteDisconnected, ask, api])
+        api.fault(answer)
+        client = threading.Thread(target=pytest.raises, args=[errors, ask, api])
         client.start()
         api.wait_for(requests=1)
 
     client.join(timeout=5)
     assert not client.is_alive()
+
+
+def test_an_answer_can_wait_until_the_test_has_acted(api, market):
+    gate = threading.Event()
+    replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
+    api.fault(lambda _: Answer(body=market.text("tether").encode(), wait=gate))
+    threading.Thread(target=lambda: replies.put(ask(api))).start()
+    api.wait_for(requests=1)
+
+    unsent, acted = api.requests[0].sent, time.monotonic()
+    gate.set()
+
+    assert replies.get(timeout=10).json["id"] == "tether"
+    assert unsent is None
+    assert api.requests[0].sent >= acted
+
+
+@pytest.mark.parametrize(("plan", "header"), [("demo", "x-cg-demo-api-key"), ("pro", "x-cg-pro-api-key")])
+def test_an_answer_can_repeat_the_key_it_was_asked_with(market, plan, header):
+    with FakeAPI(market, plan=plan, key="se/cret") as api:
+        api.fault(answers.echo)
+        reply = ask(api, headers=AGENT | {header: "se/cret"})
+
+    assert (reply.status, reply.json) == (401, {"error": "Invalid API key: se/cret"})
+    assert api.requests[0].status == 401
+
+
+def test_an_answer_can_be_made_of_the_request(api):
+    api.fault(lambda request: answers.redirect(f"http://other.test{request.path}?page={request.params['page']}"))
+
+    reply = ask(api, page=3)
+
+    assert (reply.status, reply.headers["location"]) == (302, "http://other.test/coins/markets?page=3")
 
 
 def test_faults_go_to_the_requests_they_are_for(api):

@@ -10,9 +10,9 @@
 """
 
 from . import answers
-from .answers import Answer
+from .exchange import Answer, Request
 from .market import Market
 from .records import Number
-from .server import FakeAPI, Request
+from .server import FakeAPI
 
 __all__ = ["Answer", "FakeAPI", "Market", "Number", "Request", "answers"]

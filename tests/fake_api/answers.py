@@ -6,24 +6,13 @@ Give one to `FakeAPI.fault()`. Those that a test needs to time are functions, th
 import gzip
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-JSON = {"content-type": "application/json; charset=utf-8"}
+from .exchange import DEMO_KEY, JSON, PRO_KEY, Answer, Request
+
 HTML = {"content-type": "text/html; charset=UTF-8"}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One HTTP answer. It is gzipped where the client takes gzip, unless it names a content-encoding itself."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
-    delay: float = 0.0  # seconds before it is sent; nothing is sent once the server closes
-    close: bool = False  # hang up without a word, after the delay
 
 
 def data(text: str, **headers: str) -> Answer:
@@ -112,7 +101,34 @@ CUT_GZIP = Answer(body=gzip.compress(b"[]" * 1_000, mtime=0)[:-12], headers=JSON
 FALSE_GZIP = Answer(body=b"[]", headers=JSON | {"content-encoding": "gzip"})  # says gzip and is plain
 HUNG_UP = Answer(close=True)
 HANGS = Answer(delay=math.inf, close=True)  # until the client gives up or the server closes
+RESET = Answer(close=True, end="reset")  # RST where HUNG_UP says a polite FIN
+GARBAGE = Answer(body=b"\x15\x03\x01\x00\x02\x02\x46 no HTTP\r\n\r\n", close=True)
+
+# What has come of these parses, and looks like the page past the end.
+_MORE_TO_COME = Answer(body=b"[]" + b" " * 10_000, headers=JSON | {"content-encoding": None})
+CUT_BODY = replace(_MORE_TO_COME, sends=2, end="close")
+CUT_CHUNKS = replace(_MORE_TO_COME, sends=-5, end="close", chunked=True)  # lacks but the last chunk, the empty one
+RESET_BODY = replace(_MORE_TO_COME, sends=2, end="reset")
+STALLS = replace(_MORE_TO_COME, sends=2, end="stall")  # until the client gives up or the server closes
+
+
+def trickles(per_second: float) -> Answer:
+    """A sound answer, so many bytes a second: 10,002 of them."""
+    return replace(_MORE_TO_COME, pace=per_second)
 
 
 def redirect(url: str, status: int = 302) -> Answer:
     return Answer(status, headers=HTML | {"location": url})
+
+
+# Answers that repeat what they were asked with.
+
+
+def secret(request: Request) -> str:
+    """The key that came with a request."""
+    return request.headers.get(DEMO_KEY) or request.headers.get(PRO_KEY) or ""
+
+
+def echo(request: Request) -> Answer:
+    """401 that quotes the key."""
+    return error(401, {"error": f"Invalid API key: {secret(request)}"})

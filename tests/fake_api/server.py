@@ -12,7 +12,7 @@ from typing import Self, TextIO
 from urllib.parse import parse_qsl, urlsplit
 
 from . import answers
-from .answers import Answer
+from .exchange import DEMO_KEY, PRO_KEY, Answer, Reaction, Request
 from .market import CATEGORIES, ORDERS, Market
 from .wire import Server
 
@@ -22,26 +22,13 @@ MAX_IDS = 250
 MAX_URL = 8_190  # bytes
 CURRENCIES = {"usd", "eur", "gbp", "jpy", "btc", "eth"}  # one market for them all: the numbers are the same
 PLANS = ("keyless", "demo", "pro")
-DEMO_KEY, PRO_KEY = "x-cg-demo-api-key", "x-cg-pro-api-key"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked and how it went."""
-
-    time: float  # time.monotonic(), which all processes of a machine share
-    method: str
-    path: str  # below /api/v3, where it is there
-    params: dict[str, str]
-    headers: dict[str, str]  # names in lower case
-    status: int  # 0 where the API hangs up without an answer
 
 
 @dataclass
 class Fault:
     """What to answer instead, to which requests, how often."""
 
-    answer: Answer | Mapping[str, object]
+    answer: Reaction
     path: str | None
     page: int | None
     ids: str | None
@@ -127,9 +114,14 @@ class FakeAPI:
         self._server.shutdown()
         self._server.server_close()
 
+    @property
+    def connections(self) -> int:
+        """How many have been opened so far."""
+        return self._server.connections
+
     def fault(
         self,
-        answer: Answer | Mapping[str, object],
+        answer: Reaction,
         *,
         path: str | None = "/coins/markets",
         page: int | None = None,
@@ -139,9 +131,10 @@ class FakeAPI:
     ) -> None:
         """Answer the next `times` matching requests (math.inf: all) with this, once `after` of them have passed.
 
-        The answer is an Answer, or parameters that take the place of the request's own: {"page": 1} gives page 1,
-        whatever page was asked for. A request matches with this path, page and this id among its ids; None matches
-        any. Where several faults match, the oldest answers and the others do not count the request.
+        The answer is an Answer, a function that makes one from the Request, or parameters that take the place of the
+        request's own: {"page": 1} gives page 1, whatever page was asked for. A request matches with this path, page
+        and this id among its ids; None matches any. Where several faults match, the oldest answers and the others do
+        not count the request.
         """
         with self._news:
             self._faults.append(Fault(answer, path, page, ids, times, after))
@@ -152,17 +145,19 @@ class FakeAPI:
             if not self._news.wait_for(lambda: len(self.requests) >= requests, timeout):
                 raise TimeoutError(f"{len(self.requests)} of {requests} requests came within {timeout} s")
 
-    def answer(self, method: str, target: str, headers: dict[str, str]) -> Answer:
-        """The answer to one request, which by then is in the log."""
+    def answer(self, method: str, target: str, headers: dict[str, str]) -> tuple[Request, Answer]:
+        """One request, which by then is in the log, and its answer."""
         now = time.monotonic()
         url = urlsplit(target)
         params = dict(parse_qsl(url.query, keep_blank_values=True))
-        path = url.path.removeprefix(BASE)
+        request = Request(now, method, url.path.removeprefix(BASE), params, headers)
         with self._news:
             wait = self._limit.wait(now) if self._limit else 0
-            fault = next((fault.answer for fault in self._faults if fault.takes(path, params)), {})
+            fault = next((fault.answer for fault in self._faults if fault.takes(request.path, params)), {})
         if isinstance(fault, Answer):
             answer = fault
+        elif callable(fault):
+            answer = fault(request)
         elif len(target) > MAX_URL:
             answer = answers.URL_TOO_LONG
         elif refusal := self._refusal(headers):
@@ -171,13 +166,15 @@ class FakeAPI:
             answer = answers.rate_limited(math.ceil(wait))
         else:
             answer = self._serve(url.path, params | {name: str(value) for name, value in fault.items()})
-        request = Request(now, method, path, params, headers, 0 if answer.close else answer.status)
+        request.status = 0 if answer.close else answer.status
         with self._news:
             self.requests.append(request)
             if self._log:
-                print(json.dumps(asdict(request)), file=self._log, flush=True)
+                entry = asdict(request)
+                del entry["sent"]  # nothing has been yet
+                print(json.dumps(entry), file=self._log, flush=True)
             self._news.notify_all()
-        return answer
+        return request, answer
 
     def _refusal(self, headers: Mapping[str, str]) -> Answer | None:
         if not headers.get("user-agent"):
