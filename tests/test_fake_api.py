@@ -8,6 +8,7 @@ import math
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,10 +20,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from urllib.request import urlopen
 
 import pytest
 
-from tests.fake_api import Answer, FakeAPI, Market, answers
+from tests.fake_api import Answer, FakeAPI, Listener, Market, answers
 from tests.fake_api.server import SlidingWindow
 
 ROOT = Path(__file__).parent.parent
@@ -751,6 +753,29 @@ def test_every_page_can_be_answered_with_the_first(api):
     pages = [ask(api, order="id_asc", page=page).body for page in (1, 2, 99)]
 
     assert pages[0] == pages[1] == pages[2] != b"[]"
+
+
+# Hosts that should hear nothing.
+
+
+def test_a_listener_hears_every_connection_and_byte():
+    with Listener() as listener:
+        port = urlsplit(listener.url).port
+        quiet = [listener.heard]
+        with socket.create_connection(("127.0.0.1", port)) as first, socket.create_connection(("127.0.0.1", port)):
+            first.sendall(b"GET /")
+            first.sendall(b"secret HTTP/1.1")
+
+    assert quiet == [[]]
+    assert listener.heard == [b"GET /secret HTTP/1.1", b""]
+
+
+def test_a_listener_may_answer():
+    with Listener(answers=True) as listener, urlopen(f"{listener.url}/page") as response:
+        body = response.read()
+
+    assert body == b"[]"
+    assert listener.heard[0].startswith(b"GET /page HTTP/1.1\r\n")
 
 
 # Recorded pages.

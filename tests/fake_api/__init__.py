@@ -5,14 +5,16 @@
         ...                     # crawl api.url
         api.requests            # what was asked, in order
 
-`Market` is the data and what a test may do to it, `FakeAPI` the server with its rules, `answers` what goes wrong.
+`Market` is the data and what a test may do to it, `FakeAPI` the server with its rules, `answers` what goes wrong and
+`Listener` a host that nobody should talk to.
 `python -m tests.fake_api --help` runs it by itself. The standard library is all it needs.
 """
 
 from . import answers
 from .exchange import Answer, Request
+from .listener import Listener
 from .market import Market
 from .records import Number
 from .server import FakeAPI
 
-__all__ = ["Answer", "FakeAPI", "Market", "Number", "Request", "answers"]
+__all__ = ["Answer", "FakeAPI", "Listener", "Market", "Number", "Request", "answers"]
