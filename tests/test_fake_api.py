@@ -9,6 +9,7 @@ import os
 import queue
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ import pytest
 
 from tests.fake_api import Answer, FakeAPI, Listener, Market, answers
 from tests.fake_api.server import SlidingWindow
+from tests.fake_api.tls import self_signed
 
 ROOT = Path(__file__).parent.parent
 AGENT = {"user-agent": "tests/1.0"}
@@ -56,8 +58,15 @@ class Reply:
 
 
 @contextlib.contextmanager
-def connected(api: FakeAPI) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
+def connected(api: FakeAPI, trusted: Path | None = None) -> Iterator[http.client.HTTPConnection]:
+    address = urlsplit(api.url)
+    if address.scheme == "https":
+        context = ssl.create_default_context(cafile=trusted)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            address.netloc, timeout=10, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(address.netloc, timeout=10)
     with contextlib.closing(connection):
         yield connection
 
@@ -755,7 +764,51 @@ def test_every_page_can_be_answered_with_the_first(api):
     assert pages[0] == pages[1] == pages[2] != b"[]"
 
 
-# Hosts that should hear nothing.
+# TLS, and hosts that should hear nothing.
+
+
+def test_it_speaks_tls_to_those_who_trust_its_certificate(market, tmp_path):
+    certificate, key = self_signed(tmp_path)
+
+    with FakeAPI(market, tls=(certificate, key)) as api, connected(api, trusted=certificate) as connection:
+        statuses = [ask_on(connection, "/ping").status for _ in range(2)]
+
+    assert api.url.startswith("https://127.0.0.1:")
+    assert (statuses, api.connections) == ([200, 200], 1)
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        pytest.param({"host": "api.test"}, "IP address mismatch", id="of another host"),
+        pytest.param({"days": -1}, "certificate has expired", id="expired"),
+        pytest.param(None, "self-signed certificate", id="unknown"),
+    ],
+)
+def test_who_does_not_trust_its_certificate_sends_no_request(market, tmp_path, capfd, made, problem):
+    certificate, key = self_signed(tmp_path, **made or {})
+
+    with (
+        FakeAPI(market, tls=(certificate, key)) as api,
+        connected(api, trusted=certificate if made else None) as connection,
+        pytest.raises(ssl.SSLCertVerificationError, match=problem),
+    ):
+        ask_on(connection)
+
+    assert (api.connections, api.requests) == (1, [])
+    assert capfd.readouterr().err == ""
+
+
+def test_closing_the_server_closes_tls_connections_also_those_that_never_shook_hands(market, tmp_path, capfd):
+    with contextlib.ExitStack() as clients:
+        certificate, key = self_signed(tmp_path)
+        with FakeAPI(market, tls=(certificate, key)) as api:
+            silent = clients.enter_context(socket.create_connection(("127.0.0.1", urlsplit(api.url).port), timeout=10))
+            connection = clients.enter_context(connected(api, certificate))
+            ask_on(connection, "/ping")
+
+        assert (connection.sock.recv(1), silent.recv(1)) == (b"", b"")
+    assert capfd.readouterr().err == ""
 
 
 def test_a_listener_hears_every_connection_and_byte():

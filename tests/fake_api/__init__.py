@@ -6,8 +6,8 @@
         api.requests            # what was asked, in order
 
 `Market` is the data and what a test may do to it, `FakeAPI` the server with its rules, `answers` what goes wrong and
-`Listener` a host that nobody should talk to.
-`python -m tests.fake_api --help` runs it by itself. The standard library is all it needs.
+`Listener` a host that nobody should talk to. `tls` makes certificates, for which it needs `cryptography`.
+`python -m tests.fake_api --help` runs it by itself. The standard library is all that the rest needs.
 """
 
 from . import answers

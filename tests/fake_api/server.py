@@ -74,6 +74,7 @@ class FakeAPI:
     calls_per_minute: how many calls, failed ones included, a sliding `window` of seconds may hold.
     pages: serve the recorded pages of this directory instead of a made market.
     log: a text file that gets one JSON line per request.
+    tls: a certificate and its key, e.g. tls.self_signed(folder), to speak https.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class FakeAPI:
         pages: Path | None = None,
         port: int = 0,
         log: TextIO | None = None,
+        tls: tuple[Path, Path] | None = None,
     ) -> None:
         if plan not in PLANS:
             raise ValueError(f"plan is {plan!r} and must be one of {', '.join(PLANS)}")
@@ -98,14 +100,14 @@ class FakeAPI:
         self.market = Market.recorded(pages) if pages else market or Market()
         self.requests: list[Request] = []
         self._total, self._plan, self._key = total, plan, key
-        self._port, self._log = port, log
+        self._port, self._log, self._tls = port, log, tls
         self._faults: list[Fault] = []
         self._limit = SlidingWindow(calls_per_minute, window) if calls_per_minute else None
         self._news = threading.Condition()  # guards the log, the faults and the calls
 
     def __enter__(self) -> Self:
-        self._server = Server(self._port, self.answer)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}{BASE}"
+        self._server = Server(self._port, self.answer, self._tls)
+        self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{self._server.server_address[1]}{BASE}"
         # The interval is how long closing takes.
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True).start()
         return self

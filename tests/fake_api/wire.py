@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import socket
 import socketserver
+import ssl
 import struct
 import sys
 import threading
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http.client import responses
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 from .exchange import Answer, Request
@@ -118,12 +120,23 @@ class Server(socketserver.ThreadingTCPServer):
         self,
         port: int,
         answer: Callable[[str, str, dict[str, str]], tuple[Request, Answer]],
+        tls: tuple[Path, Path] | None = None,
     ) -> None:
         self.answer = answer
         self.closing = threading.Event()
         self.connections = 0
         self._open: set[socket.socket] = set()
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
+        if self._tls and tls:
+            self._tls.load_cert_chain(*tls)
         super().__init__(("127.0.0.1", port), Handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        connection, address = super().get_request()
+        if self._tls:
+            # The connection's own thread shakes hands at its first read, so that a slow client keeps nobody waiting.
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
@@ -138,9 +151,11 @@ class Server(socketserver.ThreadingTCPServer):
         self.closing.set()
         for connection in self._open.copy():
             with contextlib.suppress(OSError):  # the client was faster
-                connection.shutdown(socket.SHUT_RDWR)
+                # Below TLS, whose own shutdown() would take the session from a thread that reads.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         super().server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a client may leave when it likes
+        # A client may leave when it likes, and need not trust a certificate.
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
