@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -536,6 +537,17 @@ def test_waiting_for_requests_ends_when_they_have_come_or_with_an_error(api):
             b'"error_code":429',
             id="x-ratelimit-reset",
         ),
+        pytest.param(answers.rate_limited("soon"), 429, {"retry-after": "soon"}, b"", id="Retry-After of any text"),
+        pytest.param(
+            answers.rate_limited("Thu, 01 Jan 2026 00:00:30 GMT", date="Thu, 01 Jan 2026 00:00:00 GMT"),
+            429,
+            {"retry-after": "Thu, 01 Jan 2026 00:00:30 GMT", "date": "Thu, 01 Jan 2026 00:00:00 GMT"},
+            b'"error_code":429',
+            id="Retry-After and Date",
+        ),
+        pytest.param(
+            answers.rate_limited_until("later"), 429, {"x-ratelimit-reset": "later"}, b"", id="reset of any text"
+        ),
         pytest.param(
             answers.cloudflare_limited(30),
             429,
@@ -553,7 +565,43 @@ def test_waiting_for_requests_ends_when_they_have_come_or_with_an_error(api):
         pytest.param(answers.SERVER_ERROR, 500, {}, b'"error":"Internal Server Error"', id="500"),
         pytest.param(answers.BAD_GATEWAY, 502, {"content-type": "text/html; charset=UTF-8"}, b"<title>", id="502"),
         pytest.param(answers.UNAVAILABLE, 503, {"content-type": "text/html; charset=UTF-8"}, b"<title>", id="503"),
-        pytest.param(Answer(520), 520, {"server": "cloudflare"}, b"", id="520"),
+        pytest.param(Answer(520), 520, {"server": "cloudflare"}, b"", id="520 without a page"),
+        *[
+            pytest.param(
+                answers.cloudflare_error(status),
+                status,
+                {"content-type": "text/html; charset=UTF-8"},
+                b"<title>",
+                id=f"{status} with a page",
+            )
+            for status in range(520, 531)
+        ],
+        *[
+            pytest.param(
+                answers.bare(status),
+                status,
+                {"content-type": "text/html; charset=UTF-8"},
+                b"<title>%d " % status,
+                id=f"{status}",
+            )
+            for status in (408, 418, 425, 451)
+        ],
+        pytest.param(answers.unavailable(5), 503, {"retry-after": "5"}, b"<title>", id="503 with Retry-After"),
+        pytest.param(answers.NO_CONTENT, 204, {}, b"", id="204"),
+        pytest.param(answers.PARTIAL_CONTENT, 206, {"content-range": "bytes 0-1/60000"}, b"[]", id="206"),
+        pytest.param(answers.NOT_MODIFIED, 304, {}, b"", id="304"),
+        pytest.param(answers.FORBIDDEN, 403, {}, b'{"error":"Forbidden"}', id="403"),
+        pytest.param(
+            answers.BLOCKED,
+            403,
+            {"content-type": "text/html; charset=UTF-8"},
+            b"Cloudflare</title>",
+            id="403 from Cloudflare",
+        ),
+        pytest.param(
+            answers.HTML_IN_A_200, 200, {"content-type": "text/html; charset=UTF-8"}, b"<title>", id="HTML in a 200"
+        ),
+        pytest.param(answers.in_a_200(answers.WRONG_CURRENCY), 200, {}, b'{"error":"invalid', id="error in a 200"),
         pytest.param(answers.EMPTY, 200, {"content-length": "0"}, b"", id="empty"),
         pytest.param(
             answers.redirect("http://other.test/"), 302, {"location": "http://other.test/"}, b"", id="redirect"
@@ -572,20 +620,113 @@ def test_a_fault_is_answered_once_in_the_place_of_data(api, answer, status, head
     assert (next_reply.status, len(next_reply.json)) == (200, 100)
 
 
-@pytest.mark.parametrize("answer", [answers.CUT_GZIP, answers.FALSE_GZIP])
-def test_broken_gzip_does_not_unpack(api, answer):
+@pytest.mark.parametrize("name", ["Date", "Server", "ETag", "Content-Type"])
+def test_an_answer_can_lack_a_header(api, name):
+    api.fault(Answer(headers=answers.JSON | {name: None}))
+
+    without, usual = ask(api), ask(api)
+
+    assert name.lower() in usual.headers
+    assert name.lower() not in without.headers
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        pytest.param(answers.CUT_GZIP, EOFError, id="cut"),
+        pytest.param(answers.HALF_GZIP, EOFError, id="half"),
+        pytest.param(answers.CUT_GZIP_TRAILER, EOFError, id="cut in the trailer"),
+        pytest.param(answers.FALSE_GZIP, gzip.BadGzipFile, id="plain"),
+        pytest.param(answers.WRONG_CHECKSUM, gzip.BadGzipFile, id="wrong checksum"),
+        pytest.param(answers.FLIPPED_BIT, gzip.BadGzipFile, id="flipped bit"),
+    ],
+)
+def test_broken_gzip_does_not_unpack(api, answer, problem):
     api.fault(answer)
 
     reply = ask(api, headers=AGENT | {"accept-encoding": "gzip"})
 
     assert reply.headers["content-encoding"] == "gzip"
     assert reply.body == answer.body
-    with pytest.raises((EOFError, gzip.BadGzipFile)):
+    with pytest.raises(problem):
         gzip.decompress(reply.body)
 
 
-def test_cut_json_does_not_parse(api):
-    api.fault(answers.CUT_JSON)
+@pytest.mark.parametrize(
+    ("answer", "price"),
+    [(answers.CUT_GZIP_TRAILER, 60_000), (answers.WRONG_CHECKSUM, 60_000), (answers.FLIPPED_BIT, 70_000)],
+)
+def test_broken_gzip_may_hold_data_that_parse_if_nobody_looks_at_the_checksum(api, answer, price):
+    api.fault(answer)
+
+    reply = ask(api)
+
+    assert json.loads(zlib.decompressobj(wbits=-15).decompress(reply.body[10:]))[0]["current_price"] == price
+
+
+@pytest.mark.parametrize(
+    ("answer", "coding", "unpack"),
+    [
+        pytest.param(
+            answers.DOUBLE_GZIP, "gzip, gzip", lambda body: gzip.decompress(gzip.decompress(body)), id="gzip twice"
+        ),
+        pytest.param(answers.DEFLATE, "deflate", zlib.decompress, id="deflate"),
+        pytest.param(answers.BROTLI, "br", lambda body: body[3:-1], id="brotli"),
+        pytest.param(answers.ZSTD, "zstd", lambda body: body[-2:], id="zstd"),
+        pytest.param(answers.UNKNOWN_CODING, "nonsense", bytes, id="nonsense"),
+    ],
+)
+def test_an_answer_can_be_packed_in_a_way_that_nobody_asked_for(api, answer, coding, unpack):
+    api.fault(answer)
+
+    reply = ask(api)
+
+    assert reply.headers["content-encoding"] == coding
+    assert isinstance(json.loads(unpack(reply.body)), list)
+
+
+@pytest.mark.parametrize(("answer", "wire"), [(answers.oversized(3), 3 << 20), (answers.gzip_bomb(3), 3 << 13)])
+def test_a_body_can_be_too_large(api, answer, wire):
+    api.fault(answer)
+
+    reply = ask(api, headers=AGENT | {"accept-encoding": "gzip"})
+
+    body = gzip.decompress(reply.body) if "content-encoding" in reply.headers else reply.body
+    assert (json.loads(body), len(body)) == ([], (3 << 20) + 2)
+    assert wire * 0.5 < len(reply.body) < wire * 1.1
+
+
+def test_json_can_be_nested_too_deep(api, market):
+    api.fault(answers.nested(3))
+    api.fault(answers.nested(100_000))
+    api.fault(answers.UNBALANCED)
+    market.replace("bitcoin", answers.nested_record("bitcoin", 3))
+
+    shallow, deep, unbalanced, coin = ask(api), ask(api), ask(api), ask(api, ids="bitcoin")
+
+    assert (shallow.json, coin.json[0]["id"], coin.json[0]["roi"]) == ([[[]]], "bitcoin", [[[]]])
+    for reply in (deep, unbalanced):
+        with pytest.raises(RecursionError):
+            _ = reply.json
+
+
+@pytest.mark.parametrize(
+    ("answer", "encoding"),
+    [(answers.WITH_BOM, "utf-8-sig"), (answers.UTF_16, "utf-16"), (answers.LATIN_1, "latin-1")],
+)
+def test_json_can_be_no_plain_utf_8(api, answer, encoding):
+    api.fault(answer)
+
+    reply = ask(api)
+
+    assert json.loads(reply.body.decode(encoding))[0]["id"] == "bitcoin"
+    with pytest.raises(ValueError, match=r"BOM|utf-8"):
+        json.loads(reply.body.decode())
+
+
+@pytest.mark.parametrize("answer", [answers.CUT_JSON, answers.BLANK, answers.EMPTY, answers.HTML_IN_A_200])
+def test_a_body_can_be_no_json(api, answer):
+    api.fault(answer)
 
     with pytest.raises(json.JSONDecodeError):
         _ = ask(api).json
