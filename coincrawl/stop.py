@@ -1,6 +1,7 @@
 """The moment from which a run is ending, and how to wait without being late for it."""
 
 import asyncio
+import signal
 from contextlib import suppress
 
 from scrapy import signals
@@ -9,6 +10,12 @@ from scrapy.crawler import Crawler
 from .components import Component
 
 LOOK_EVERY = 0.1  # seconds
+SIGNALS = {signal.SIGTERM, signal.SIGINT}
+
+
+def keep_signals() -> None:
+    """From now on a signal waits until the spider is open: before, Scrapy would drop everything where it stands."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 async def within(event: asyncio.Event, seconds: float) -> bool:
@@ -29,6 +36,7 @@ class Stop(Component):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.begun = asyncio.Event()
+        self.by_signal = False
         self.watching: asyncio.Task[None] | None = None
         crawler.signals.connect(self.opened, signals.spider_opened)
         crawler.signals.connect(self.closed, signals.spider_closed)
@@ -37,12 +45,10 @@ class Stop(Component):
         self.watching = asyncio.create_task(self._watch())
 
     def closed(self) -> None:
+        self._look()
         if self.watching:
             self.watching.cancel()
-
-    @property
-    def by_signal(self) -> bool:
-        return not self.crawler.crawling
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     async def within(self, seconds: float) -> bool:
         """Whether the end begins within so many seconds."""
@@ -50,6 +56,14 @@ class Stop(Component):
 
     async def _watch(self) -> None:
         # Scrapy tells nobody that it has been signalled until all that was under way is done.
-        while not (self.by_signal or self.spider.ending):  # noqa: ASYNC110 - nor does it set an event
+        while True:
+            self._look()
+            if self.crawler.engine and self.crawler.engine.running:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             await asyncio.sleep(LOOK_EVERY)
-        self.begun.set()
+
+    def _look(self) -> None:
+        if not self.crawler.crawling or SIGNALS & signal.sigpending():
+            self.by_signal = True
+        if self.by_signal or self.spider.ending:
+            self.begun.set()

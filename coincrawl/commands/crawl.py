@@ -12,6 +12,7 @@ from scrapy.exceptions import UsageError
 
 from coincrawl.components import enabled
 from coincrawl.extensions import RunRecord
+from coincrawl.stop import keep_signals
 from coincrawl.verdict import EXIT_STATUS
 from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
 from webapp.coins.models import CrawlRun, Verdict
@@ -53,6 +54,7 @@ class Command(crawl.Command):
             raise UsageError(str(error), print_help=False) from None
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        keep_signals()
         process, settings = enabled(self.crawler_process), enabled(self.settings)
         # What the handler would not show need not be written: at INFO that is a line of DEBUG for each coin.
         logging.getLogger("scrapy").setLevel(settings["LOG_LEVEL"])

@@ -13,8 +13,10 @@ from scrapy.exceptions import DontCloseSpider
 from scrapy.http import Request, Response
 from twisted.python.failure import Failure
 
+from coincrawl.components import extension
 from coincrawl.items import CoinItem
 from coincrawl.pagination import PageNumber
+from coincrawl.stop import Stop
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
 from webapp.coins.models import FullCoin, Verdict
@@ -167,7 +169,7 @@ class PaginatedSpider(scrapy.Spider):
 
     def give_up(self, failure: Failure) -> Iterator[Request]:
         """A request has come to nothing: the others go on, and the verdict hears of it."""
-        if self.ending or not self.crawler.crawling:
+        if self.is_ending:
             return
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         cause = str(failure.value) or type(failure.value).__name__
@@ -221,11 +223,15 @@ class PaginatedSpider(scrapy.Spider):
 
     def take_next_step(self) -> None:
         """When nothing is under way: ask for what would complete the proof, or let the spider close."""
-        for step in self.steps_left if self.crawler.crawling and not self.ending else ():
+        for step in () if self.is_ending else self.steps_left:
             if requests := list(step()):
                 for request in requests:
                     self.crawler.engine.crawl(request)
                 raise DontCloseSpider
+
+    @property
+    def is_ending(self) -> bool:
+        return self.ending is not None or extension(self.crawler, Stop).begun.is_set()
 
     def end(self, verdict: Verdict, reason: str, leave_alone: float | None = None) -> None:
         """End the run early; the first reason counts."""
