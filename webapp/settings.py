@@ -1,21 +1,70 @@
 """Django's settings. The environment (and `.env`) is read here and in coincrawl/settings.py, nowhere else.
 
 Every variable is described in `.env.example`; a secret NAME may also come from the file that NAME_FILE names.
+What cannot be is one sentence and exit status 1. It never repeats a value: that may be a secret, or hold one.
 """
 
+import io
 import os
+import re
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import environ
 
+
+@contextmanager
+def explained(sentence: str) -> Iterator[None]:
+    """What goes wrong with a file ends the program with this sentence and the reason."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SystemExit(f"{sentence} ({reason}).") from None
+
+
+class Environment(environ.FileAwareEnv):
+    """django-environ, with three differences: it explains itself, empty is not set, and a `$` is just a character."""
+
+    def get_value(self, var: str, cast: Any = None, default: Any = None, parse_default: bool = False) -> Any:
+        with explained(f"{var}_FILE must name a file that holds {var}, and the one it names cannot be read"):
+            text = self.ENVIRON.get(var, "").strip()
+        if not text and default is self.NOTSET:
+            raise SystemExit(f"{var} must be set.")
+        if not text:
+            return default
+        if cast is bool and text.lower() not in (*self.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0"):
+            raise SystemExit(f"{var} must be true or false.")
+        if cast is int and not text.isdecimal():
+            raise SystemExit(f"{var} must be a whole number from 0 up.")
+        return self.parse_value(text, cast)
+
+    def read_file(self, path: Path) -> None:
+        """Take from a file what the process's own environment does not say."""
+        given = set(os.environ)
+        lines = path.read_text("utf-8").splitlines()
+        for number, line in enumerate(lines, start=1):
+            if line.strip() and not re.match(r"\s*#|(export )?\w+=", line, re.ASCII):
+                raise SystemExit(f"Line {number} of {path} must be NAME=value, or begin with # as a comment does.")
+        self.read_env(io.StringIO("\n".join(lines)))
+        for name in given:  # a NAME of the process's has precedence over a NAME_FILE of the file's too
+            if f"{name}_FILE" not in given:
+                os.environ.pop(f"{name}_FILE", None)
+
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"  # what a machine makes for itself: databases, the development key; never in git
-VAR_DIR.mkdir(exist_ok=True)
+with explained(f"{VAR_DIR} must be a folder, and cannot be made"):
+    VAR_DIR.mkdir(exist_ok=True)
 
-env = environ.FileAwareEnv()
-env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
+env = Environment()
+env_file = Path(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
+if env.str("ENV_FILE", default="") or env_file.exists():
+    with explained(f"{env_file} cannot be read: mend that, or name another file in ENV_FILE"):
+        env.read_file(env_file)
 
 
 def development_key() -> str:
@@ -33,12 +82,41 @@ def development_key() -> str:
 
 # Who may ask -------------------------------------------------------------------------------------
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=LOOPBACK)
+ALLOWED_HOSTS = [name.strip() for name in env.list("DJANGO_ALLOWED_HOSTS", default=LOOPBACK)]
+if not all(re.fullmatch(r"\.?[\w-]+(\.[\w-]+)*|\[[\da-f:.]+\]", name, re.ASCII | re.I) for name in ALLOWED_HOSTS):
+    raise SystemExit(
+        "DJANGO_ALLOWED_HOSTS must list the names that the site is reached by, without scheme and port, "
+        "such as coins.example,10.0.0.5 (* would answer to any name, also to one that an attacker made up)."
+    )
+# Anybody but this machine may ask; `testserver` is what Django's test client calls this machine.
+PRODUCTION = not set(ALLOWED_HOSTS) <= {*LOOPBACK, "testserver"}
 DEBUG = env.bool("DJANGO_DEBUG", default=False)
-SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="").strip()
-if not SECRET_KEY and not set(ALLOWED_HOSTS) <= set(LOOPBACK):
-    raise SystemExit("DJANGO_SECRET_KEY must be set where DJANGO_ALLOWED_HOSTS names more than this machine.")
-SECRET_KEY = SECRET_KEY or development_key()
+if DEBUG and PRODUCTION:
+    raise SystemExit(
+        "DJANGO_DEBUG must be false where DJANGO_ALLOWED_HOSTS names more than this machine: "
+        "its error pages show code and settings to whoever asks."
+    )
+SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="")
+# What `manage.py check --deploy` warns of as security.W009.
+if PRODUCTION and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure-")):
+    raise SystemExit(
+        "DJANGO_SECRET_KEY must be set where DJANGO_ALLOWED_HOSTS names more than this machine, "
+        'to at least 50 random characters, as python -c "import secrets; print(secrets.token_urlsafe(50))" prints them.'
+    )
+if not SECRET_KEY:
+    with explained("DJANGO_SECRET_KEY must be set, because this machine's own cannot be kept in var/secret_key"):
+        SECRET_KEY = development_key()
+
+# How it is reached -------------------------------------------------------------------------------
+HTTPS = env.bool("DJANGO_HTTPS", default=PRODUCTION)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# Only when asked for: without a proxy that overwrites it, the header says what the client likes.
+if env.bool("DJANGO_BEHIND_TLS_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# s; browsers hold to it whatever the site says later, so that a mistake should be over in an hour
+SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=3600) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("DJANGO_HSTS_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.bool("DJANGO_HSTS_PRELOAD", default=False)
 
 # What it is made of ------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -78,23 +156,36 @@ TEMPLATES = [
 
 # Where it is kept --------------------------------------------------------------------------------
 DEFAULT_DATABASE = VAR_DIR / "coincrawl.sqlite3"
-DATABASE_URL = env.str("DATABASE_URL", default="") or f"sqlite:///{DEFAULT_DATABASE}"
-if not DATABASE_URL.startswith(("sqlite:///", "postgres://", "postgresql://")):
-    raise SystemExit("DATABASE_URL must be sqlite:///path/to/file or postgres://user:password@host:5432/name.")
-DATABASES = {"default": env.db_url_config(DATABASE_URL)}
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-_database = DATABASES["default"]
+DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DEFAULT_DATABASE}")
+_database: dict[str, Any] = {"NAME": ""}
+if DATABASE_URL.startswith(("sqlite:///", "postgres://", "postgresql://")):
+    with suppress(ValueError):  # a port that is no number, say
+        _database = env.db_url_config(DATABASE_URL)
+_options = _database.get("OPTIONS", {})
+if (
+    not (_database["NAME"] or "service" in _options)
+    or _database["NAME"] == ":memory:"  # another process would see nothing of it
+    or re.match(r"postgres\w*://[^/?]*/[^?]*@", DATABASE_URL)  # half a password as the name: it has a / itself
+):
+    raise SystemExit(
+        "DATABASE_URL must be sqlite:///path/to/file or postgres://user:password@host:5432/name, "
+        "where what is special in a URL is percent-encoded, as a / in the password is %2F."
+    )
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # A relative path counts from the project, so that every command means the same file from any folder.
     _database["NAME"] = BASE_DIR / _database["NAME"]
-    _database["OPTIONS"] = {
+    if not os.path.isdir(_database["NAME"].parent):
+        raise SystemExit("DATABASE_URL must name a file in a folder that exists: make the folder, or name another.")
+    _defaults = {
         "timeout": 20,  # seconds to wait for another writer
         "transaction_mode": "IMMEDIATE",  # a read that turns into a write cannot fail half-way
         # Readers do not wait for the writer, and a commit costs no fsync; a power cut may undo the last commits.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds; the default is minutes
+    _defaults = {"connect_timeout": 5}  # seconds; the default is minutes
+DATABASES = {"default": _database | {"OPTIONS": _defaults | _options}}  # the URL's own ?option=... has precedence
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Language and time -------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -116,4 +207,4 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
 # The market's currency: one database holds one ----------------------------------------------------
-VS_CURRENCY = env.str("VS_CURRENCY", default="").lower() or "usd"
+VS_CURRENCY = env.str("VS_CURRENCY", default="usd").lower()
