@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg.conninfo
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -310,7 +311,19 @@ def test_the_process_has_precedence_over_a_secrets_file_that_the_environment_fil
     assert database["NAME"] == str(ROOT / "var" / "of-the-process.sqlite3")
 
 
-# The database's options  --------------------------------------------------------------------------
+# The database's patience --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://ada:hers@host/name", "postgresql://ada:@/name?host=/tmp/socket"], ids=["network", "socket"]
+)
+def test_a_server_that_vanished_is_noticed_in_ten_seconds(url: str) -> None:
+    options = setting("DATABASES", {"DATABASE_URL": url})["default"]["OPTIONS"]
+
+    assert options["connect_timeout"] <= 10
+    assert options["tcp_user_timeout"] <= 10_000
+    assert options["keepalives_idle"] + options["keepalives_count"] * options["keepalives_interval"] <= 10
+    assert psycopg.conninfo.make_conninfo(**options)  # libpq knows them all
 
 
 @pytest.mark.parametrize(
@@ -319,7 +332,7 @@ def test_the_process_has_precedence_over_a_secrets_file_that_the_environment_fil
         (
             "postgres://host/name?connect_timeout=60&keepalives_idle=90&sslmode=require",
             {"connect_timeout": 60, "keepalives_idle": 90, "sslmode": "require"},
-            {},
+            {"tcp_user_timeout": 10_000},
         ),
         ("sqlite:///var/unused.sqlite3?timeout=60", {"timeout": 60}, {"transaction_mode": "IMMEDIATE"}),
     ],

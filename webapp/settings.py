@@ -183,7 +183,14 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    _defaults = {"connect_timeout": 5}  # seconds; the default is minutes
+    # A server that vanished is noticed in about ten seconds; the system's own patience is minutes, even hours.
+    _defaults = {
+        "connect_timeout": 5,  # s
+        "tcp_user_timeout": 10_000,  # ms that what was sent may go without an answer
+        "keepalives_idle": 4,  # s of silence until the first question, with two more to follow: 4 + 3 × 2
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+    }
 DATABASES = {"default": _database | {"OPTIONS": _defaults | _options}}  # the URL's own ?option=... has precedence
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
