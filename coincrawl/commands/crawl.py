@@ -3,15 +3,18 @@
 import argparse
 import logging
 
+from django.conf import settings as django_settings
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
+from twisted.logger import globalLogBeginner
 
 from coincrawl.components import enabled
 from coincrawl.extensions import RunRecord
+from coincrawl.log import guard, without_secrets
 from coincrawl.stop import keep_signals
 from coincrawl.verdict import EXIT_STATUS
 from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
@@ -46,6 +49,9 @@ class Command(crawl.Command):
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         super().process_options(args, opts)
+        # Until told that there is a log, Twisted prints what is critical past it; told after Scrapy has set the log up,
+        # it would take the warnings away from it.
+        globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
         if len(args) != 1:
             raise UsageError(f"Name one spider: scrapy crawl {next(iter(SPIDERS))}", print_help=False)
         try:
@@ -56,6 +62,7 @@ class Command(crawl.Command):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         keep_signals()
         process, settings = enabled(self.crawler_process), enabled(self.settings)
+        guard([settings["COINGECKO_API_KEY"], django_settings.DATABASES["default"]["PASSWORD"]])
         # What the handler would not show need not be written: at INFO that is a line of DEBUG for each coin.
         logging.getLogger("scrapy").setLevel(settings["LOG_LEVEL"])
         if settings["LOG_LEVEL"] == "INFO":
@@ -96,5 +103,5 @@ def table(run: CrawlRun) -> Table:
         rows["time"] = f"{(run.finished_at - run.started_at).total_seconds():,.1f} s"
     for name, value in rows.items():
         if value:
-            table.add_row(name, Text(str(value)))  # as text: an API's words are not markup
+            table.add_row(name, Text(without_secrets(str(value))))  # as text: an API's words are not markup
     return table

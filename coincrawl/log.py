@@ -1,0 +1,80 @@
+"""A log that nobody outside can forge and that holds no secret, whichever handler writes it."""
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+MARGIN = "  | "  # before every line of a traceback: a record's own line begins with its time
+SHORTEST = 4  # characters; anything shorter stands in ordinary words, and what is missing from them would tell it
+
+_unusual = re.compile("[^ -~]")
+_formatter = logging.Formatter()
+
+
+def guard(secrets: Iterable[str]) -> None:
+    """From now on write every record safely, with `***` in place of a secret.
+
+    It is the records that are made safe and not a handler: Scrapy puts up a new handler whenever a crawl begins.
+    """
+    SafeRecord.secret = _any_of(secrets)
+    logging.setLogRecordFactory(SafeRecord)
+
+
+def without_secrets(text: str) -> str:
+    return SafeRecord.secret.sub("***", text)
+
+
+class SafeRecord(logging.LogRecord):
+    """A record with a message of one line, and with a margin beside its traceback."""
+
+    secret: ClassVar[re.Pattern[str]] = re.compile("(?!)")  # found nowhere
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.exc_info:
+            try:
+                traceback = _formatter.formatException(self.exc_info)
+            except Exception as error:  # who logs an error must not get another one for it
+                traceback = f"(its traceback cannot be written: {error!r})"
+            self.exc_text = _with_margin(traceback)  # a formatter that finds one makes none
+        if self.stack_info:
+            self.stack_info = _with_margin(self.stack_info)
+
+    def getMessage(self) -> str:  # noqa: N802 - logging's name
+        try:
+            message = super().getMessage()
+        except Exception as error:  # arguments that do not fit: logging would print them past its handlers
+            message = f"{self.msg!r} % {self.args!r} ({error!r})"
+        return _printable(without_secrets(message))
+
+
+def _with_margin(text: str) -> str:
+    return "\n".join(MARGIN + _printable(line) for line in without_secrets(text).split("\n"))
+
+
+def _printable(text: str) -> str:
+    """The text as one line: letters of all languages stay, what moves a cursor or turns a line round does not."""
+    return text if text.isprintable() else _unusual.sub(_visible, text)
+
+
+def _visible(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else _as_escape(match[0])
+
+
+def _as_escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _any_of(secrets: Iterable[str]) -> re.Pattern[str]:
+    """Finds each secret, however its characters are written; of two that overlap the longer one."""
+    secrets = sorted((secret for secret in secrets if len(secret) >= SHORTEST), key=len, reverse=True)
+    patterns = ["".join(f"(?:{'|'.join(map(re.escape, _ways(char)))})" for char in secret) for secret in secrets]
+    return re.compile("|".join(patterns) or "(?!)")
+
+
+def _ways(character: str) -> set[str]:
+    """How a character is written in a text, a URL and a Python string: `ä`, `%c3%a4`, `%C3%A4`, `\\xe4`."""
+    encoded = "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+    ways = {character, encoded, encoded.upper(), _as_escape(character)}
+    return ways | {"+"} if character == " " else ways
