@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
+from scrapy.utils.log import install_scrapy_root_handler
 from twisted.logger import globalLogBeginner
 
 from coincrawl.components import enabled
@@ -48,10 +49,20 @@ class Command(crawl.Command):
         )
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
-        super().process_options(args, opts)
+        try:
+            super().process_options(args, opts)
+            # Scrapy does this next, and where it fails then, it is with a traceback.
+            install_scrapy_root_handler(enabled(self.settings))
+        except OSError as error:
+            raise UsageError(f"{error.filename} cannot be written: {error.strerror}.", print_help=False) from None
+        except (LookupError, ValueError) as error:
+            levels = "-L is one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
+            raise UsageError(f"{error}: check the options of the log ({levels}).", print_help=False) from None
         # Until told that there is a log, Twisted prints what is critical past it; told after Scrapy has set the log up,
         # it would take the warnings away from it.
         globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
+        if unknown := [argument for argument in args if argument.startswith("-")]:
+            raise UsageError(f"No such option: {unknown[0]}. See scrapy crawl --help.", print_help=False)
         if len(args) != 1:
             raise UsageError(f"Name one spider: scrapy crawl {next(iter(SPIDERS))}", print_help=False)
         try:
