@@ -294,11 +294,9 @@ def test_a_secret_that_begins_with_a_dollar_is_no_reference() -> None:
 
 
 def test_the_end_of_a_files_line_is_not_part_of_the_secret(tmp_path: Path) -> None:
-    (tmp_path / "url").write_text("postgres://ada:hers@host/name\n")
+    (tmp_path / "key").write_text(f"{KEY}\n")
 
-    database = setting("DATABASES", {"DATABASE_URL_FILE": str(tmp_path / "url")})["default"]
-
-    assert database["NAME"] == "name"
+    assert setting("SECRET_KEY", {"DJANGO_SECRET_KEY_FILE": str(tmp_path / "key")}) == KEY
 
 
 def test_the_process_has_precedence_over_a_secrets_file_that_the_environment_file_names(tmp_path: Path) -> None:
