@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -19,8 +20,7 @@ from .stop import within
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 60.0  # seconds for which the database may be away
-LAST_PATIENCE = 2.0  # seconds of it that are left once the run is to end
+LAST_PATIENCE = 2.0  # seconds, once the run is to end
 LONGEST_PAUSE = 2.0  # seconds between two attempts
 
 # An attempt has a limit, so that it can be made again: set in the database for each statement, and kept here where a
@@ -38,12 +38,13 @@ T = TypeVar("T")
 class Database:
     """Calls functions that use the ORM in its thread, one at a time, in the order of the calls.
 
-    `away` is called when the database stops answering and `back` when it answers again. After `end` a run is about to
-    end: patience and attempts are short.
+    The database may be away for `patience` seconds: `away` is called when it stops answering, and `back` when it
+    answers again. Once `end` is set, patience and attempts are short.
     """
 
     def __init__(
         self,
+        patience: float,
         end: asyncio.Event | None = None,
         away: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,
@@ -51,12 +52,14 @@ class Database:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
         self._connection: BaseDatabaseWrapper | None = None  # the thread's own
         self._in_order = asyncio.Lock()
+        self._patience = patience
         self._end = end or asyncio.Event()
         self._away, self._back = away, back
         self._away_since: float | None = None
 
-    async def call(self, function: Callable[[], T], patience: float = PATIENCE) -> T:
-        """The function's result. While the database is away it is tried again, until that has lasted `patience` s."""
+    async def call(self, function: Callable[[], T], patience: float = math.inf) -> T:
+        """The function's result. Database errors are raised once it has been away for too long, or for `patience`."""
+        patience = min(patience, self._patience)
         async with self._in_order:
             pause = 0.25
             while True:
@@ -65,7 +68,8 @@ class Database:
                 except DATABASE_ERRORS as error:
                     await self._run(_disconnect)  # a broken connection would fail every later call
                     since = self._goes_away()
-                    patience = min(patience, LAST_PATIENCE) if self._end.is_set() else patience
+                    if self._end.is_set():
+                        patience = min(patience, LAST_PATIENCE)
                     if monotonic() + pause > since + patience:
                         raise
                     logger.warning("The database does not answer (%s); trying again in %.2g s", one_line(error), pause)
@@ -106,7 +110,7 @@ class Database:
         """In the thread: the function, on a connection none of whose statements waits for long."""
         self._connection = connections[connection.alias]
         if self._connection.connection is None:
-            self._connection.connect()
+            self._connection.ensure_connection()
             with self._connection.cursor() as cursor:
                 for statement in LIMITS[self._connection.vendor]:
                     cursor.execute(statement)

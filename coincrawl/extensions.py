@@ -61,7 +61,8 @@ class RunRecord(Component):
 
     async def opened(self, spider: "PaginatedSpider") -> None:
         self.stop, pace = extension(self.crawler, Stop), extension(self.crawler, Pace)
-        self.database = Database(self.stop.begun, away=pace.hold, back=pace.release)
+        patience = self.crawler.settings.getfloat("DATABASE_PATIENCE")
+        self.database = Database(patience, self.stop.begun, away=pace.hold, back=pace.release)
         key, attempts = spider.key or new_key(), count()
 
         def take_up() -> tuple[CrawlRun | None, CrawlRun]:

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -18,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120  # seconds that a crawl may take before it counts as hung
 
 Crawl = Callable[..., subprocess.CompletedProcess[str]]
+Crawling = Callable[..., AbstractContextManager["Process"]]
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +68,46 @@ def crawl(database_url: str) -> Crawl:
         return subprocess.run(**command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     return run
+
+
+class Process(subprocess.Popen[str]):
+    """A crawl under way. `log` has the lines of its stderr that were read so far."""
+
+    log: list[str]
+
+    def read_until(self, words: str) -> None:
+        """Return when a line of the log has these words in it; AssertionError where there is none."""
+        assert self.stderr is not None
+        for line in self.stderr:
+            self.log.append(line)
+            if words in line:
+                return
+        raise AssertionError(f"{words!r} is not in the log:\n{''.join(self.log)}")
+
+    def end(self) -> list[str]:
+        """Wait for the end; all lines of the log."""
+        assert self.stderr is not None
+        self.log += self.stderr.readlines()
+        self.wait(PATIENCE)
+        return self.log
+
+
+@pytest.fixture
+def crawling(database_url: str) -> Crawling:
+    """`scrapy crawl markets ...` against an API while a test does something to it; killed where it does not end."""
+
+    @contextmanager
+    def start(api: FakeAPI | str, *arguments: str, **environment: str) -> Iterator[Process]:
+        url = api if isinstance(api, str) else api.url
+        command = crawl_command(url, database_url, *arguments, **environment)
+        with Process(**command, stderr=subprocess.PIPE, text=True) as process:
+            process.log = []
+            watchdog = threading.Timer(PATIENCE, process.kill)
+            watchdog.start()
+            try:
+                yield process
+            finally:
+                watchdog.cancel()
+                process.kill()
+
+    return start

@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
 from coincrawl.database import Database, one_line
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def run(work: Callable[[Database], Awaitable[Any]]) -> Any:
+def run(work: Callable[[Database], Awaitable[Any]], patience: float = 60) -> Any:
     """What `work` returns, with a Database that is closed behind it."""
 
     async def main() -> Any:
-        database = Database()
+        database = Database(patience)
         try:
             return await work(database)
         finally:
@@ -47,6 +47,37 @@ def test_all_calls_run_in_one_thread_that_is_not_the_loops() -> None:
     assert threads != {threading.get_ident()}
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server that could be silent")
+def test_a_server_that_has_stopped_answering_is_asked_again_on_a_new_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coincrawl.database.ATTEMPT_SECONDS", 0.1)
+    slow = [60, 0]
+
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(%s)", [slow.pop(0)])
+
+    run(lambda database: database.call(ask))
+
+    assert slow == []
+    with connection.cursor() as cursor:  # the server has not noticed that nobody waits for it any more
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
+
+
+def test_who_waits_for_the_database_is_told_when_it_goes_and_when_it_comes_back() -> None:
+    told: list[str] = []
+    errors: list[Exception] = [OperationalError("gone"), OperationalError("gone")]
+
+    async def work(database: Database) -> None:
+        database._away, database._back = (lambda: told.append("away")), (lambda: told.append("back"))
+        await database.call(failing(errors))
+
+    run(work)
+
+    assert told == ["away", "back"]
+
+
 @pytest.mark.parametrize("error", [OperationalError("locked"), InterfaceError("connection already closed")])
 def test_a_database_that_comes_back_is_worth_the_wait(error: Exception) -> None:
     assert run(lambda database: database.call(failing([error]))) == "done"
@@ -56,7 +87,7 @@ def test_patience_has_an_end() -> None:
     errors: list[Exception] = [OperationalError("gone"), OperationalError("gone")]
 
     with pytest.raises(OperationalError, match="gone"):
-        run(lambda database: database.call(failing(errors), patience=0))
+        run(lambda database: database.call(failing(errors)), patience=0)
 
     assert len(errors) == 1
 

@@ -1,0 +1,157 @@
+"""A crawl is stopped, or killed: what has been seen is stored, and one more run makes up for the rest."""
+
+import math
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from tests.conftest import Crawl, Crawling, Process
+from tests.fake_api import Answer, FakeAPI, Market, Request, answers
+from webapp.coins.models import CrawlRun, FullCoin
+
+SOON = 10  # seconds
+
+# What keeps the run when the signal comes: the fault, how many requests come before it, and the crawl's environment.
+STATES: dict[str, tuple[Callable[[FakeAPI], None], int, dict[str, str]]] = {
+    "a slow pace": (lambda api: None, 2, {"COINGECKO_CALLS_PER_MINUTE": "20"}),
+    "a long rest": (lambda api: api.fault(answers.rate_limited(retry_after=500), page=3), 3, {}),
+    "an answer that does not come": (lambda api: api.fault(answers.HANGS, page=3, times=math.inf), 3, {}),
+    "an answer that trickles": (lambda api: api.fault(answers.trickles(10), page=3, times=math.inf), 3, {}),
+    "an answer that stalls": (lambda api: api.fault(answers.STALLS, page=3, times=math.inf), 3, {}),
+    "a page that is to be tried again": (
+        lambda api: api.fault(answers.SERVER_ERROR, page=3, times=math.inf),
+        3,
+        {"RETRY_BACKOFF_BASE": "100"},
+    ),
+    "a list that does not come": (lambda api: api.fault(answers.HANGS, path="/coins/list"), 5, {}),
+}
+
+
+def agrees(run: CrawlRun) -> bool:
+    """Whether the run has counted what is stored, and nothing else."""
+    counted = run.created + run.updated + run.unchanged + run.duplicates + run.rejected
+    return run.seen == counted == FullCoin.objects.count()
+
+
+def stop(process: Process, number: signal.Signals = signal.SIGTERM) -> float:
+    """The seconds that the process takes to end after a signal."""
+    process.send_signal(number)
+    sent = monotonic()
+    process.end()
+    return monotonic() - sent
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("state", STATES)
+def test_a_signal_ends_a_run_soon_whatever_keeps_it(
+    state: str, number: signal.Signals, api: FakeAPI, crawling: Crawling
+) -> None:
+    fault, requests, environment = STATES[state]
+    fault(api)
+
+    with crawling(api, **environment) as process:
+        api.wait_for(requests)
+        took = stop(process, number)
+
+    run = CrawlRun.objects.get()
+    assert (process.returncode, run.verdict, run.reason) == (130, "interrupted", "stopped by a signal")
+    assert took < SOON
+    assert agrees(run)
+    assert not FullCoin.objects.exclude(missing_since=None).exists()
+
+
+def test_what_had_been_answered_before_the_signal_is_stored(api: FakeAPI, crawling: Crawling) -> None:
+    with crawling(api, COINGECKO_CALLS_PER_MINUTE="60") as process:
+        api.wait_for(requests=2)
+        api.fault(answers.rate_limited(retry_after=60))
+        api.wait_for(requests=3)
+        stop(process)
+
+    assert CrawlRun.objects.get().seen == FullCoin.objects.count() == 500
+
+
+def test_an_answer_that_is_under_way_is_still_waited_for(api: FakeAPI, crawling: Crawling) -> None:
+    processes: list[Process] = []
+
+    def stop_first(request: Request) -> Answer:
+        processes[0].send_signal(signal.SIGTERM)
+        return Answer(body=answers.data(f"[{api.market.text('bitcoin')}]").body, delay=0.5)
+
+    api.fault(stop_first, page=1)
+    with crawling(api) as process:
+        processes.append(process)
+        process.end()
+
+    assert process.returncode == 130
+    assert FullCoin.objects.count() == 1
+
+
+@pytest.mark.parametrize("words", ["Scrapy 2", "Enabled extensions", "Spider opened", "Crawling markets"])
+def test_a_signal_during_the_start_leaves_no_run_behind_that_says_it_is_running(
+    words: str, api: FakeAPI, crawling: Crawling
+) -> None:
+    with crawling(api, "-L", "DEBUG") as process:
+        process.read_until(words)
+        process.send_signal(signal.SIGTERM)
+        process.end()
+
+    assert process.returncode in (-signal.SIGTERM, 130)
+    assert not CrawlRun.objects.filter(verdict="running").exists()
+
+
+def test_a_second_signal_does_not_wait_and_says_so(api: FakeAPI, crawling: Crawling) -> None:
+    api.fault(answers.HANGS, times=math.inf)
+
+    with crawling(api) as process:
+        api.wait_for(requests=1)
+        process.send_signal(signal.SIGTERM)
+        process.read_until("Received SIGTERM")
+        process.send_signal(signal.SIGTERM)
+        log = process.end()
+
+    assert process.returncode == 130
+    assert log[-1].rstrip().endswith("markets: killed before it could end; its run will be shown as lost")
+    assert "Traceback" not in "".join(log)
+
+
+def test_whenever_it_is_killed_one_more_run_makes_up_for_it(crawling: Crawling, crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=2_000)) as api:
+        for requests in range(1, 12, 2):
+            api.requests.clear()
+            api.market.advance()
+            with crawling(api) as process:
+                api.wait_for(requests)
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+            assert_whole_batches(CrawlRun.objects.order_by("-started_at")[0])
+            CrawlRun.objects.filter(verdict="running").update(heartbeat_at=Now() - timedelta(seconds=181))
+
+        done = crawl(api)
+
+        assert done.returncode == 0
+        assert sorted(CrawlRun.objects.values_list("verdict", flat=True)) == ["complete", *["lost"] * 6]
+        assert_equal_to_the_truth(api)
+
+
+def assert_whole_batches(run: CrawlRun) -> None:
+    counted = run.created + run.updated + run.unchanged + run.duplicates + run.rejected
+    assert run.seen == counted
+    assert run.seen % 250 == 0
+    assert FullCoin.objects.count() >= run.created
+
+
+def assert_equal_to_the_truth(api: FakeAPI) -> None:
+    stored: dict[str, Any] = {coin.pk: coin for coin in FullCoin.objects.all()}
+    assert sorted(stored) == api.market.ids
+    for coin_id, coin in stored.items():
+        sent = api.market.record(coin_id)
+        assert (coin.symbol, coin.name) == (sent["symbol"], sent["name"])
+        assert coin.missing_since is None
+        if sent["current_price"] is not None:
+            assert float(coin.current_price) == pytest.approx(float(str(sent["current_price"])), rel=1e-14)
