@@ -18,7 +18,7 @@ OURS = {
     "RETRY_BACKOFF_BASE": "0.01",
     "VS_CURRENCY": "usd",
     "DJANGO_DEBUG": "false",
-    "DJANGO_ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
+    "DJANGO_ALLOWED_HOSTS": "localhost,127.0.0.1",
     "DJANGO_SECRET_KEY": "of the tests alone",
     # Playwright keeps an event loop in the tests' own thread, where the ORM then refuses to work.
     "DJANGO_ALLOW_ASYNC_UNSAFE": "true",

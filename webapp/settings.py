@@ -88,8 +88,8 @@ if not all(re.fullmatch(r"\.?[\w-]+(\.[\w-]+)*|\[[\da-f:.]+\]", name, re.ASCII |
         "DJANGO_ALLOWED_HOSTS must list the names that the site is reached by, without scheme and port, "
         "such as coins.example,10.0.0.5 (* would answer to any name, also to one that an attacker made up)."
     )
-# Anybody but this machine may ask; `testserver` is what Django's test client calls this machine.
-PRODUCTION = not set(ALLOWED_HOSTS) <= {*LOOPBACK, "testserver"}
+# Anybody but this machine may ask.
+PRODUCTION = not set(ALLOWED_HOSTS) <= set(LOOPBACK)
 DEBUG = env.bool("DJANGO_DEBUG", default=False)
 if DEBUG and PRODUCTION:
     raise SystemExit(
