@@ -143,6 +143,7 @@ class BackOffMiddleware(Component):
         again.meta["not_before"] = monotonic() + seconds
         page = self.spider.label(request)
         logger.warning("%s: %s; trying again in %.1f s (%d of %d)", page, reason, seconds, done, tries)
+        self.spider.put_off(again)
         return again
 
 

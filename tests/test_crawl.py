@@ -5,7 +5,6 @@ import math
 import os
 import pty
 import re
-import signal
 import subprocess
 from decimal import Decimal
 from pathlib import Path
@@ -599,43 +598,7 @@ def test_the_key_goes_into_the_header_of_its_plan(crawl: Crawl) -> None:
     assert "a-demo-key" not in done.stderr
 
 
-# Ending early ----------------------------------------------------------------------------------------
-
-
-def test_a_signal_stores_what_has_been_seen_and_lets_go_of_who_waits(api: FakeAPI, database_url: str) -> None:
-    process = subprocess.Popen(
-        **crawl_command(api.url, database_url, COINGECKO_CALLS_PER_MINUTE="60"),
-        stderr=subprocess.DEVNULL,
-    )
-    api.wait_for(requests=2)
-    api.fault(answers.rate_limited(retry_after=60))
-    api.wait_for(requests=3)
-
-    process.send_signal(signal.SIGTERM)
-
-    assert process.wait(PATIENCE) == 130
-    run = last_run()
-    assert (run.verdict, run.seen, FullCoin.objects.count()) == ("interrupted", 500, 500)
-
-
-def test_a_second_signal_does_not_wait_and_says_so(api: FakeAPI, database_url: str) -> None:
-    api.fault(answers.HANGS, times=math.inf)
-
-    with subprocess.Popen(
-        **crawl_command(api.url, database_url),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        api.wait_for(requests=1)
-        process.send_signal(signal.SIGTERM)
-        assert any("Received SIGTERM" in line for line in process.stderr)
-        process.send_signal(signal.SIGTERM)
-        rest = process.stderr.read()
-
-    assert process.returncode == 130
-    assert rest.splitlines()[-1].endswith("markets: killed before it could end; its run will be shown as lost")
-    assert "Traceback" not in rest
+# One run at a time -----------------------------------------------------------------------------------
 
 
 def test_a_run_whose_lock_was_taken_ends_and_writes_nothing_more(api: FakeAPI, database_url: str) -> None:
@@ -664,15 +627,3 @@ def test_a_second_run_is_skipped_without_a_request(api: FakeAPI, crawl: Crawl) -
     assert done.returncode == 75
     assert "another run of markets is under way" in CrawlRun.objects.get(verdict="skipped").reason
     assert api.requests == []
-
-
-def test_a_long_rest_ends_the_run_and_later_runs_wait_for_it(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(answers.rate_limited(retry_after=7_200), page=2)
-    first = crawl(api)
-    asked = len(api.requests)
-
-    second = crawl(api)
-
-    assert (first.returncode, second.returncode) == (3, 75)
-    assert "the API asked for no requests before" in CrawlRun.objects.get(verdict="skipped").reason
-    assert len(api.requests) == asked

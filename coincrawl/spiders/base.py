@@ -161,8 +161,15 @@ class PaginatedSpider(scrapy.Spider):
         yield from self.follow(request_of(response), response)
         yield from self.items(rows, str(page))
 
+    def put_off(self, request: Request) -> None:
+        """A page will be asked for again later: the pages after it that are known to be there need not wait for it."""
+        if 1 < request.meta.get("page", 0) < request.meta.get("expected", 0):
+            for following in self.follow(request, None):
+                self.crawler.engine.crawl(following)
+            request.meta["followed"] = True
+
     def follow(self, request: Request, response: Response | None) -> Iterator[Request]:
-        if not self.paging_fault:
+        if not self.paging_fault and not request.meta.get("followed"):
             rows = response.meta["rows"] if response else None
             for following in self.pagination.next(request, response, rows):
                 yield self.asked(following, self.parse)

@@ -1,0 +1,310 @@
+"""When a request may leave: on a clock that only the pace itself moves, and seen from the other side of the wire."""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+from scrapy.exceptions import IgnoreRequest
+from scrapy.settings import Settings
+
+from coincrawl.pace import OutOfPatience, Pace
+from tests.conftest import Crawl
+from tests.fake_api import FakeAPI, Market, answers
+from webapp.coins.models import CrawlRun, FullCoin
+
+
+@dataclass
+class Clock:
+    """Time passes while somebody waits for the end of the run, and `late` more each time."""
+
+    now: float = 1_000.0
+    late: Callable[[], float] = lambda: 0.0
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    at_next_wait: list[Callable[[], None]] = field(default_factory=list)
+
+    async def within(self, seconds: float) -> bool:
+        if self.at_next_wait:
+            self.at_next_wait.pop()()
+        self.now += seconds + self.late()
+        return self.begun.is_set()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("coincrawl.pace.monotonic", lambda: clock.now)
+    return clock
+
+
+def pace_of(clock: Clock, calls_per_minute: float = 0, throttle: float = 0.0) -> Pace:
+    slots = {"localhost": SimpleNamespace(delay=throttle)}
+    crawler: Any = SimpleNamespace(
+        settings=Settings({"CALLS_PER_MINUTE": calls_per_minute, "RETRY_BACKOFF_BASE": 2}),
+        get_extension=lambda kind: clock,
+        engine=SimpleNamespace(downloader=SimpleNamespace(slots=slots)),
+    )
+    return Pace(crawler)
+
+
+def departures(pace: Pace, clock: Clock, number: int) -> list[float]:
+    async def leave() -> Iterator[float]:
+        times = []
+        for _ in range(number):
+            await pace.turn()
+            times.append(clock.now)
+        return iter(times)
+
+    return list(asyncio.run(leave()))
+
+
+def test_turns_are_spaced_evenly(clock: Clock) -> None:
+    times = departures(pace_of(clock, 300), clock, 5)
+
+    assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([1.03 * 0.2] * 4)
+
+
+def test_turns_without_a_limit_are_not_spaced(clock: Clock) -> None:
+    assert len(set(departures(pace_of(clock), clock, 5))) == 1
+
+
+def test_who_is_a_little_late_does_not_make_the_others_late(clock: Clock) -> None:
+    clock.late = lambda: 0.01
+
+    times = departures(pace_of(clock, 300), clock, 100)
+
+    assert times[-1] - times[0] == pytest.approx(99 * 1.03 * 0.2 + 0.01)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_however_late_they_are_no_more_than_the_limit_leave_in_its_window(seed: int, clock: Clock) -> None:
+    rng = random.Random(seed)
+    clock.late = lambda: rng.choice([0, 0, 0.001, 0.05, 0.09, 0.15, 0.7])
+
+    times = departures(pace_of(clock, 300), clock, 300)
+
+    assert min(last - first for first, last in zip(times, times[30:], strict=False)) > 6.0
+
+
+def test_the_delay_that_autothrottle_asks_for_counts_too(clock: Clock) -> None:
+    times = departures(pace_of(clock, 300, throttle=0.5), clock, 3)
+
+    assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([0.5, 0.5])
+
+
+def test_nobody_leaves_during_a_rest_and_after_it_all_keep_the_pace(clock: Clock) -> None:
+    pace = pace_of(clock, 60)
+    pace.rest(30)
+
+    times = departures(pace, clock, 3)
+
+    assert times == pytest.approx([1_030, 1_031.03, 1_032.06])
+
+
+def test_a_rest_that_begins_while_a_request_waits_for_its_turn_holds_it(clock: Clock) -> None:
+    pace = pace_of(clock, 60)
+    departures(pace, clock, 1)
+    clock.at_next_wait = [lambda: setattr(pace, "rest_until", 1_030)]
+
+    assert departures(pace, clock, 1) == [1_030]
+
+
+def test_nobody_leaves_while_the_database_is_away(clock: Clock) -> None:
+    pace = pace_of(clock)
+    pace.hold()
+    clock.at_next_wait = [pace.release, *[lambda: None] * 50]
+
+    assert departures(pace, clock, 1) == pytest.approx([1_005.1])
+
+
+def test_who_waits_when_the_run_ends_does_not_leave(clock: Clock) -> None:
+    pace = pace_of(clock, 3)
+    departures(pace, clock, 1)
+    clock.at_next_wait = [clock.begun.set]
+
+    with pytest.raises(IgnoreRequest, match="the run is ending"):
+        departures(pace, clock, 1)
+
+
+def test_rests_of_our_own_choice_grow_up_to_two_minutes(clock: Clock) -> None:
+    pace, rests = pace_of(clock), []
+    for _ in range(9):
+        rests.append(pace.rest(None))
+        clock.now = pace.rest_until
+
+    assert rests == [2, 4, 8, 16, 32, 64, 128, 128, 128]
+
+
+def test_answers_to_what_was_in_flight_are_part_of_the_rest(clock: Clock) -> None:
+    pace = pace_of(clock)
+
+    assert [pace.rest(None), pace.rest(None), pace.rest(30), pace.rest(5)] == [2, 2, 30, 30]
+
+
+def test_a_page_in_between_makes_rests_short_again(clock: Clock) -> None:
+    pace = pace_of(clock)
+    for _ in range(5):
+        pace.rest(None)
+        clock.now = pace.rest_until
+
+    pace.rested_enough()
+
+    assert pace.rest(None) == 2
+
+
+def test_a_rest_of_more_than_ten_minutes_is_not_taken(clock: Clock) -> None:
+    pace = pace_of(clock)
+    assert pace.rest(600) == 600
+
+    with pytest.raises(OutOfPatience, match="no requests for 10 minutes") as out:
+        pace.rest(601)
+
+    assert out.value.seconds == 601
+
+
+@pytest.mark.parametrize(
+    ("seconds", "page_between", "rests", "reason"),
+    [(1, False, 20, "21 times in a row"), (600, True, 12, "for 130 minutes in all")],
+    ids=["in a row", "in all"],
+)
+def test_patience_with_short_rests_has_an_end_too(
+    seconds: float, page_between: bool, rests: int, reason: str, clock: Clock
+) -> None:
+    pace = pace_of(clock)
+    for _ in range(rests):
+        pace.rest(seconds)
+        clock.now = pace.rest_until
+        if page_between:
+            pace.rested_enough()
+
+    with pytest.raises(OutOfPatience, match=reason):
+        pace.rest(seconds)
+
+
+def test_a_quick_error_does_not_speed_up_what_autothrottle_has_slowed_down(clock: Clock) -> None:
+    pace = pace_of(clock, throttle=0.3)
+
+    pace.not_faster_than(0.8)
+    pace.not_faster_than(0.5)
+
+    assert pace.throttle == 0.8
+
+
+# Seen from the other side ----------------------------------------------------------------------------
+
+
+def test_a_crawl_at_its_limit_is_never_throttled_and_hardly_slower(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=2_000), calls_per_minute=30, window=6) as api:
+        done = crawl(api, "-a", "per_page=50", COINGECKO_CALLS_PER_MINUTE="300")
+
+    times = [request.time for request in api.requests]
+    assert done.returncode == 0
+    assert {request.status for request in api.requests} == {200}
+    assert len(times) > 40
+    assert times[-1] - times[1] <= 1.08 * (len(times) - 2) * 60 / 300
+
+
+def test_after_a_throttled_answer_nothing_leaves_until_the_time_named(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=5_000)) as api:
+        api.fault(answers.rate_limited(retry_after=2), page=5)
+        done = crawl(api)
+
+    throttled = next(request for request in api.requests if request.status == 429)
+    assert done.returncode == 0
+    assert throttled.sent is not None
+    late = [request.time - throttled.sent for request in api.requests if request.time > throttled.sent + 0.2]
+    assert min(late) >= 2  # what came before that was on its way
+
+
+def test_being_throttled_uses_up_none_of_a_pages_tries(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.RATE_LIMITED, page=1, times=7)
+    api.fault(answers.SERVER_ERROR, page=1, times=5)
+
+    done = crawl(api)
+
+    run = CrawlRun.objects.get()
+    assert (done.returncode, run.throttled, run.retries) == (0, 7, 5)
+
+
+def test_an_api_that_only_ever_asks_to_slow_down_is_left_alone_in_the_end(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.RATE_LIMITED, times=math.inf)
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert CrawlRun.objects.get().reason == "the API asked to slow down 21 times in a row"
+    assert len(api.requests) == 21
+
+
+def test_a_long_rest_ends_the_run_and_later_runs_wait_for_it(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.rate_limited(retry_after=7_200), page=2)
+    first = crawl(api)
+    asked = len(api.requests)
+
+    second = crawl(api)
+
+    run = CrawlRun.objects.get(verdict="partial")
+    assert (first.returncode, second.returncode) == (3, 75)
+    assert run.reason == "the API asked for no requests for 120 minutes"
+    assert run.not_before is not None
+    assert 7_100 < (run.not_before - timezone.now()).total_seconds() <= 7_200
+    assert "the API asked for no requests before" in CrawlRun.objects.get(verdict="skipped").reason
+    assert len(api.requests) == asked
+    assert FullCoin.objects.count() > 0
+
+
+def test_when_that_time_has_come_runs_begin_again(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.rate_limited(retry_after=7_200))
+    crawl(api)
+    CrawlRun.objects.update(not_before=Now())
+
+    assert crawl(api).returncode == 0
+
+
+def test_a_page_that_is_to_be_tried_again_holds_up_no_other(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=4_000)) as api:
+        for page in (2, 4, 6, 8):
+            api.fault(answers.SERVER_ERROR, page=page)
+        crawl(api, RETRY_BACKOFF_BASE="2")
+
+    pages = [int(request.params.get("page", 0)) for request in api.requests if "ids" not in request.params]
+    again = min(len(pages) - 1 - pages[::-1].index(page) for page in (2, 4, 6, 8))
+    assert set(range(1, 16)) <= set(pages[:again])
+
+
+def test_a_connection_that_breaks_is_not_used_for_a_second_try_behind_our_back(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.HUNG_UP, page=2)
+
+    done = crawl(api, RETRY_BACKOFF_BASE="1")
+
+    first, second = (request.time for request in api.requests if request.params.get("page") == "2")
+    run = CrawlRun.objects.get()
+    assert second - first > 0.7
+    assert (done.returncode, run.requests, run.retries) == (0, len(api.requests), 1)
+
+
+def test_a_slow_api_is_asked_for_several_pages_at_a_time(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=4_000)) as api:
+        api.fault(lambda request: slow(api, request.params["page"]), times=math.inf)
+        done = crawl(api, "-a", "pages=16")
+
+    assert done.returncode == 0
+    assert max(under_way(api)) >= 6
+
+
+def slow(api: FakeAPI, page: str) -> answers.Answer:
+    rows, count = api.market.page("id_asc", int(page), 250, rehypothecated=True)
+    return answers.Answer(body=f"[{','.join(rows)}]".encode(), headers=answers.JSON | {"total": str(count)}, delay=0.3)
+
+
+def under_way(api: FakeAPI) -> Iterator[int]:
+    """At each request, how many others had not been answered yet."""
+    for request in api.requests:
+        yield sum(other.time <= request.time < (other.sent or math.inf) for other in api.requests)
