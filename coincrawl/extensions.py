@@ -18,7 +18,7 @@ from scrapy.exceptions import CloseSpider
 from scrapy.utils.log import get_scrapy_root_handler
 
 from webapp.coins.models import CrawlRun, Verdict
-from webapp.coins.models.run import HEARTBEAT_SECONDS, Batch, NotMigrated, RunLost, new_key
+from webapp.coins.models.run import Batch, NotMigrated, RunLost, new_key
 from webapp.coins.texts import printable
 
 from .components import Component, extension
@@ -183,7 +183,8 @@ class RunRecord(Component):
 
     async def _beat(self, run: CrawlRun) -> None:
         """Show life until the run begins to end; that ends too what has lost its lock or its database."""
-        while not await self.stop.within(HEARTBEAT_SECONDS):
+        every = self.crawler.settings.getfloat("HEARTBEAT_SECONDS")
+        while not await self.stop.within(every):
             try:
                 await self.database.call(run.beat)
             except RunLost:

@@ -96,7 +96,7 @@ class BackOffMiddleware(Component):
         if isinstance(exception, ResponseDataLossError):
             self.crawler.stats.inc_value("coincrawl/credits")  # its status has come, and was most likely 200
         answered = self.crawler.stats.get_value("downloader/response_count")
-        is_absent = isinstance(exception, ABSENT) and not answered
+        is_absent = not answered and (isinstance(exception, ABSENT) or is_untrusted(exception))
         return self._again(
             request, describe(exception, request), tries=TRIES_WITHOUT_NETWORK if is_absent else self.tries
         )
@@ -168,4 +168,11 @@ def origin(url: str) -> tuple[str, str, int | None]:
 def describe(exception: Exception, request: Request) -> str:
     """A failed download in words."""
     words = FAULTS.get(type(exception), f"broke off ({type(exception).__name__})")
+    if is_untrusted(exception):
+        words = "shows a certificate that cannot be trusted: is it really the API?"
     return f"{urlsplit(request.url).netloc} {words}"
+
+
+def is_untrusted(exception: Exception) -> bool:
+    """Whether TLS has refused the other side: OpenSSL its certificate, or service_identity the name in it."""
+    return any(words in str(exception) for words in ("certificate verify failed", "VerificationError"))

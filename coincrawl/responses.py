@@ -15,9 +15,10 @@ from typing import Any
 
 from scrapy.http import Response
 
-from webapp.coins.texts import Nested, printable
+from webapp.coins.texts import Nested, printable, raw_json
 
 LONGEST_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
+MOST_MEMBERS = 10  # of a gzip, each of which costs a copy of the rest; a server sends one
 
 TOO_MANY_REQUESTS = 429
 WORTH_ANOTHER_TRY = {408, 425, *range(201, 300), *range(500, 600)}
@@ -92,11 +93,11 @@ def judge(
         body = _parse(_text(response, limit, secret), hook)
     except Unreadable as unreadable:
         fault = str(unreadable)
-    code, words = _error(body)
+    code, words = _error(body, secret)
     seconds = _seconds_to_wait(response, received)
     is_too_much = code != SPENT_CREDITS and TOO_MANY_REQUESTS in (status, code)
     if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
-        return Throttled(words or f"status {status}", seconds)
+        return Throttled(printable(words, 200) or f"status {status}", seconds)
     if status in WORTH_ANOTHER_TRY:
         return Broken(f"status {status}")
     if status == 200:
@@ -152,6 +153,8 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
             part = unpacker.decompress(packed, room)
         except zlib.error:
             raise Unreadable("not the gzip that its Content-Encoding speaks of") from None
+        if len(parts) == MOST_MEMBERS:
+            raise Unreadable("a gzip of too many members")
         parts.append(part)
         room -= len(part)
         if room <= 0:
@@ -196,7 +199,7 @@ def _number(text: str) -> Decimal:
 
 NESTED = "\0nested:"
 DEEPEST = 100  # levels; a coin's record has two
-STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{}]', re.DOTALL)
+STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # one without an end is read only once
 
 
 def _parse_shallow(text: str, hook: Hook | None) -> list[Any]:
@@ -224,10 +227,12 @@ def _parse_shallow(text: str, hook: Hook | None) -> list[Any]:
         raise Unreadable("nested too deeply") from None
     except ValueError:
         raise Unreadable("not JSON") from None
-    return rows if isinstance(rows, list) else [rows]
+    if not isinstance(rows, list):
+        raise Unreadable("nested too deeply")
+    return rows
 
 
-def _error(body: Any) -> tuple[int | None, str]:
+def _error(body: Any, secret: str) -> tuple[int | None, str]:
     """Code and words of an error object: {"status": {"error_code", "error_message"}}, {"error_code", "status"},
     {"status": 500, "error": text} and {"error": text} have all been seen."""
     if not isinstance(body, dict):
@@ -236,7 +241,10 @@ def _error(body: Any) -> tuple[int | None, str]:
     inner = status if isinstance(status, dict) else {}
     code = inner.get("error_code", body.get("error_code", status))
     words = inner.get("error_message") or body.get("error") or body.get("error_message") or ""
-    return (int(code) if isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000 else None), str(words)
+    if not isinstance(words, str):
+        words = raw_json(words)
+    is_code = isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000
+    return int(code) if is_code else None, _masked(words, secret)  # again: it may have been escaped
 
 
 # The time to wait ------------------------------------------------------------------------------------

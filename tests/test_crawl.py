@@ -596,34 +596,3 @@ def test_the_key_goes_into_the_header_of_its_plan(crawl: Crawl) -> None:
     assert done.returncode == 0
     assert all("a-demo-key" not in str(request.params) for request in api.requests)
     assert "a-demo-key" not in done.stderr
-
-
-# One run at a time -----------------------------------------------------------------------------------
-
-
-def test_a_run_whose_lock_was_taken_ends_and_writes_nothing_more(api: FakeAPI, database_url: str) -> None:
-    with subprocess.Popen(
-        **crawl_command(api.url, database_url, COINGECKO_CALLS_PER_MINUTE="60"),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        api.wait_for(requests=1)
-        CrawlRun.objects.update(verdict="lost")
-        stored = FullCoin.objects.count()
-        said = process.stderr.read()
-
-    assert process.returncode == 1
-    assert "lost: another run has taken over" in said.splitlines()[-1]
-    assert FullCoin.objects.count() <= stored + 250  # the page that was being stored
-    assert last_run().verdict == "lost"
-
-
-def test_a_second_run_is_skipped_without_a_request(api: FakeAPI, crawl: Crawl) -> None:
-    CrawlRun.objects.begin("markets", {})
-
-    done = crawl(api)
-
-    assert done.returncode == 75
-    assert "another run of markets is under way" in CrawlRun.objects.get(verdict="skipped").reason
-    assert api.requests == []

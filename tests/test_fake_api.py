@@ -1088,3 +1088,13 @@ def test_the_process_says_in_one_line_why_it_cannot_start(arguments, status, mes
         _, errors = process.communicate(timeout=10)
 
     assert (process.returncode, errors) == (status, message)
+
+
+def test_the_usual_answer_can_be_sent_in_another_way(api):
+    usual = ask(api, vs_currency="usd")
+    api.fault(lambda request: api.usual(request, status=203))
+
+    changed = ask(api, vs_currency="usd")
+
+    assert (usual.status, changed.status) == (200, 203)
+    assert changed.body == usual.body

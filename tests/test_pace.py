@@ -292,16 +292,11 @@ def test_a_connection_that_breaks_is_not_used_for_a_second_try_behind_our_back(a
 
 def test_a_slow_api_is_asked_for_several_pages_at_a_time(crawl: Crawl) -> None:
     with FakeAPI(Market(coins=4_000)) as api:
-        api.fault(lambda request: slow(api, request.params["page"]), times=math.inf)
+        api.fault(lambda request: api.usual(request, delay=0.3), times=math.inf)
         done = crawl(api, "-a", "pages=16")
 
     assert done.returncode == 0
     assert max(under_way(api)) >= 6
-
-
-def slow(api: FakeAPI, page: str) -> answers.Answer:
-    rows, count = api.market.page("id_asc", int(page), 250, rehypothecated=True)
-    return answers.Answer(body=f"[{','.join(rows)}]".encode(), headers=answers.JSON | {"total": str(count)}, delay=0.3)
 
 
 def under_way(api: FakeAPI) -> Iterator[int]:

@@ -81,7 +81,7 @@ def test_an_answer_that_is_under_way_is_still_waited_for(api: FakeAPI, crawling:
 
     def stop_first(request: Request) -> Answer:
         processes[0].send_signal(signal.SIGTERM)
-        return Answer(body=answers.data(f"[{api.market.text('bitcoin')}]").body, delay=0.5)
+        return api.usual(request, delay=0.5)
 
     api.fault(stop_first, page=1)
     with crawling(api) as process:
@@ -89,7 +89,7 @@ def test_an_answer_that_is_under_way_is_still_waited_for(api: FakeAPI, crawling:
         process.end()
 
     assert process.returncode == 130
-    assert FullCoin.objects.count() == 1
+    assert FullCoin.objects.count() == 250
 
 
 @pytest.mark.parametrize("words", ["Scrapy 2", "Enabled extensions", "Spider opened", "Crawling markets"])

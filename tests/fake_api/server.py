@@ -6,9 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 from urllib.parse import parse_qsl, urlsplit
 
 from . import answers
@@ -140,6 +140,11 @@ class FakeAPI:
         """
         with self._news:
             self._faults.append(Fault(answer, path, page, ids, times, after))
+
+    def usual(self, request: Request, **how: Any) -> Answer:
+        """What a request is answered without a fault, sent in another way: a fault of `lambda request:
+        api.usual(request, delay=1)` only slows down."""
+        return replace(self._serve(BASE + request.path, request.params), **how)
 
     def wait_for(self, requests: int, timeout: float = 30.0) -> None:
         """Return when so many requests are in the log."""

@@ -20,8 +20,7 @@ from ..upsert import is_older
 from .coin import FullCoin
 from .rejected import Refusal, RejectedRecord
 
-HEARTBEAT_SECONDS = 15
-LOST_AFTER = timedelta(seconds=180)  # without a heartbeat: twelve missed in a row
+LOST_AFTER = timedelta(seconds=180)  # without a heartbeat; there is one every 15 s
 LONGEST_ABSENCE = timedelta(days=1)  # a longer one is not believed: it would end the copy
 
 
