@@ -151,7 +151,7 @@ class RunRecord(Component):
                 seen=run.seen,
                 coins=run.coins,
                 rejected=run.rejected,
-                errors=self.errors,
+                errors=max(self.errors, stat("log_count/ERROR", 0)),
                 doubts=spider.doubts(),
                 dropped=stat("coincrawl/dropped") if run.seen else (),
                 emptied=set(self.previous.filled) - set(stat("coincrawl/filled")) if self.previous else (),

@@ -28,7 +28,7 @@ class Evidence:
     seen: int  # of them, stored or rejected
     coins: int  # different ones
     rejected: int
-    errors: int = 0  # exceptions in our own code
+    errors: int = 0  # exceptions in our own code, a feed that could not be written
     doubts: Sequence[str] = ()  # the spider's reasons why this may not be everything
     dropped: Collection[str] = ()  # fields that no record had
     emptied: Collection[str] = ()  # fields without a single value, unlike in the last complete run
@@ -43,7 +43,7 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
     if evidence.records != evidence.seen:
         reasons.append(f"{evidence.records - evidence.seen} records were neither stored nor rejected")
     if evidence.errors:
-        reasons.append(f"{evidence.errors} errors in coincrawl itself, with tracebacks in the log")
+        reasons.append(f"{evidence.errors} errors that nobody expected, with tracebacks in the log")
     if evidence.seen == 0:
         reasons.append("the API returned no coins at all")
     if evidence.rejected > evidence.seen * REJECTED_SHARE:

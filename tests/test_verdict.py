@@ -22,7 +22,7 @@ def evidence(**facts: object) -> Evidence:
         ({"emptied": {"ath"}, "seen": 249, "records": 249}, "complete", ""),
         ({"coins_before": 1_250}, "complete", ""),
         ({"coins_before": 1_251}, "partial", "1000 coins, where the last complete run had 1251"),
-        ({"errors": 1}, "partial", "1 errors in coincrawl itself"),
+        ({"errors": 1}, "partial", "1 errors that nobody expected"),
         ({"records": 1_001}, "partial", "1 records were neither stored nor rejected"),
         ({"records": 0, "seen": 0, "coins": 0}, "partial", "the API returned no coins at all"),
         ({"pages": 0, "records": 0, "seen": 0, "coins": 0}, "failed", "no page was answered"),

@@ -37,7 +37,9 @@ COUNTERS = (
 
 # Loggers whose INFO is about Scrapy and not about the crawl; `-L DEBUG` shows them all.
 CHATTER = ("scrapy.addons", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
-LEVELS = {Verdict.COMPLETE: logging.INFO, Verdict.SKIPPED: logging.WARNING, Verdict.PARTIAL: logging.WARNING}
+LEVELS = {Verdict.COMPLETE: logging.INFO} | dict.fromkeys(
+    (Verdict.SKIPPED, Verdict.PARTIAL, Verdict.INTERRUPTED), logging.WARNING
+)
 
 
 class Command(crawl.Command):

@@ -1,0 +1,116 @@
+"""The run's record by itself: what ends a run, and what is said of it."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import DataError, OperationalError
+from scrapy.settings import Settings
+from scrapy.signalmanager import SignalManager
+
+from coincrawl.extensions import LOST, RunRecord
+from webapp.coins.models import Verdict
+from webapp.coins.models.run import Batch, RunLost
+
+
+class Spider:
+    """Remembers how it was told to end, and then it is over."""
+
+    pages = 0
+
+    def __init__(self) -> None:
+        self.endings: list[tuple[Verdict, str]] = []
+
+    def end(self, verdict: Verdict, reason: str) -> None:
+        self.endings.append((verdict, reason))
+
+
+def raising(*errors: Exception | None) -> Callable[..., None]:
+    """A function that raises each in turn, where it is an error."""
+    left = list(errors)
+
+    def function(*_: Any) -> None:
+        if error := left.pop(0):
+            raise error
+
+    return function
+
+
+class Here:
+    """A database that is called at once, and never tried again."""
+
+    async def call(self, function: Callable[[], Any]) -> Any:
+        return function()
+
+
+@pytest.fixture
+def record() -> RunRecord:
+    crawler: Any = SimpleNamespace(
+        signals=SignalManager(),
+        settings=Settings({"HEARTBEAT_SECONDS": 15}),
+        stats=SimpleNamespace(get_value=lambda name, default=None: default),
+        spider=Spider(),
+    )
+    record = RunRecord(crawler)
+    record.database = Here()  # type: ignore[assignment]
+    return record
+
+
+def endings(record: RunRecord) -> list[tuple[Verdict, str]]:
+    spider: Any = record.spider
+    return spider.endings
+
+
+def beat(record: RunRecord, *errors: Exception | None) -> list[float]:
+    """Let the run beat with these errors until it is told to end; how long it waited between the beats."""
+    waited: list[float] = []
+
+    async def within(seconds: float) -> bool:
+        waited.append(seconds)
+        return bool(endings(record))
+
+    record.stop = SimpleNamespace(within=within)  # type: ignore[assignment]
+    run: Any = SimpleNamespace(beat=raising(*errors))
+    asyncio.run(record._beat(run))
+    return waited
+
+
+def test_a_run_beats_every_fifteen_seconds_until_its_lock_is_taken(record: RunRecord) -> None:
+    waited = beat(record, None, None, RunLost())
+
+    assert waited == [15, 15, 15, 15]
+    assert endings(record) == [(Verdict.LOST, LOST)]
+
+
+def test_a_heartbeat_that_finds_no_database_ends_the_run(record: RunRecord) -> None:
+    beat(record, OperationalError("gone\nfor good"))
+
+    assert endings(record) == [
+        (Verdict.FAILED, "the database does not answer (gone); what is counted is stored, no more")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "reason"),
+    [
+        (RunLost(), Verdict.LOST, LOST),
+        (OperationalError("gone"), Verdict.FAILED, "the database does not answer (gone); what is counted is stored"),
+        (KeyError("a bug"), Verdict.FAILED, "a batch could not be stored (KeyError: 'a bug')"),
+        (DataError("odd"), Verdict.FAILED, "the database does not answer (odd)"),
+    ],
+    ids=["lock taken", "no database", "bug", "a refusal that no row is guilty of"],
+)
+def test_a_batch_that_cannot_be_stored_ends_the_run(
+    error: Exception, verdict: Verdict, reason: str, record: RunRecord
+) -> None:
+    store = raising(error)
+    record.run = SimpleNamespace(store=store)  # type: ignore[assignment]
+
+    asyncio.run(record.store(Batch()))
+    asyncio.run(record.store(Batch()))  # is not even tried
+
+    ((ended, because),) = endings(record)
+    assert ended == verdict
+    assert because.startswith(reason)
