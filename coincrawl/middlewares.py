@@ -95,8 +95,7 @@ class BackOffMiddleware(Component):
             return None
         if isinstance(exception, ResponseDataLossError):
             self.crawler.stats.inc_value("coincrawl/credits")  # its status has come, and was most likely 200
-        answered = self.crawler.stats.get_value("downloader/response_count")
-        is_absent = not answered and (isinstance(exception, ABSENT) or is_untrusted(exception))
+        is_absent = not self.spider.has_heard and (isinstance(exception, ABSENT) or is_untrusted(exception))
         return self._again(
             request, describe(exception, request), tries=TRIES_WITHOUT_NETWORK if is_absent else self.tries
         )

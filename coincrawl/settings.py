@@ -18,7 +18,7 @@ from webapp.coins.models import FullCoin  # noqa: E402 - a model can be imported
 def number(name: str, default: float) -> float:
     """A variable that is a number from 0 up; empty counts as not set."""
     text = env.str(name, default="")
-    if not re.fullmatch(r"(\d+(\.\d*)?)?", text, re.ASCII):
+    if not re.fullmatch(r"(\d+\.?\d*|\.\d+)?", text, re.ASCII):
         raise SystemExit(f"{name}={text} is not a number from 0 up.")
     return float(text) if text else default
 

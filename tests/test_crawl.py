@@ -8,7 +8,6 @@ import re
 import subprocess
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -115,28 +114,6 @@ def test_a_list_that_names_a_fraction_of_the_market_proves_nothing(api: FakeAPI,
 
     assert done.returncode == 3
     assert "/coins/list names only 1 of the 600 coins" in last_run().reason
-
-
-def test_a_page_that_stays_broken_is_made_up_for_by_id(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(answers.SERVER_ERROR, page=2, times=math.inf)
-
-    done = crawl(api)
-
-    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
-    assert "page 2 stayed broken: status 500" in last_run().messages
-
-
-@pytest.mark.parametrize(
-    "answer", [answers.HUNG_UP, answers.CUT_JSON, answers.BAD_GATEWAY, answers.RATE_LIMITED_IN_A_200]
-)
-def test_a_passing_fault_costs_nothing(answer: Any, api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(answer, page=2)
-
-    done = crawl(api)
-
-    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
-    assert "page 2" not in last_run().messages
-    assert [request.params.get("page") for request in api.requests].count("2") == 2
 
 
 def test_an_empty_answer_to_everything_is_not_a_complete_market(api: FakeAPI, crawl: Crawl) -> None:
@@ -469,25 +446,6 @@ def test_wrong_arguments_end_at_once_with_a_sentence(
     assert "Traceback" not in done.stderr
     assert api.requests == []
     assert not CrawlRun.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (answers.KEY_MISSING, "401 with code 10002 and said 'API Key Missing"),
-        (answers.NO_USER_AGENT, "403 with code 403 and said 'Please add a descriptive User-Agent"),
-        (answers.NO_CURRENCY, "422 and said 'Missing parameter vs_currency': check VS_CURRENCY"),
-    ],
-    ids=["401", "403", "422"],
-)
-def test_a_refusal_ends_the_run_with_the_apis_words(answer: Any, words: str, api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(answer)
-
-    done = crawl(api)
-
-    assert done.returncode == 1
-    assert words in last_run().reason
-    assert len(api.requests) == 1
 
 
 def test_an_apis_words_are_shown_as_they_are(api: FakeAPI, crawl: Crawl) -> None:

@@ -63,7 +63,7 @@ class PaginatedSpider(scrapy.Spider):
         self.pages = 0  # answered
         self.records = 0  # in all answers
         self.broken: list[tuple[Request, str]] = []  # what stayed broken, and why
-        self.broken_in_a_row = 0
+        self.broken_in_a_row = self.put_off_in_a_row = 0  # without a page that was answered in between
         self.first_empty_page: int | None = None
         self.last_full_page = 0
         self.paging_fault = ""  # why paging was ended before its end
@@ -140,7 +140,7 @@ class PaginatedSpider(scrapy.Spider):
         rows = response.meta["rows"]
         page = response.meta["page"]
         self.pages += 1
-        self.broken_in_a_row = 0
+        self.broken_in_a_row = self.put_off_in_a_row = 0
         if page == 1 and (expected := self.pagination.expected(response)) > 1:
             self.expected_pages = expected
         if not rows and not self.whole and page <= response.meta["expected"] and not response.meta.get("asked_again"):
@@ -163,7 +163,9 @@ class PaginatedSpider(scrapy.Spider):
 
     def put_off(self, request: Request) -> None:
         """A page will be asked for again later: the pages after it that are known to be there need not wait for it."""
-        if 1 < request.meta.get("page", 0) < request.meta.get("expected", 0):
+        is_known = 1 < request.meta.get("page", 0) < request.meta.get("expected", 0)
+        if is_known and not request.meta.get("followed") and self.put_off_in_a_row < MOST_BROKEN_IN_A_ROW:
+            self.put_off_in_a_row += 1
             for following in self.follow(request, None):
                 self.crawler.engine.crawl(following)
             request.meta["followed"] = True
@@ -180,14 +182,14 @@ class PaginatedSpider(scrapy.Spider):
             return
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         cause = str(failure.value) or type(failure.value).__name__
-        if not self.crawler.stats.get_value("downloader/response_count"):
+        if not self.has_heard:
             self.end(Verdict.FAILED, cause)  # nothing has ever answered, so nothing else will
             return
         self.broken.append((request, cause))
-        self.broken_in_a_row += 1
-        if self.broken_in_a_row >= MOST_BROKEN_IN_A_ROW:
-            self.paging_fault = f"{self.broken_in_a_row} pages in a row stayed broken, so paging ended there"
         if "page" in request.meta:
+            self.broken_in_a_row += 1
+            if self.broken_in_a_row >= MOST_BROKEN_IN_A_ROW:
+                self.paging_fault = f"{self.broken_in_a_row} pages in a row stayed broken, so paging ended there"
             yield from self.follow(request, None)
 
     def take(self, rows: list[Any]) -> bool:
@@ -235,6 +237,12 @@ class PaginatedSpider(scrapy.Spider):
                 for request in requests:
                     self.crawler.engine.crawl(request)
                 raise DontCloseSpider
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether the source has ever answered anything, if only a part of it."""
+        stat = self.crawler.stats.get_value
+        return bool(stat("downloader/response_count") or stat("coincrawl/credits"))
 
     @property
     def is_ending(self) -> bool:

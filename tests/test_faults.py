@@ -1,0 +1,204 @@
+"""The API fails in every way it can: what is lost of the data (nothing), what is claimed, and what is asked for."""
+
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.conftest import Crawl
+from tests.fake_api import FakeAPI, Market, answers
+from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
+
+BROKEN: dict[str, answers.Answer] = {
+    "hung up": answers.HUNG_UP,
+    "reset": answers.RESET,
+    "no HTTP": answers.GARBAGE,
+    "cut": answers.CUT_BODY,
+    "cut chunks": answers.CUT_CHUNKS,
+    "reset in the body": answers.RESET_BODY,
+    "cut JSON": answers.CUT_JSON,
+    "empty": answers.EMPTY,
+    "blank": answers.BLANK,
+    "UTF-16": answers.UTF_16,
+    "Latin-1": answers.LATIN_1,
+    "HTML": answers.HTML_IN_A_200,
+    "half a gzip": answers.HALF_GZIP,
+    "cut gzip": answers.CUT_GZIP,
+    "gzip cut in its trailer": answers.CUT_GZIP_TRAILER,
+    "gzip with a wrong checksum": answers.WRONG_CHECKSUM,
+    "gzip with a flipped bit": answers.FLIPPED_BIT,
+    "false gzip": answers.FALSE_GZIP,
+    "gzip of a gzip": answers.DOUBLE_GZIP,
+    "deflate": answers.DEFLATE,
+    "brotli": answers.BROTLI,
+    "zstd": answers.ZSTD,
+    "nonsense for a coding": answers.UNKNOWN_CODING,
+    "17 MiB": answers.oversized(17),
+    "17 MiB when unpacked": answers.gzip_bomb(17),
+    "200,000 brackets": answers.nested(200_000),
+    "200,000 brackets without an end": answers.UNBALANCED,
+    "an object without an error": answers.data('{"data": []}'),
+    "a number": answers.data("17"),
+    "an error 500 in a 200": answers.in_a_200(answers.SERVER_ERROR),
+    "an error of words in a 200": answers.in_a_200(answers.error(400, {"error": "something"})),
+    "204": answers.NO_CONTENT,
+    "206": answers.PARTIAL_CONTENT,
+    "408": answers.bare(408),
+    "425": answers.bare(425),
+    "500": answers.SERVER_ERROR,
+    "502": answers.BAD_GATEWAY,
+    "503": answers.UNAVAILABLE,
+    **{str(status): answers.cloudflare_error(status) for status in range(520, 531)},
+}
+THROTTLED: dict[str, answers.Answer] = {
+    "429": answers.RATE_LIMITED,
+    "429 in a 200": answers.RATE_LIMITED_IN_A_200,
+    "429 of Cloudflare": answers.cloudflare_limited(1),
+    "429 until a second ago": answers.rate_limited("Sun, 22 Nov 2026 12:00:00 GMT"),
+    "429 with nonsense": answers.rate_limited("soon"),
+    "429 with 35 digits": answers.rate_limited("9" * 35),
+    "503 with a time": answers.unavailable(1),
+}
+REFUSED: dict[str, tuple[answers.Answer, str]] = {
+    "no key": (answers.KEY_MISSING, "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?"),
+    "not in the plan": (answers.NOT_IN_PLAN, "COINGECKO_PLAN does not include this"),
+    "credits spent": (answers.CREDITS_SPENT, "wait for the next month or change the plan"),
+    "a paid key at the free host": (answers.PRO_KEY_AT_PUBLIC_HOST, "belongs to pro-api.coingecko.com"),
+    "a demo key at the paid host": (answers.DEMO_KEY_AT_PRO_HOST, "belongs to api.coingecko.com"),
+    "blocked": (answers.BLOCKED, "this address not blocked?"),
+    "no currency": (answers.NO_CURRENCY, "check VS_CURRENCY"),
+    "a wrong currency": (answers.WRONG_CURRENCY, "check VS_CURRENCY"),
+    "no key, in a 200": (answers.in_a_200(answers.KEY_MISSING), "is COINGECKO_API_KEY set"),
+}
+
+
+def last_run() -> CrawlRun:
+    return CrawlRun.objects.order_by("-started_at")[0]
+
+
+def nothing_is_missing() -> bool:
+    return not FullCoin.objects.exclude(missing_since=None).exists()
+
+
+def test_every_fault_that_passes_costs_one_request_and_nothing_else(crawl: Crawl) -> None:
+    passing = [*BROKEN.values(), *THROTTLED.values()]
+    with FakeAPI(Market(coins=len(passing) * 10)) as api:
+        for page, answer in enumerate(passing, start=1):
+            api.fault(answer, page=page)
+        done = crawl(api, "-a", "per_page=10")
+
+    run = last_run()
+    pages = Counter(request.params.get("page") for request in api.requests if "ids" not in request.params)
+    assert (done.returncode, run.reason, FullCoin.objects.count()) == (0, "", len(passing) * 10)
+    assert (run.retries, run.throttled) == (len(BROKEN), len(THROTTLED))
+    assert {pages[str(page)] for page in range(1, len(passing) + 1)} == {2}
+    assert len(api.requests) == run.requests == run.pages + len(passing)
+    assert not RejectedRecord.objects.exists()
+    assert nothing_is_missing()
+
+
+@pytest.mark.parametrize(
+    "answer", [answers.HANGS, answers.STALLS, answers.trickles(100)], ids=["", "stalls", "trickles"]
+)
+def test_an_answer_that_does_not_come_is_asked_for_again(answer: Any, api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answer, page=2)
+
+    done = crawl(api, "-s", "DOWNLOAD_TIMEOUT=5")
+
+    assert (done.returncode, last_run().retries, FullCoin.objects.count()) == (0, 1, 600)
+
+
+@pytest.mark.parametrize(
+    ("page", "fault"),
+    [(1, "500"), (1, "cut"), (2, "500"), (2, "hung up"), (2, "gzip with a flipped bit"), (3, "HTML"), (4, "500")],
+)
+def test_a_page_that_stays_broken_is_made_up_for_by_id(page: int, fault: str, api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(
+        lambda request: api.usual(request) if "ids" in request.params else BROKEN[fault], page=page, times=math.inf
+    )
+
+    done = crawl(api)
+
+    run = last_run()
+    asked = [request for request in api.requests if request.params.get("page") == str(page)]
+    assert (done.returncode, run.verdict, FullCoin.objects.count()) == (0, "complete", 600)
+    assert f"page {page} stayed broken" in run.messages
+    assert len(asked) == 6
+    assert nothing_is_missing()
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ({"path": "/coins/list"}, "without /coins/list nothing proves that this is the whole market"),
+        ({"ids": "bitcoin"}, "stayed broken: status 500"),
+        ({"path": None}, "the API returned no coins at all"),
+    ],
+    ids=["the list", "coins asked for by id", "everything"],
+)
+def test_what_nothing_makes_up_for_makes_the_run_partial(
+    place: dict[str, Any], reason: str, api: FakeAPI, crawl: Crawl
+) -> None:
+    crawl(api)
+    api.fault(answers.data("[]"), page=1)  # so that its coins have to be asked for by id
+    api.fault(answers.SERVER_ERROR, times=math.inf, **place)
+    asked = len(api.requests)
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert reason in last_run().reason
+    assert len(api.requests) - asked <= 6 * 5
+    assert nothing_is_missing()
+
+
+def test_an_api_that_goes_down_is_not_asked_for_every_page(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=18_000)) as api:
+        api.fault(answers.BAD_GATEWAY, path=None, after=5, times=math.inf)
+        done = crawl(api)
+
+    assert done.returncode == 3
+    assert FullCoin.objects.count() == 5 * 250
+    assert "pages in a row stayed broken, so paging ended there" in last_run().reason
+    assert len(api.requests) <= 5 + 6 * 16
+
+
+@pytest.mark.parametrize(("refusal", "page"), [*((refusal, 1) for refusal in REFUSED), ("blocked", 3)])
+def test_a_refusal_ends_the_run_at_once_with_what_to_check(refusal: str, page: int, api: FakeAPI, crawl: Crawl) -> None:
+    answer, remedy = REFUSED[refusal]
+    api.fault(answer, page=page)
+
+    done = crawl(api)
+
+    run = last_run()
+    assert (done.returncode, run.verdict) == (1, "failed")
+    assert remedy in run.reason
+    assert remedy in done.stderr.splitlines()[-1]
+    assert len(api.requests) == page
+    assert run.seen == FullCoin.objects.count()
+    assert nothing_is_missing()
+
+
+def test_a_record_that_is_nested_too_deeply_is_rejected_alone(api: FakeAPI, crawl: Crawl) -> None:
+    api.market.replace("bitcoin", answers.nested_record("bitcoin", 200_000))
+
+    done = crawl(api)
+
+    record = RejectedRecord.objects.get()
+    assert (done.returncode, FullCoin.objects.count()) == (0, 599)
+    assert record.reasons == "record: nested too deeply to be read"
+    assert record.raw.startswith('{"id":"bitcoin"')
+    assert len(record.raw) <= 64_000
+
+
+def test_a_page_of_unusable_records_is_kept_as_one_rejection(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(replace(answers.data(f"[{','.join(['{}'] * 20_000)}]")), page=2)
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert last_run().rejected == 20_000
+    assert RejectedRecord.objects.get().count == 20_000
+    assert nothing_is_missing()
