@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db import models
-from django.db.models import F, Q
+from django.db import connections, models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from ..cleaning import Rejection
@@ -25,19 +25,32 @@ class Refusal:
     page: str
 
 
+# A statement for each is too slow for a page of nothing else, and the ORM knows no conflict with a partial constraint.
+KEEP = """
+    INSERT INTO coins_rejectedrecord (run_id, coin_id, page, raw, reasons, fingerprint, status, count)
+    VALUES (%s, %s, %s, %s, %s, %s, 'open', %s)
+    ON CONFLICT (fingerprint) WHERE status = 'open' DO UPDATE SET
+        run_id = excluded.run_id, page = excluded.page, raw = excluded.raw, last_seen_at = excluded.last_seen_at,
+        count = coins_rejectedrecord.count + excluded.count
+"""
+
+
 class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
     def keep(self, run: "CrawlRun", refusals: Iterable[Refusal]) -> None:
-        """Open a rejected record for each; one that is open already for its coin and reasons counts one more."""
+        """Open a rejected record for each; those that agree in coin and reasons are one, which counts them all.
+
+        That one may be open already. It has the record, the page and the run of the latest.
+        """
+        alike: dict[tuple[str, str], list[Refusal]] = {}
         for refusal in refusals:
-            label, reasons = refusal.rejection.label, "\n".join(refusal.rejection.reasons)
-            latest = {"run": run, "page": printable(refusal.page, 100), "raw": raw_json(refusal.record)}
-            kept, is_new = self.get_or_create(
-                status=RejectedRecord.Status.OPEN,
-                fingerprint=hashlib.sha256(f"{label}\n{reasons}".encode()).hexdigest(),
-                defaults={"coin_id": label, "reasons": reasons, **latest},
-            )
-            if not is_new:
-                self.filter(pk=kept.pk).update(count=F("count") + 1, last_seen_at=Now(), **latest)
+            alike.setdefault((refusal.rejection.label, "\n".join(refusal.rejection.reasons)), []).append(refusal)
+        rows = []
+        for (label, reasons), group in alike.items():
+            page, raw = printable(group[-1].page, 100), raw_json(group[-1].record)
+            fingerprint = hashlib.sha256(f"{label}\n{reasons}".encode()).hexdigest()
+            rows.append((run.pk, label, page, raw, reasons, fingerprint, len(group)))
+        with connections[self.db].cursor() as cursor:
+            cursor.executemany(KEEP, rows)
 
 
 class RejectedRecord(models.Model):
