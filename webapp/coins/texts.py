@@ -24,7 +24,8 @@ def printable(value: object, limit: int) -> str:
 def raw_json(record: object) -> str:
     """A parsed record as JSON again: every digit of its numbers, all else ASCII-escaped, at most 64 kB."""
     if isinstance(record, Nested):
-        return record.text[:RAW_LIMIT].encode("ascii", "backslashreplace").decode("ascii")[:RAW_LIMIT]
+        text = record.text[:RAW_LIMIT].encode("ascii", "backslashreplace").decode("ascii")
+        return text.replace("\0", "\\u0000")[:RAW_LIMIT]  # nobody has parsed it, and PostgreSQL keeps no NUL
     try:
         text = simplejson.dumps(record, use_decimal=True, allow_nan=True)
     except RecursionError:
