@@ -110,10 +110,11 @@ def _check_decimal(field: models.DecimalField) -> Check:
         if value.adjusted() >= whole:
             raise Unfit(f"more than {whole} digits before the point")
         try:
-            value.quantize(scale, context=exact)
+            rounded = value.quantize(scale, context=exact)
         except (decimal.Inexact, decimal.InvalidOperation):
             raise Unfit(f"more than {field.decimal_places} digits after the point") from None
-        return value
+        # Equal, but without zeros by the thousand: PostgreSQL takes 16,383 digits after the point.
+        return value if len(value.as_tuple().digits) <= field.max_digits else rounded
 
     return check
 
