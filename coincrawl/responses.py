@@ -146,7 +146,8 @@ def _unpacked(response: Response, limit: int) -> bytes:
 
 
 def _gunzip(packed: bytes, limit: int) -> bytes:
-    parts, room = [], limit + 1
+    parts: list[bytes] = []
+    room = limit + 1
     while packed:  # a file of gzip may have several members
         unpacker = zlib.decompressobj(wbits=31)
         try:
@@ -243,8 +244,10 @@ def _error(body: Any, secret: str) -> tuple[int | None, str]:
     words = inner.get("error_message") or body.get("error") or body.get("error_message") or ""
     if not isinstance(words, str):
         words = raw_json(words)
-    is_code = isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000
-    return int(code) if is_code else None, _masked(words, secret)  # again: it may have been escaped
+    words = _masked(words, secret)  # again: it may have been escaped
+    if isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000:
+        return int(code), words
+    return None, words
 
 
 # The time to wait ------------------------------------------------------------------------------------

@@ -1,6 +1,11 @@
-"""The judge of answers, in a table of what the API and its front have sent."""
+"""The judge of answers: what is rows, what is a request to wait, what is worth another try and what ends the run."""
 
 import gzip
+import json
+import time
+import tracemalloc
+import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -8,54 +13,60 @@ from typing import Any
 import pytest
 from scrapy.http import Response
 
-from coincrawl.responses import Broken, Judgement, Refused, Rows, Throttled, judge
+from coincrawl.responses import LONGEST_BODY, MOST_MEMBERS, Broken, Judgement, Refused, Rows, Throttled, judge
 from coincrawl.spiders.markets import only_id
 from tests.fake_api import Answer, answers
+from webapp.coins.texts import Nested
 
 RECEIVED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DATE = {"date": "Sun, 22 Nov 2026 12:00:00 GMT"}
+SECRET = "CG-0123456789abcdef"
+FORGERY = "no\n2026-11-22 [coincrawl] INFO: markets: complete\r\u2028\x1b[2J"
 
 
-def judged(answer: Answer, **headers: str) -> Judgement:
-    response = Response("http://x/", status=answer.status, headers={**answer.headers, **headers}, body=answer.body)
-    return judge(response, RECEIVED)
+def judged(answer: Answer, headers: dict[str, str] | None = None, **options: Any) -> Judgement:
+    response = Response(
+        "http://x/", status=answer.status, headers={**answer.headers, **(headers or {})}, body=answer.body
+    )
+    return judge(response, RECEIVED, **options)
+
+
+def table(rows: dict[str, Any]) -> list[Any]:
+    """Parameters under their ids."""
+    return [pytest.param(*(row if isinstance(row, tuple) else [row]), id=name) for name, row in rows.items()]
+
+
+# Rows ------------------------------------------------------------------------------------------------
+
+BITCOIN = b'[{"id":"bitcoin","current_price":60000.000000000000000001}]'
+BITCOIN_ROWS = [{"id": "bitcoin", "current_price": Decimal("60000.000000000000000001")}]
+HALVES = gzip.compress(BITCOIN[:20]) + gzip.compress(BITCOIN[20:])
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        (answers.data("[]"), Rows),
-        (answers.data('[{"id": "bitcoin"}]'), Rows),
-        (answers.data("\ufeff[1]"), Rows),
-        (answers.data('[{"current_price": NaN}]'), Rows),
-        (answers.rate_limited(30), Throttled),
-        (answers.cloudflare_limited(30), Throttled),
-        (answers.RATE_LIMITED, Throttled),
-        (answers.RATE_LIMITED_IN_A_200, Throttled),
-        (answers.error(200, {"error_code": float("nan")}), Broken),
-        (answers.EMPTY, Broken),
-        (answers.CUT_JSON, Broken),
-        (answers.data("<html>"), Broken),
-        (answers.data("[" * 200_000), Broken),
-        (answers.data('{"data": []}'), Broken),
-        (Answer(body=gzip.compress(b"[]")), Broken),
-        (answers.SERVER_ERROR, Broken),
-        (answers.BAD_GATEWAY, Broken),
-        (Answer(520), Broken),
-        (Answer(408), Broken),
-        (answers.CREDITS_SPENT, Refused),
-        (answers.KEY_MISSING, Refused),
-        (answers.NOT_IN_PLAN, Refused),
-        (answers.PRO_KEY_AT_PUBLIC_HOST, Refused),
-        (answers.DEMO_KEY_AT_PRO_HOST, Refused),
-        (answers.NO_USER_AGENT, Refused),
-        (answers.NO_CURRENCY, Refused),
-        (answers.NO_SUCH_PATH, Refused),
-        (answers.redirect("http://elsewhere/"), Refused),
-    ],
+    ("answer", "rows"),
+    table(
+        {
+            "a page": (Answer(body=BITCOIN), BITCOIN_ROWS),
+            "the page past the end": (answers.data("[]"), []),
+            "with space around it": (answers.data(" \r\n\t[ ] \n"), []),
+            "under another content-type": (Answer(body=BITCOIN, headers=answers.HTML), BITCOIN_ROWS),
+            "without a content-type": (Answer(body=BITCOIN, headers={}), BITCOIN_ROWS),
+            "after a byte order mark": (Answer(body=b"\xef\xbb\xbf" + BITCOIN), BITCOIN_ROWS),
+            "what is no object": (answers.data('[null, true, 5, "x", []]'), [None, True, Decimal(5), "x", []]),
+            "a key twice": (answers.data('[{"id": "a", "id": "b"}]'), [{"id": "b"}]),
+            "all of Unicode": (answers.data('["\\ud800 \\ud83d\\ude80 🚀 \\u0000"]'), ["\ud800 🚀 🚀 \0"]),
+            "gzip": (answers.packed(gzip.compress(BITCOIN)), BITCOIN_ROWS),
+            "gzip by its old name": (answers.packed(gzip.compress(BITCOIN), " X-GZip "), BITCOIN_ROWS),
+            "gzip in two members": (answers.packed(HALVES), BITCOIN_ROWS),
+            "gzip with an empty member": (answers.packed(gzip.compress(b"") + gzip.compress(BITCOIN)), BITCOIN_ROWS),
+            "identity": (answers.packed(BITCOIN, "identity"), BITCOIN_ROWS),
+            "90 levels": (answers.data("[" * 90 + "]" * 90), json.loads("[" * 90 + "]" * 90)),
+        }
+    ),
 )
-def test_each_answer_is_worth_one_thing(answer: Answer, kind: type) -> None:
-    assert isinstance(judged(answer), kind)
+def test_a_list_is_rows(answer: Answer, rows: list[Any]) -> None:
+    assert judged(answer) == Rows(rows)
 
 
 @pytest.mark.parametrize(
@@ -65,70 +76,495 @@ def test_each_answer_is_worth_one_thing(answer: Answer, kind: type) -> None:
         "21000000.0",
         "1e-18",
         "3.2e+46",
-        "9" * 5_000,
+        pytest.param("9" * 5_000, id="5,000 digits"),
         "1e999999999999",
         "-0.0",
         "12345678901234567890",
     ],
 )
 def test_numbers_keep_every_digit(text: str) -> None:
-    assert judged(answers.data(f"[{text}]")) == Rows([Decimal(text)])
+    judgement: Any = judged(answers.data(f"[{text}]"))
+
+    assert str(judgement.rows[0]) == str(Decimal(text))
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1e9999999999999999999", "Infinity"), ("-1e9999999999999999999", "-Infinity")]
+    ("text", "value"),
+    [
+        ("1e9999999999999999999", "Infinity"),
+        ("-1e9999999999999999999", "-Infinity"),
+        ("Infinity", "Infinity"),
+        ("-Infinity", "-Infinity"),
+        ("NaN", "NaN"),
+    ],
 )
-def test_a_number_beyond_all_numbers_is_a_row_for_the_cleaner_to_reject(text: str, value: str) -> None:
-    assert judged(answers.data(f"[{text}]")) == Rows([Decimal(value)])
+def test_what_is_no_number_is_a_row_for_the_cleaner_to_reject(text: str, value: str) -> None:
+    judgement: Any = judged(answers.data(f'[{{"ath": {text}, "atl": 0.10}}]'))
+
+    assert {name: str(number) for name, number in judgement.rows[0].items()} == {"ath": value, "atl": "0.10"}
+
+
+# A record too deep for the parser --------------------------------------------------------------------
+
+DEPTH = 200_000
+DEEP_RECORDS = {
+    "lists": f'{{"id":"deep","roi":{"[" * DEPTH}{"]" * DEPTH}}}',
+    "objects": '{"roi":' * DEPTH + "1" + "}" * DEPTH,
+    "strings in it": f'{{"id":"]}}\\"","roi":{"[" * DEPTH}"}}]\\\\"{"]" * DEPTH}}}',
+}
+NEIGHBOURS = [
+    '{"id":"a]}","current_price":60000.000000000000000001}',
+    r'{"id":"b\"]","name":"\\","x":[{"y":[]}]}',
+    '{"id":"c","ath":1e-18}',
+]
+
+
+@pytest.mark.parametrize("record", DEEP_RECORDS.values(), ids=DEEP_RECORDS)
+@pytest.mark.parametrize("place", range(4))
+def test_a_record_too_deep_for_the_parser_does_not_cost_its_page(record: str, place: int) -> None:
+    rows: list[Any] = [json.loads(text, parse_float=Decimal) for text in NEIGHBOURS]
+    texts = [*NEIGHBOURS[:place], record, *NEIGHBOURS[place:]]
+
+    judgement = judged(answers.data(f" [ {', '.join(texts)} ] "))
+
+    assert judgement == Rows([*rows[:place], Nested(record), *rows[place:]])
+
+
+def test_several_such_records_are_told_apart() -> None:
+    first, second = (f'{{"id":"{name}","x":{"[" * DEPTH}{"]" * DEPTH}}}' for name in "ab")
+
+    judgement = judged(answers.data(f"[{first},{NEIGHBOURS[2]},{second}]"))
+
+    assert judgement == Rows([Nested(first), {"id": "c", "ath": Decimal("1e-18")}, Nested(second)])
+
+
+def test_such_a_record_does_not_cost_the_list_of_ids() -> None:
+    record = DEEP_RECORDS["lists"]
+
+    judgement = judged(answers.data(f'[{{"id":"a","symbol":"]"}},{record},{{"id":"b"}}]'), hook=only_id)
+
+    assert judgement == Rows(["a", Nested(record), "b"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    table(
+        {
+            "brackets that never close": "[" * DEPTH,
+            "brackets": "[" * DEPTH + "]" * DEPTH,
+            "too many closing ones": "[" * DEPTH + "]" * DEPTH * 2,
+            "only closing ones": "]" * DEPTH,
+            "a record that is a list": f'[{{"id":"a"}},{"[" * DEPTH}{"]" * DEPTH}]',
+            "an object": f'{{"data":{{"x":{"[" * DEPTH}{"]" * DEPTH}}}}}',
+            "an object with a code": f'{{"status":{{"error_code":404,"x":{"[" * DEPTH}{"]" * DEPTH}}}}}',
+            "cut after the deep record": f"[{DEEP_RECORDS['lists']},",
+            "cut in the deep record": f"[{NEIGHBOURS[0]},{DEEP_RECORDS['lists'][:-9]}",
+            "bad JSON beside it": f"[{DEEP_RECORDS['lists']},{{id:1}}]",
+        }
+    ),
+)
+def test_depth_alone_makes_no_page(text: str) -> None:
+    assert isinstance(judged(answers.data(text)), Broken)
+
+
+@pytest.mark.parametrize("end", ["", "\\"], ids=["cut", "cut behind a backslash"])
+def test_a_string_without_an_end_is_read_only_once(end: str) -> None:
+    answer = answers.data(f'[{{"x":{"[" * DEPTH}"' + '\\"' * 20_000 + end)
+    begun = time.process_time()
+
+    judgement = judged(answer)
+
+    assert isinstance(judgement, Broken)
+    assert time.process_time() - begun < 4  # seconds; read from each quote anew it would be 8
+
+
+# Throttled -------------------------------------------------------------------------------------------
+
+# What Cloudflare sends from in front of the API: HTML of several kB, with scripts, styles and old browsers' comments.
+CLOUDFLARE_1015 = answers.page_of_html(
+    429,
+    "Access denied | api.coingecko.com used Cloudflare to restrict access",
+    'Error</span><span>1015</span></h1><h2 class="text-gray-600">You are being rate limited</h2>'
+    '<!--[if lt IE 7]> <html class="no-js ie6 oldie"> <![endif]--><script>(function(){var a={event:"click",'
+    "properties:{errorCode:1015,helpful:[true]}};JSON.stringify(a)})();</script><span>Ray ID: 7635d7aa8ea503d2 &bull;",
+)
+OVER_PLAIN_STATUS = answers.error(503, {"error": "maintenance"}, **{"retry-after": "60"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    table(
+        {
+            "429": (answers.RATE_LIMITED, "You've exceeded the Rate Limit"),
+            "429 with a time": (answers.rate_limited(30), "You've exceeded the Rate Limit"),
+            "429 from the front": (CLOUDFLARE_1015, "status 429"),
+            "429 of HTML with a time": (answers.cloudflare_limited(30), "status 429"),
+            "429 without a body": (Answer(429), "status 429"),
+            "429 with a list": (Answer(429, b"[]"), "status 429"),
+            "429 cut": (Answer(429, answers.CUT_GZIP.body, answers.CUT_GZIP.headers), "status 429"),
+            "429 with another code": (answers.status_error(429, 10005, "not in the plan"), "not in the plan"),
+            "429 in a 200": (answers.RATE_LIMITED_IN_A_200, "You've exceeded the Rate Limit"),
+            "a code beside the status": (answers.error(200, {"error_code": 429, "status": {}}), "status 200"),
+            "a number for a status": (answers.error(200, {"status": 429, "error": "Throttled"}), "Throttled"),
+            "429 in a 403": (answers.status_error(403, 429, "slow down"), "slow down"),
+            "429 in a 500": (answers.status_error(500, 429, "slow down"), "slow down"),
+            "503 with a time": (OVER_PLAIN_STATUS, "maintenance"),
+            "503 of HTML with a time": (answers.unavailable(60), "status 503"),
+        }
+    ),
+)
+def test_a_request_to_slow_down_is_throttled(answer: Answer, reason: str) -> None:
+    judgement = judged(answer)
+
+    assert isinstance(judgement, Throttled)
+    assert judgement.reason.startswith(reason)
+
+
+def test_a_request_to_slow_down_is_heard_also_where_only_ids_are_wanted() -> None:
+    assert isinstance(judged(answers.RATE_LIMITED_IN_A_200, hook=only_id), Throttled)
 
 
 @pytest.mark.parametrize(
     ("headers", "seconds"),
-    [
-        ({"retry-after": "30"}, 30),
-        ({"retry-after": "Sun, 22 Nov 2026 12:01:30 GMT", **DATE}, 90),
-        ({"retry-after": "Sunday, 22-Nov-26 12:01:30 GMT", **DATE}, 90),
-        ({"x-ratelimit-reset": "2026-11-22 12:00:54 +0000", **DATE}, 54),
-        ({"x-ratelimit-reset": "2026-11-22 14:00:54 +0200", **DATE}, 54),
-        ({"retry-after": "0"}, None),
-        ({"retry-after": "-5"}, None),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "9" * 35}, None),
-        ({"retry-after": "Sun, 22 Nov 2026 11:59:00 GMT", **DATE}, None),
-        ({}, None),
-    ],
+    table(
+        {
+            "seconds": ({"retry-after": "30"}, 30),
+            "seconds in spaces": ({"retry-after": " 30 "}, 30),
+            "a day": ({"retry-after": "86400"}, 86400),
+            "RFC 1123": ({"retry-after": "Sun, 22 Nov 2026 12:01:30 GMT", **DATE}, 90),
+            "RFC 850": ({"retry-after": "Sunday, 22-Nov-26 12:01:30 GMT", **DATE}, 90),
+            "asctime": ({"retry-after": "Sun Nov 22 12:01:30 2026", **DATE}, 90),
+            "by a clock that is late": (
+                {"retry-after": "Mon, 01 Jan 2001 00:00:07 GMT", "date": "1 Jan 2001 00:00"},
+                7,
+            ),
+            "without a Date, by ours": ({"retry-after": "Sun, 22 Nov 2026 12:01:30 GMT"}, 90),
+            "with a Date that is none": ({"retry-after": "Sun, 22 Nov 2026 12:01:30 GMT", "date": "today"}, 90),
+            "reset": ({"x-ratelimit-reset": "2026-11-22 12:00:54 +0000", **DATE}, 54),
+            "reset in another zone": ({"x-ratelimit-reset": "2026-11-22 14:00:54 +0200", **DATE}, 54),
+            "reset without a Date": ({"x-ratelimit-reset": "2026-11-22 12:00:54 +0000"}, 54),
+            "both, and seconds count": ({"retry-after": "5", "x-ratelimit-reset": "2026-11-22 12:00:54 +0000"}, 5),
+            "nonsense and reset": ({"retry-after": "soon", "x-ratelimit-reset": "2026-11-22 12:00:54 +0000"}, 54),
+            "zero and reset": ({"retry-after": "0", "x-ratelimit-reset": "2026-11-22 12:00:54 +0000"}, 54),
+            "the past and reset": (
+                {"retry-after": "Sun, 22 Nov 2026 11:59:00 GMT", "x-ratelimit-reset": "2026-11-22 12:00:54 +0000"},
+                54,
+            ),
+            "nothing": ({}, None),
+            "empty": ({"retry-after": ""}, None),
+            "zero": ({"retry-after": "0"}, None),
+            "zeros": ({"retry-after": "000"}, None),
+            "negative": ({"retry-after": "-5"}, None),
+            "signed": ({"retry-after": "+5"}, None),
+            "decimal": ({"retry-after": "30.5"}, None),
+            "scientific": ({"retry-after": "1e3"}, None),
+            "another script's digits": ({"retry-after": "\u0663\u0660"}, None),
+            "latin-1's digits": ({"retry-after": "3\xb2"}, None),
+            "nonsense": ({"retry-after": "soon"}, None),
+            "35 digits": ({"retry-after": "9" * 35}, None),
+            "two values": ({"retry-after": "30, 60"}, None),
+            "now": ({"retry-after": "Sun, 22 Nov 2026 12:00:00 GMT", **DATE}, None),
+            "the past": ({"retry-after": "Sun, 22 Nov 2026 11:59:00 GMT", **DATE}, None),
+            "no possible date": ({"retry-after": "Sun, 31 Feb 2026 12:01:30 GMT", **DATE}, None),
+            "reset in the past": ({"x-ratelimit-reset": "2026-11-22 11:59:00 +0000", **DATE}, None),
+            "reset is nonsense": ({"x-ratelimit-reset": "soon", **DATE}, None),
+            "reset without a zone": ({"x-ratelimit-reset": "2026-11-22 12:00:54", **DATE}, None),
+            "reset as a number": ({"x-ratelimit-reset": "1795348854", **DATE}, None),
+        }
+    ),
 )
 def test_how_long_to_wait_is_read_where_it_makes_sense(headers: dict[str, str], seconds: float | None) -> None:
-    judgement = judged(answers.RATE_LIMITED, **headers)
+    judgement = judged(answers.RATE_LIMITED, headers)
 
     assert isinstance(judgement, Throttled)
     assert judgement.seconds == seconds
 
 
-def test_a_refusal_repeats_the_apis_words_and_says_what_to_check() -> None:
+# Broken ----------------------------------------------------------------------------------------------
+
+NOT_GZIP = "not the gzip that its Content-Encoding speaks of"
+CUT = "cut off in the middle"
+NO_LIST = "an object where a list of records was expected"
+MANY_MEMBERS = answers.packed(gzip.compress(b"") * (MOST_MEMBERS + 1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    table(
+        {
+            "nothing": (answers.EMPTY, "an empty body"),
+            "spaces": (answers.BLANK, "an empty body"),
+            "nothing in a gzip": (answers.packed(gzip.compress(b"")), "an empty body"),
+            "a gzip of no bytes": (answers.packed(b""), "an empty body"),
+            "a byte order mark alone": (Answer(body=b"\xef\xbb\xbf"), "not JSON"),
+            "two byte order marks": (Answer(body=b"\xef\xbb\xbf" * 2 + BITCOIN), "not JSON"),
+            "HTML": (answers.HTML_IN_A_200, "not JSON"),
+            "UTF-16": (answers.UTF_16, "not JSON"),
+            "UTF-16 without a mark": (Answer(body=BITCOIN.decode().encode("utf-16-le")), "not JSON"),
+            "Latin-1": (answers.LATIN_1, "not JSON"),
+            "a NUL": (Answer(body=b"[\0]"), "not JSON"),
+            "cut": (answers.CUT_JSON, "not JSON"),
+            "cut before the last bracket": (Answer(body=BITCOIN[:-1]), "not JSON"),
+            "more than one value": (answers.data("[][]"), "not JSON"),
+            "JSON lines": (answers.data('{"id":"a"}\n{"id":"b"}'), "not JSON"),
+            "null": (answers.data("null"), NO_LIST),
+            "a number": (answers.data("1"), NO_LIST),
+            "a text": (answers.data('"[]"'), NO_LIST),
+            "an object": (answers.data("{}"), NO_LIST),
+            "a list in an object": (answers.data('{"data": []}'), NO_LIST),
+            "words in a 200": (answers.error(200, {"error": "try later"}), f"{NO_LIST}: try later"),
+            "500 in a 200": (answers.in_a_200(answers.SERVER_ERROR), f"{NO_LIST}: Internal Server Error"),
+            "a code nobody knows": (answers.status_error(200, 99999, "x"), f"{NO_LIST}: x"),
+            "NaN for a code": (answers.error(200, {"error_code": float("nan")}), NO_LIST),
+            "infinity for a code": (answers.error(200, {"error_code": float("inf")}), NO_LIST),
+            "an object for words": (answers.error(200, {"error": {"id": 1.50}}), f'{NO_LIST}: {{"id": 1.5}}'),
+            "gzip cut in half": (answers.HALF_GZIP, CUT),
+            "gzip cut before its checksum": (answers.CUT_GZIP, CUT),
+            "gzip cut in the trailer": (answers.CUT_GZIP_TRAILER, CUT),
+            "gzip with a byte missing": (answers.packed(gzip.compress(BITCOIN)[:-1]), CUT),
+            "gzip cut in the second member": (answers.packed(HALVES[:-1]), CUT),
+            "gzip's header alone": (answers.packed(gzip.compress(BITCOIN)[:10]), CUT),
+            "wrong checksum": (answers.WRONG_CHECKSUM, NOT_GZIP),
+            "wrong length": (answers.packed(gzip.compress(BITCOIN)[:-4] + b"\0\0\0\1"), NOT_GZIP),
+            "a damaged digit": (answers.FLIPPED_BIT, NOT_GZIP),
+            "plain, and says gzip": (answers.FALSE_GZIP, NOT_GZIP),
+            "zlib, and says gzip": (answers.packed(zlib.compress(BITCOIN)), NOT_GZIP),
+            "gzip with an appendix": (answers.packed(gzip.compress(BITCOIN) + b"[]"), NOT_GZIP),
+            "gzip, and does not say so": (Answer(body=gzip.compress(BITCOIN)), "not JSON"),
+            "gzip of too many members": (MANY_MEMBERS, "a gzip of too many members"),
+            "gzip of gzip": (answers.packed(gzip.compress(gzip.compress(BITCOIN))), "not JSON"),
+            "says gzip twice": (answers.DOUBLE_GZIP, "packed as gzip, gzip, which was not asked for"),
+            "deflate": (answers.DEFLATE, "packed as deflate, which was not asked for"),
+            "Brotli": (answers.BROTLI, "packed as br, which was not asked for"),
+            "Zstandard": (answers.ZSTD, "packed as zstd, which was not asked for"),
+            "nonsense": (answers.UNKNOWN_CODING, "packed as nonsense, which was not asked for"),
+            "201": (Answer(201, BITCOIN), "status 201"),
+            "204": (answers.NO_CONTENT, "status 204"),
+            "206": (answers.PARTIAL_CONTENT, "status 206"),
+            "299": (Answer(299, BITCOIN), "status 299"),
+            "408": (answers.bare(408), "status 408"),
+            "425": (answers.bare(425), "status 425"),
+            "500": (answers.SERVER_ERROR, "status 500"),
+            "500 with a list": (Answer(500, BITCOIN), "status 500"),
+            "502": (answers.BAD_GATEWAY, "status 502"),
+            "503": (answers.UNAVAILABLE, "status 503"),
+            "503 at no time": (answers.unavailable(0), "status 503"),
+            "503 with nonsense": (answers.unavailable("soon"), "status 503"),
+            "504 with a time": (Answer(504, headers={"retry-after": "60"}), "status 504"),
+        }
+    ),
+)
+def test_what_may_be_better_next_time_is_broken(answer: Answer, reason: str) -> None:
+    assert judged(answer) == Broken(reason)
+
+
+def test_every_trouble_of_the_servers_is_worth_another_try() -> None:
+    judgements = [judged(answers.cloudflare_error(status)) for status in range(500, 600)]
+
+    assert judgements == [Broken(f"status {status}") for status in range(500, 600)]
+
+
+def test_a_damaged_bit_never_damages_a_digit() -> None:
+    packed = gzip.compress(BITCOIN, compresslevel=0, mtime=0)
+    damaged = [bytearray(packed) for _ in range(len(packed) * 8)]
+    for place, body in enumerate(damaged):
+        body[place // 8] ^= 1 << place % 8
+
+    judgements = [judged(answers.packed(bytes(body))) for body in damaged]
+
+    taken = [judgement for judgement in judgements if not isinstance(judgement, Broken)]
+    assert all(judgement == Rows(BITCOIN_ROWS) for judgement in taken)
+    assert len(taken) < 80  # bits of gzip's header that mean nothing
+
+
+def test_a_gzip_cut_anywhere_is_broken() -> None:
+    packed = gzip.compress(BITCOIN, mtime=0)
+
+    judgements = [judged(answers.packed(packed[:length])) for length in range(1, len(packed))]
+
+    assert judgements == [Broken(CUT)] * (len(packed) - 1)
+
+
+LIMIT = 1_000
+
+
+def two_members(body: bytes) -> Answer:
+    return answers.packed(gzip.compress(body[:500]) + gzip.compress(body[500:]))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(lambda body: Answer(body=body), id="plain"),
+        pytest.param(lambda body: answers.packed(gzip.compress(body)), id="packed"),
+        pytest.param(two_members, id="packed in two"),
+    ],
+)
+def test_a_body_may_have_its_limit_and_not_a_byte_more(sent: Any) -> None:
+    fits = b"[" + b" " * (LIMIT - 2) + b"]"
+
+    judgements = [judged(sent(body), limit=LIMIT) for body in (fits, fits + b" ")]
+
+    assert judgements == [Rows([]), Broken(f"longer than {LIMIT} bytes")]
+
+
+def test_nobody_sends_a_page_longer_than_16_mib() -> None:
+    judgement = judged(answers.oversized(16))
+
+    assert judgement == Broken(f"longer than {LONGEST_BODY} bytes")
+
+
+def test_a_bomb_is_not_unpacked_further_than_the_limit() -> None:
+    bomb = answers.gzip_bomb(64)
+    tracemalloc.start()
+
+    judgement = judged(bomb, limit=1 << 20)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert judgement == Broken(f"longer than {1 << 20} bytes")
+    assert peak < 8 << 20
+
+
+# Refused ---------------------------------------------------------------------------------------------
+
+KEY = "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?"
+PLAN = "COINGECKO_PLAN does not include this"
+SPENT = "the month's credits are spent: wait for the next month or change the plan"
+PRO = "a paid key belongs to pro-api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL"
+DEMO = "a demo key belongs to api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL"
+CURRENCY = "check VS_CURRENCY and the spider's arguments"
+PATH = "check BASE_API_URL and the spider's arguments"
+ADDRESS = "is the key right, the plan sufficient, and this address not blocked?"
+UNKNOWN = "it is not an answer this spider knows"
+
+
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    table(
+        {
+            "400": (Answer(400), CURRENCY),
+            "400 with words": (answers.WRONG_CURRENCY, CURRENCY),
+            "401": (Answer(401), KEY),
+            "401 with words": (answers.error(401, {"error": "Invalid API key"}), KEY),
+            "403": (answers.FORBIDDEN, ADDRESS),
+            "403 with its own code": (answers.NO_USER_AGENT, ADDRESS),
+            "403 from the front": (answers.BLOCKED, ADDRESS),
+            "403 of a list": (Answer(403, BITCOIN), ADDRESS),
+            "404": (answers.NO_SUCH_PATH, PATH),
+            "404 of a category": (answers.NO_SUCH_CATEGORY, PATH),
+            "404 of HTML": (answers.bare(404), PATH),
+            "414": (answers.URL_TOO_LONG, UNKNOWN),
+            "418": (answers.bare(418), UNKNOWN),
+            "422": (answers.NO_CURRENCY, CURRENCY),
+            "451": (answers.bare(451), UNKNOWN),
+            "code 10002": (answers.KEY_MISSING, KEY),
+            "code 10005": (answers.NOT_IN_PLAN, PLAN),
+            "code 10006": (answers.CREDITS_SPENT, SPENT),
+            "code 10006 with a time": (replace(answers.CREDITS_SPENT, headers={"retry-after": "60"}), SPENT),
+            "code 10010": (answers.PRO_KEY_AT_PUBLIC_HOST, PRO),
+            "code 10011": (answers.DEMO_KEY_AT_PRO_HOST, DEMO),
+            "10002 in a 200": (answers.in_a_200(answers.KEY_MISSING), KEY),
+            "10005 in a 200": (answers.in_a_200(answers.NOT_IN_PLAN), PLAN),
+            "10006 in a 200": (answers.in_a_200(answers.CREDITS_SPENT), SPENT),
+            "10010 in a 200": (answers.in_a_200(answers.PRO_KEY_AT_PUBLIC_HOST), PRO),
+            "10011 in a 200": (answers.in_a_200(answers.DEMO_KEY_AT_PRO_HOST), DEMO),
+            "403 in a 200": (answers.in_a_200(answers.NO_USER_AGENT), ADDRESS),
+            "404 in a 200": (answers.error(200, {"status": 404, "error": "Not Found"}), PATH),
+            "code 10005 in a 403": (answers.status_error(403, 10005, "no"), PLAN),
+            "a code nobody knows": (answers.status_error(401, 99999, "no"), KEY),
+            "300 without a Location": (Answer(300), UNKNOWN),
+            "304": (answers.NOT_MODIFIED, UNKNOWN),
+            "100": (Answer(100), UNKNOWN),
+            "600": (Answer(600), UNKNOWN),
+        }
+    ),
+)
+def test_what_will_not_get_better_is_refused_and_says_what_to_check(answer: Answer, remedy: str) -> None:
+    judgement = judged(answer)
+
+    assert isinstance(judgement, Refused)
+    assert judgement.reason.startswith(f"the API answered {answer.status}")
+    assert judgement.reason.endswith(f": {remedy}")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_refused_and_says_whereto(status: int) -> None:
+    judgement = judged(answers.redirect("http://elsewhere/", status))
+
+    remedy = "a redirect to http://elsewhere/ is not followed; check BASE_API_URL"
+    assert judgement == Refused(f"the API answered {status}: {remedy}")
+
+
+def test_a_refusal_repeats_the_apis_words_and_its_code() -> None:
     judgement = judged(answers.DEMO_KEY_AT_PRO_HOST)
 
     assert isinstance(judgement, Refused)
-    assert "If you are using Demo API key" in judgement.reason
-    assert judgement.reason.endswith("a demo key belongs to api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL")
+    assert judgement.reason.startswith(
+        "the API answered 400 with code 10011 and said 'If you are using Demo API key, please change your root URL "
+    )
 
 
-def test_an_apis_words_cannot_forge_a_second_line() -> None:
-    judgement: Any = judged(answers.error(422, {"error": "no\n2026-11-22 [coincrawl] INFO: markets: complete\x1b[2J"}))
+# What is repeated ------------------------------------------------------------------------------------
 
-    assert "\n" not in judgement.reason
-    assert "\x1b" not in judgement.reason
+
+@pytest.mark.parametrize(
+    "answer",
+    table(
+        {
+            "refused": answers.error(401, {"error": f"Invalid API key: {SECRET}"}),
+            "escaped": answers.data(f'{{"status": 401, "error": "\\u0043{SECRET[1:]}"}}'),
+            "in an object for words": answers.error(401, {"error": {"key": SECRET}}),
+            "a redirect": answers.redirect(f"http://elsewhere/?key={SECRET}"),
+            "broken": answers.error(200, {"error": SECRET}),
+            "throttled": answers.error(429, {"error": SECRET}),
+            "rows": answers.data(f'[{{"id": "bitcoin", "name": "{SECRET}"}}]'),
+            "a record too deep": answers.data(DEEP_RECORDS["lists"].join("[]").replace("deep", SECRET)),
+        }
+    ),
+)
+def test_the_secret_is_masked(answer: Answer) -> None:
+    judgement: Any = judged(answer, secret=SECRET)
+
+    said = str(judgement)
+    assert SECRET not in said
+    assert "***" in said
+
+
+def test_without_a_secret_nothing_is_masked() -> None:
+    assert judged(answers.data('["***", "CG-"]'), secret="") == Rows(["***", "CG-"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    table(
+        {
+            "refused": answers.error(422, {"error": FORGERY}),
+            "in an object for words": answers.error(422, {"error": [FORGERY]}),
+            "throttled": answers.error(429, {"error": FORGERY}),
+            "broken": answers.error(200, {"error": FORGERY}),
+            "packed": answers.packed(b"[]", FORGERY.replace("\u2028", "\x85")),
+            "a redirect": answers.redirect(FORGERY.replace("\u2028", "\x85")),
+        }
+    ),
+)
+def test_an_apis_words_cannot_forge_a_second_line(answer: Answer) -> None:
+    judgement: Any = judged(answer)
+
+    assert judgement.reason.isprintable()
+    assert judgement.reason.isascii()
+
+
+@pytest.mark.parametrize("status", [200, 400, 429])
+def test_an_apis_words_are_cut_before_they_fill_the_log(status: int) -> None:
+    judgement: Any = judged(answers.error(status, {"error": "x" * 100_000}))
+
+    assert len(judgement.reason) < 1_000
 
 
 def test_of_the_list_of_coins_only_the_ids_are_kept() -> None:
-    body = b'[{"id": "bitcoin", "symbol": "btc"}, {"symbol": "x"}, 5]'
+    answer = answers.data('[{"id": "bitcoin", "symbol": "btc"}, {"symbol": "x"}, {"id": 5}, 5]')
 
-    judgement = judge(Response("http://x/", body=body), RECEIVED, hook=only_id)
+    judgement = judged(answer, hook=only_id)
 
-    assert judgement == Rows(["bitcoin", {"symbol": "x"}, 5])
-
-
-def test_an_error_is_an_error_also_where_only_ids_are_wanted() -> None:
-    judgement = judge(Response("http://x/", body=answers.RATE_LIMITED_IN_A_200.body), RECEIVED, hook=only_id)
-
-    assert isinstance(judgement, Throttled)
+    assert judgement == Rows(["bitcoin", {"symbol": "x"}, {"id": Decimal(5)}, Decimal(5)])
