@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from webapp.coins.cleaning import Cleaner
 from webapp.coins.models import FullCoin
 from webapp.coins.upsert import Upsert, Upserted
 
@@ -180,22 +177,3 @@ def test_extremes_sent_again_are_left_alone_and_can_be_read(value: Decimal) -> N
     assert result.unchanged == {"bitcoin"}
     assert stored == value or connection.vendor == "sqlite"
     assert abs(stored - value) <= abs(value) * Decimal("1e-14")
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.decimals() | st.integers().map(Decimal) | st.text(st.characters(codec=None)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-@pytest.mark.django_db
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.fixed_dictionaries({}, optional={field.name: json_values for field in FullCoin.api_fields()}))
-def test_whatever_a_record_holds_it_is_refused_or_stored_and_can_be_read_back(record: dict[str, Any]) -> None:
-    cleaned = Cleaner(FullCoin.api_fields()).clean(record)
-
-    if isinstance(cleaned, dict):
-        result = FullCoin.objects.upsert([cleaned])
-        assert not result.rejected
-        assert FullCoin.objects.get(pk=cleaned["coin_id"]).vs_currency == "usd"
