@@ -73,7 +73,10 @@ class Database:
                     if monotonic() + pause > since + patience:
                         raise
                     logger.warning("The database does not answer (%s); trying again in %.2g s", one_line(error), pause)
-                await within(self._end, pause)
+                if self._end.is_set():
+                    await asyncio.sleep(pause)
+                else:
+                    await within(self._end, pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
     async def close(self) -> None:

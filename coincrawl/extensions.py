@@ -128,13 +128,16 @@ class RunRecord(Component):
         self.errors += 1
 
     async def closed(self, spider: "PaginatedSpider", reason: str) -> None:
-        if self.heart:
-            self.heart.cancel()
-        if self.run and self.verdict == Verdict.RUNNING:
-            self.verdict, reasons = self._decide(self.run, spider, reason)
-            self.reason = printable("; ".join(reasons), 2_000)
-            await self._finish(self.run, spider)
-        await self.database.close()
+        try:
+            if self.heart:
+                self.heart.cancel()
+            if self.run and self.verdict == Verdict.RUNNING:
+                self.verdict, reasons = self._decide(self.run, spider, reason)
+                self.reason = printable("; ".join(reasons), 2_000)
+                await self._finish(self.run, spider)
+            await self.database.close()
+        finally:
+            self.stop.finish()
 
     def _decide(self, run: CrawlRun, spider: "PaginatedSpider", reason: str) -> tuple[Verdict, list[str]]:
         if spider.ending:
@@ -170,7 +173,7 @@ class RunRecord(Component):
                 self.reason,
                 answered=spider.answered if spider.whole else None,
                 messages="\n".join(printable(note, 500) for note in notes),
-                leave_alone=spider.ending.leave_alone if spider.ending else None,
+                leave_alone=(spider.ending and spider.ending.leave_alone) or extension(self.crawler, Pace).resting,
                 filled=self.crawler.stats.get_value("coincrawl/filled"),
                 **self.progress(),
             )

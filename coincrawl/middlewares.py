@@ -93,8 +93,8 @@ class BackOffMiddleware(Component):
     def process_exception(self, request: Request, exception: Exception) -> Request | None:
         if not isinstance(exception, self.worth_another_try):
             return None
-        if isinstance(exception, ResponseDataLossError):
-            self.crawler.stats.inc_value("coincrawl/credits")  # its status has come, and was most likely 200
+        if "download_latency" in request.meta:
+            self.crawler.stats.inc_value("coincrawl/credits")  # a status has come, and it was most likely 200
         is_absent = not self.spider.has_heard and (isinstance(exception, ABSENT) or is_untrusted(exception))
         return self._again(
             request, describe(exception, request), tries=TRIES_WITHOUT_NETWORK if is_absent else self.tries

@@ -14,6 +14,8 @@ MOST_RESTS_IN_A_ROW = 20  # without a page in between
 MOST_REST = 7_200.0  # seconds in a run; then it has been asked to go away in so many words
 DOUBLINGS = 6  # of a rest of our own choice: to about two minutes, the longest that CoinGecko has asked for
 
+LITTLE = 0.1  # seconds
+
 ENDING = "the run is ending"
 
 
@@ -55,10 +57,10 @@ class Pace(Component):
                     break
             if stop.begun.is_set():
                 raise IgnoreRequest(ENDING)
-            # Who is a little late for its turn does not make the next one late; who is later makes no gap too short.
             interval = max(self.interval, self.throttle)
-            on_time = turn if monotonic() - turn < interval / 2 else monotonic()
-            self.next_turn = on_time + interval
+            # Who is a little late for its turn does not make the next one late: MARGIN has room for that.
+            is_late = monotonic() - turn > min(LITTLE, interval / 2)
+            self.next_turn = (monotonic() if is_late else turn) + interval
 
     def hold(self) -> None:
         """No request leaves until `release`: what it would bring could not be stored."""
@@ -87,6 +89,11 @@ class Pace(Component):
             raise OutOfPatience(f"the API asked to slow down for {self.rested / 60:,.0f} minutes in all")
         self.rest_until = until
         return until - now
+
+    @property
+    def resting(self) -> float:
+        """For how many seconds no request may leave."""
+        return max(0.0, self.rest_until - monotonic())
 
     def rested_enough(self) -> None:
         """A page has been answered."""

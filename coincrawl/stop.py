@@ -6,16 +6,11 @@ from contextlib import suppress
 
 from scrapy import signals
 from scrapy.crawler import Crawler
+from twisted.internet.defer import Deferred
 
 from .components import Component
 
 LOOK_EVERY = 0.1  # seconds
-SIGNALS = {signal.SIGTERM, signal.SIGINT}
-
-
-def keep_signals() -> None:
-    """From now on a signal waits until the spider is open: before, Scrapy would drop everything where it stands."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 async def within(event: asyncio.Event, seconds: float) -> bool:
@@ -36,34 +31,37 @@ class Stop(Component):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.begun = asyncio.Event()
-        self.by_signal = False
+        self.over: Deferred[None] = Deferred()
         self.watching: asyncio.Task[None] | None = None
         crawler.signals.connect(self.opened, signals.spider_opened)
-        crawler.signals.connect(self.closed, signals.spider_closed)
 
-    def opened(self) -> None:
-        self.watching = asyncio.create_task(self._watch())
-
-    def closed(self) -> None:
-        self._look()
-        if self.watching:
-            self.watching.cancel()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    @property
+    def by_signal(self) -> bool:
+        return not self.crawler.crawling
 
     async def within(self, seconds: float) -> bool:
         """Whether the end begins within so many seconds."""
         return await within(self.begun, seconds)
 
+    def opened(self) -> None:
+        from twisted.internet import reactor  # noqa: PLC0415 - there is none before
+
+        self.watching = asyncio.create_task(self._watch())
+        # A signal that comes while the spider is being opened or closed would stop the reactor under it.
+        reactor.addSystemEventTrigger("before", "shutdown", lambda: self.over)  # type: ignore[arg-type]
+
+    def finish(self) -> None:
+        """The run's last word has been written: the process may end."""
+        if self.watching:
+            self.watching.cancel()
+        if not self.over.called:
+            self.over.callback(None)
+
     async def _watch(self) -> None:
         # Scrapy tells nobody that it has been signalled until all that was under way is done.
-        while True:
-            self._look()
-            if self.crawler.engine and self.crawler.engine.running:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        while not (self.by_signal or self.spider.ending):  # noqa: ASYNC110 - nor does it set an event
             await asyncio.sleep(LOOK_EVERY)
-
-    def _look(self) -> None:
-        if not self.crawler.crawling or SIGNALS & signal.sigpending():
-            self.by_signal = True
-        if self.by_signal or self.spider.ending:
-            self.begun.set()
+        self.begun.set()
+        while signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:  # noqa: ASYNC110 - Scrapy's sign of a second signal
+            await asyncio.sleep(LOOK_EVERY)
+        self.finish()

@@ -31,6 +31,7 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
     async def download_request(self, request: Request) -> Response:
         await self.pace.turn()
         request.meta["throttle"] = self.pace.throttle
+        request.meta.pop("download_latency", None)  # an earlier try's; there will be one when a status has come
         self.stats.inc_value("coincrawl/requests")
         download = asyncio.ensure_future(super().download_request(request))
         end = asyncio.ensure_future(self.stop.begun.wait())

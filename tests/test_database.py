@@ -92,6 +92,20 @@ def test_patience_has_an_end() -> None:
     assert len(errors) == 1
 
 
+def test_once_the_end_has_begun_patience_is_short_and_attempts_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coincrawl.database.LAST_PATIENCE", 0.3)
+    errors: list[Exception] = [OperationalError("gone")] * 100
+
+    async def work(database: Database) -> None:
+        database._end.set()
+        with pytest.raises(OperationalError):
+            await database.call(failing(errors))
+
+    run(work)
+
+    assert len(errors) == 98  # at once, and after a quarter of a second
+
+
 def test_an_error_that_waiting_cannot_mend_is_raised_at_once() -> None:
     errors: list[Exception] = [IntegrityError("no"), IntegrityError("no")]
 

@@ -5,6 +5,7 @@ import resource
 import signal
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
@@ -189,3 +190,22 @@ def test_a_database_that_is_away_from_the_start_is_named(api: FakeAPI, crawling:
     assert process.returncode == 1
     assert log[-1].rstrip().endswith("check DATABASE_URL")
     assert api.requests == []
+
+
+def test_a_signal_that_comes_while_a_run_is_closing_waits_for_its_last_word(
+    api: FakeAPI, crawling: Crawling, away: Away
+) -> None:
+    is_away = threading.Event()
+    api.fault(lambda request: api.usual(request, wait=is_away))
+    with crawling(api, "-L", "DEBUG", "-a", "ids=bitcoin") as process:
+        api.wait_for(requests=1)
+        with away():
+            is_away.set()
+            process.read_until("Closing spider (finished)")
+            process.send_signal(signal.SIGTERM)
+            process.read_until("Received SIGTERM")
+        process.end()
+
+    run = CrawlRun.objects.get()
+    assert (process.returncode, run.verdict, run.created) == (130, "interrupted", 1)
+    assert FullCoin.objects.get().pk == "bitcoin"

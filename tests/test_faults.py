@@ -108,6 +108,7 @@ def test_an_answer_that_does_not_come_is_asked_for_again(answer: Any, api: FakeA
     done = crawl(api, "-s", "DOWNLOAD_TIMEOUT=5")
 
     assert (done.returncode, last_run().retries, FullCoin.objects.count()) == (0, 1, 600)
+    assert last_run().credits == sum(request.status == 200 for request in api.requests)
 
 
 @pytest.mark.parametrize(

@@ -139,10 +139,11 @@ def test_without_credits_nothing_is_asked(api: FakeAPI, crawl: Crawl) -> None:
         (answers.RATE_LIMITED_IN_A_200, 3),
         (answers.HUNG_UP, 3),
         (answers.CUT_BODY, 3),
+        (answers.oversized(17), 2),
         (answers.HTML_IN_A_200, math.inf),
         (answers.KEY_MISSING, 1),
     ],
-    ids=["500", "429", "429 in a 200", "nothing", "cut", "HTML", "401"],
+    ids=["500", "429", "429 in a 200", "nothing", "cut", "too long", "HTML", "401"],
 )
 def test_only_answers_with_status_200_cost_a_credit(answer: Any, times: float, api: FakeAPI, crawl: Crawl) -> None:
     api.fault(answer, page=2, times=times)

@@ -66,6 +66,20 @@ def test_a_signal_ends_a_run_soon_whatever_keeps_it(
     assert not FullCoin.objects.exclude(missing_since=None).exists()
 
 
+def test_who_stops_a_run_in_a_rest_does_not_end_the_rest(api: FakeAPI, crawling: Crawling, crawl: Crawl) -> None:
+    api.fault(answers.rate_limited(retry_after=300), page=2)
+    with crawling(api) as process:
+        process.read_until("The API asks to slow down")
+        stop(process)
+    asked = len(api.requests)
+
+    second = crawl(api)
+
+    assert (process.returncode, second.returncode) == (130, 75)
+    assert "the API asked for no requests before" in second.stderr
+    assert len(api.requests) == asked
+
+
 def test_what_had_been_answered_before_the_signal_is_stored(api: FakeAPI, crawling: Crawling) -> None:
     with crawling(api, COINGECKO_CALLS_PER_MINUTE="60") as process:
         api.wait_for(requests=2)

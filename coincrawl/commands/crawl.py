@@ -16,7 +16,6 @@ from twisted.logger import globalLogBeginner
 from coincrawl.components import enabled
 from coincrawl.extensions import RunRecord
 from coincrawl.log import guard, without_secrets
-from coincrawl.stop import keep_signals
 from coincrawl.verdict import EXIT_STATUS
 from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
 from webapp.coins.models import CrawlRun, Verdict
@@ -73,7 +72,6 @@ class Command(crawl.Command):
             raise UsageError(str(error), print_help=False) from None
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        keep_signals()
         process, settings = enabled(self.crawler_process), enabled(self.settings)
         guard([settings["COINGECKO_API_KEY"], django_settings.DATABASES["default"]["PASSWORD"]])
         # What the handler would not show need not be written: at INFO that is a line of DEBUG for each coin.
@@ -95,10 +93,12 @@ def report(spider: str, record: RunRecord) -> int:
     if record.verdict == Verdict.RUNNING:  # a second signal does not wait for the end
         logger.error("%s: killed before it could end; its run will be shown as lost", spider)
         return EXIT_STATUS[Verdict.INTERRUPTED]
-    if record.run:
-        Console(stderr=True).print(table(record.run))
-    because = f": {record.reason}" if record.reason else ""
     run = record.run
+    if run:
+        # What the row could not be told any more is said here all the same.
+        run.verdict, run.reason = record.verdict, record.reason
+        Console(stderr=True).print(table(run))
+    because = f": {record.reason}" if record.reason else ""
     counts = f" ({', '.join(f'{getattr(run, name):,} {name}' for name in COUNTERS)})" if run and run.pages else ""
     logger.log(LEVELS.get(record.verdict, logging.ERROR), "%s: %s%s%s", spider, record.verdict, because, counts)
     return EXIT_STATUS[record.verdict]
