@@ -24,7 +24,7 @@ SECRET = "CG-0123456789abcdef"
 FORGERY = "no\n2026-11-22 [coincrawl] INFO: markets: complete\r\u2028\x1b[2J"
 
 
-def judged(answer: Answer, headers: dict[str, str] | None = None, **options: Any) -> Judgement:
+def judged(answer: Answer, headers: dict[str, Any] | None = None, **options: Any) -> Judgement:
     response = Response(
         "http://x/", status=answer.status, headers={**answer.headers, **(headers or {})}, body=answer.body
     )
@@ -259,7 +259,7 @@ def test_a_request_to_slow_down_is_heard_also_where_only_ids_are_wanted() -> Non
             "decimal": ({"retry-after": "30.5"}, None),
             "scientific": ({"retry-after": "1e3"}, None),
             "another script's digits": ({"retry-after": "\u0663\u0660"}, None),
-            "latin-1's digits": ({"retry-after": "3\xb2"}, None),
+            "latin-1's digits": ({"retry-after": b"3\xb2"}, None),
             "nonsense": ({"retry-after": "soon"}, None),
             "35 digits": ({"retry-after": "9" * 35}, None),
             "two values": ({"retry-after": "30, 60"}, None),
@@ -273,7 +273,7 @@ def test_a_request_to_slow_down_is_heard_also_where_only_ids_are_wanted() -> Non
         }
     ),
 )
-def test_how_long_to_wait_is_read_where_it_makes_sense(headers: dict[str, str], seconds: float | None) -> None:
+def test_how_long_to_wait_is_read_where_it_makes_sense(headers: dict[str, Any], seconds: float | None) -> None:
     judgement = judged(answers.RATE_LIMITED, headers)
 
     assert isinstance(judgement, Throttled)
