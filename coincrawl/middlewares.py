@@ -113,6 +113,7 @@ class BackOffMiddleware(Component):
         try:
             seconds = self.pace.rest(seconds)
         except OutOfPatience as out:
+            self.crawler.stats.inc_value("throttled/count")
             self.spider.end(Verdict.PARTIAL, str(out), leave_alone=out.seconds)
             raise IgnoreRequest(str(out)) from None
         logger.warning("The API asks to slow down (%s); resting for %.1f s", printable(reason, 100), seconds)

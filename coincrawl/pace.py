@@ -14,7 +14,7 @@ MOST_RESTS_IN_A_ROW = 20  # without a page in between
 MOST_REST = 7_200.0  # seconds in a run; then it has been asked to go away in so many words
 DOUBLINGS = 6  # of a rest of our own choice: to about two minutes, the longest that CoinGecko has asked for
 
-LITTLE = 0.1  # seconds
+LITTLE = 0.03  # seconds
 
 ENDING = "the run is ending"
 
@@ -33,7 +33,7 @@ class Pace(Component):
     The download handler asks for the turn, so nothing can come between the turn and the wire.
     """
 
-    MARGIN = 1.03  # exact pacing arrives a little fast
+    MARGIN = 1.04  # exact pacing arrives a little fast, and a busy machine makes waves
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)

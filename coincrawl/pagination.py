@@ -15,8 +15,9 @@ from w3lib.url import add_or_replace_parameters
 class PageNumber:
     """Pages numbered from 1 up to the first empty one.
 
-    Where the first answer's `total` header says how many records there are, `window` pages are asked for at a time;
-    otherwise one after the other. The header is a hint for speed: the end is the first empty page, whatever it says.
+    Where the first answer's `total` header says how many records there are, or the spider expects as many pages as
+    last time, `window` pages are asked for at a time; otherwise one after the other. Both are hints for speed: the end
+    is the first empty page, whatever they say.
     """
 
     size: int  # records in a page
@@ -37,9 +38,13 @@ class PageNumber:
         """The last page that is ever asked for."""
         return -(-self.max_records // self.size)
 
-    def first(self, url: str) -> Request:
-        """The first page of the collection at `url`."""
-        return self._page(Request(url, dont_filter=True), 1, expected=1)
+    def first(self, url: str, expected: int = 1) -> Request:
+        """The first page of the collection at `url`; so many are `expected` where no header says how many there are."""
+        return self._page(Request(url, dont_filter=True), 1, expected)
+
+    def again(self, url: str, page: int) -> Request:
+        """A page of the collection at `url` by itself."""
+        return self._page(Request(url, dont_filter=True), page, expected=page)
 
     def next(self, request: Request, response: Response | None, rows: Sequence[object] | None) -> list[Request]:
         """The pages to ask for after the one that `request` asked for; none after an empty page.
@@ -50,7 +55,7 @@ class PageNumber:
         if rows is not None and not rows:
             return []
         if page == 1 and response is not None:
-            expected = self.expected(response)
+            expected = self.expected(response, expected)
             ahead = range(2, max(2, min(1 + self.window, expected)) + 1)
         elif page + self.window <= expected:
             ahead = range(page + self.window, page + self.window + 1)
@@ -62,11 +67,11 @@ class PageNumber:
             self._page(request, number, expected) for number in ahead if number <= min(self.limit or self.cap, self.cap)
         ]
 
-    def expected(self, response: Response) -> int:
-        """How many pages the `total` header speaks of; 1 where it says nothing sensible."""
+    def expected(self, response: Response, otherwise: int = 1) -> int:
+        """How many pages the `total` header speaks of; `otherwise` where it says nothing sensible."""
         total = (response.headers.get("total") or b"").decode("latin-1").strip()
         records = int(total) if total.isascii() and total.isdigit() and len(total) < 10 else 0
-        return max(1, min(-(-records // self.size), self.limit or self.cap, self.cap))
+        return max(1, min(-(-records // self.size) or otherwise, self.limit or self.cap, self.cap))
 
     def _page(self, request: Request, page: int, expected: int) -> Request:
         url = add_or_replace_parameters(request.url, {self.size_parameter: str(self.size), self.parameter: str(page)})

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import subprocess
+import threading
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from django.db import connection
 from django.test import Client
 
 from tests.conftest import PATIENCE, Crawl, crawl_command
-from tests.fake_api import FakeAPI, Market, answers
+from tests.fake_api import FakeAPI, Market, Request, answers
 from webapp.coins.catalog import ORDERS
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
 
@@ -171,10 +172,34 @@ def test_answers_by_id_that_leave_coins_out_are_asked_for_again(api: FakeAPI, cr
     assert (done.returncode, FullCoin.objects.count()) == (0, 600)
 
 
+@pytest.mark.parametrize("lapse", ["[]", "[null]", '[{"error": "boom"}]'])
+def test_an_answer_by_id_that_leaves_all_coins_out_is_not_believed_at_once(
+    lapse: str, api: FakeAPI, crawl: Crawl
+) -> None:
+    crawl(api)
+    api.fault(answers.data("[]"), page=1)
+    api.fault(answers.data(lapse), ids="bitcoin")
+
+    done = crawl(api)
+
+    assert (done.returncode, last_run().missing) == (0, 0)
+    assert last_run().unchanged == 600
+
+
+def test_a_record_without_an_id_may_be_any_of_those_asked_for(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    api.market.replace("bitcoin", '{"name": "Nameless"}')
+
+    done = crawl(api)
+
+    assert (done.returncode, last_run().missing) == (0, 0)
+    assert not FullCoin.objects.exclude(missing_since=None).exists()
+
+
 def test_at_most_250_ids_are_asked_for_at_once(api: FakeAPI, crawl: Crawl) -> None:
     crawl(api, "-a", f"ids={','.join(f'{number:03}' for number in range(251))}")
 
-    assert sorted(len(request.params["ids"].split(",")) for request in api.requests) == [1, 250]
+    assert sorted(len(request.params["ids"].split(",")) for request in api.requests) == [1, 1, 250, 250]  # each twice
 
 
 def test_recorded_pages_are_crawled_digit_for_digit(crawl: Crawl, tmp_path: Path) -> None:
@@ -225,12 +250,48 @@ def test_a_hole_between_the_pages_of_a_narrow_run_makes_it_partial(api: FakeAPI,
     assert last_run().reason == "page 2 was empty and page 3 was not"
 
 
-def test_an_empty_page_before_the_end_is_asked_for_again(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(answers.data("[]"), page=2)
+@pytest.mark.parametrize(
+    ("total", "page", "lapse"),
+    [
+        ("exact", 2, {"per_page": 0}),
+        ("exact", 3, {"per_page": 0}),
+        ("absent", 3, {"per_page": 0}),
+        ("exact", 2, {"per_page": 100, "page": 3}),
+        ("absent", 1, {"per_page": 100}),
+    ],
+    ids=[
+        "an empty page",
+        "an early end",
+        "an early end without a total",
+        "a short page",
+        "a short page without a total",
+    ],
+)
+def test_a_lapse_of_the_api_in_a_narrow_run_is_asked_for_again(
+    total: str, page: int, lapse: dict[str, int], crawl: Crawl
+) -> None:
+    with FakeAPI(Market(coins=1_000), total=total) as api:
+        api.fault(answers.data("[]") if lapse == {"per_page": 0} else lapse, page=page)
+        done = crawl(api, "-a", "pages=9")
 
-    done = crawl(api, "-a", "pages=3")
+    assert (done.returncode, FullCoin.objects.count()) == (0, 1_000)
 
-    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
+
+def test_a_run_after_a_complete_one_asks_ahead_also_without_a_total(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=1_500), total="absent") as api:
+        crawl(api)
+        api.requests.clear()
+        ahead = threading.Event()
+
+        def let_the_others_go(request: Request) -> answers.Answer:
+            ahead.set()
+            return api.usual(request)
+
+        api.fault(lambda request: api.usual(request, wait=ahead), page=2)
+        api.fault(let_the_others_go, page=6)
+        done = crawl(api)
+
+    assert (done.returncode, last_run().unchanged) == (0, 1_500)
 
 
 def test_ids_fetches_these_coins_and_names_those_that_are_not_there(api: FakeAPI, crawl: Crawl) -> None:
@@ -490,7 +551,7 @@ def test_the_last_line_of_the_log_is_the_verdict(api: FakeAPI, crawl: Crawl, tmp
     crawl(api, "--logfile", str(tmp_path / "log"), "-L", "DEBUG")
 
     assert re.search(
-        r"markets: complete \(6 pages, 6 requests, 600 seen", (tmp_path / "log").read_text().splitlines()[-1]
+        r"markets: complete \(7 pages, 7 requests, 600 seen", (tmp_path / "log").read_text().splitlines()[-1]
     )
 
 

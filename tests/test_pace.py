@@ -68,7 +68,7 @@ def departures(pace: Pace, clock: Clock, number: int) -> list[float]:
 def test_turns_are_spaced_evenly(clock: Clock) -> None:
     times = departures(pace_of(clock, 300), clock, 5)
 
-    assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([1.03 * 0.2] * 4)
+    assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([1.04 * 0.2] * 4)
 
 
 def test_turns_without_a_limit_are_not_spaced(clock: Clock) -> None:
@@ -80,7 +80,7 @@ def test_who_is_a_little_late_does_not_make_the_others_late(clock: Clock) -> Non
 
     times = departures(pace_of(clock, 300), clock, 100)
 
-    assert times[-1] - times[0] == pytest.approx(99 * 1.03 * 0.2 + 0.01)
+    assert times[-1] - times[0] == pytest.approx(99 * 1.04 * 0.2 + 0.01)
 
 
 @pytest.mark.parametrize(("calls", "window"), [(300, 6), (300, 60), (30, 60), (3, 60)])
@@ -109,7 +109,7 @@ def test_nobody_leaves_during_a_rest_and_after_it_all_keep_the_pace(clock: Clock
 
     times = departures(pace, clock, 3)
 
-    assert times == pytest.approx([1_030, 1_031.03, 1_032.06])
+    assert times == pytest.approx([1_030, 1_031.04, 1_032.08])
 
 
 def test_a_rest_that_begins_while_a_request_waits_for_its_turn_holds_it(clock: Clock) -> None:

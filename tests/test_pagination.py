@@ -50,6 +50,21 @@ def test_with_a_total_a_window_of_pages_is_asked_for_at_once() -> None:
     assert [request.meta["page"] for request in following] == [2, 3, 4]
 
 
+def test_without_a_total_the_pages_of_last_time_are_asked_for_at_once() -> None:
+    pagination = PageNumber(size=5, window=3)
+    first = pagination.first(URL, expected=20)
+
+    following = pagination.next(first, Response(first.url), ["row"])
+
+    assert [request.meta["page"] for request in following] == [2, 3, 4]
+
+
+def test_a_total_counts_more_than_the_pages_of_last_time() -> None:
+    pagination = PageNumber(size=5)
+
+    assert pagination.expected(Response(URL, headers={"total": "15"}), 20) == 3
+
+
 def test_a_total_far_too_large_costs_a_window_of_empty_pages_at_most() -> None:
     asked = walk(PageNumber(size=5, window=8), pages=20, total="10000")
 

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 
 from django.conf import settings as django_settings
 from rich import box
@@ -84,6 +85,8 @@ class Command(crawl.Command):
         crawler = self._create_crawler(args[0])
         process.crawl(crawler, **opts.spargs)
         process.start()
+        for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left that could be stopped
+            signal.signal(number, signal.SIG_IGN)
         record = crawler.get_extension(RunRecord) if crawler.spider else None
         self.exitcode = report(args[0], record) if record else 1
 

@@ -14,6 +14,7 @@ from scrapy.http import Request, Response
 from twisted.python.failure import Failure
 
 from coincrawl.components import extension
+from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.pagination import PageNumber
 from coincrawl.stop import Stop
@@ -64,8 +65,7 @@ class PaginatedSpider(scrapy.Spider):
         self.records = 0  # in all answers
         self.broken: list[tuple[Request, str]] = []  # what stayed broken, and why
         self.broken_in_a_row = self.put_off_in_a_row = 0  # without a page that was answered in between
-        self.first_empty_page: int | None = None
-        self.last_full_page = 0
+        self.sizes: dict[int, int] = {}  # of the pages that were answered, in records
         self.paging_fault = ""  # why paging was ended before its end
         self.expected_pages: int | None = None
         self.steps_left = iter(self.steps())
@@ -111,9 +111,8 @@ class PaginatedSpider(scrapy.Spider):
     def doubts(self) -> list[str]:
         """Why this run may not have seen all there is; empty where it can prove that it has."""
         broken = [f"{self.label(request)} stayed broken: {cause}" for request, cause in self.broken]
-        hole = ""
-        if self.first_empty_page and self.first_empty_page < self.last_full_page:
-            hole = f"page {self.first_empty_page} was empty and page {self.last_full_page} was not"
+        holes = [page for page in self.sizes if not self.sizes[page] and page < self.last_page]
+        hole = f"page {min(holes)} was empty and page {self.last_page} was not" if holes else ""
         if len(broken) > MOST_BROKEN_IN_A_ROW:
             broken[MOST_BROKEN_IN_A_ROW:] = [f"{len(broken) - MOST_BROKEN_IN_A_ROW} more stayed broken"]
         return [*broken, *filter(None, [hole, self.paging_fault])]
@@ -131,7 +130,9 @@ class PaginatedSpider(scrapy.Spider):
     # How it goes ---------------------------------------------------------------------------------
 
     async def start(self) -> AsyncIterator[Request]:
-        yield self.asked(self.pagination.first(self.collection), self.parse)
+        previous = extension(self.crawler, RunRecord).previous
+        expected = previous.coins // self.pagination.size if previous else 1
+        yield self.asked(self.pagination.first(self.collection, expected), self.parse)
 
     def asked(self, request: Request, callback: Any) -> Request:
         return request.replace(callback=callback, errback=self.give_up)
@@ -143,16 +144,10 @@ class PaginatedSpider(scrapy.Spider):
         self.broken_in_a_row = self.put_off_in_a_row = 0
         if page == 1 and (expected := self.pagination.expected(response)) > 1:
             self.expected_pages = expected
-        if not rows and not self.whole and page <= response.meta["expected"] and not response.meta.get("asked_again"):
-            # Before the end that the `total` header speaks of: perhaps a lapse. The whole market has a better proof.
-            request = request_of(response)
-            yield request.replace(meta=request.meta | {"asked_again": True})
-            return
+        self.sizes[page] = len(rows)
         is_news = self.take(rows)
-        if not rows:
-            self.first_empty_page = min(page, self.first_empty_page or page)
-        else:
-            self.last_full_page = max(page, self.last_full_page)
+        if response.meta.get("asked_again"):
+            is_news = True  # as far as paging is concerned
         if rows and not is_news:
             self.paging_fault = f"page {page} brought nothing new, so paging ended there"
         elif rows and page >= self.pagination.cap:
@@ -160,6 +155,21 @@ class PaginatedSpider(scrapy.Spider):
         # Requests first: the next page is on its way while this one is stored.
         yield from self.follow(request_of(response), response)
         yield from self.items(rows, str(page))
+
+    @property
+    def last_page(self) -> int:
+        """The last page that had records."""
+        return max((page for page, size in self.sizes.items() if size), default=0)
+
+    def ask_short_pages(self) -> Iterator[Request]:
+        """A step: once more, pages that a lapse of the API may have cut short, the end of it all among them."""
+        last, full = self.last_page, self.pagination.size
+        for page, size in sorted(self.sizes.items()):
+            is_sudden_end = page == last + 1 and self.sizes.get(last) == full and self.expected_pages != last
+            if (page < last and size < full) or (not size and (is_sudden_end or page <= (self.expected_pages or 0))):
+                request = self.asked(self.pagination.again(self.collection, page), self.parse)
+                request.meta.update(asked_again=True, followed=page < last)
+                yield request
 
     def put_off(self, request: Request) -> None:
         """A page will be asked for again later: the pages after it that are known to be there need not wait for it."""

@@ -52,6 +52,7 @@ class MarketsSpider(PaginatedSpider):
         self.list_fault = ""
         self.notes_on_list: list[str] = []
         self.not_on_market: list[str] = []  # asked for by id, and not in the answer
+        self.perhaps_rejected: set[str] = set()  # of those: there was a record without an id
         self.came_by_id = 0  # in the last round of asking
 
     @property
@@ -86,9 +87,14 @@ class MarketsSpider(PaginatedSpider):
         if self.whole:
             yield self._ask_list
             yield self._ask_unanswered
+        elif "ids" not in self.arguments:
+            yield self.ask_short_pages
         # An answer may leave coins out: who is not in it is asked for again, until a round brings nothing new.
-        while self.came_by_id and self.not_on_market:
+        is_second = True
+        while self.not_on_market and (self.came_by_id or is_second):
             yield self._ask_again
+            is_second = False
+        self.answered |= self.perhaps_rejected
 
     def _ask_list(self) -> Iterator[Request]:
         meta = {"label": LIST, "json_hook": only_id, "download_maxsize": LONGEST_LIST_BODY}
@@ -118,7 +124,7 @@ class MarketsSpider(PaginatedSpider):
         return requests
 
     def _ask_again(self) -> Iterable[Request]:
-        ids, self.not_on_market, self.came_by_id = self.not_on_market, [], 0
+        ids, self.not_on_market, self.perhaps_rejected, self.came_by_id = self.not_on_market, [], set(), 0
         return self._by_ids(sorted(ids))
 
     def _by_ids(self, ids: Iterable[str]) -> Iterator[Request]:
@@ -145,12 +151,10 @@ class MarketsSpider(PaginatedSpider):
         returned = set(self.ids(rows))
         self.came_by_id += len(returned)
         if returned <= asked:
-            absent = asked - returned
+            self.not_on_market += asked - returned
             if len(returned) < len(rows):
                 # A record without an id may be any of those: none of them may be called missing.
-                self.answered |= absent
-            else:
-                self.not_on_market += absent
+                self.perhaps_rejected |= asked - returned
         else:
             self.broken.append((request_of(response), "the answer has other coins than were asked for"))
         self.take(rows)
