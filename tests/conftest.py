@@ -23,6 +23,35 @@ Crawl = Callable[..., subprocess.CompletedProcess[str]]
 Crawling = Callable[..., AbstractContextManager["Process"]]
 
 
+# What is the same on any database is tested on SQLite alone; the rest on both.
+ON_ANY_DATABASE = {
+    "test_catalog",
+    "test_command",
+    "test_extensions",
+    "test_fake_api",
+    "test_faults",
+    "test_house",
+    "test_log",
+    "test_middlewares",
+    "test_numbers",
+    "test_pace",
+    "test_pagination",
+    "test_responses",
+    "test_secrets",
+    "test_settings",
+    "test_site_settings",
+    "test_spiders",
+    "test_verdict",
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if connection.vendor != "sqlite":
+        elsewhere = {item for item in items if item.path.stem in ON_ANY_DATABASE}
+        config.hook.pytest_deselected(items=list(elsewhere))
+        items[:] = [item for item in items if item not in elsewhere]
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
