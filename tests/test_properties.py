@@ -256,12 +256,17 @@ def test_any_record_is_values_for_all_fields_or_reasons_why_not(record: Any) -> 
 
 @given(any_value | any_text.map(Nested))
 @settings(deadline=None, max_examples=200)
+@example(Nested("\0🚀" * RAW_LIMIT))
 def test_any_record_can_be_written_down(record: Any) -> None:
     kept = raw_json(record)
 
     assert kept.isascii()
     assert "\0" not in kept
     assert len(kept) <= RAW_LIMIT
+
+
+def test_a_record_too_deep_for_the_parser_is_rejected_in_those_words() -> None:
+    assert Cleaner(FIELDS).clean(Nested("[" * 200_000)) == Rejection("", "", ("record: nested too deeply to be read",))
 
 
 # The database ----------------------------------------------------------------------------------------
@@ -388,6 +393,17 @@ def test_a_refusal_that_comes_again_belongs_to_the_last_run_and_the_last_moment(
 
 
 @pytest.mark.django_db
+def test_of_refusals_alike_in_one_batch_the_last_is_kept() -> None:
+    batch = filled([{"name": "a"}], page="1")
+    batch.refusals += filled([{"name": "a"}], page="2").refusals
+
+    run_of(batch)
+
+    kept = RejectedRecord.objects.get()
+    assert (kept.count, kept.page) == (2, "2")
+
+
+@pytest.mark.django_db
 def test_refusals_with_the_same_reasons_are_told_apart_by_their_coin() -> None:
     run_of(filled([{"id": "a", "ath": True}, {"id": "b", "ath": True}, {"id": "b", "atl": True}]))
 
@@ -412,3 +428,15 @@ def test_a_batch_of_refusals_takes_as_many_queries_as_one_of_them() -> None:
         counts.append(len(queries))
 
     assert counts[0] == counts[1]
+
+
+@pytest.mark.django_db
+def test_a_coin_that_only_the_database_refuses_is_counted_once_also_in_a_later_batch() -> None:
+    run, stored = CrawlRun.objects.begin("markets", {}), set[str]()
+    for rank in (1, 10**30, 10**30):  # what the cleaner would never let through
+        batch = Batch()
+        batch.add({"coin_id": "a", "last_updated": None, "market_cap_rank": rank}, {"id": "a"}, "1", stored)
+
+        run.store(batch, {})
+
+    assert (run.seen, run.created, run.duplicates, run.rejected) == (3, 1, 0, 2)
