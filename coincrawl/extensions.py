@@ -23,8 +23,9 @@ from webapp.coins.texts import printable
 
 from .components import Component, extension
 from .database import Database, one_line
+from .log import without_secrets
 from .pace import Pace
-from .stop import Stop
+from .stop import Stop, within
 from .verdict import Evidence, decide
 
 if TYPE_CHECKING:
@@ -36,6 +37,17 @@ PATIENCE_AT_FIRST = 10.0  # seconds; who has mistyped DATABASE_URL sees the warn
 BAR_EVERY = 0.1  # seconds
 
 LOST = "another run has taken over, because this one showed no sign of life for too long"
+
+
+class Errors(logging.Handler):
+    """Counts what is logged as an error, whatever the log shows: nobody expected it, so it spoils the run."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
 
 
 class RunRecord(Component):
@@ -51,15 +63,15 @@ class RunRecord(Component):
         self.previous: CrawlRun | None = None  # the last complete run of the same scope
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
-        self.errors = 0
+        self.errors = Errors()
         self.given_up = False  # a batch could not be stored, and the next would not fare better
         self.heart: asyncio.Task[None] | None = None
+        self.closing = asyncio.Event()
         crawler.signals.connect(self.opened, signals.spider_opened)
         crawler.signals.connect(self.closed, signals.spider_closed)
-        for error in (signals.spider_error, signals.item_error):
-            crawler.signals.connect(self.count_error, error)
 
     async def opened(self, spider: "PaginatedSpider") -> None:
+        logging.getLogger().addHandler(self.errors)
         self.stop, pace = extension(self.crawler, Stop), extension(self.crawler, Pace)
         patience = self.crawler.settings.getfloat("DATABASE_PATIENCE")
         self.database = Database(patience, self.stop.begun, away=pace.hold, back=pace.release)
@@ -69,7 +81,7 @@ class RunRecord(Component):
             CrawlRun.objects.check_migrated()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
             # An attempt may have succeeded without our hearing of it.
-            begun = CrawlRun.objects.filter(pk=key, verdict=Verdict.RUNNING).first() if next(attempts) else None
+            begun = CrawlRun.objects.filter(pk=key).first() if next(attempts) else None
             return previous, begun or CrawlRun.objects.begin(
                 spider.name,
                 spider.arguments,
@@ -84,6 +96,10 @@ class RunRecord(Component):
             self.reason = str(error)
         except AnyDatabaseError as error:
             self.reason = f"the database cannot be used ({one_line(error)}): check DATABASE_URL"
+        except Exception as error:
+            # Scrapy would log it, and crawl on without a run.
+            logger.exception("The run could not begin")
+            self.reason = f"the run could not begin ({type(error).__name__}: {one_line(error)})"
         else:
             self.run, self.verdict, self.reason = run, Verdict(run.verdict), run.reason
         if self.run is None or self.verdict != Verdict.RUNNING:
@@ -124,19 +140,18 @@ class RunRecord(Component):
             "throttled": stat("throttled/count", 0),
         }
 
-    def count_error(self) -> None:
-        self.errors += 1
-
     async def closed(self, spider: "PaginatedSpider", reason: str) -> None:
         try:
+            self.closing.set()
             if self.heart:
-                self.heart.cancel()
+                await self.heart
             if self.run and self.verdict == Verdict.RUNNING:
                 self.verdict, reasons = self._decide(self.run, spider, reason)
-                self.reason = printable("; ".join(reasons), 2_000)
+                self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
                 await self._finish(self.run, spider)
             await self.database.close()
         finally:
+            logging.getLogger().removeHandler(self.errors)
             self.stop.finish()
 
     def _decide(self, run: CrawlRun, spider: "PaginatedSpider", reason: str) -> tuple[Verdict, list[str]]:
@@ -154,7 +169,7 @@ class RunRecord(Component):
                 seen=run.seen,
                 coins=run.coins,
                 rejected=run.rejected,
-                errors=max(self.errors, stat("log_count/ERROR", 0)),
+                errors=self.errors.count,
                 doubts=spider.doubts(),
                 dropped=stat("coincrawl/dropped") if run.seen else (),
                 emptied=set(self.previous.filled) - set(stat("coincrawl/filled")) if self.previous else (),
@@ -172,8 +187,8 @@ class RunRecord(Component):
                 self.verdict,
                 self.reason,
                 answered=spider.answered if spider.whole else None,
-                messages="\n".join(printable(note, 500) for note in notes),
-                leave_alone=(spider.ending and spider.ending.leave_alone) or extension(self.crawler, Pace).resting,
+                messages="\n".join(printable(without_secrets(note), 500) for note in notes),
+                leave_alone=extension(self.crawler, Pace).resting,
                 filled=self.crawler.stats.get_value("coincrawl/filled"),
                 **self.progress(),
             )
@@ -183,17 +198,22 @@ class RunRecord(Component):
         except AnyDatabaseError as error:
             self.verdict = Verdict.FAILED
             self.reason = f"the database does not answer ({one_line(error)}), so the run will be shown as lost"
+        except Exception as error:
+            logger.exception("The run's end could not be written")
+            self.verdict = Verdict.FAILED
+            self.reason = f"its end could not be written ({type(error).__name__}: {one_line(error)})"
 
     async def _beat(self, run: CrawlRun) -> None:
-        """Show life until the run begins to end; that ends too what has lost its lock or its database."""
-        every = self.crawler.settings.getfloat("HEARTBEAT_SECONDS")
-        while not await self.stop.within(every):
+        """Show life until the run is over, or has lost its lock or its database."""
+        while not await within(self.closing, self.crawler.settings.getfloat("HEARTBEAT_SECONDS")):
             try:
                 await self.database.call(run.beat)
             except RunLost:
                 self.spider.end(Verdict.LOST, LOST)
+                return
             except AnyDatabaseError as error:
                 self._end_without_database(error)
+                return
 
 
 class Progress(Component):

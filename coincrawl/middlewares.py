@@ -23,7 +23,6 @@ from scrapy.http import Request, Response
 from scrapy.utils.misc import load_object
 
 from webapp.coins.models import Verdict
-from webapp.coins.texts import printable
 
 from .components import Component, extension
 from .pace import ENDING, OutOfPatience, Pace
@@ -114,9 +113,9 @@ class BackOffMiddleware(Component):
             seconds = self.pace.rest(seconds)
         except OutOfPatience as out:
             self.crawler.stats.inc_value("throttled/count")
-            self.spider.end(Verdict.PARTIAL, str(out), leave_alone=out.seconds)
+            self.spider.end(Verdict.PARTIAL, str(out))
             raise IgnoreRequest(str(out)) from None
-        logger.warning("The API asks to slow down (%s); resting for %.1f s", printable(reason, 100), seconds)
+        logger.warning("The API asks to slow down (%s); resting for %.1f s", reason, seconds)
         # Being throttled is not the page's fault: it uses up none of its tries.
         tries = request.meta.get("retry_times", 0)
         again = cast(

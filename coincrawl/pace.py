@@ -1,8 +1,10 @@
 """When a request may leave: evenly spaced, after any rest, and not while its answer could not be stored."""
 
 import asyncio
+from collections.abc import Callable, Collection
 from time import monotonic
 
+from scrapy.core.downloader import Slot
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 
@@ -20,11 +22,7 @@ ENDING = "the run is ending"
 
 
 class OutOfPatience(Exception):
-    """The API asks for more rest than a run may take; `seconds` is how long, where one answer has asked for it all."""
-
-    def __init__(self, reason: str, seconds: float | None = None) -> None:
-        super().__init__(reason)
-        self.seconds = seconds
+    """The API asks for more rest than a run may take."""
 
 
 class Pace(Component):
@@ -56,6 +54,7 @@ class Pace(Component):
                 if await stop.within(0.1 if self.held else due - monotonic()):
                     break
             if stop.begun.is_set():
+                self._set_throttle(lambda delay: 0.0)  # or Scrapy would let go of the others one by one
                 raise IgnoreRequest(ENDING)
             interval = max(self.interval, self.throttle)
             # Who is a little late for its turn does not make the next one late: MARGIN has room for that.
@@ -79,16 +78,15 @@ class Pace(Component):
             self.rests_in_a_row += 1
         if seconds is None:
             seconds = self.backoff * 2 ** min(self.rests_in_a_row - 1, DOUBLINGS)
+        before, self.rest_until = max(self.rest_until, now), max(self.rest_until, now + seconds)
+        self.rested += self.rest_until - before
         if seconds > LONGEST_REST:
-            raise OutOfPatience(f"the API asked for no requests for {seconds / 60:,.0f} minutes", seconds)
+            raise OutOfPatience(f"the API asked for no requests for {seconds / 60:,.0f} minutes")
         if self.rests_in_a_row > MOST_RESTS_IN_A_ROW:
             raise OutOfPatience(f"the API asked to slow down {self.rests_in_a_row} times in a row")
-        until = max(self.rest_until, now + seconds)
-        self.rested += until - max(self.rest_until, now)
         if self.rested > MOST_REST:
             raise OutOfPatience(f"the API asked to slow down for {self.rested / 60:,.0f} minutes in all")
-        self.rest_until = until
-        return until - now
+        return self.resting
 
     @property
     def resting(self) -> float:
@@ -102,11 +100,15 @@ class Pace(Component):
     @property
     def throttle(self) -> float:
         """AutoThrottle's delay in seconds. All requests go to one host, so there is one slot at most."""
-        slots = self.crawler.engine.downloader.slots.values() if self.crawler.engine else ()
-        return max((slot.delay for slot in slots), default=0.0)
+        return max((slot.delay for slot in self._slots()), default=0.0)
 
     def not_faster_than(self, throttle: float) -> None:
         """Take back what a quick answer has done to AutoThrottle's delay."""
-        if self.crawler.engine:
-            for slot in self.crawler.engine.downloader.slots.values():
-                slot.delay = max(slot.delay, throttle)
+        self._set_throttle(lambda delay: max(delay, throttle))
+
+    def _set_throttle(self, change: Callable[[float], float]) -> None:
+        for slot in self._slots():
+            slot.delay = change(slot.delay)
+
+    def _slots(self) -> Collection[Slot]:
+        return self.crawler.engine.downloader.slots.values() if self.crawler.engine else ()

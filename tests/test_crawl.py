@@ -579,6 +579,16 @@ def test_a_pipe_gets_a_line_now_and_then(api: FakeAPI, crawl: Crawl) -> None:
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.parametrize("level", ["DEBUG", "CRITICAL"])
+def test_a_feed_that_cannot_be_written_spoils_the_run_whatever_the_log_shows(
+    level: str, api: FakeAPI, crawl: Crawl
+) -> None:
+    done = crawl(api, "-L", level, "-O", "/dev/null/coins.json")
+
+    assert done.returncode == 3
+    assert "errors that nobody expected" in last_run().reason
+
+
 def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:
     terminal, end = pty.openpty()
     process = subprocess.Popen(

@@ -63,29 +63,35 @@ def endings(record: RunRecord) -> list[tuple[Verdict, str]]:
     return spider.endings
 
 
-def beat(record: RunRecord, *errors: Exception | None) -> list[float]:
-    """Let the run beat with these errors until it is told to end; how long it waited between the beats."""
+def beat(record: RunRecord, monkeypatch: pytest.MonkeyPatch, *errors: Exception | None) -> list[float]:
+    """Let the run beat with these errors until it is over; how long it waited before each beat."""
     waited: list[float] = []
 
-    async def within(seconds: float) -> bool:
+    async def within(event: asyncio.Event, seconds: float) -> bool:
         waited.append(seconds)
-        return bool(endings(record))
+        return len(waited) > len(errors)
 
-    record.stop = SimpleNamespace(within=within)  # type: ignore[assignment]
+    monkeypatch.setattr("coincrawl.extensions.within", within)
     run: Any = SimpleNamespace(beat=raising(*errors))
     asyncio.run(record._beat(run))
     return waited
 
 
-def test_a_run_beats_every_fifteen_seconds_until_its_lock_is_taken(record: RunRecord) -> None:
-    waited = beat(record, None, None, RunLost())
+def test_a_run_beats_every_fifteen_seconds_until_it_is_over(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = beat(record, monkeypatch, None, None)
 
-    assert waited == [15, 15, 15, 15]
+    assert waited == [15, 15, 15]
+    assert endings(record) == []
+
+
+def test_a_heartbeat_that_finds_its_lock_taken_ends_the_run(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    beat(record, monkeypatch, RunLost())
+
     assert endings(record) == [(Verdict.LOST, LOST)]
 
 
-def test_a_heartbeat_that_finds_no_database_ends_the_run(record: RunRecord) -> None:
-    beat(record, OperationalError("gone\nfor good"))
+def test_a_heartbeat_that_finds_no_database_ends_the_run(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    beat(record, monkeypatch, OperationalError("gone\nfor good"))
 
     assert endings(record) == [
         (Verdict.FAILED, "the database does not answer (gone); what is counted is stored, no more")
@@ -114,3 +120,27 @@ def test_a_batch_that_cannot_be_stored_ends_the_run(
     ((ended, because),) = endings(record)
     assert ended == verdict
     assert because.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "reason"),
+    [
+        (RunLost(), Verdict.LOST, LOST),
+        (OperationalError("gone"), Verdict.FAILED, "the database does not answer (gone), so the run will be shown as"),
+        (KeyError("a bug"), Verdict.FAILED, "its end could not be written (KeyError: 'a bug')"),
+    ],
+    ids=["lock taken", "no database", "bug"],
+)
+def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
+    error: Exception, verdict: Verdict, reason: str, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = SimpleNamespace(resting=0)
+    monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: pace)
+    run: Any = SimpleNamespace(finish=lambda *_, **__: raising(error)())
+    spider: Any = SimpleNamespace(notes=list, whole=False, answered=set(), ending=None)
+    record.verdict = Verdict.COMPLETE
+
+    asyncio.run(record._finish(run, spider))
+
+    assert record.verdict == verdict
+    assert record.reason.startswith(reason)

@@ -169,6 +169,16 @@ def test_a_run_that_lost_its_lock_writes_nothing_more() -> None:
     assert (run.verdict, FullCoin.objects.count()) == (Verdict.LOST, 0)
 
 
+def test_an_end_that_was_written_already_is_not_a_lost_lock() -> None:
+    run = begin()
+    again = CrawlRun.objects.get()
+    run.finish(Verdict.COMPLETE)
+
+    again.finish(Verdict.COMPLETE)
+
+    assert again.finished_at == run.finished_at
+
+
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_counted_that_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     run = begin()

@@ -66,6 +66,18 @@ def test_a_signal_ends_a_run_soon_whatever_keeps_it(
     assert not FullCoin.objects.exclude(missing_since=None).exists()
 
 
+def test_requests_that_autothrottle_has_queued_are_let_go_together(crawling: Crawling) -> None:
+    slow = ("-s", "AUTOTHROTTLE_TARGET_CONCURRENCY=0.1", "-s", "AUTOTHROTTLE_MAX_DELAY=4")
+    with FakeAPI(Market(coins=5_000)) as api:
+        api.fault(lambda request: api.usual(request, delay=0.5), page=1)
+        with crawling(api, *slow) as process:
+            api.wait_for(requests=2)
+            took = stop(process)
+
+    assert process.returncode == 130
+    assert took < SOON
+
+
 def test_who_stops_a_run_in_a_rest_does_not_end_the_rest(api: FakeAPI, crawling: Crawling, crawl: Crawl) -> None:
     api.fault(answers.rate_limited(retry_after=300), page=2)
     with crawling(api) as process:

@@ -76,7 +76,8 @@ class Command(crawl.Command):
         process, settings = enabled(self.crawler_process), enabled(self.settings)
         guard([settings["COINGECKO_API_KEY"], django_settings.DATABASES["default"]["PASSWORD"]])
         # What the handler would not show need not be written: at INFO that is a line of DEBUG for each coin.
-        logging.getLogger("scrapy").setLevel(settings["LOG_LEVEL"])
+        # Errors are counted whether or not they are shown.
+        logging.getLogger("scrapy").setLevel(min(logging.ERROR, logging.getLevelName(settings["LOG_LEVEL"])))
         if settings["LOG_LEVEL"] == "INFO":
             for name in CHATTER:
                 logging.getLogger(name).setLevel(logging.WARNING)

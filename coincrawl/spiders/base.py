@@ -34,7 +34,6 @@ class Ending:
 
     verdict: Verdict
     reason: str
-    leave_alone: float | None = None  # seconds for which the API wants no requests
 
 
 def request_of(response: Response) -> Request:
@@ -258,8 +257,8 @@ class PaginatedSpider(scrapy.Spider):
     def is_ending(self) -> bool:
         return self.ending is not None or extension(self.crawler, Stop).begun.is_set()
 
-    def end(self, verdict: Verdict, reason: str, leave_alone: float | None = None) -> None:
+    def end(self, verdict: Verdict, reason: str) -> None:
         """End the run early; the first reason counts."""
         if self.ending is None:
-            self.ending = Ending(verdict, reason, leave_alone)
+            self.ending = Ending(verdict, reason)
             self.closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=verdict.value))

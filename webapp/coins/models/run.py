@@ -277,7 +277,11 @@ class CrawlRun(models.Model):
         are further fields of the row.
         """
         with transaction.atomic():
-            self.beat()
+            if not self._still_running().update(heartbeat_at=Now()):
+                self.refresh_from_db()
+                if self.verdict == verdict:
+                    return  # an earlier call has succeeded, and its caller did not hear of it
+                raise RunLost
             if leave_alone:
                 facts["not_before"] = Now() + min(timedelta(seconds=leave_alone), LONGEST_ABSENCE)
             if answered is not None and verdict == Verdict.COMPLETE:
