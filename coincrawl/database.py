@@ -7,11 +7,12 @@ import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from webapp.coins.upsert import DATABASE_ERRORS
@@ -72,7 +73,7 @@ class Database:
                         patience = min(patience, LAST_PATIENCE)
                     if monotonic() + pause > since + patience:
                         raise
-                    logger.warning("The database does not answer (%s); trying again in %.2g s", one_line(error), pause)
+                    logger.warning("The database fails (%s); trying again in %.2g s", one_line(error), pause)
                 if self._end.is_set():
                     await asyncio.sleep(pause)
                 else:
@@ -123,7 +124,8 @@ class Database:
         """Break the connection under the thread, which waits for a server that has stopped answering."""
         wire = self._connection.connection if self._connection and self._connection.vendor == "postgresql" else None
         if wire and not wire.closed:
-            with socket.socket(fileno=os.dup(wire.fileno())) as end:
+            # It may have gone by itself in this very moment.
+            with suppress(OSError, DatabaseError), socket.socket(fileno=os.dup(wire.fileno())) as end:
                 end.shutdown(socket.SHUT_RDWR)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import sys
 from functools import partial
-from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -75,19 +74,22 @@ class RunRecord(Component):
         self.stop, pace = extension(self.crawler, Stop), extension(self.crawler, Pace)
         patience = self.crawler.settings.getfloat("DATABASE_PATIENCE")
         self.database = Database(patience, self.stop.begun, away=pace.hold, back=pace.release)
-        key, attempts = spider.key or new_key(), count()
+        key, was_free = spider.key or new_key(), False
 
         def take_up() -> tuple[CrawlRun | None, CrawlRun]:
+            nonlocal was_free
             CrawlRun.objects.check_migrated()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
-            # An attempt may have succeeded without our hearing of it.
-            begun = CrawlRun.objects.filter(pk=key).first() if next(attempts) else None
-            return previous, begun or CrawlRun.objects.begin(
+            known = CrawlRun.objects.filter(pk=key).first()
+            if known and was_free:
+                return previous, known  # an earlier attempt has succeeded, and we did not hear of it
+            was_free = known is None
+            return previous, CrawlRun.objects.begin(
                 spider.name,
                 spider.arguments,
                 key,
                 monthly_credits=self.crawler.settings.getint("MONTHLY_CREDITS"),
-                expected_credits=spider.pages_in_all(None),
+                expected_credits=previous.credits if previous else spider.pages_in_all(None),
             )
 
         try:
@@ -125,9 +127,7 @@ class RunRecord(Component):
             self.spider.end(Verdict.FAILED, f"a batch could not be stored ({type(error).__name__}: {one_line(error)})")
 
     def _end_without_database(self, error: Exception) -> None:
-        self.spider.end(
-            Verdict.FAILED, f"the database does not answer ({one_line(error)}); what is counted is stored, no more"
-        )
+        self.spider.end(Verdict.FAILED, f"the database fails ({one_line(error)}); what is counted is stored, no more")
 
     def progress(self) -> dict[str, int]:
         """The run's counters of what it has asked for."""
@@ -141,14 +141,12 @@ class RunRecord(Component):
         }
 
     async def closed(self, spider: "PaginatedSpider", reason: str) -> None:
+        self.closing.set()
         try:
-            self.closing.set()
             if self.heart:
                 await self.heart
             if self.run and self.verdict == Verdict.RUNNING:
-                self.verdict, reasons = self._decide(self.run, spider, reason)
-                self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
-                await self._finish(self.run, spider)
+                await self._finish(self.run, spider, reason)
             await self.database.close()
         finally:
             logging.getLogger().removeHandler(self.errors)
@@ -177,11 +175,13 @@ class RunRecord(Component):
             )
         )
 
-    async def _finish(self, run: CrawlRun, spider: "PaginatedSpider") -> None:
-        notes = spider.notes()
-        if unknown := self.crawler.stats.get_value("coincrawl/unknown"):
-            notes.append(f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}")
+    async def _finish(self, run: CrawlRun, spider: "PaginatedSpider", reason: str) -> None:
         try:
+            self.verdict, reasons = self._decide(run, spider, reason)
+            self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
+            notes = spider.notes()
+            if unknown := self.crawler.stats.get_value("coincrawl/unknown"):
+                notes.append(f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}")
             finish = partial(
                 run.finish,
                 self.verdict,
@@ -197,11 +197,12 @@ class RunRecord(Component):
             self.verdict, self.reason = Verdict.LOST, LOST
         except AnyDatabaseError as error:
             self.verdict = Verdict.FAILED
-            self.reason = f"the database does not answer ({one_line(error)}), so the run will be shown as lost"
+            self.reason = f"the database fails ({one_line(error)}), so the run will be shown as lost"
         except Exception as error:
-            logger.exception("The run's end could not be written")
+            logger.exception("The run could not be ended as it should")
             self.verdict = Verdict.FAILED
-            self.reason = f"its end could not be written ({type(error).__name__}: {one_line(error)})"
+            self.reason = f"the run could not be ended as it should ({type(error).__name__}: {one_line(error)})"
+            await self.database.call(partial(run.finish, self.verdict, self.reason))
 
     async def _beat(self, run: CrawlRun) -> None:
         """Show life until the run is over, or has lost its lock or its database."""
@@ -211,7 +212,7 @@ class RunRecord(Component):
             except RunLost:
                 self.spider.end(Verdict.LOST, LOST)
                 return
-            except AnyDatabaseError as error:
+            except Exception as error:
                 self._end_without_database(error)
                 return
 

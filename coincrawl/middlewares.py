@@ -1,4 +1,4 @@
-"""Between the spider and the wire: what an answer leads to, and where a request may go."""
+"""Between the spider and the wire: what an answer is worth, what it leads to, and where a request may go."""
 
 import logging
 import random
@@ -25,9 +25,9 @@ from scrapy.utils.misc import load_object
 from webapp.coins.models import Verdict
 
 from .components import Component, extension
-from .pace import ENDING, OutOfPatience, Pace
-from .responses import Broken, Judgement, Refused, Rows, Throttled, judge
-from .stop import Stop
+from .pace import OutOfPatience, Pace
+from .responses import Broken, Refused, Rows, Throttled, judge
+from .stop import Stop, within
 
 logger = logging.getLogger(__name__)
 
@@ -49,74 +49,52 @@ class StayedBroken(IgnoreRequest):
     """A page was asked for as often as is sensible; the text says what came."""
 
 
-class BackOffMiddleware(Component):
-    """Acts on what an answer is worth: passes rows on, rests, tries a broken page again later, or ends the run.
+class JudgeMiddleware(Component):
+    """Says what an answer is worth: its rows are in `response.meta["rows"]`, or else its `judgement` in request.meta.
 
-    The rows of an answer are in `response.meta["rows"]`; a page that stays broken reaches the errback as StayedBroken.
-    A page that is to be tried again waits here, where it is in nobody's way.
+    What the API refuses once it will refuse again: that ends the run.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self.base = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
-        self.worth_another_try = (
-            DownloadCancelledError,  # too long; one that the end of the run has cut off is an IgnoreRequest
-            *map(load_object, crawler.settings.getlist("RETRY_EXCEPTIONS")),
-        )
-        self.tries = crawler.settings.getint("RETRY_TIMES")
         self.longest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
-        self.pace, self.stop = extension(crawler, Pace), extension(crawler, Stop)
+        self.pace = extension(crawler, Pace)
 
-    async def process_request(self, request: Request) -> None:
-        if await self.stop.within(request.meta.get("not_before", 0.0) - monotonic()):
-            raise IgnoreRequest(ENDING)
-
-    def process_response(self, request: Request, response: Response) -> Request | Response:
+    def process_response(self, request: Request, response: Response) -> Response:
         if response.status == 200:
             self.crawler.stats.inc_value("coincrawl/credits")
-        judgement = self._judge(request, response)
-        if isinstance(judgement, Rows):
-            self.pace.rested_enough()
-            request.meta["rows"] = judgement.rows
-            return response
-        self.pace.not_faster_than(request.meta["throttle"])  # an error is quickly written
-        match judgement:
-            case Throttled(reason, seconds):
-                return self._rest(request, reason, seconds)
-            case Broken(reason):
-                return self._again(request, reason, self.tries)
-            case Refused(reason):
-                self.spider.end(Verdict.FAILED, reason)
-                raise IgnoreRequest(reason)
-
-    def process_exception(self, request: Request, exception: Exception) -> Request | None:
-        if not isinstance(exception, self.worth_another_try):
-            return None
-        if "download_latency" in request.meta:
-            self.crawler.stats.inc_value("coincrawl/credits")  # a status has come, and it was most likely 200
-        is_absent = not self.spider.has_heard and (isinstance(exception, ABSENT) or is_untrusted(exception))
-        return self._again(
-            request, describe(exception, request), tries=TRIES_WITHOUT_NETWORK if is_absent else self.tries
-        )
-
-    def _judge(self, request: Request, response: Response) -> Judgement:
-        return judge(
+        judgement = judge(
             response,
             datetime.now(UTC),
             hook=request.meta.get("json_hook"),
             limit=request.meta.get("download_maxsize", self.longest),
             secret=self.spider.secret,
         )
+        match judgement:
+            case Rows(rows):
+                self.pace.rested_enough()
+                request.meta["rows"] = rows
+            case Refused(reason):
+                self.spider.end(Verdict.FAILED, reason)
+                raise IgnoreRequest(reason)
+            case _:
+                # An error is quickly written, in a 200 too, where AutoThrottle takes it for a page.
+                self.pace.not_faster_than(request.meta["throttle"])
+        request.meta["judgement"] = judgement
+        return response
 
-    def _rest(self, request: Request, reason: str, seconds: float | None) -> Request:
-        try:
-            seconds = self.pace.rest(seconds)
-        except OutOfPatience as out:
-            self.crawler.stats.inc_value("throttled/count")
-            self.spider.end(Verdict.PARTIAL, str(out))
-            raise IgnoreRequest(str(out)) from None
-        logger.warning("The API asks to slow down (%s); resting for %.1f s", reason, seconds)
-        # Being throttled is not the page's fault: it uses up none of its tries.
+
+class RestMiddleware(Component):
+    """Rests where an answer asks for it, and asks for the page again. That uses up none of the page's tries."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self.pace = extension(crawler, Pace)
+
+    def process_response(self, request: Request, response: Response) -> Request | Response:
+        judgement = request.meta["judgement"]
+        if not isinstance(judgement, Throttled):
+            return response
         tries = request.meta.get("retry_times", 0)
         again = cast(
             Request,  # never None with so many tries
@@ -129,9 +107,48 @@ class BackOffMiddleware(Component):
             ),
         )
         again.meta["retry_times"] = tries
+        try:
+            seconds = self.pace.rest(judgement.seconds)
+        except OutOfPatience as out:
+            self.spider.end(Verdict.PARTIAL, str(out))
+            raise IgnoreRequest(str(out)) from None
+        logger.warning("The API asks to slow down (%s); resting for %.1f s", judgement.reason, seconds)
         return again
 
-    def _again(self, request: Request, reason: str, tries: int) -> Request:
+
+class BackOffMiddleware(Component):
+    """Tries a broken page again, later each time; it waits here, where it is in nobody's way.
+
+    A page that stays broken reaches the errback as StayedBroken.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self.base = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
+        self.tries = crawler.settings.getint("RETRY_TIMES")
+        self.worth_another_try = (
+            DownloadCancelledError,  # too long; one that the end of the run has cut off is an IgnoreRequest
+            *map(load_object, crawler.settings.getlist("RETRY_EXCEPTIONS")),
+        )
+        self.stop = extension(crawler, Stop)
+
+    async def process_request(self, request: Request) -> None:
+        await within(self.stop.begun, request.meta.get("not_before", 0.0) - monotonic())
+
+    def process_response(self, request: Request, response: Response) -> Request | Response:
+        judgement = request.meta["judgement"]
+        return self._again(request, judgement.reason) if isinstance(judgement, Broken) else response
+
+    def process_exception(self, request: Request, exception: Exception) -> Request | None:
+        if not isinstance(exception, self.worth_another_try):
+            return None
+        if "download_latency" in request.meta:
+            self.crawler.stats.inc_value("coincrawl/credits")  # a status has come, and it was most likely 200
+        is_absent = not self.spider.has_heard and (isinstance(exception, ABSENT) or is_untrusted(exception))
+        return self._again(request, describe(exception, request), TRIES_WITHOUT_NETWORK if is_absent else None)
+
+    def _again(self, request: Request, reason: str, most: int | None = None) -> Request:
+        tries = self.tries if most is None else most
         again = get_retry_request(
             request, spider=self.spider, reason=reason, max_retry_times=tries, give_up_log_level=logging.DEBUG
         )

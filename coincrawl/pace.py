@@ -9,7 +9,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 
 from .components import Component, extension
-from .stop import Stop
+from .stop import Stop, within
 
 LONGEST_REST = 600.0  # seconds; an API that asks for more is left alone, and later runs until then are skipped
 MOST_RESTS_IN_A_ROW = 20  # without a page in between
@@ -51,7 +51,7 @@ class Pace(Component):
             turn = monotonic()
             while (due := max(self.next_turn, self.rest_until)) > monotonic() or self.held:
                 turn = due
-                if await stop.within(0.1 if self.held else due - monotonic()):
+                if await within(stop.begun, 0.1 if self.held else due - monotonic()):
                     break
             if stop.begun.is_set():
                 self._set_throttle(lambda delay: 0.0)  # or Scrapy would let go of the others one by one
@@ -111,4 +111,4 @@ class Pace(Component):
             slot.delay = change(slot.delay)
 
     def _slots(self) -> Collection[Slot]:
-        return self.crawler.engine.downloader.slots.values() if self.crawler.engine else ()
+        return self.crawler.engine.downloader.slots.values()

@@ -90,10 +90,15 @@ def judge(
     """
     status, body, fault = response.status, None, ""
     try:
-        body = _parse(_text(response, limit, secret), hook)
+        text = _text(response, limit, secret)
+        body = _parse(text, hook)
+        if secret and "\\" in text:  # it may have been escaped
+            body = _masked_within(body, secret)
     except Unreadable as unreadable:
         fault = str(unreadable)
-    code, words = _error(body, secret)
+    except RecursionError:
+        fault = "nested too deeply"
+    code, words = _error(body)
     seconds = _seconds_to_wait(response, received)
     is_too_much = code != SPENT_CREDITS and TOO_MANY_REQUESTS in (status, code)
     if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
@@ -170,6 +175,16 @@ def _masked(text: str, secret: str) -> str:
     return text.replace(secret, "***") if secret else text
 
 
+def _masked_within(value: Any, secret: str) -> Any:
+    if isinstance(value, str):
+        return _masked(value, secret)
+    if isinstance(value, list):
+        return [_masked_within(inner, secret) for inner in value]
+    if isinstance(value, dict):
+        return {name: _masked_within(inner, secret) for name, inner in value.items()}
+    return value
+
+
 def _parse(text: str, hook: Hook | None) -> Any:
     """JSON to objects without a float in between; numbers of any size and NaN become Decimals."""
     try:
@@ -200,6 +215,7 @@ def _number(text: str) -> Decimal:
 
 NESTED = "\0nested:"
 DEEPEST = 100  # levels; a coin's record has two
+MOST_TOKENS = 1_000_000  # a page has about 15,000; reading more would take seconds, in which nothing else happens
 STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # one without an end is read only once
 
 
@@ -209,7 +225,9 @@ def _parse_shallow(text: str, hook: Hook | None) -> list[Any]:
     One such record must not cost its page.
     """
     parts, depth, deepest, begin, done = [], 0, 0, 0, 0
-    for token in STRING_OR_BRACKET.finditer(text):
+    for number, token in enumerate(STRING_OR_BRACKET.finditer(text)):
+        if number > MOST_TOKENS:
+            raise Unreadable("nested too deeply")
         if token[0] in ("[", "{"):
             depth += 1
             if depth == 2:
@@ -233,7 +251,7 @@ def _parse_shallow(text: str, hook: Hook | None) -> list[Any]:
     return rows
 
 
-def _error(body: Any, secret: str) -> tuple[int | None, str]:
+def _error(body: Any) -> tuple[int | None, str]:
     """Code and words of an error object: {"status": {"error_code", "error_message"}}, {"error_code", "status"},
     {"status": 500, "error": text} and {"error": text} have all been seen."""
     if not isinstance(body, dict):
@@ -244,7 +262,6 @@ def _error(body: Any, secret: str) -> tuple[int | None, str]:
     words = inner.get("error_message") or body.get("error") or body.get("error_message") or ""
     if not isinstance(words, str):
         words = raw_json(words)
-    words = _masked(words, secret)  # again: it may have been escaped
     if isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000:
         return int(code), words
     return None, words

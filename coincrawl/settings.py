@@ -53,11 +53,11 @@ AUTOTHROTTLE_TARGET_CONCURRENCY = 8.0  # as many as may be in flight: it waits o
 AUTOTHROTTLE_MAX_DELAY = 1.0  # s; the pace is kept elsewhere
 DOWNLOAD_DELAY_JITTER = 0.0
 SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # pages in their order; Scrapy's takes the last first
-# Credits a month: a run that would exceed them is skipped. 0: not counted.
+# Credits a month: a run that would exceed them is skipped. 0: there is no limit.
 MONTHLY_CREDITS = int(number("COINGECKO_MONTHLY_CREDITS", PLANS[COINGECKO_PLAN].credits_per_month or 0))
 
 # Trying again --------------------------------------------------------------------------------------
-RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; BackOffMiddleware does
+RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; ours do
 RETRY_TIMES = 5
 RETRY_BACKOFF_BASE = number("RETRY_BACKOFF_BASE", 2)  # s: about 2, 4, 8, 16, 32
 DOWNLOAD_TIMEOUT = 60  # s; a page takes one or two
@@ -80,12 +80,14 @@ DOWNLOAD_HANDLERS = {
 DOWNLOAD_MAXSIZE = LONGEST_BODY  # packed; the judge minds that it is no more when unpacked
 DOWNLOAD_WARNSIZE = 0
 COMPRESSION_ENABLED = False  # would make the best of a damaged body; the judge unpacks strictly
-HTTPERROR_ALLOW_ALL = True  # BackOffMiddleware has judged every answer before a spider sees it
+HTTPERROR_ALLOW_ALL = True  # every answer has been judged before a spider sees it
 DEFAULT_REQUEST_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 
 # Components ------------------------------------------------------------------------------------------
 DOWNLOADER_MIDDLEWARES = {
     "coincrawl.middlewares.BackOffMiddleware": 560,
+    "coincrawl.middlewares.RestMiddleware": 570,
+    "coincrawl.middlewares.JudgeMiddleware": 580,  # answers come from below: the judge has them first
     "coincrawl.middlewares.OriginMiddleware": 950,  # the last of them
     "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,  # knows hosts only, and lets retries pass
 }

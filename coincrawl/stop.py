@@ -22,10 +22,10 @@ async def within(event: asyncio.Event, seconds: float) -> bool:
 
 
 class Stop(Component):
-    """Knows when the run begins to end: by the spider's own decision, or by SIGTERM or SIGINT.
+    """Knows when the run begins to end: `begun` is set by the spider's own decision, or by SIGTERM or SIGINT.
 
     Scrapy itself waits for all that is under way. Whatever may take long (a turn, a rest, an answer that does not come,
-    a database that is away) waits here instead, and gives up when the end begins.
+    a database that is away) waits for this as well, and gives up then.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -38,10 +38,6 @@ class Stop(Component):
     @property
     def by_signal(self) -> bool:
         return not self.crawler.crawling
-
-    async def within(self, seconds: float) -> bool:
-        """Whether the end begins within so many seconds."""
-        return await within(self.begun, seconds)
 
     def opened(self) -> None:
         from twisted.internet import reactor  # noqa: PLC0415 - there is none before
@@ -59,7 +55,7 @@ class Stop(Component):
 
     async def _watch(self) -> None:
         # Scrapy tells nobody that it has been signalled until all that was under way is done.
-        while not (self.by_signal or self.spider.ending):  # noqa: ASYNC110 - nor does it set an event
+        while not self.by_signal:  # noqa: ASYNC110 - nor does it set an event
             await asyncio.sleep(LOOK_EVERY)
         self.begun.set()
         while signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:  # noqa: ASYNC110 - Scrapy's sign of a second signal

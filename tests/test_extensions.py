@@ -93,18 +93,16 @@ def test_a_heartbeat_that_finds_its_lock_taken_ends_the_run(record: RunRecord, m
 def test_a_heartbeat_that_finds_no_database_ends_the_run(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     beat(record, monkeypatch, OperationalError("gone\nfor good"))
 
-    assert endings(record) == [
-        (Verdict.FAILED, "the database does not answer (gone); what is counted is stored, no more")
-    ]
+    assert endings(record) == [(Verdict.FAILED, "the database fails (gone); what is counted is stored, no more")]
 
 
 @pytest.mark.parametrize(
     ("error", "verdict", "reason"),
     [
         (RunLost(), Verdict.LOST, LOST),
-        (OperationalError("gone"), Verdict.FAILED, "the database does not answer (gone); what is counted is stored"),
+        (OperationalError("gone"), Verdict.FAILED, "the database fails (gone); what is counted is stored"),
         (KeyError("a bug"), Verdict.FAILED, "a batch could not be stored (KeyError: 'a bug')"),
-        (DataError("odd"), Verdict.FAILED, "the database does not answer (odd)"),
+        (DataError("odd"), Verdict.FAILED, "the database fails (odd)"),
     ],
     ids=["lock taken", "no database", "bug", "a refusal that no row is guilty of"],
 )
@@ -126,21 +124,21 @@ def test_a_batch_that_cannot_be_stored_ends_the_run(
     ("error", "verdict", "reason"),
     [
         (RunLost(), Verdict.LOST, LOST),
-        (OperationalError("gone"), Verdict.FAILED, "the database does not answer (gone), so the run will be shown as"),
-        (KeyError("a bug"), Verdict.FAILED, "its end could not be written (KeyError: 'a bug')"),
+        (OperationalError("gone"), Verdict.FAILED, "the database fails (gone), so the run will be shown as"),
+        (KeyError("a bug"), Verdict.FAILED, "the run could not be ended as it should (KeyError: 'a bug')"),
     ],
     ids=["lock taken", "no database", "bug"],
 )
 def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
     error: Exception, verdict: Verdict, reason: str, record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pace = SimpleNamespace(resting=0)
-    monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: pace)
-    run: Any = SimpleNamespace(finish=lambda *_, **__: raising(error)())
-    spider: Any = SimpleNamespace(notes=list, whole=False, answered=set(), ending=None)
-    record.verdict = Verdict.COMPLETE
+    monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: SimpleNamespace(resting=0))
+    monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.COMPLETE, []))
+    finish = raising(error, None)
+    run: Any = SimpleNamespace(finish=lambda *_, **__: finish())
+    spider: Any = SimpleNamespace(notes=list, whole=False, answered=set())
 
-    asyncio.run(record._finish(run, spider))
+    asyncio.run(record._finish(run, spider, "finished"))
 
     assert record.verdict == verdict
     assert record.reason.startswith(reason)

@@ -18,14 +18,18 @@ from webapp.coins.models import CrawlRun, FullCoin, Verdict
 
 
 def test_of_two_crawls_that_start_together_one_asks_and_the_other_is_skipped(api: FakeAPI, crawling: Crawling) -> None:
-    api.fault(answers.rate_limited(retry_after=2))  # so that the first is still there when the second comes
+    all_have_begun = threading.Event()
+    api.fault(lambda request: api.usual(request, wait=all_have_begun))
     with ExitStack() as stack:
         processes = [stack.enter_context(crawling(api)) for _ in range(3)]
+        while sum(process.poll() == 75 for process in processes) < 2:
+            assert [process.poll() for process in processes].count(None), "all have ended"
+        all_have_begun.set()
         logs = [process.end() for process in processes]
 
     assert sorted(process.returncode for process in processes) == [0, 75, 75]
     assert sorted(CrawlRun.objects.values_list("verdict", flat=True)) == ["complete", "skipped", "skipped"]
-    assert sum(CrawlRun.objects.values_list("requests", flat=True)) == len(api.requests) == 7
+    assert sum(CrawlRun.objects.values_list("requests", flat=True)) == len(api.requests)
     assert sum("another run of markets is under way on" in log[-1] for log in logs) == 2
 
 
@@ -88,47 +92,47 @@ def spent(number: int, **values: Any) -> CrawlRun:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("monthly", "verdict"), [(0, Verdict.RUNNING), (159, Verdict.SKIPPED), (160, Verdict.RUNNING)])
+@pytest.mark.parametrize(("monthly", "verdict"), [(0, Verdict.RUNNING), (100, Verdict.SKIPPED), (101, Verdict.RUNNING)])
 def test_a_run_that_would_pass_the_months_credits_is_skipped(monthly: int, verdict: Verdict) -> None:
     spent(80)
 
-    run = CrawlRun.objects.begin("markets", {}, monthly_credits=monthly, expected_credits=1)
+    run = CrawlRun.objects.begin("markets", {}, monthly_credits=monthly, expected_credits=21)
 
     assert run.verdict == verdict
 
 
 @pytest.mark.django_db
 def test_it_says_the_figures() -> None:
-    spent(80)
+    spent(1_080)
 
-    run = CrawlRun.objects.begin("markets", {}, monthly_credits=100)
+    run = CrawlRun.objects.begin("markets", {}, monthly_credits=1_100, expected_credits=76)
 
-    assert run.reason == "80 of 100 credits of this month (UTC) are spent, and such a run takes about 80"
+    assert run.reason == "1,080 of 1,100 credits of this month (UTC) are spent, and such a run takes about 76"
 
 
 @pytest.mark.django_db
-def test_last_months_credits_do_not_count() -> None:
+def test_last_months_credits_and_another_spiders_do_not_count() -> None:
     CrawlRun.objects.filter(pk=spent(80).pk).update(started_at=Now() - timedelta(days=32))
+    CrawlRun.objects.filter(pk=spent(80).pk).update(spider="another")
 
-    assert CrawlRun.objects.begin("markets", {}, monthly_credits=81).verdict == Verdict.RUNNING
+    assert CrawlRun.objects.begin("markets", {}, monthly_credits=1).verdict == Verdict.RUNNING
 
 
-@pytest.mark.django_db
-def test_a_scope_without_a_complete_run_is_reckoned_with_what_is_expected() -> None:
-    spent(80)
+def test_a_first_run_is_reckoned_with_as_many_credits_as_it_will_have_pages(api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api, COINGECKO_MONTHLY_CREDITS="75")
 
-    run = CrawlRun.objects.begin("markets", {"pages": 1}, monthly_credits=100, expected_credits=21)
-
-    assert run.verdict == Verdict.SKIPPED
+    assert done.returncode == 75
+    assert "0 of 75 credits of this month (UTC) are spent, and such a run takes about 76" in done.stderr
+    assert api.requests == []
 
 
 def test_without_credits_nothing_is_asked(api: FakeAPI, crawl: Crawl) -> None:
-    first = crawl(api, COINGECKO_MONTHLY_CREDITS="100")
-    second = crawl(api, COINGECKO_MONTHLY_CREDITS="11")
+    first = crawl(api, COINGECKO_MONTHLY_CREDITS="76")
+    second = crawl(api, COINGECKO_MONTHLY_CREDITS="13")
 
     assert (first.returncode, second.returncode) == (0, 75)
-    assert "6 of 11 credits of this month (UTC) are spent, and such a run takes about 6" in second.stderr
-    assert len(api.requests) == 6
+    assert "7 of 13 credits of this month (UTC) are spent, and such a run takes about 7" in second.stderr
+    assert len(api.requests) == 7
 
 
 @pytest.mark.parametrize(

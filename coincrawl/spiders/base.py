@@ -255,10 +255,11 @@ class PaginatedSpider(scrapy.Spider):
 
     @property
     def is_ending(self) -> bool:
-        return self.ending is not None or extension(self.crawler, Stop).begun.is_set()
+        return extension(self.crawler, Stop).begun.is_set()
 
     def end(self, verdict: Verdict, reason: str) -> None:
         """End the run early; the first reason counts."""
         if self.ending is None:
             self.ending = Ending(verdict, reason)
+            extension(self.crawler, Stop).begun.set()
             self.closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=verdict.value))

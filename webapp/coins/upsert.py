@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, models, transaction
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.options import Options
 
@@ -16,8 +16,8 @@ Column = models.Field
 
 # What a row can be guilty of, on either database and on the way to it ...
 ROW_ERRORS = (DatabaseError, ValidationError, ValueError, TypeError, ArithmeticError)
-# ... and what it cannot: the database is away, locked or full. A call may succeed when it is made again.
-DATABASE_ERRORS = (OperationalError, InterfaceError)
+# ... and what it cannot: the database is away, locked, full or read-only. A call may succeed when it is made again.
+DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError)
 
 
 @dataclass

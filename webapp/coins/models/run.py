@@ -99,8 +99,8 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
         """Start a run and take the spider's lock, or record why not: look at the verdict of the run that comes back.
 
         `running` has the lock; `skipped` found another run holding it, a date before which the API wants no requests,
-        or too few of the `monthly_credits` left (0: there is no limit) for what the last complete run of the same
-        scope took, or for `expected_credits` where there is none; `failed` would have mixed currencies.
+        or fewer of the `monthly_credits` left (0: there is no limit) than the `expected_credits`; `failed` would have
+        mixed currencies.
         """
         if key and self.filter(pk=key).exists():
             raise ValueError(f"There is a run with the key {key} already: a job id serves once.")
@@ -109,7 +109,7 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
         if resting := self.filter(spider=spider, not_before__gt=Now()).order_by("-not_before").first():
             run._skip(f"the API asked for no requests before {resting.not_before:%F %T} UTC")
             return run
-        if monthly_credits and (too_few := self._too_few(spider, arguments, monthly_credits, expected_credits)):
+        if monthly_credits and (too_few := self._too_few(spider, monthly_credits, expected_credits)):
             run._skip(too_few)
             return run
         try:
@@ -138,15 +138,15 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
             f"{holder.heartbeat_at:%T} UTC, and if it was killed it gives way {LOST_AFTER.seconds} s after that"
         )
 
-    def _too_few(self, spider: str, arguments: Mapping[str, Any], monthly: int, expected: int) -> str:
+    def _too_few(self, spider: str, monthly: int, expected: int) -> str:
         """Why the month's credits do not suffice for a run; empty where they do."""
         this_month = self.filter(spider=spider, started_at__gte=TruncMonth(Now()))
         spent = this_month.aggregate(spent=Sum("credits", default=0))["spent"]
-        before = self.last_complete(spider, arguments)
-        cost = before.credits if before else expected
-        if spent + cost <= monthly:
+        if spent + expected <= monthly:
             return ""
-        return f"{spent:,} of {monthly:,} credits of this month (UTC) are spent, and such a run takes about {cost:,}"
+        return (
+            f"{spent:,} of {monthly:,} credits of this month (UTC) are spent, and such a run takes about {expected:,}"
+        )
 
     def last_complete(self, spider: str, arguments: Mapping[str, Any]) -> "CrawlRun | None":
         """The newest run of the same scope that proved itself complete."""
@@ -273,8 +273,8 @@ class CrawlRun(models.Model):
         """Set the verdict and give up the lock; raises RunLost where another run has taken it.
 
         `answered` are the ids that a complete run of the whole market has answers for: every other stored coin is
-        marked missing in the same transaction. For `leave_alone` seconds runs of this spider will be skipped. `facts`
-        are further fields of the row.
+        marked missing in the same transaction. For `leave_alone` seconds, a day at most, runs of this spider will be
+        skipped. `facts` are further fields of the row.
         """
         with transaction.atomic():
             if not self._still_running().update(heartbeat_at=Now()):
