@@ -125,6 +125,7 @@ def test_a_full_disk_is_named_and_what_is_counted_is_stored(market: FakeAPI, cra
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM")  # room that earlier tests have left in the file would be used first
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         command = crawl_command(market.url, database_url, "-s", "DATABASE_PATIENCE=1")
         done = subprocess.run(
             **command, capture_output=True, text=True, timeout=PATIENCE, check=False, preexec_fn=fill_the_disk
