@@ -1,15 +1,30 @@
 """What an answer leads to, and where a request may go."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from scrapy.exceptions import IgnoreRequest
-from scrapy.http import Request
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    IgnoreRequest,
+)
+from scrapy.http import Request, Response
+from scrapy.settings import Settings
+from scrapy.signalmanager import SignalManager
+from scrapy.statscollectors import MemoryStatsCollector
 
-from coincrawl.middlewares import OriginMiddleware
+from coincrawl.middlewares import BackOffMiddleware, JudgeMiddleware, OriginMiddleware, RestMiddleware, StayedBroken
+from coincrawl.pace import Pace
+from coincrawl.responses import Broken, Throttled
+from coincrawl.spiders.markets import MarketsSpider
+from coincrawl.stop import Stop
 from tests.conftest import Crawl
 from tests.fake_api import FakeAPI, answers
+from webapp.coins.models import CrawlRun, Verdict
 
 KEY = {"x-cg-demo-api-key": "the key"}
 
@@ -65,3 +80,221 @@ def test_a_redirect_is_not_followed(api: FakeAPI, crawl: Crawl) -> None:
 
     assert done.returncode == 1
     assert elsewhere.requests == []
+
+
+# What an answer is worth, and what it leads to -------------------------------------------------------
+
+UNTRUSTED = DownloadFailedError("[('SSL routines', '', 'certificate verify failed')]")
+
+
+class Spider(MarketsSpider):
+    """Remembers how it was told to end, and goes on."""
+
+    def end(self, verdict: Verdict, reason: str) -> None:
+        self.__dict__.setdefault("endings", []).append((verdict, reason))
+
+
+@pytest.fixture
+def crawler() -> Any:
+    """A crawler with our settings and a spider, as far as a middleware looks at it; AutoThrottle's delay is 0.1 s."""
+    crawler: Any = SimpleNamespace(signals=SignalManager(), settings=Settings())
+    crawler.settings.setmodule("coincrawl.settings")
+    crawler.stats = MemoryStatsCollector(crawler)
+    crawler.engine = SimpleNamespace(downloader=SimpleNamespace(slots={"api": SimpleNamespace(delay=0.1)}))
+    extensions = {kind: kind(crawler) for kind in (Stop, Pace)}
+    crawler.get_extension = extensions.get
+    crawler.spider = Spider()
+    crawler.spider.crawler, crawler.spider.settings = crawler, crawler.settings
+    return crawler
+
+
+def page(**meta: Any) -> Request:
+    return Request("https://api.example/coins", meta={"page": 1, "throttle": 0.8} | meta)
+
+
+def judged(crawler: Any, answer: answers.Answer) -> Response:
+    headers = {name: value for name, value in answer.headers.items() if value is not None}
+    response = Response("https://api.example/coins", answer.status, headers, answer.body)
+    return JudgeMiddleware(crawler).process_response(page(), response)
+
+
+def waits(crawler: Any, monkeypatch: pytest.MonkeyPatch, *, late: bool) -> list[float]:
+    """For how long a page that stays broken waits before each further try, where chance makes that long or short."""
+    waited: list[float] = []
+
+    async def within(event: asyncio.Event, seconds: float) -> bool:
+        waited.append(seconds)
+        return False
+
+    monkeypatch.setattr("coincrawl.middlewares.monotonic", lambda: 1_000.0)
+    monkeypatch.setattr("coincrawl.middlewares.random.uniform", max if late else min)
+    monkeypatch.setattr("coincrawl.middlewares.within", within)
+    middleware, request = BackOffMiddleware(crawler), page(judgement=Broken("status 500"))
+    for _ in range(5):
+        request = middleware.process_response(request, Response(request.url))  # type: ignore[assignment]
+        asyncio.run(middleware.process_request(request))
+    return waited
+
+
+def tries(crawler: Any, error: Exception) -> int:
+    """How often a page is asked for in all, where this is what comes each time."""
+    middleware, request, done = BackOffMiddleware(crawler), page(), 0
+    while done < 100:
+        done += 1
+        try:
+            request = middleware.process_exception(request, error)  # type: ignore[assignment]
+        except StayedBroken:
+            break
+    return done
+
+
+@pytest.mark.parametrize(("late", "share"), [(False, 0.75), (True, 1.25)], ids=["early", "late"])
+def test_tries_of_a_broken_page_are_further_apart_each_time(
+    late: bool, share: float, crawler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crawler.settings.set("RETRY_BACKOFF_BASE", 2)
+
+    seconds = waits(crawler, monkeypatch, late=late)
+
+    assert seconds == pytest.approx([2 * share, 4 * share, 8 * share, 16 * share, 32 * share])
+
+
+def test_no_try_waits_for_more_than_ten_minutes(crawler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    crawler.settings.set("RETRY_BACKOFF_BASE", 100)
+
+    assert waits(crawler, monkeypatch, late=True) == pytest.approx([125, 250, 500, 600, 600])
+
+
+def test_a_first_try_waits_for_nothing(crawler: Any) -> None:
+    asyncio.run(asyncio.wait_for(BackOffMiddleware(crawler).process_request(page()), 10))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [CannotResolveHostError(), DownloadConnectionRefusedError(), UNTRUSTED],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize(
+    ("heard", "number"),
+    [(None, 2), ("downloader/response_count", 6), ("coincrawl/credits", 6)],
+    ids=["nothing yet", "an answer", "a part of one"],
+)
+def test_an_api_that_is_not_there_is_tried_twice_where_it_never_was(
+    heard: str | None, number: int, error: Exception, crawler: Any
+) -> None:
+    if heard:
+        crawler.stats.inc_value(heard)
+
+    assert tries(crawler, error) == number
+
+
+def test_an_api_that_is_there_and_slow_is_tried_as_often_as_any(crawler: Any) -> None:
+    assert tries(crawler, DownloadTimeoutError()) == 6
+
+
+@pytest.mark.parametrize(("latency", "cost"), [({"download_latency": 0.2}, 1), ({}, None)], ids=["status", "none"])
+def test_a_failed_download_costs_a_credit_where_a_status_had_come(
+    latency: dict[str, float], cost: int | None, crawler: Any
+) -> None:
+    BackOffMiddleware(crawler).process_exception(page(**latency), DownloadFailedError())
+
+    assert crawler.stats.get_value("coincrawl/credits") == cost
+
+
+def test_a_status_that_came_at_an_earlier_try_is_not_paid_for_again(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.CUT_BODY, page=2)
+    api.fault(answers.HUNG_UP, page=2, times=3)
+
+    crawl(api)
+
+    run = CrawlRun.objects.get()
+    assert run.retries == 4
+    assert run.credits == sum(request.status == 200 for request in api.requests)
+
+
+@pytest.mark.parametrize(
+    ("answer", "delay"),
+    [(answers.HTML_IN_A_200, 0.8), (answers.SERVER_ERROR, 0.8), (answers.RATE_LIMITED, 0.8), (answers.data("[]"), 0.1)],
+    ids=["HTML in a 200", "500", "429", "rows"],
+)
+def test_a_quick_error_leaves_autothrottles_delay_where_it_was(
+    answer: answers.Answer, delay: float, crawler: Any
+) -> None:
+    judged(crawler, answer)
+
+    assert crawler.get_extension(Pace).throttle == delay
+
+
+@pytest.mark.parametrize(
+    ("answer", "rests"),
+    [(answers.data("[]"), 0), (answers.HTML_IN_A_200, 3), (answers.RATE_LIMITED_IN_A_200, 3)],
+    ids=["rows", "HTML in a 200", "429 in a 200"],
+)
+def test_only_rows_end_a_row_of_rests(answer: answers.Answer, rests: int, crawler: Any) -> None:
+    pace = crawler.get_extension(Pace)
+    pace.rests_in_a_row = 3
+
+    judged(crawler, answer)
+
+    assert pace.rests_in_a_row == rests
+
+
+@pytest.mark.parametrize(
+    ("answer", "cost"),
+    [
+        (answers.data("[]"), 1),
+        (answers.HTML_IN_A_200, 1),
+        (answers.NO_CONTENT, None),
+        (answers.RATE_LIMITED, None),
+        (answers.SERVER_ERROR, None),
+    ],
+    ids=["rows", "HTML in a 200", "204", "429", "500"],
+)
+def test_a_credit_is_counted_for_a_200_whatever_is_in_it(
+    answer: answers.Answer, cost: int | None, crawler: Any
+) -> None:
+    judged(crawler, answer)
+
+    assert crawler.stats.get_value("coincrawl/credits") == cost
+
+
+def test_a_refusal_ends_the_run_and_reaches_no_spider(crawler: Any) -> None:
+    with pytest.raises(IgnoreRequest, match="is COINGECKO_API_KEY set"):
+        judged(crawler, answers.KEY_MISSING)
+
+    ((verdict, reason),) = crawler.spider.endings
+    assert verdict == Verdict.FAILED
+    assert "is COINGECKO_API_KEY set" in reason
+
+
+@pytest.mark.parametrize("done", [0, 4])
+def test_being_asked_to_slow_down_is_counted_and_uses_up_no_try(done: int, crawler: Any) -> None:
+    request = page(judgement=Throttled("asked", 30), retry_times=done)
+
+    again = RestMiddleware(crawler).process_response(request, Response(request.url))
+
+    assert isinstance(again, Request)
+    assert again.meta["retry_times"] == done
+    assert crawler.stats.get_value("throttled/count") == 1
+    assert crawler.stats.get_value("retry/count") is None
+
+
+def test_being_asked_for_too_long_a_rest_is_counted_too_and_ends_the_run(crawler: Any) -> None:
+    request = page(judgement=Throttled("asked", 7_200))
+
+    with pytest.raises(IgnoreRequest, match="no requests for 120 minutes"):
+        RestMiddleware(crawler).process_response(request, Response(request.url))
+
+    assert crawler.spider.endings == [(Verdict.PARTIAL, "the API asked for no requests for 120 minutes")]
+    assert crawler.stats.get_value("throttled/count") == 1
+
+
+@pytest.mark.parametrize(
+    "meta", [{"label": "ids a\n2026 ERROR to \x1b[2J\u202e"}, {"page": "1\n2026 ERROR"}], ids=["label", "page"]
+)
+def test_what_a_request_asks_for_is_said_in_one_line_of_ascii(meta: dict[str, str], crawler: Any) -> None:
+    label = crawler.spider.label(page(**meta))
+
+    assert "ERROR" in label
+    assert label.isprintable()
+    assert label.isascii()
