@@ -625,3 +625,12 @@ def test_the_key_goes_into_the_header_of_its_plan(crawl: Crawl) -> None:
     assert done.returncode == 0
     assert all("a-demo-key" not in str(request.params) for request in api.requests)
     assert "a-demo-key" not in done.stderr
+
+
+def test_a_list_that_is_longer_than_any_page_may_be_is_taken(api: FakeAPI, crawl: Crawl) -> None:
+    listing = api.market.listing() + " " * (20 << 20)
+    api.fault(answers.data(listing, **{"content-encoding": None}), path="/coins/list")
+
+    done = crawl(api)
+
+    assert (done.returncode, last_run().verdict, last_run().retries) == (0, "complete", 0)

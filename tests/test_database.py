@@ -78,6 +78,33 @@ def test_who_waits_for_the_database_is_told_when_it_goes_and_when_it_comes_back(
     assert told == ["away", "back"]
 
 
+def test_an_error_of_its_own_also_shows_that_the_database_is_back() -> None:
+    told: list[str] = []
+    errors: list[Exception] = [OperationalError("gone"), IntegrityError("no")]
+
+    async def work(database: Database) -> None:
+        database._away, database._back = (lambda: told.append("away")), (lambda: told.append("back"))
+        await database.call(failing(errors))
+
+    with pytest.raises(IntegrityError):
+        run(work)
+
+    assert told == ["away", "back"]
+
+
+def test_calls_keep_their_order_while_the_first_is_repeated() -> None:
+    done: list[str] = []
+    repeated = failing([OperationalError("gone")])
+
+    async def work(database: Database) -> None:
+        first = database.call(lambda: done.append(f"first {repeated()}"))
+        await asyncio.gather(first, database.call(lambda: done.append("second")))
+
+    run(work)
+
+    assert done == ["first done", "second"]
+
+
 @pytest.mark.parametrize("error", [OperationalError("locked"), InterfaceError("connection already closed")])
 def test_a_database_that_comes_back_is_worth_the_wait(error: Exception) -> None:
     assert run(lambda database: database.call(failing([error]))) == "done"
@@ -88,6 +115,16 @@ def test_patience_has_an_end() -> None:
 
     with pytest.raises(OperationalError, match="gone"):
         run(lambda database: database.call(failing(errors)), patience=0)
+
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize(("own", "given"), [(60, 0), (0, 60)])
+def test_the_shorter_patience_counts_the_databases_own_or_the_one_given(own: float, given: float) -> None:
+    errors: list[Exception] = [OperationalError("gone"), OperationalError("gone")]
+
+    with pytest.raises(OperationalError, match="gone"):
+        run(lambda database: database.call(failing(errors), given), patience=own)
 
     assert len(errors) == 1
 

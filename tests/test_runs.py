@@ -93,6 +93,96 @@ def test_a_run_after_that_date_is_not() -> None:
     assert begin().verdict == Verdict.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("seconds", "absence"),
+    [(600, timedelta(seconds=600)), (365 * 24 * 3_600, timedelta(days=1))],
+    ids=["ten minutes", "a year"],
+)
+def test_an_api_that_asks_to_be_left_alone_is_for_a_day_at_most(seconds: float, absence: timedelta) -> None:
+    run = begin()
+
+    run.finish(Verdict.PARTIAL, leave_alone=seconds)
+
+    assert run.not_before is not None
+    assert run.finished_at is not None
+    assert run.not_before - run.finished_at == absence
+    assert begin().verdict == Verdict.SKIPPED
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"verdict": Verdict.RUNNING, "heartbeat_at": Now()},
+        {"verdict": Verdict.RUNNING, "heartbeat_at": Now() - timedelta(seconds=181)},
+        {"verdict": Verdict.PARTIAL, "not_before": Now() + timedelta(hours=1)},
+        {"verdict": Verdict.COMPLETE, "started_at": Now(), "credits": 80},
+    ],
+    ids=["lock", "lock without a heartbeat", "rest", "credits"],
+)
+def test_another_spiders_runs_are_its_own_affair(values: dict[str, Any]) -> None:
+    other = CrawlRun.objects.create(spider="another", **values)
+
+    run = CrawlRun.objects.begin("markets", {}, monthly_credits=1)
+
+    other.refresh_from_db()
+    assert (run.verdict, other.verdict) == (Verdict.RUNNING, values["verdict"])
+
+
+@pytest.fixture(params=[-1, 1], ids=["slow", "fast"])
+def wrong_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's clock is an hour off; the database's is not."""
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(hours=request.param))
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_a_run_is_dated_by_the_databases_clock() -> None:
+    minute = timedelta(minutes=1)
+
+    run = begin()
+    began = run.heartbeat_at
+    run.beat()
+    run.refresh_from_db()
+    beaten = run.heartbeat_at
+    run.finish(Verdict.PARTIAL, leave_alone=60)
+
+    dated = CrawlRun.objects.filter(
+        started_at__range=(Now() - minute, Now()), not_before__range=(Now(), Now() + minute)
+    )
+    (now,) = dated.values_list(Now(), flat=True)
+    assert all(now - minute < moment <= now for moment in (began, beaten, run.heartbeat_at, run.finished_at))
+
+
+@pytest.mark.usefixtures("wrong_clock")
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ({"verdict": Verdict.RUNNING, "heartbeat_at": Now() - timedelta(seconds=170)}, Verdict.SKIPPED),
+        ({"verdict": Verdict.RUNNING, "heartbeat_at": Now() - timedelta(seconds=181)}, Verdict.RUNNING),
+        ({"verdict": Verdict.PARTIAL, "not_before": Now() + timedelta(minutes=1)}, Verdict.SKIPPED),
+        ({"verdict": Verdict.PARTIAL, "not_before": Now() - timedelta(seconds=1)}, Verdict.RUNNING),
+    ],
+    ids=["lives", "dead", "rest", "rest that is over"],
+)
+def test_who_lives_and_how_long_a_rest_lasts_goes_by_the_databases_clock(
+    values: dict[str, Any], verdict: Verdict
+) -> None:
+    CrawlRun.objects.create(spider="markets", **values)
+
+    assert begin().verdict == verdict
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_a_lost_run_is_dated_by_the_databases_clock() -> None:
+    CrawlRun.objects.create(spider="markets", verdict=Verdict.RUNNING, heartbeat_at=Now() - timedelta(seconds=181))
+
+    begin()
+
+    assert CrawlRun.objects.filter(
+        verdict=Verdict.LOST, finished_at__range=(Now() - timedelta(minutes=1), Now())
+    ).exists()
+
+
 def test_a_job_id_serves_once() -> None:
     CrawlRun.objects.begin("markets", {}, key="job-1").finish(Verdict.COMPLETE)
 
@@ -265,5 +355,6 @@ def test_the_last_complete_run_is_the_one_of_the_same_scope() -> None:
     narrow = begin(pages=1)
     narrow.finish(Verdict.COMPLETE)
     begin(pages=1).finish(Verdict.PARTIAL)
+    CrawlRun.objects.begin("another", {"pages": 1}).finish(Verdict.COMPLETE)
 
     assert CrawlRun.objects.last_complete("markets", {"pages": 1}) == narrow
