@@ -9,15 +9,18 @@ import subprocess
 import threading
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 
+from coincrawl.commands.crawl import report
 from tests.conftest import PATIENCE, Crawl, crawl_command
 from tests.fake_api import FakeAPI, Market, Request, answers
 from webapp.coins.catalog import ORDERS
-from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
+from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
 
 COUNTS = ("seen", "created", "updated", "unchanged", "duplicates", "rejected")
 
@@ -634,3 +637,19 @@ def test_a_list_that_is_longer_than_any_page_may_be_is_taken(api: FakeAPI, crawl
     done = crawl(api)
 
     assert (done.returncode, last_run().verdict, last_run().retries) == (0, "complete", 0)
+
+
+def test_where_the_end_could_not_be_written_the_table_says_what_the_last_line_says(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = CrawlRun(spider="markets", verdict=Verdict.RUNNING, pages=3)
+    record: Any = SimpleNamespace(run=run, verdict=Verdict.FAILED, reason="the database fails (gone)")
+
+    status = report("markets", record)
+
+    summary = capsys.readouterr().err
+    assert status == 1
+    assert "failed" in summary
+    assert "the database fails (gone)" in summary
+    assert "running" not in summary
+    assert caplog.messages[-1].startswith("markets: failed: the database fails (gone) (3 pages, ")
