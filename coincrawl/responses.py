@@ -17,13 +17,13 @@ from scrapy.http import Response
 
 from webapp.coins.texts import Nested, printable, raw_json
 
+SHORTEST_SECRET = 8  # characters; a shorter one is no key, and stands in the names of coins
 LONGEST_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
 MOST_MEMBERS = 10  # of a gzip, each of which costs a copy of the rest; a server sends one
 
 TOO_MANY_REQUESTS = 429
-WORTH_ANOTHER_TRY = {408, 425, *range(201, 300), *range(500, 600)}
 SPENT_CREDITS = 10006
-# What to check, by what the API says: its error codes first, then the status.
+# What it is pointless to try again, and what to check: by the API's own error codes first, then by the status.
 REMEDIES = {
     10002: "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?",
     10005: "COINGECKO_PLAN does not include this",
@@ -103,26 +103,20 @@ def judge(
     is_too_much = code != SPENT_CREDITS and TOO_MANY_REQUESTS in (status, code)
     if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
         return Throttled(printable(words, 200) or f"status {status}", seconds)
-    if status in WORTH_ANOTHER_TRY:
-        return Broken(f"status {status}")
+    if status == 200 and fault:
+        return Broken(fault)
+    if status == 200 and isinstance(body, list):
+        return Rows(body)
+    said = printable(words, 300)
+    location = _masked(_header(response, "Location"), secret) if 300 <= status < 400 else ""
+    remedy = f"a redirect to {printable(location, 200)} is not followed; check BASE_API_URL" if location else ""
+    remedy = remedy or REMEDIES.get(code or 0) or REMEDIES.get(status, "")
+    if remedy:
+        words = f" and said {said!r}" if said else ""
+        return Refused(f"the API answered {status}{f' with code {code}' if code else ''}{words}: {remedy}")
     if status == 200:
-        if fault:
-            return Broken(fault)
-        if isinstance(body, list):
-            return Rows(body)
-        if code not in REMEDIES:
-            said = f": {printable(words, 200)}" if words else ""
-            return Broken(f"an object where a list of records was expected{said}")
-    return _refused(response, code, words, secret)
-
-
-def _refused(response: Response, code: int | None, words: str, secret: str) -> Refused:
-    if 300 <= response.status < 400 and (address := _masked(_header(response, "Location"), secret)):
-        remedy = f"a redirect to {printable(address, 200)} is not followed; check BASE_API_URL"
-    else:
-        remedy = REMEDIES.get(code or 0) or REMEDIES.get(response.status, "it is not an answer this spider knows")
-    said = f" and said {printable(words, 300)!r}" if words else ""
-    return Refused(f"the API answered {response.status}{f' with code {code}' if code else ''}{said}: {remedy}")
+        return Broken(f"an object where a list of records was expected{f': {said}' if said else ''}")
+    return Broken(f"status {status}")
 
 
 # The body ------------------------------------------------------------------------------------------
@@ -172,7 +166,7 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
 
 
 def _masked(text: str, secret: str) -> str:
-    return text.replace(secret, "***") if secret else text
+    return text.replace(secret, "***") if len(secret) >= SHORTEST_SECRET else text
 
 
 def _masked_within(value: Any, secret: str) -> Any:

@@ -2,6 +2,8 @@
 
 import os
 import re
+from math import ceil
+from urllib.parse import urlsplit
 
 import django
 
@@ -23,6 +25,18 @@ def number(name: str, default: float) -> float:
     return float(text) if text else default
 
 
+def is_source(url: str) -> bool:
+    """Whether it is https, or http on this machine, with nothing in it that could hold a secret."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # raises ValueError where it is no port
+    except ValueError:
+        return False
+    is_here = re.fullmatch(r"localhost|127(\.\d+){3}|::1", host)
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_here)
+    return bool(host and is_safe) and not set(url) & set("@?# ")
+
+
 BOT_NAME = "coincrawl"
 SPIDER_MODULES = ["coincrawl.spiders"]
 COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit status
@@ -30,13 +44,15 @@ COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit sta
 # The source --------------------------------------------------------------------------------------
 COINGECKO_API_KEY = env.str("COINGECKO_API_KEY", default="").strip()
 COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="") or ("demo" if COINGECKO_API_KEY else "keyless")
+if re.search(r"\s", COINGECKO_API_KEY):
+    raise SystemExit("COINGECKO_API_KEY must be one word: there are spaces or line breaks in it.")
 if COINGECKO_PLAN not in PLANS:
     raise SystemExit(f"COINGECKO_PLAN={COINGECKO_PLAN} is not a plan. Plans: {', '.join(PLANS)}.")
 BASE_API_URL = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
-if not re.fullmatch(r"(https://[^/@?#]+|http://(localhost|127(\.\d+){3}|\[::1\])(:\d+)?)(/[^@?#]*)?", BASE_API_URL):
+if not is_source(BASE_API_URL):
     raise SystemExit(
-        "BASE_API_URL must be https://host/path without user, password and parameters (http:// for this machine only): "
-        "a key belongs in COINGECKO_API_KEY, and is not sent in the clear."
+        "BASE_API_URL must be https://host/path or https://host:port/path, without user, password and parameters "
+        "(http:// for this machine only): a key belongs in COINGECKO_API_KEY, and is not sent in the clear."
     )
 VS_CURRENCY = VS_CURRENCY
 # An empty User-Agent is answered with 403, and so may be one that says nothing.
@@ -54,7 +70,7 @@ AUTOTHROTTLE_MAX_DELAY = 1.0  # s; the pace is kept elsewhere
 DOWNLOAD_DELAY_JITTER = 0.0
 SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # pages in their order; Scrapy's takes the last first
 # Credits a month: a run that would exceed them is skipped. 0: there is no limit.
-MONTHLY_CREDITS = int(number("COINGECKO_MONTHLY_CREDITS", PLANS[COINGECKO_PLAN].credits_per_month or 0))
+MONTHLY_CREDITS = ceil(number("COINGECKO_MONTHLY_CREDITS", PLANS[COINGECKO_PLAN].credits_per_month or 0))
 
 # Trying again --------------------------------------------------------------------------------------
 RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; ours do

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from .components import Component
 
 LOOK_EVERY = 0.1  # seconds
+ONE_GESTURE = 1.0  # seconds within which two signals are one
 
 
 async def within(event: asyncio.Event, seconds: float) -> bool:
@@ -58,6 +59,14 @@ class Stop(Component):
         while not self.by_signal:  # noqa: ASYNC110 - nor does it set an event
             await asyncio.sleep(LOOK_EVERY)
         self.begun.set()
-        while signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:  # noqa: ASYNC110 - Scrapy's sign of a second signal
+        await asyncio.sleep(ONE_GESTURE)
+        if self._is_forced():  # by two signals that came as one, from a terminal and from a supervisor
+            return
+        while not self._is_forced():  # noqa: ASYNC110 - again there is nothing to wait for
             await asyncio.sleep(LOOK_EVERY)
         self.finish()
+
+    @staticmethod
+    def _is_forced() -> bool:
+        """Scrapy ignores all signals after the second."""
+        return signal.getsignal(signal.SIGTERM) == signal.SIG_IGN

@@ -351,6 +351,13 @@ MANY_MEMBERS = answers.packed(gzip.compress(b"") * (MOST_MEMBERS + 1))
             "503 at no time": (answers.unavailable(0), "status 503"),
             "503 with nonsense": (answers.unavailable("soon"), "status 503"),
             "504 with a time": (Answer(504, headers={"retry-after": "60"}), "status 504"),
+            "304": (answers.NOT_MODIFIED, "status 304"),
+            "300 without a Location": (Answer(300), "status 300"),
+            "414": (answers.URL_TOO_LONG, "status 414"),
+            "418": (answers.bare(418), "status 418"),
+            "451": (answers.bare(451), "status 451"),
+            "100": (Answer(100), "status 100"),
+            "600": (Answer(600), "status 600"),
         }
     ),
 )
@@ -436,7 +443,6 @@ DEMO = "a demo key belongs to api.coingecko.com: check COINGECKO_PLAN and BASE_A
 CURRENCY = "check VS_CURRENCY and the spider's arguments"
 PATH = "check BASE_API_URL and the spider's arguments"
 ADDRESS = "is the key right, the plan sufficient, and this address not blocked?"
-UNKNOWN = "it is not an answer this spider knows"
 
 
 @pytest.mark.parametrize(
@@ -454,10 +460,7 @@ UNKNOWN = "it is not an answer this spider knows"
             "404": (answers.NO_SUCH_PATH, PATH),
             "404 of a category": (answers.NO_SUCH_CATEGORY, PATH),
             "404 of HTML": (answers.bare(404), PATH),
-            "414": (answers.URL_TOO_LONG, UNKNOWN),
-            "418": (answers.bare(418), UNKNOWN),
             "422": (answers.NO_CURRENCY, CURRENCY),
-            "451": (answers.bare(451), UNKNOWN),
             "code 10002": (answers.KEY_MISSING, KEY),
             "code 10005": (answers.NOT_IN_PLAN, PLAN),
             "code 10006": (answers.CREDITS_SPENT, SPENT),
@@ -473,10 +476,6 @@ UNKNOWN = "it is not an answer this spider knows"
             "404 in a 200": (answers.error(200, {"status": 404, "error": "Not Found"}), PATH),
             "code 10005 in a 403": (answers.status_error(403, 10005, "no"), PLAN),
             "a code nobody knows": (answers.status_error(401, 99999, "no"), KEY),
-            "300 without a Location": (Answer(300), UNKNOWN),
-            "304": (answers.NOT_MODIFIED, UNKNOWN),
-            "100": (Answer(100), UNKNOWN),
-            "600": (Answer(600), UNKNOWN),
         }
     ),
 )
@@ -568,3 +567,24 @@ def test_of_the_list_of_coins_only_the_ids_are_kept() -> None:
     judgement = judged(answer, hook=only_id)
 
     assert judgement == Rows(["bitcoin", {"symbol": "x"}, {"id": Decimal(5)}, Decimal(5)])
+
+
+@pytest.mark.parametrize("body", [r'[{"name": "CG-\u0030123456789abcdef"}]', r'[["CG-0123456789abcde\u0066"]]'])
+def test_a_secret_that_json_has_escaped_is_masked_in_rows_too(body: str) -> None:
+    judgement = judged(answers.data(body), secret=SECRET)
+
+    assert isinstance(judgement, Rows)
+    assert SECRET not in str(judgement.rows)
+    assert "***" in str(judgement.rows)
+
+
+def test_what_is_too_short_for_a_key_is_left_in_the_names_of_coins() -> None:
+    judgement = judged(answers.data('[{"id": "bitcoin"}]'), secret="coin")
+
+    assert judgement == Rows([{"id": "bitcoin"}])
+
+
+def test_a_body_of_millions_of_brackets_is_given_up_soon() -> None:
+    judgement = judged(answers.data('[{"a": ' + "[" * 600_000 + "]" * 600_000 + "}]"))
+
+    assert judgement == Broken("nested too deeply")

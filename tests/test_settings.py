@@ -68,6 +68,11 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
         ({"BASE_API_URL": "https://user:hidden@api.example/v3"}, "BASE_API_URL must be https://host/path"),
         ({"BASE_API_URL": "https://api.example/v3?key=hidden"}, "BASE_API_URL must be https://host/path"),
         ({"BASE_API_URL": "ftp://127.0.0.1/v3"}, "BASE_API_URL must be https://host/path"),
+        ({"BASE_API_URL": "http://localhost:99999/v3"}, "BASE_API_URL must be https://host/path"),
+        ({"BASE_API_URL": "https://api.example:0x50/v3"}, "BASE_API_URL must be https://host/path"),
+        ({"BASE_API_URL": "https:///v3"}, "BASE_API_URL must be https://host/path"),
+        ({"VS_CURRENCY": "x" * 21}, "VS_CURRENCY must be a currency"),
+        ({"COINGECKO_API_KEY": "a\r\nb"}, "COINGECKO_API_KEY must be one word"),
         (
             {"DATABASE_URL": "mysql://user:hidden@host/name"},
             "DATABASE_URL must be sqlite:///path/to/file or postgres://",

@@ -1,16 +1,20 @@
 """A crawl is stopped, or killed: what has been seen is stored, and one more run makes up for the rest."""
 
+import asyncio
 import math
 import os
 import signal
 from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db.models.functions import Now
+from scrapy.signalmanager import SignalManager
 
+from coincrawl.stop import Stop
 from tests.conftest import Crawl, Crawling, Process
 from tests.fake_api import Answer, FakeAPI, Market, Request, answers
 from webapp.coins.models import CrawlRun, FullCoin
@@ -131,19 +135,37 @@ def test_a_signal_during_the_start_leaves_no_run_behind_that_says_it_is_running(
     assert not CrawlRun.objects.filter(verdict="running").exists()
 
 
-def test_a_second_signal_does_not_wait_and_says_so(api: FakeAPI, crawling: Crawling) -> None:
-    api.fault(answers.HANGS, times=math.inf)
+def test_two_signals_that_come_as_one_are_one(api: FakeAPI, crawling: Crawling) -> None:
+    api.fault(answers.HANGS, page=2, times=math.inf)
 
     with crawling(api) as process:
-        api.wait_for(requests=1)
+        api.wait_for(requests=2)
         process.send_signal(signal.SIGTERM)
         process.read_until("Received SIGTERM")
         process.send_signal(signal.SIGTERM)
-        log = process.end()
+        process.end()
 
-    assert process.returncode == 130
-    assert log[-1].rstrip().endswith("markets: killed before it could end; its run will be shown as lost")
-    assert "Traceback" not in "".join(log)
+    assert (process.returncode, CrawlRun.objects.get().verdict) == (130, "interrupted")
+
+
+@pytest.mark.parametrize(
+    ("forced", "is_over"),
+    [([False, False, True], True), ([True], False)],
+    ids=["later", "at once"],
+)
+def test_a_second_signal_that_comes_later_ends_the_process_where_it_stands(
+    forced: list[bool], is_over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coincrawl.stop.ONE_GESTURE", 0)
+    monkeypatch.setattr("coincrawl.stop.LOOK_EVERY", 0)
+    monkeypatch.setattr(Stop, "_is_forced", lambda self: forced.pop(0))
+    crawler: Any = SimpleNamespace(signals=SignalManager(), crawling=False)
+    stop = Stop(crawler)
+
+    asyncio.run(stop._watch())
+
+    assert stop.begun.is_set()
+    assert stop.over.called == is_over
 
 
 def test_whenever_it_is_killed_one_more_run_makes_up_for_it(crawling: Crawling, crawl: Crawl) -> None:

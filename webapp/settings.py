@@ -215,3 +215,5 @@ WHITENOISE_USE_FINDERS = True
 
 # The market's currency: one database holds one ----------------------------------------------------
 VS_CURRENCY = env.str("VS_CURRENCY", default="usd").lower()
+if not re.fullmatch(r"[a-z0-9-]{1,20}", VS_CURRENCY):
+    raise SystemExit("VS_CURRENCY must be a currency that the API knows, such as usd, eur or btc.")
