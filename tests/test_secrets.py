@@ -18,7 +18,7 @@ from tests.fake_api import Answer, FakeAPI, Listener, Market, Request, answers
 from tests.fake_api.tls import self_signed
 from webapp.coins.models import CrawlRun
 
-KEY = "CG-a/secret+key of?the&tests"
+KEY = "CG-a/secret+key-of?the&tests"
 DEMO = {"COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": KEY}
 
 
