@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := DATABASE_URL=sqlite:///var/demo.sqlite3 COINGECKO_PLAN=keyless COINGECKO_CALLS_PER_MINUTE=0 VS_CURRENCY=usd
+# Of the tests: half of their time they wait for a process or for an answer.
+WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 3 / 2)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup crawl demo test lint requirements
@@ -21,8 +23,8 @@ demo: .venv/runs ## crawl a bundled stand-in for the API: no key, no network, a 
 	@$(DEMO) $(BIN)/python webapp/manage.py adminuser demo
 
 test: .venv/tests ## run all tests, on SQLite and on a real PostgreSQL
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest --numprocesses auto
-	TEST_DATABASE=postgresql $(BIN)/python -m pytest --numprocesses auto
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest --numprocesses $(WORKERS)
+	TEST_DATABASE=postgresql $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 lint: .venv/tests ## check style and types
 	$(BIN)/ruff check

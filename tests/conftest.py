@@ -23,7 +23,7 @@ Crawl = Callable[..., subprocess.CompletedProcess[str]]
 Crawling = Callable[..., AbstractContextManager["Process"]]
 
 
-# What is the same on any database is tested on SQLite alone; the rest on both.
+# What is the same on any database is tested on SQLite alone, what is marked `postgresql` there alone, the rest on both.
 ON_ANY_DATABASE = {
     "test_catalog",
     "test_command",
@@ -41,15 +41,18 @@ ON_ANY_DATABASE = {
     "test_settings",
     "test_site_settings",
     "test_spiders",
+    "test_summary",
     "test_verdict",
 }
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if connection.vendor != "sqlite":
+    if connection.vendor == "sqlite":
+        elsewhere = {item for item in items if item.get_closest_marker("postgresql")}
+    else:
         elsewhere = {item for item in items if item.path.stem in ON_ANY_DATABASE}
-        config.hook.pytest_deselected(items=list(elsewhere))
-        items[:] = [item for item in items if item not in elsewhere]
+    config.hook.pytest_deselected(items=list(elsewhere))
+    items[:] = [item for item in items if item not in elsewhere]
 
 
 @pytest.fixture(scope="session")

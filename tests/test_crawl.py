@@ -2,25 +2,18 @@
 
 import json
 import math
-import os
-import pty
-import re
-import subprocess
 import threading
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 
-from coincrawl.commands.crawl import report
-from tests.conftest import PATIENCE, Crawl, crawl_command
+from tests.conftest import Crawl
 from tests.fake_api import FakeAPI, Market, Request, answers
 from webapp.coins.catalog import ORDERS
-from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
+from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
 
 COUNTS = ("seen", "created", "updated", "unchanged", "duplicates", "rejected")
 
@@ -484,172 +477,3 @@ def test_the_same_defect_again_is_counted_not_repeated(api: FakeAPI, crawl: Craw
     record = RejectedRecord.objects.get()
     assert (record.coin_id, record.count, record.run_id) == ("bitcoin", 2, last_run().pk)
     assert '"current_price": NaN' in record.raw
-
-
-# What people and programs are told -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["-a", "per_page=0"], "per_page is a whole number from 1 to 250"),
-        (["-a", "order=foo"], "order is one of id_asc, id_desc, market_cap_asc"),
-        (["-a", "pagez=1"], "markets has no argument 'pagez'. Its arguments: order, per_page, pages, category, ids."),
-        (["-a", "ids=bitcoin", "-a", "pages=1"], "ids and pages cannot be given together"),
-        (["another"], "Name one spider"),
-    ],
-    ids=["out of range", "no such choice", "no such name", "excluding each other", "two spiders"],
-)
-def test_wrong_arguments_end_at_once_with_a_sentence(
-    arguments: list[str], sentence: str, api: FakeAPI, crawl: Crawl
-) -> None:
-    done = crawl(api, *arguments)
-
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
-    assert api.requests == []
-    assert not CrawlRun.objects.exists()
-
-
-def test_an_apis_words_are_shown_as_they_are(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(answers.error(422, {"error": "bad [/currency] [bold]here :smile:"}))
-
-    done = crawl(api)
-
-    assert done.returncode == 1
-    assert "bad [/currency] [bold]here :smile:" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
-
-
-def test_a_database_that_is_not_migrated_is_named_as_such(api: FakeAPI, crawl: Crawl, tmp_path: Path) -> None:
-    done = crawl(api, DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
-
-    assert done.returncode == 1
-    assert "run `python webapp/manage.py migrate` first" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
-    assert api.requests == []
-
-
-def test_another_currency_than_the_databases_is_refused(api: FakeAPI, crawl: Crawl) -> None:
-    crawl(api)
-    api.requests.clear()
-
-    done = crawl(api, VS_CURRENCY="eur")
-
-    assert done.returncode == 1
-    assert "the database holds prices in usd, and VS_CURRENCY is eur" in last_run().reason
-    assert api.requests == []
-
-
-def test_an_api_that_cannot_be_reached_is_one_sentence(crawl: Crawl) -> None:
-    done = crawl("http://127.0.0.1:9/api/v3")
-
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith("markets: failed: 127.0.0.1:9 refuses connections: is it up?")
-    assert "Traceback" not in done.stderr
-
-
-def test_the_last_line_of_the_log_is_the_verdict(api: FakeAPI, crawl: Crawl, tmp_path: Path) -> None:
-    crawl(api, "--logfile", str(tmp_path / "log"), "-L", "DEBUG")
-
-    assert re.search(
-        r"markets: complete \(7 pages, 7 requests, 600 seen", (tmp_path / "log").read_text().splitlines()[-1]
-    )
-
-
-def test_the_summary_has_every_count(api: FakeAPI, crawl: Crawl) -> None:
-    done = crawl(api)
-
-    lines = [line.split(maxsplit=1) for line in done.stderr.splitlines() if line.startswith("  ")]
-    summary = dict(line for line in lines if len(line) == 2)
-    assert set(summary) == {"verdict", "notes", "pages", "requests", *COUNTS, "missing", "time"}
-    assert summary["created"].strip() == "600"
-
-
-def test_the_way_to_the_whole_market_is_announced_with_its_time(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(answers.KEY_MISSING)
-
-    done = crawl(api, COINGECKO_CALLS_PER_MINUTE="3")
-
-    assert "about 76 pages; at this pace that takes about 26 minutes" in done.stderr
-
-
-def test_a_pipe_gets_a_line_now_and_then(api: FakeAPI, crawl: Crawl) -> None:
-    done = crawl(api, "-s", "LOGSTATS_INTERVAL=0.1", COINGECKO_CALLS_PER_MINUTE="300")
-
-    assert re.search(r"\] INFO: \d of \d pages, \d+ coins, [\d,]+ coins/(s|min), about \d+ s left", done.stderr)
-    assert "\x1b" not in done.stderr
-
-
-@pytest.mark.parametrize("level", ["DEBUG", "CRITICAL"])
-def test_a_feed_that_cannot_be_written_spoils_the_run_whatever_the_log_shows(
-    level: str, api: FakeAPI, crawl: Crawl
-) -> None:
-    done = crawl(api, "-L", level, "-O", "/dev/null/coins.json")
-
-    assert done.returncode == 3
-    assert "errors that nobody expected" in last_run().reason
-
-
-def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:
-    terminal, end = pty.openpty()
-    process = subprocess.Popen(
-        **crawl_command(
-            api.url,
-            database_url,
-            TERM="xterm",
-            COLUMNS="140",
-            COINGECKO_CALLS_PER_MINUTE="300",  # slow enough for a bar to be seen
-        ),
-        stderr=end,
-    )
-    os.close(end)
-    shown = b""
-    while chunk := _read(terminal):
-        shown += chunk
-
-    assert process.wait(PATIENCE) == 0
-    assert b"coins/s" in shown or b"coins/min" in shown
-    assert b"complete" in shown
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65_536)
-    except OSError:  # how a pseudo-terminal says that the other side has closed
-        return b""
-
-
-def test_the_key_goes_into_the_header_of_its_plan(crawl: Crawl) -> None:
-    with FakeAPI(Market(coins=300), plan="demo", key="a-demo-key") as api:
-        done = crawl(api, COINGECKO_PLAN="demo", COINGECKO_API_KEY="a-demo-key")
-
-    assert done.returncode == 0
-    assert all("a-demo-key" not in str(request.params) for request in api.requests)
-    assert "a-demo-key" not in done.stderr
-
-
-def test_a_list_that_is_longer_than_any_page_may_be_is_taken(api: FakeAPI, crawl: Crawl) -> None:
-    listing = api.market.listing() + " " * (20 << 20)
-    api.fault(answers.data(listing, **{"content-encoding": None}), path="/coins/list")
-
-    done = crawl(api)
-
-    assert (done.returncode, last_run().verdict, last_run().retries) == (0, "complete", 0)
-
-
-def test_where_the_end_could_not_be_written_the_table_says_what_the_last_line_says(
-    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    run = CrawlRun(spider="markets", verdict=Verdict.RUNNING, pages=3)
-    record: Any = SimpleNamespace(run=run, verdict=Verdict.FAILED, reason="the database fails (gone)")
-
-    status = report("markets", record)
-
-    summary = capsys.readouterr().err
-    assert status == 1
-    assert "failed" in summary
-    assert "the database fails (gone)" in summary
-    assert "running" not in summary
-    assert caplog.messages[-1].startswith("markets: failed: the database fails (gone) (3 pages, ")

@@ -47,7 +47,7 @@ def test_all_calls_run_in_one_thread_that_is_not_the_loops() -> None:
     assert threads != {threading.get_ident()}
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server that could be silent")
+@pytest.mark.postgresql
 def test_a_server_that_has_stopped_answering_is_asked_again_on_a_new_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -24,8 +24,6 @@ from webapp.coins.models import CrawlRun, FullCoin
 
 Away = Callable[[], AbstractContextManager[None]]
 
-postgresql_only = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connection to cut")
-
 
 def administer(*statements: str) -> None:
     """Statements for the server, from outside the test database."""
@@ -151,7 +149,7 @@ def test_a_full_disk_is_named_and_what_is_counted_is_stored(market: FakeAPI, cra
     assert run.seen == counted(run) == FullCoin.objects.count() < 8_000
 
 
-@postgresql_only
+@pytest.mark.postgresql
 def test_connections_killed_in_mid_batch_cost_nothing(market: FakeAPI, crawl: Crawl, database_url: str) -> None:
     name = urlsplit(database_url).path[1:]
 

@@ -71,7 +71,7 @@ def test_a_signal_ends_a_run_soon_whatever_keeps_it(
 
 
 def test_requests_that_autothrottle_has_queued_are_let_go_together(crawling: Crawling) -> None:
-    slow = ("-s", "AUTOTHROTTLE_TARGET_CONCURRENCY=0.1", "-s", "AUTOTHROTTLE_MAX_DELAY=4")
+    slow = ("-s", "AUTOTHROTTLE_TARGET_CONCURRENCY=0.1", "-s", "AUTOTHROTTLE_MAX_DELAY=2")
     with FakeAPI(Market(coins=5_000)) as api:
         api.fault(lambda request: api.usual(request, delay=0.5), page=1)
         with crawling(api, *slow) as process:
