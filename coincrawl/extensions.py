@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -112,22 +113,25 @@ class RunRecord(Component):
         """Write a batch; where that fails for good, the run ends, and says what was not stored."""
         if self.run is None or self.given_up:
             return
+        store = partial(self.run.store, batch, self.progress())
+        self.given_up = not await self._could(store, "a batch could not be stored")
+
+    async def _could(self, function: Callable[[], None], failure: str) -> bool:
+        """Whether the database has done it; where not, the run ends, and says why."""
         try:
-            await self.database.call(partial(self.run.store, batch, self.progress()))
+            await self.database.call(function)
         except RunLost:
-            self.given_up = True
             self.spider.end(Verdict.LOST, LOST)
         except AnyDatabaseError as error:
-            self.given_up = True
-            self._end_without_database(error)
+            words = f"the database fails ({one_line(error)}); what is counted is stored, no more"
+            self.spider.end(Verdict.FAILED, words)
         except Exception as error:
-            # Whatever it is, a batch of records is lost to this run, and it must not end as if it were not.
-            logger.exception("A batch could not be stored")
-            self.given_up = True
-            self.spider.end(Verdict.FAILED, f"a batch could not be stored ({type(error).__name__}: {one_line(error)})")
-
-    def _end_without_database(self, error: Exception) -> None:
-        self.spider.end(Verdict.FAILED, f"the database fails ({one_line(error)}); what is counted is stored, no more")
+            # Whatever it is, the run must not end as if nothing had been.
+            logger.exception("%s", failure)
+            self.spider.end(Verdict.FAILED, f"{failure} ({type(error).__name__}: {one_line(error)})")
+        else:
+            return True
+        return False
 
     def progress(self) -> dict[str, int]:
         """The run's counters of what it has asked for."""
@@ -206,15 +210,9 @@ class RunRecord(Component):
 
     async def _beat(self, run: CrawlRun) -> None:
         """Show life until the run is over, or has lost its lock or its database."""
-        while not await within(self.closing, self.crawler.settings.getfloat("HEARTBEAT_SECONDS")):
-            try:
-                await self.database.call(run.beat)
-            except RunLost:
-                self.spider.end(Verdict.LOST, LOST)
-                return
-            except Exception as error:
-                self._end_without_database(error)
-                return
+        every = self.crawler.settings.getfloat("HEARTBEAT_SECONDS")
+        while not await within(self.closing, every) and await self._could(run.beat, "the run could not show life"):
+            pass
 
 
 class Progress(Component):

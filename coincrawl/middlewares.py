@@ -26,7 +26,7 @@ from webapp.coins.models import Verdict
 
 from .components import Component, extension
 from .pace import OutOfPatience, Pace
-from .responses import Broken, Refused, Rows, Throttled, judge
+from .responses import Broken, Judgement, Refused, Rows, Throttled, judge
 from .stop import Stop, within
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class JudgeMiddleware(Component):
     def process_response(self, request: Request, response: Response) -> Response:
         if response.status == 200:
             self.crawler.stats.inc_value("coincrawl/credits")
-        judgement = judge(
+        judgement: Judgement | None = judge(
             response,
             datetime.now(UTC),
             hook=request.meta.get("json_hook"),
@@ -73,7 +73,7 @@ class JudgeMiddleware(Component):
         match judgement:
             case Rows(rows):
                 self.pace.rested_enough()
-                request.meta["rows"] = rows
+                request.meta["rows"], judgement = rows, None  # the spider may drop them
             case Refused(reason):
                 self.spider.end(Verdict.FAILED, reason)
                 raise IgnoreRequest(reason)

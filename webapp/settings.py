@@ -61,8 +61,9 @@ with explained(f"{VAR_DIR} must be a folder, and cannot be made"):
     VAR_DIR.mkdir(exist_ok=True)
 
 env = Environment()
-env_file = Path(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
-if env.str("ENV_FILE", default="") or env_file.exists():
+_named = env.str("ENV_FILE", default="")
+env_file = Path(_named or BASE_DIR / ".env")
+if _named or env_file.exists():
     with explained(f"{env_file} cannot be read: mend that, or name another file in ENV_FILE"):
         env.read_file(env_file)
 

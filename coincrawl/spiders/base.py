@@ -144,9 +144,7 @@ class PaginatedSpider(scrapy.Spider):
         if page == 1 and (expected := self.pagination.expected(response)) > 1:
             self.expected_pages = expected
         self.sizes[page] = len(rows)
-        is_news = self.take(rows)
-        if response.meta.get("asked_again"):
-            is_news = True  # as far as paging is concerned
+        is_news = self.take(rows) or response.meta.get("asked_again")  # then it need not be, for paging to go on
         if rows and not is_news:
             self.paging_fault = f"page {page} brought nothing new, so paging ended there"
         elif rows and page >= self.pagination.cap:

@@ -277,11 +277,13 @@ class CrawlRun(models.Model):
         skipped. `facts` are further fields of the row.
         """
         with transaction.atomic():
-            if not self._still_running().update(heartbeat_at=Now()):
+            try:
+                self.beat()
+            except RunLost:
                 self.refresh_from_db()
-                if self.verdict == verdict:
-                    return  # an earlier call has succeeded, and its caller did not hear of it
-                raise RunLost
+                if self.verdict != verdict:
+                    raise
+                return  # an earlier call has succeeded, and its caller did not hear of it
             if leave_alone:
                 facts["not_before"] = Now() + min(timedelta(seconds=leave_alone), LONGEST_ABSENCE)
             if answered is not None and verdict == Verdict.COMPLETE:
