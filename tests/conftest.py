@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.fake_api import FakeAPI, Market
+from webapp.coins.models import CrawlRun
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120  # seconds that a crawl may take before it counts as hung
@@ -72,6 +73,23 @@ def database_url(transactional_db: None) -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
     return urlunsplit(urlsplit(os.environ["COINCRAWL_TEST_URL"])._replace(path=f"/{name}"))
+
+
+def last_run() -> CrawlRun:
+    return CrawlRun.objects.order_by("-started_at")[0]
+
+
+def python(arguments: list[str], environment: dict[str, str], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Python in an environment of nothing else."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "webapp.settings"}
+        | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from tests.conftest import Crawl
+from tests.conftest import Crawl, last_run
 from tests.fake_api import FakeAPI, Market, Request, answers
 from webapp.coins.catalog import ORDERS
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
@@ -21,10 +21,6 @@ COUNTS = ("seen", "created", "updated", "unchanged", "duplicates", "rejected")
 def outcome(run: CrawlRun) -> dict[str, int]:
     """What became of the records, without the zeros."""
     return {name: getattr(run, name) for name in COUNTS if getattr(run, name)}
-
-
-def last_run() -> CrawlRun:
-    return CrawlRun.objects.order_by("-started_at")[0]
 
 
 # The market is whole ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from coincrawl.database import Database, one_line
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def run(work: Callable[[Database], Awaitable[Any]], patience: float = 60) -> Any:
+def run(work: Callable[[Database], Awaitable[Any]], patience: float = 60, **options: Any) -> Any:
     """What `work` returns, with a Database that is closed behind it."""
 
     async def main() -> Any:
-        database = Database(patience)
+        database = Database(patience, **options)
         try:
             return await work(database)
         finally:
@@ -65,15 +66,15 @@ def test_a_server_that_has_stopped_answering_is_asked_again_on_a_new_connection(
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
 
 
+def telling(told: list[str]) -> dict[str, Any]:
+    return {word: partial(told.append, word) for word in ("away", "back")}
+
+
 def test_who_waits_for_the_database_is_told_when_it_goes_and_when_it_comes_back() -> None:
     told: list[str] = []
     errors: list[Exception] = [OperationalError("gone"), OperationalError("gone")]
 
-    async def work(database: Database) -> None:
-        database._away, database._back = (lambda: told.append("away")), (lambda: told.append("back"))
-        await database.call(failing(errors))
-
-    run(work)
+    run(lambda database: database.call(failing(errors)), **telling(told))
 
     assert told == ["away", "back"]
 
@@ -82,12 +83,8 @@ def test_an_error_of_its_own_also_shows_that_the_database_is_back() -> None:
     told: list[str] = []
     errors: list[Exception] = [OperationalError("gone"), IntegrityError("no")]
 
-    async def work(database: Database) -> None:
-        database._away, database._back = (lambda: told.append("away")), (lambda: told.append("back"))
-        await database.call(failing(errors))
-
     with pytest.raises(IntegrityError):
-        run(work)
+        run(lambda database: database.call(failing(errors)), **telling(told))
 
     assert told == ["away", "back"]
 
@@ -133,12 +130,11 @@ def test_once_the_end_has_begun_patience_is_short_and_attempts_are_few(monkeypat
     monkeypatch.setattr("coincrawl.database.LAST_PATIENCE", 0.3)
     errors: list[Exception] = [OperationalError("gone")] * 100
 
-    async def work(database: Database) -> None:
-        database._end.set()
-        with pytest.raises(OperationalError):
-            await database.call(failing(errors))
+    end = asyncio.Event()
+    end.set()
 
-    run(work)
+    with pytest.raises(OperationalError):
+        run(lambda database: database.call(failing(errors)), end=end)
 
     assert len(errors) == 98  # at once, and after a quarter of a second
 

@@ -46,24 +46,23 @@ class Here:
 
 
 @pytest.fixture
-def record() -> RunRecord:
+def record() -> Any:
     crawler: Any = SimpleNamespace(
         signals=SignalManager(),
         settings=Settings({"HEARTBEAT_SECONDS": 15}),
         stats=SimpleNamespace(get_value=lambda name, default=None: default),
         spider=Spider(),
     )
-    record = RunRecord(crawler)
-    record.database = Here()  # type: ignore[assignment]
+    record: Any = RunRecord(crawler)
+    record.database = Here()
     return record
 
 
-def endings(record: RunRecord) -> list[tuple[Verdict, str]]:
-    spider: Any = record.spider
-    return spider.endings
+def endings(record: Any) -> list[tuple[Verdict, str]]:
+    return record.spider.endings
 
 
-def beat(record: RunRecord, monkeypatch: pytest.MonkeyPatch, *errors: Exception | None) -> list[float]:
+def beat(record: Any, monkeypatch: pytest.MonkeyPatch, *errors: Exception | None) -> list[float]:
     """Let the run beat with these errors until it is over; how long it waited before each beat."""
     waited: list[float] = []
 
@@ -77,20 +76,20 @@ def beat(record: RunRecord, monkeypatch: pytest.MonkeyPatch, *errors: Exception 
     return waited
 
 
-def test_a_run_beats_every_fifteen_seconds_until_it_is_over(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_beats_every_fifteen_seconds_until_it_is_over(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     waited = beat(record, monkeypatch, None, None)
 
     assert waited == [15, 15, 15]
     assert endings(record) == []
 
 
-def test_a_heartbeat_that_finds_its_lock_taken_ends_the_run(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heartbeat_that_finds_its_lock_taken_ends_the_run(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     beat(record, monkeypatch, RunLost())
 
     assert endings(record) == [(Verdict.LOST, LOST)]
 
 
-def test_a_heartbeat_that_finds_no_database_ends_the_run(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heartbeat_that_finds_no_database_ends_the_run(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     beat(record, monkeypatch, OperationalError("gone\nfor good"))
 
     assert endings(record) == [(Verdict.FAILED, "the database fails (gone); what is counted is stored, no more")]
@@ -107,10 +106,10 @@ def test_a_heartbeat_that_finds_no_database_ends_the_run(record: RunRecord, monk
     ids=["lock taken", "no database", "bug", "a refusal that no row is guilty of"],
 )
 def test_a_batch_that_cannot_be_stored_ends_the_run(
-    error: Exception, verdict: Verdict, reason: str, record: RunRecord
+    error: Exception, verdict: Verdict, reason: str, record: Any
 ) -> None:
     store = raising(error)
-    record.run = SimpleNamespace(store=store)  # type: ignore[assignment]
+    record.run = SimpleNamespace(store=store)
 
     asyncio.run(record.store(Batch()))
     asyncio.run(record.store(Batch()))  # is not even tried
@@ -130,7 +129,7 @@ def test_a_batch_that_cannot_be_stored_ends_the_run(
     ids=["lock taken", "no database", "bug"],
 )
 def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
-    error: Exception, verdict: Verdict, reason: str, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+    error: Exception, verdict: Verdict, reason: str, record: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: SimpleNamespace(resting=0))
     monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.COMPLETE, []))

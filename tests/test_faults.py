@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Crawl
+from tests.conftest import Crawl, last_run
 from tests.fake_api import FakeAPI, Market, answers
-from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
+from webapp.coins.models import FullCoin, RejectedRecord
 
 BROKEN: dict[str, answers.Answer] = {
     "hung up": answers.HUNG_UP,
@@ -72,10 +72,6 @@ REFUSED: dict[str, tuple[answers.Answer, str]] = {
     "a wrong currency": (answers.WRONG_CURRENCY, "check VS_CURRENCY"),
     "no key, in a 200": (answers.in_a_200(answers.KEY_MISSING), "is COINGECKO_API_KEY set"),
 }
-
-
-def last_run() -> CrawlRun:
-    return CrawlRun.objects.order_by("-started_at")[0]
 
 
 def nothing_is_missing() -> bool:

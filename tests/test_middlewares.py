@@ -129,20 +129,22 @@ def waits(crawler: Any, monkeypatch: pytest.MonkeyPatch, *, late: bool) -> list[
     monkeypatch.setattr("coincrawl.middlewares.monotonic", lambda: 1_000.0)
     monkeypatch.setattr("coincrawl.middlewares.random.uniform", max if late else min)
     monkeypatch.setattr("coincrawl.middlewares.within", within)
-    middleware, request = BackOffMiddleware(crawler), page(judgement=Broken("status 500"))
+    middleware: Any = BackOffMiddleware(crawler)
+    request = page(judgement=Broken("status 500"))
     for _ in range(5):
-        request = middleware.process_response(request, Response(request.url))  # type: ignore[assignment]
+        request = middleware.process_response(request, Response(request.url))
         asyncio.run(middleware.process_request(request))
     return waited
 
 
 def tries(crawler: Any, error: Exception) -> int:
     """How often a page is asked for in all, where this is what comes each time."""
-    middleware, request, done = BackOffMiddleware(crawler), page(), 0
+    middleware: Any = BackOffMiddleware(crawler)
+    request, done = page(), 0
     while done < 100:
         done += 1
         try:
-            request = middleware.process_exception(request, error)  # type: ignore[assignment]
+            request = middleware.process_exception(request, error)
         except StayedBroken:
             break
     return done

@@ -74,14 +74,17 @@ def files_of_the_database() -> bytes:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_key_is_in_no_log_and_no_table_whatever_goes_wrong(fault: str, crawl: Crawl, tmp_path: Path) -> None:
+def test_the_key_is_in_no_log_file_or_table_whatever_goes_wrong(fault: str, crawl: Crawl, tmp_path: Path) -> None:
     reaction, times = FAULTS[fault]
     with FakeAPI(Market(coins=300), plan="demo", key=KEY) as api:
         api.fault(reaction, times=times)
-        done = crawl(api, "-L", "DEBUG", "--logfile", str(tmp_path / "log"), **DEMO)
+        done = crawl(
+            api, "-L", "DEBUG", "--logfile", str(tmp_path / "log"), "-O", str(tmp_path / "coins.jsonl"), **DEMO
+        )
 
     log = (tmp_path / "log").read_text()
-    written = done.stdout + done.stderr + log + tables()
+    files = "".join(path.read_text() for path in tmp_path.iterdir())
+    written = done.stdout + done.stderr + files + tables()
     assert any(KEY in request.headers.values() for request in api.requests)
     assert "DEBUG" in log
     for form in (KEY, quote(KEY), quote(KEY, safe=""), repr(KEY)[1:-1]):

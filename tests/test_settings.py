@@ -1,28 +1,18 @@
 """The environment: defaults, files, and a sentence for what cannot be."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import python
 
 
 def settings(*names: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The Scrapy settings of these names as JSON on stdout, in an environment of nothing else."""
     program = f"import json, coincrawl.settings as s; print(json.dumps([getattr(s, name) for name in {names}]))"
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "DATABASE_URL": "sqlite:///var/unused.sqlite3"}
-        | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return python(["-c", program], {"DATABASE_URL": "sqlite:///var/unused.sqlite3"} | environment)
 
 
 @pytest.mark.parametrize(

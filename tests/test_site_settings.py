@@ -1,7 +1,6 @@
 """The site's settings: who is served how, and a sentence for an environment that cannot be."""
 
 import json
-import os
 import re
 import secrets
 import shutil
@@ -15,7 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, python
 
 KEY = secrets.token_urlsafe(50)
 PRODUCTION = {"DJANGO_ALLOWED_HOSTS": "coins.example", "DJANGO_SECRET_KEY": KEY}
@@ -33,19 +32,6 @@ names = ("Location", "Strict-Transport-Security")
 cookie = answer.cookies.get("csrftoken")
 print(json.dumps([answer.status_code, *map(answer.headers.get, names), bool(cookie and cookie["secure"])]))
 """
-
-
-def python(arguments: list[str], environment: dict[str, str], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Python in an environment of nothing else."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "webapp.settings"}
-        | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def setting(name: str, environment: dict[str, str]) -> Any:

@@ -11,15 +11,11 @@ from typing import Any
 import pytest
 
 from coincrawl.commands.crawl import report
-from tests.conftest import PATIENCE, Crawl, crawl_command
+from tests.conftest import PATIENCE, Crawl, crawl_command, last_run
 from tests.fake_api import FakeAPI, Market, answers
 from webapp.coins.models import CrawlRun, Verdict
 
 COUNTS = ("seen", "created", "updated", "unchanged", "duplicates", "rejected")
-
-
-def last_run() -> CrawlRun:
-    return CrawlRun.objects.order_by("-started_at")[0]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class Listener:
                     connection.settimeout(0)
                     self._connections.append((connection, bytearray()))
             for connection, heard in self._connections:
-                with contextlib.suppress(OSError):  # nothing more for now, or the client has gone
+                with contextlib.suppress(OSError):  # no more has come, or the client has gone
                     while piece := connection.recv(65_536):
                         heard += piece
                         if self._answers:
