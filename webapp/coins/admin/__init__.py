@@ -121,7 +121,7 @@ class CrawlRunAdmin(ReadOnlyAdmin):
     ordering = (F("started_at").desc(nulls_first=True),)  # what has not started yet is the newest
     groups = (
         (None, ("verdict", "reason", "messages", "spider", "arguments", "node", "id")),
-        ("Time", ("started_at", "heartbeat_at", "finished_at", "duration", "not_before")),
+        ("Time", ("started_at", "heartbeat_at", "finished_at", "duration", "not_before", "newest_change")),
         ("Requests", REQUESTS),
         ("Records", (*RECORDS, "filled", "rejected_records")),
     )

@@ -7,6 +7,9 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
+from django.db.models.expressions import Combinable
+from django.db.models.lookups import IsNull
 from django.utils import timezone
 
 from ..upsert import Upsert, Upserted
@@ -30,6 +33,22 @@ def percentage() -> models.DecimalField:
 
 def moment() -> models.DateTimeField:
     return models.DateTimeField(null=True, blank=True)
+
+
+def with_values_first(order: Combinable, column: str) -> tuple[Combinable, ...]:
+    """`column` in this order, what has no value last, ties by id; backwards it is the reverse in all of that."""
+    return IsNull(F(column), True), order, F("coin_id")  # noqa: FBT003 - takes no keyword
+
+
+# How long lists may be ordered, by the column, with a minus from the largest down. Each has an index, which serves its
+# reverse as well.
+ORDERINGS: Mapping[str, tuple[Any, ...]] = {
+    "coin_id": (F("coin_id"),),
+    "market_cap_rank": with_values_first(F("market_cap_rank").asc(), "market_cap_rank"),
+    "-market_cap": with_values_first(F("market_cap").desc(), "market_cap"),
+    "-total_volume": with_values_first(F("total_volume").desc(), "total_volume"),
+    "changed_at": (F("changed_at"), F("coin_id")),
+}
 
 
 class FullCoinQuerySet(models.QuerySet["FullCoin"]):
@@ -112,6 +131,11 @@ class FullCoin(models.Model):
 
     class Meta:
         verbose_name = "coin"
+        indexes = [
+            models.Index(*order, name=f"coins_by_{name.removeprefix('-')}")
+            for name, order in ORDERINGS.items()
+            if name != "coin_id"  # the primary key's
+        ]
 
     def __str__(self) -> str:
         name = (self.name or "").strip() or self.coin_id

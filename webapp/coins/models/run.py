@@ -204,6 +204,11 @@ class CrawlRun(models.Model):
     duplicates = count("Later occurrences of a coin in the same run.")
     rejected = count("Records that could not be stored and are kept as rejected records.")
     missing = count("Stored coins that the market no longer has, where the whole market was crawled.")
+    newest_change = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The latest change that the source told of, by its clock; changes are asked for from then on.",
+    )
     filled = models.JSONField(default=list, blank=True, help_text="Fields that had a value in at least one record.")
 
     objects = CrawlRunQuerySet.as_manager()
