@@ -32,8 +32,8 @@ lint: .venv/tests ## check style and types
 	$(BIN)/mypy
 
 requirements: .venv/tests ## pin the newest allowed versions
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --annotation-style line requirements.in
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --annotation-style line requirements-dev.in
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-header --annotation-style line requirements.in
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-header --annotation-style line requirements-dev.in
 
 .venv/runs: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"coincrawl needs Python 3.11 or newer, and $(PYTHON) is {v[0]}.{v[1]}: name another with make PYTHON=python3.12 ...")'
