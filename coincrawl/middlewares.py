@@ -66,6 +66,9 @@ class JudgeMiddleware(Component):
         judgement: Judgement | None = judge(
             response,
             datetime.now(UTC),
+            rows=self.spider.pagination.rows,
+            remedies=self.spider.remedies,
+            final=self.spider.final,
             hook=request.meta.get("json_hook"),
             limit=request.meta.get("download_maxsize", self.longest),
             secret=self.spider.secret,

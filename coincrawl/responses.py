@@ -1,13 +1,14 @@
 """What an answer is worth: rows, a request to wait, another try, or the end. Pure: one function, no state, no clock.
 
-The shapes are CoinGecko's: success is a list, an error is an object in one of several forms, also with status 200.
+Success is a list of records, by itself or somewhere in an object; an error is an object in one of several forms, also
+with status 200.
 """
 
 import json
 import re
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
@@ -22,27 +23,24 @@ LONGEST_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coin
 MOST_MEMBERS = 10  # of a gzip, each of which costs a copy of the rest; a server sends one
 
 TOO_MANY_REQUESTS = 429
-SPENT_CREDITS = 10006
-# What it is pointless to try again, and what to check: by the API's own error codes first, then by the status.
+REDIRECTED = 0
+# What it is pointless to try again, by status, and what to check; a source may know better.
 REMEDIES = {
-    10002: "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?",
-    10005: "COINGECKO_PLAN does not include this",
-    SPENT_CREDITS: "the month's credits are spent: wait for the next month or change the plan",
-    10010: "a paid key belongs to pro-api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL",
-    10011: "a demo key belongs to api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL",
-    400: "check VS_CURRENCY and the spider's arguments",
-    401: "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?",
-    403: "is the key right, the plan sufficient, and this address not blocked?",
-    404: "check BASE_API_URL and the spider's arguments",
-    422: "check VS_CURRENCY and the spider's arguments",
+    REDIRECTED: "give the address itself",
+    400: "check the spider's arguments",
+    401: "is the key or the token set, and right?",
+    403: "is the key or the token right, and this address not blocked?",
+    404: "check the address and the spider's arguments",
+    422: "check the spider's arguments",
 }
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The page's records, numbers as Decimal with every digit that was sent."""
+    """The page's records, numbers as Decimal with every digit that was sent, and the object in which they stood."""
 
     rows: list[Any]
+    envelope: Mapping[str, Any] = field(default_factory=dict)  # empty where the list was all there was
 
 
 @dataclass(frozen=True)
@@ -79,14 +77,19 @@ def judge(
     response: Response,
     received: datetime,
     *,
+    rows: str = "",
+    remedies: Mapping[int, str] = REMEDIES,
+    final: Collection[int] = (),
     hook: Hook | None = None,
     limit: int = LONGEST_BODY,
     secret: str = "",
 ) -> Judgement:
     """Read an answer as it came over the wire, at the time `received`.
 
-    `hook` is json's object_pairs_hook, for answers of which only a part is wanted; a body over `limit` bytes is
-    broken; where the answer repeats `secret`, there will be three asterisks instead.
+    The records are at the path `rows` (see `at`), or where that is empty they are the whole answer. What has one of
+    `remedies`, by the error's code or by the status, is refused, and with a code of `final` a 429 is too. `hook` is
+    json's object_pairs_hook, for answers of which only a part is wanted; a body over `limit` bytes is broken; where
+    the answer repeats `secret`, there will be three asterisks instead.
     """
     status, body, fault = response.status, None, ""
     try:
@@ -100,23 +103,39 @@ def judge(
         fault = "nested too deeply"
     code, words = _error(body)
     seconds = _seconds_to_wait(response, received)
-    is_too_much = code != SPENT_CREDITS and TOO_MANY_REQUESTS in (status, code)
+    is_too_much = code not in final and TOO_MANY_REQUESTS in (status, code)
     if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
         return Throttled(printable(words, 200) or f"status {status}", seconds)
     if status == 200 and fault:
         return Broken(fault)
-    if status == 200 and isinstance(body, list):
-        return Rows(body)
+    records = at(body, rows) if rows else body
+    if status == 200 and isinstance(records, list):
+        return Rows(records, body if isinstance(body, dict) else {})
     said = printable(words, 300)
     location = _masked(_header(response, "Location"), secret) if 300 <= status < 400 else ""
-    remedy = f"a redirect to {printable(location, 200)} is not followed; check BASE_API_URL" if location else ""
-    remedy = remedy or REMEDIES.get(code or 0) or REMEDIES.get(status, "")
+    remedy = f"a redirect to {printable(location, 200)} is not followed; {remedies[REDIRECTED]}" if location else ""
+    remedy = remedy or remedies.get(code or status) or remedies.get(status, "")
     if remedy:
         words = f" and said {said!r}" if said else ""
         return Refused(f"the API answered {status}{f' with code {code}' if code else ''}{words}: {remedy}")
-    if status == 200:
-        return Broken(f"an object where a list of records was expected{f': {said}' if said else ''}")
-    return Broken(f"status {status}")
+    where = f"no list of records at {rows!r}" if rows else "an object where a list of records was expected"
+    return Broken(f"status {status}" if status != 200 else f"{where}{f': {said}' if said else ''}")
+
+
+class Absent:
+    """What is at a path where there is nothing, not even a null."""
+
+
+def at(value: Any, path: str) -> Any:
+    """What a JSON value holds at a path of keys with dots between: `links.next`. A key may have dots itself."""
+    if not isinstance(value, dict):
+        return Absent
+    if path in value:
+        return value[path]
+    for dot in (number for number, character in enumerate(path) if character == "."):
+        if (found := at(value.get(path[:dot]), path[dot + 1 :])) is not Absent:
+            return found
+    return Absent
 
 
 # The body ------------------------------------------------------------------------------------------
@@ -184,10 +203,7 @@ def _parse(text: str, hook: Hook | None) -> Any:
     try:
         return _loads(text, hook)
     except RecursionError:
-        return [
-            Nested(row.removeprefix(NESTED)) if isinstance(row, str) and row.startswith(NESTED) else row
-            for row in _parse_shallow(text, hook)
-        ]
+        return _with_nested(_parse_shallow(text, hook))
     except ValueError:
         raise Unreadable("not JSON") from None
 
@@ -213,47 +229,61 @@ MOST_TOKENS = 1_000_000  # a page has about 15,000; reading more would take seco
 STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # one without an end is read only once
 
 
-def _parse_shallow(text: str, hook: Hook | None) -> list[Any]:
-    """The records of a list in which some are too deep for the parser; of those, the text after NESTED.
+def _parse_shallow(text: str, hook: Hook | None) -> Any:
+    """JSON in which some of a list's objects are too deep for the parser; of those, the text after NESTED.
 
     One such record must not cost its page.
     """
-    parts, depth, deepest, begin, done = [], 0, 0, 0, 0
+    parts: list[str] = []
+    opened: list[str] = []
+    deepest, begin, done = 0, 0, 0
+    record = 0  # how many brackets stand around the record that is open, itself included; 0: none is
     for number, token in enumerate(STRING_OR_BRACKET.finditer(text)):
         if number > MOST_TOKENS:
             raise Unreadable("nested too deeply")
         if token[0] in ("[", "{"):
-            depth += 1
-            if depth == 2:
-                begin, deepest = token.start(), 0
-            deepest = max(deepest, depth)
-            if deepest > DEEPEST and text[begin] != "{":
+            is_record = not record and token[0] == "{" and opened[-1:] == ["["]
+            opened.append(token[0])
+            if is_record:
+                record, begin = len(opened), token.start()
+            deepest = max(deepest, len(opened))
+            if deepest > DEEPEST and not record:
                 raise Unreadable("nested too deeply")
-        elif token[0] in ("]", "}"):
-            depth -= 1
-            if depth == 1 and deepest > DEEPEST:
-                parts += [text[done:begin], json.dumps(NESTED + text[begin : token.end()])]
-                done = token.end()
+        elif token[0] in ("]", "}") and opened:
+            opened.pop()
+            if len(opened) < record:
+                if deepest > DEEPEST:
+                    parts += [text[done:begin], json.dumps(NESTED + text[begin : token.end()])]
+                    done = token.end()
+                record = deepest = 0
     try:
-        rows = _loads("".join([*parts, text[done:]]), hook)
+        return _loads("".join([*parts, text[done:]]), hook)
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     except ValueError:
         raise Unreadable("not JSON") from None
-    if not isinstance(rows, list):
-        raise Unreadable("nested too deeply")
-    return rows
+
+
+def _with_nested(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(NESTED):
+        return Nested(value.removeprefix(NESTED))
+    if isinstance(value, list):
+        return [_with_nested(inner) for inner in value]
+    if isinstance(value, dict):
+        return {name: _with_nested(inner) for name, inner in value.items()}
+    return value
 
 
 def _error(body: Any) -> tuple[int | None, str]:
     """Code and words of an error object: {"status": {"error_code", "error_message"}}, {"error_code", "status"},
-    {"status": 500, "error": text} and {"error": text} have all been seen."""
+    {"status": 500, "error": text}, {"error": text} and {"detail": text} have all been seen."""
     if not isinstance(body, dict):
         return None, ""
     status = body.get("status")
     inner = status if isinstance(status, dict) else {}
     code = inner.get("error_code", body.get("error_code", status))
-    words = inner.get("error_message") or body.get("error") or body.get("error_message") or ""
+    named = (inner.get("error_message"), *(body.get(name) for name in ("error", "error_message", "detail")))
+    words = next(filter(None, named), "")
     if not isinstance(words, str):
         words = raw_json(words)
     if isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000:

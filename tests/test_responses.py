@@ -14,7 +14,7 @@ import pytest
 from scrapy.http import Response
 
 from coincrawl.responses import LONGEST_BODY, MOST_MEMBERS, Broken, Judgement, Refused, Rows, Throttled, judge
-from coincrawl.spiders.markets import only_id
+from coincrawl.spiders.markets import MarketsSpider, only_id
 from tests.fake_api import Answer, answers
 from webapp.coins.texts import Nested
 
@@ -28,7 +28,7 @@ def judged(answer: Answer, headers: dict[str, Any] | None = None, **options: Any
     response = Response(
         "http://x/", status=answer.status, headers={**answer.headers, **(headers or {})}, body=answer.body
     )
-    return judge(response, RECEIVED, **options)
+    return judge(response, RECEIVED, **{"remedies": MarketsSpider.remedies, "final": MarketsSpider.final, **options})
 
 
 def table(rows: dict[str, Any]) -> list[Any]:

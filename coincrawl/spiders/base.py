@@ -1,7 +1,7 @@
 """PaginatedSpider: everything that spiders of page after page have in common."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -17,6 +17,7 @@ from coincrawl.components import extension
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.pagination import PageNumber
+from coincrawl.responses import REMEDIES
 from coincrawl.stop import Stop
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
@@ -50,6 +51,8 @@ class PaginatedSpider(scrapy.Spider):
 
     pagination: PageNumber
     names: Mapping[str, str] = {}  # by field: the record's key, or `a.b` for the key b of the object a
+    remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
+    final: Collection[int] = ()  # codes with which also a 429 is final
     typical_records = 0  # for a first guess at the time left
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:

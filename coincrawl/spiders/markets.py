@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from scrapy.http import Request, Response
 
+from coincrawl import responses
 from coincrawl.items import CoinItem
 from coincrawl.pagination import PageNumber
 from webapp.coins.catalog import MAX_COINS, MAX_PAGE_SIZE, PLANS
@@ -18,6 +19,25 @@ LIST = "/coins/list"
 LIST_COVERS = 0.99  # of the coins that pages held; some leave meanwhile, but a shorter list is not the whole one
 LONGEST_LIST_BODY = 64 * 1024 * 1024  # bytes; it has about 2 MB
 LONGEST_LIST = 100_000  # ids; five times today's, and more would cost a month's credits to ask for
+
+
+SPENT_CREDITS = 10006
+REMEDIES = {
+    **responses.REMEDIES,
+    # The API's own error codes ...
+    10002: "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?",
+    10005: "COINGECKO_PLAN does not include this",
+    SPENT_CREDITS: "the month's credits are spent: wait for the next month or change the plan",
+    10010: "a paid key belongs to pro-api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL",
+    10011: "a demo key belongs to api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL",
+    # ... and statuses that come without one
+    responses.REDIRECTED: "check BASE_API_URL",
+    400: "check VS_CURRENCY and the spider's arguments",
+    401: "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?",
+    403: "is the key right, the plan sufficient, and this address not blocked?",
+    404: "check BASE_API_URL and the spider's arguments",
+    422: "check VS_CURRENCY and the spider's arguments",
+}
 
 
 def only_id(pairs: list[tuple[str, Any]]) -> Any:
@@ -40,6 +60,8 @@ class MarketsSpider(PaginatedSpider):
         "roi_currency": "roi.currency",
         "roi_percentage": "roi.percentage",
     }
+    remedies = REMEDIES
+    final = (SPENT_CREDITS,)
     typical_records = 18_500
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
