@@ -1,20 +1,22 @@
-"""A stand-in for CoinGecko, faithful where it matters to a crawler: in order, paging, headers, errors and extremes.
+"""Stand-ins for CoinGecko and for our own read API, faithful where it matters to a crawler: order, paging, errors ...
 
     with FakeAPI(Market(coins=1_000)) as api:
         api.fault(answers.rate_limited(retry_after=1), page=2)
         ...                     # crawl api.url
         api.requests            # what was asked, in order
 
-`Market` is the data and what a test may do to it, `FakeAPI` the server with its rules, `answers` what goes wrong and
-`Listener` a host that nobody should talk to. `tls` makes certificates, for which it needs `cryptography`.
+`Market` is the data and what a test may do to it, `FakeAPI` the server with CoinGecko's rules, `LinkedAPI` one whose
+pages are joined by links, `answers` what goes wrong and `Listener` a host that nobody should talk to. `tls` makes
+certificates, for which it needs `cryptography`.
 `python -m tests.fake_api --help` runs it by itself. The standard library is all that the rest needs.
 """
 
 from . import answers
 from .exchange import Answer, Request
+from .linked import LinkedAPI
 from .listener import Listener
 from .market import Market
 from .records import Number
 from .server import FakeAPI
 
-__all__ = ["Answer", "FakeAPI", "Listener", "Market", "Number", "Request", "answers"]
+__all__ = ["Answer", "FakeAPI", "LinkedAPI", "Listener", "Market", "Number", "Request", "answers"]

@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from http.client import responses
 from typing import Any
 
-from .exchange import DEMO_KEY, JSON, PRO_KEY, Answer, Request
+from .exchange import DEMO_KEY, JSON, PRO_KEY, Answer, Header, Request
 
-HTML = {"content-type": "text/html; charset=UTF-8"}
+HTML: dict[str, Header] = {"content-type": "text/html; charset=UTF-8"}
 
 
-def data(text: str, **headers: str | None) -> Answer:
+def data(text: str, **headers: Header) -> Answer:
     return Answer(body=text.encode(), headers=JSON | headers)
 
 
-def error(status: int, body: Any, **headers: str | None) -> Answer:
+def error(status: int, body: Any, **headers: Header) -> Answer:
     text = json.dumps(body, separators=(",", ":"))
     return Answer(status, text.encode(), JSON | {"cache-control": "no-cache"} | headers)
 
@@ -30,7 +30,7 @@ def status_error(status: int, code: int, message: str) -> Answer:
     return error(status, {"status": {"error_code": code, "error_message": message}})
 
 
-def page_of_html(status: int, title: str, text: str, **headers: str | None) -> Answer:
+def page_of_html(status: int, title: str, text: str, **headers: Header) -> Answer:
     body = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{text}</h1></body></html>\n"
     return Answer(status, body.encode(), HTML | headers)
 
@@ -45,12 +45,12 @@ _EXCEEDED = {
 }
 
 
-def rate_limited(retry_after: int | str = 30, **headers: str | None) -> Answer:
+def rate_limited(retry_after: int | str = 30, **headers: Header) -> Answer:
     """429 with Retry-After: seconds, an HTTP date, or any text; `date=None` sends no Date to reckon a date from."""
     return error(429, _EXCEEDED, **{"retry-after": str(retry_after)} | headers)
 
 
-def rate_limited_until(moment: datetime | str, **headers: str | None) -> Answer:
+def rate_limited_until(moment: datetime | str, **headers: Header) -> Answer:
     """429 that names the moment, or says that text, in x-ratelimit-reset instead."""
     text = moment if isinstance(moment, str) else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S %z}"
     return error(429, _EXCEEDED, **{"x-ratelimit-reset": text} | headers)
@@ -158,8 +158,9 @@ def trickles(per_second: float) -> Answer:
 
 
 def secret(request: Request) -> str:
-    """The key that came with a request."""
-    return request.headers.get(DEMO_KEY) or request.headers.get(PRO_KEY) or ""
+    """The key or token that came with a request."""
+    token = request.headers.get("authorization", "").partition(" ")[2]
+    return request.headers.get(DEMO_KEY) or request.headers.get(PRO_KEY) or token
 
 
 def echo(request: Request) -> Answer:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-JSON = {"content-type": "application/json; charset=utf-8"}
+Header = str | list[str] | None  # its value; a list: one header for each; None: not sent, though others would be
+
+JSON: dict[str, Header] = {"content-type": "application/json; charset=utf-8"}
 DEMO_KEY, PRO_KEY = "x-cg-demo-api-key", "x-cg-pro-api-key"
 
 
@@ -15,7 +17,8 @@ class Request:
 
     time: float
     method: str
-    path: str  # below /api/v3, where it is there
+    target: str  # as it came
+    path: str  # below the API's own, where it is there
     params: dict[str, str]
     headers: dict[str, str]  # names in lower case
     status: int = 0  # stays 0 where the API answers with no HTTP, or not at all
@@ -31,7 +34,7 @@ class Answer:
 
     status: int = 200
     body: bytes = b""
-    headers: Mapping[str, str | None] = field(default_factory=lambda: JSON)  # None: not sent, though others would be
+    headers: Mapping[str, Header] = field(default_factory=lambda: JSON)
     delay: float = 0.0
     close: bool = False  # no HTTP at all: `body` as it is, mostly nothing, and hang up
     wait: threading.Event | None = None

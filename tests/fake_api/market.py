@@ -109,6 +109,11 @@ class Market:
                 self._texts[coin_id] = to_json(self._change(moved(coin.record, self.minutes)))
             return self._texts[coin_id]
 
+    def texts(self) -> dict[str, str]:
+        """Every coin's record as it is answered now, all of one moment, by id in the order of ids."""
+        with self._lock:
+            return {coin_id: self.text(coin_id) for coin_id in sorted(self._coins)}
+
     # What a test may do to the market.
 
     def advance(self, minutes: int = 5) -> None:

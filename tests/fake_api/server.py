@@ -1,4 +1,4 @@
-"""The fake API: what it demands, what it answers, and what a test tells it to answer instead."""
+"""An API that a test can tell what to answer instead, and CoinGecko's: what it demands and what it answers."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from .exchange import DEMO_KEY, PRO_KEY, Answer, Reaction, Request
 from .market import CATEGORIES, ORDERS, Market
 from .wire import Server
 
-BASE = "/api/v3"
+MARKETS = "/coins/markets"
 MAX_PER_PAGE = 250
 MAX_IDS = 250
 MAX_URL = 8_190  # bytes
@@ -66,40 +66,26 @@ class SlidingWindow:
         return self._times[1] + self._seconds - now
 
 
-class FakeAPI:
-    """CoinGecko's API at `url` while the context lasts; `requests` is the log, `market` the data.
+class API:
+    """An API at `url` while the context lasts; `requests` is the log. A subclass says what it demands and answers.
 
-    plan, key: "keyless" asks for no key, "demo" and "pro" for `key` in their own header.
-    total: the `total` header is "exact", "absent" (and `per-page` with it), "half", "double", or the text given.
     calls_per_minute: how many calls, failed ones included, a sliding `window` of seconds may hold.
-    pages: serve the recorded pages of this directory instead of a made market.
     log: a text file that gets one JSON line per request.
     tls: a certificate and its key, e.g. tls.self_signed(folder), to speak https.
     """
 
+    base = ""  # the path of `url`
+
     def __init__(
         self,
-        market: Market | None = None,
         *,
-        total: str = "exact",
-        plan: str = "keyless",
-        key: str | None = None,
         calls_per_minute: int | None = None,
         window: float = 60.0,
-        pages: Path | None = None,
         port: int = 0,
         log: TextIO | None = None,
         tls: tuple[Path, Path] | None = None,
     ) -> None:
-        if plan not in PLANS:
-            raise ValueError(f"plan is {plan!r} and must be one of {', '.join(PLANS)}")
-        if plan != "keyless" and not key:
-            raise ValueError(f"the {plan} plan needs a key")
-        if market and pages:
-            raise ValueError("market and pages exclude each other")
-        self.market = Market.recorded(pages) if pages else market or Market()
         self.requests: list[Request] = []
-        self._total, self._plan, self._key = total, plan, key
         self._port, self._log, self._tls = port, log, tls
         self._faults: list[Fault] = []
         self._limit = SlidingWindow(calls_per_minute, window) if calls_per_minute else None
@@ -107,7 +93,7 @@ class FakeAPI:
 
     def __enter__(self) -> Self:
         self._server = Server(self._port, self.answer, self._tls)
-        self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{self._server.server_address[1]}{BASE}"
+        self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{self._server.server_address[1]}{self.base}"
         # The interval is how long closing takes.
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True).start()
         return self
@@ -125,7 +111,7 @@ class FakeAPI:
         self,
         answer: Reaction,
         *,
-        path: str | None = "/coins/markets",
+        path: str | None = None,
         page: int | None = None,
         ids: str | None = None,
         times: float = 1,
@@ -144,7 +130,7 @@ class FakeAPI:
     def usual(self, request: Request, **how: Any) -> Answer:
         """What a request is answered without a fault, sent in another way: a fault of `lambda request:
         api.usual(request, delay=1)` only slows down."""
-        return replace(self._serve(BASE + request.path, request.params), **how)
+        return replace(self._serve(request), **how)
 
     def wait_for(self, requests: int, timeout: float = 30.0) -> None:
         """Return when so many requests are in the log."""
@@ -157,7 +143,7 @@ class FakeAPI:
         now = time.monotonic()
         url = urlsplit(target)
         params = dict(parse_qsl(url.query, keep_blank_values=True))
-        request = Request(now, method, url.path.removeprefix(BASE), params, headers)
+        request = Request(now, method, target, url.path.removeprefix(self.base), params, headers)
         with self._news:
             wait = self._limit.wait(now) if self._limit else 0
             fault = next((fault.answer for fault in self._faults if fault.takes(request.path, params)), {})
@@ -170,9 +156,9 @@ class FakeAPI:
         elif refusal := self._refusal(headers):
             answer = refusal
         elif wait:
-            answer = answers.rate_limited(math.ceil(wait))
+            answer = self._throttled(math.ceil(wait))
         else:
-            answer = self._serve(url.path, params | {name: str(value) for name, value in fault.items()})
+            answer = self._serve(replace(request, params=params | {name: str(fault[name]) for name in fault}))
         request.status = 0 if answer.close else answer.status
         with self._news:
             self.requests.append(request)
@@ -182,6 +168,53 @@ class FakeAPI:
                 print(json.dumps(entry), file=self._log, flush=True)
             self._news.notify_all()
         return request, answer
+
+    # What a subclass says.
+
+    def _refusal(self, headers: Mapping[str, str]) -> Answer | None:
+        """What a client with these headers is answered, whatever it asks; None where it may ask."""
+        raise NotImplementedError
+
+    def _throttled(self, seconds: int) -> Answer:
+        raise NotImplementedError
+
+    def _serve(self, request: Request) -> Answer:
+        raise NotImplementedError
+
+
+class FakeAPI(API):
+    """CoinGecko's API; `market` is the data.
+
+    plan, key: "keyless" asks for no key, "demo" and "pro" for `key` in their own header.
+    total: the `total` header is "exact", "absent" (and `per-page` with it), "half", "double", or the text given.
+    pages: serve the recorded pages of this directory instead of a made market.
+    """
+
+    base = "/api/v3"
+
+    def __init__(
+        self,
+        market: Market | None = None,
+        *,
+        total: str = "exact",
+        plan: str = "keyless",
+        key: str | None = None,
+        pages: Path | None = None,
+        **server: Any,
+    ) -> None:
+        if plan not in PLANS:
+            raise ValueError(f"plan is {plan!r} and must be one of {', '.join(PLANS)}")
+        if plan != "keyless" and not key:
+            raise ValueError(f"the {plan} plan needs a key")
+        if market and pages:
+            raise ValueError("market and pages exclude each other")
+        super().__init__(**server)
+        self.market = Market.recorded(pages) if pages else market or Market()
+        self._total, self._plan, self._key = total, plan, key
+
+    def fault(self, answer: Reaction, *, path: str | None = MARKETS, **which: Any) -> None:
+        """As for any API, but of the market's pages where no path is named."""
+        super().fault(answer, path=path, **which)
 
     def _refusal(self, headers: Mapping[str, str]) -> Answer | None:
         if not headers.get("user-agent"):
@@ -196,12 +229,17 @@ class FakeAPI:
             return answers.KEY_MISSING
         return None
 
-    def _serve(self, path: str, params: Mapping[str, str]) -> Answer:
-        if path == f"{BASE}/coins/markets":
-            return self._markets(params)
-        if path == f"{BASE}/coins/list":
+    def _throttled(self, seconds: int) -> Answer:
+        return answers.rate_limited(seconds)
+
+    def _serve(self, request: Request) -> Answer:
+        if not request.target.startswith(self.base):
+            return answers.NO_SUCH_PATH
+        if request.path == MARKETS:
+            return self._markets(request.params)
+        if request.path == "/coins/list":
             return answers.data(self.market.listing())
-        if path == f"{BASE}/ping":
+        if request.path == "/ping":
             return answers.data('{"gecko_says":"(V3) To the Moon!"}')
         return answers.NO_SUCH_PATH
 
@@ -213,10 +251,10 @@ class FakeAPI:
         category = params.get("category") or None
         if category and category not in CATEGORIES:
             return answers.NO_SUCH_CATEGORY
-        per_page = min(_positive(params.get("per_page"), 100), MAX_PER_PAGE)
+        per_page = min(positive(params.get("per_page"), 100), MAX_PER_PAGE)
         rows, count = self.market.page(
             params["order"] if params.get("order") in ORDERS else "market_cap_desc",
-            _positive(params.get("page"), 1),
+            positive(params.get("page"), 1),
             per_page,
             ids=params["ids"].split(",")[:MAX_IDS] if params.get("ids") else None,
             category=category,
@@ -227,5 +265,5 @@ class FakeAPI:
         return answers.data(f"[{','.join(rows)}]", **({} if self._total == "absent" else hints))
 
 
-def _positive(text: str | None, default: int) -> int:
+def positive(text: str | None, default: int) -> int:
     return int(text) if text and text.isdecimal() and int(text) else default

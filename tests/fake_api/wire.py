@@ -83,7 +83,9 @@ class Handler(BaseHTTPRequestHandler):
             **own,
         }
         lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}"]  # Cloudflare's 520 has no phrase
-        lines += [f"{name}: {value}" for name, value in headers.items() if value is not None]
+        for name, value in headers.items():
+            values = [value] if isinstance(value, str) else value or []
+            lines += [f"{name}: {text}" for text in values]
         return "\r\n".join([*lines, "", ""]).encode(), body
 
     def _trickle(self, body: bytes, pace: float) -> None:
