@@ -89,7 +89,7 @@ class RunRecord(Component):
                 spider.name,
                 spider.arguments,
                 key,
-                monthly_credits=self.crawler.settings.getint("MONTHLY_CREDITS"),
+                monthly_credits=spider.monthly_credits,
                 expected_credits=previous.credits if previous else spider.pages_in_all(None),
             )
 

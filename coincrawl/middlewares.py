@@ -22,6 +22,7 @@ from scrapy.exceptions import (
 from scrapy.http import Request, Response
 from scrapy.utils.misc import load_object
 
+from webapp.coins.addresses import origin
 from webapp.coins.models import Verdict
 
 from .components import Component, extension
@@ -50,7 +51,7 @@ class StayedBroken(IgnoreRequest):
 
 
 class JudgeMiddleware(Component):
-    """Says what an answer is worth: its rows are in `response.meta["rows"]`, or else its `judgement` in request.meta.
+    """Says what an answer is worth: its Rows are in `response.meta["answer"]`, or else its `judgement` in request.meta.
 
     What the API refuses once it will refuse again: that ends the run.
     """
@@ -74,9 +75,9 @@ class JudgeMiddleware(Component):
             secret=self.spider.secret,
         )
         match judgement:
-            case Rows(rows):
+            case Rows():
                 self.pace.rested_enough()
-                request.meta["rows"], judgement = rows, None  # the spider may drop them
+                request.meta["answer"], judgement = judgement, None  # the spider may drop it
             case Refused(reason):
                 self.spider.end(Verdict.FAILED, reason)
                 raise IgnoreRequest(reason)
@@ -176,12 +177,6 @@ class OriginMiddleware(Component):
         if urlsplit(request.url).scheme == "http":
             request.meta.pop("proxy", None)  # it is this machine itself, and in the clear nothing leaves it
         request.headers.update(spider.secret_headers())
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port, which are what a key may be trusted to."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def describe(exception: Exception, request: Request) -> str:

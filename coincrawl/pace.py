@@ -26,7 +26,7 @@ class OutOfPatience(Exception):
 
 
 class Pace(Component):
-    """Gives each request its turn: the plan's calls per minute, spread evenly, and none during a rest.
+    """Gives each request its turn: the source's calls per minute, spread evenly, and none during a rest.
 
     The download handler asks for the turn, so nothing can come between the turn and the wire.
     """
@@ -35,7 +35,7 @@ class Pace(Component):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        per_minute = crawler.settings.getfloat("CALLS_PER_MINUTE")
+        per_minute = self.spider.calls_per_minute
         self.interval = self.MARGIN * 60 / per_minute if per_minute else 0.0  # seconds
         self.backoff = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.next_turn = self.rest_until = 0.0

@@ -1,14 +1,27 @@
 """How to get from one page to the next. Stateless, because Scrapy retries and reorders; no Django, no engine.
 
 A pagination is an object on the spider. It answers one question, `next(...)`: which pages to ask for now that this
-one has been answered. What has been asked for and had is the spider's to remember.
+one has been answered. What has been asked for and had is the spider's to remember. A request's `meta["page"]` is its
+page's number, in a chain of links its place in it.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from scrapy.http import Request, Response
 from w3lib.url import add_or_replace_parameters
+
+from coincrawl.responses import Absent, Rows, at
+from webapp.coins.addresses import origin
+from webapp.coins.texts import printable, raw_json
+
+
+class PagingError(ValueError):
+    """Paging cannot go on from a page: the text says why, and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,7 @@ class PageNumber:
 
     size: int  # records in a page
     limit: int | None = None  # pages, where not all are wanted
+    rows: str = ""  # the path to the records in the body; empty: they are all of it
     window: int = 8  # pages in flight
     max_records: int = 250_000  # the last belt: paging that goes beyond never ends
     parameter: str = "page"
@@ -38,24 +52,20 @@ class PageNumber:
         """The last page that is ever asked for."""
         return -(-self.max_records // self.size)
 
-    def first(self, url: str, expected: int = 1) -> Request:
-        """The first page of the collection at `url`; so many are `expected` where no header says how many there are."""
-        return self._page(Request(url, dont_filter=True), 1, expected)
+    def first(self, url: str, before: int = 0) -> Request:
+        """The first page of the collection at `url`, which had so many records `before`."""
+        return self._page(Request(url, dont_filter=True), 1, expected=max(1, before // self.size))
 
-    def again(self, url: str, page: int) -> Request:
-        """A page of the collection at `url` by itself."""
-        return self._page(Request(url, dont_filter=True), page, expected=page)
-
-    def next(self, request: Request, response: Response | None, rows: Sequence[object] | None) -> list[Request]:
+    def next(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
         """The pages to ask for after the one that `request` asked for; none after an empty page.
 
-        A page that got no answer (`response` and `rows` are None) is passed over.
+        A page that got no answer (`response` and `answer` are None) is passed over.
         """
         page, expected = request.meta["page"], request.meta["expected"]
-        if rows is not None and not rows:
+        if answer is not None and not answer.rows:
             return []
         if page == 1 and response is not None:
-            expected = self.expected(response, expected)
+            expected = self.expected(response, answer) or expected
             ahead = range(2, max(2, min(1 + self.window, expected)) + 1)
         elif page + self.window <= expected:
             ahead = range(page + self.window, page + self.window + 1)
@@ -67,12 +77,151 @@ class PageNumber:
             self._page(request, number, expected) for number in ahead if number <= min(self.limit or self.cap, self.cap)
         ]
 
-    def expected(self, response: Response, otherwise: int = 1) -> int:
-        """How many pages the `total` header speaks of; `otherwise` where it says nothing sensible."""
+    def expected(self, response: Response, answer: Rows | None) -> int | None:
+        """How many pages the `total` header speaks of; None where it says nothing sensible."""
         total = (response.headers.get("total") or b"").decode("latin-1").strip()
         records = int(total) if total.isascii() and total.isdigit() and len(total) < 10 else 0
-        return max(1, min(-(-records // self.size) or otherwise, self.limit or self.cap, self.cap))
+        return min(-(-records // self.size), self.limit or self.cap, self.cap) if records else None
+
+    def short(self, url: str, sizes: Mapping[int, int], expected: int | None) -> list[Request]:
+        """Once more, pages that a lapse of the API may have cut short, the sudden end of it all among them.
+
+        `sizes` are the answered pages' in records, `url` is the collection's.
+        """
+        last = max((page for page, size in sizes.items() if size), default=0)
+        return [
+            self._page(Request(url, dont_filter=True), page, expected=page)
+            for page, size in sorted(sizes.items())
+            if (page < last and size < self.size)
+            or (not size and page <= (expected or 0))
+            or (not size and page == last + 1 and sizes.get(last) == self.size and expected != last)
+        ]
+
+    def count(self, answer: Rows) -> int | None:
+        """How many records there are in all, by the API's word: its `total` is a hint and not worth comparing with."""
+        return None
 
     def _page(self, request: Request, page: int, expected: int) -> Request:
         url = add_or_replace_parameters(request.url, {self.size_parameter: str(self.size), self.parameter: str(page)})
         return request.replace(url=url, meta={"page": page, "expected": expected}, priority=0)
+
+
+LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s";,]*))?)*)')
+RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s";,]*))', re.IGNORECASE)
+ON_THE_WIRE = re.compile(r"[!-~]+")  # characters that a request line can have in them as they are
+
+
+@dataclass(frozen=True)
+class NextLink:
+    """Pages of which each names the address of the next, and the last names none.
+
+    The address is at the path `link` in the body (`next`, `links.next`, `@odata.nextLink`), or in the header `header`
+    as its relation `next` (RFC 8288). It is used as it stands, and leads to the page's own origin or nowhere.
+    """
+
+    link: str = "next"
+    header: str = ""  # such as Link, for an API that writes it there
+    rows: str = "results"  # the path to the records in the body; empty: they are all of it
+    counted: str = "count"  # the path to the number of all records, where there is one
+    size: int | None = None  # records in a page, where they can be asked for
+    size_parameter: str = "page_size"
+    longest: int = 2_083  # characters of an address; more is not safe with all servers and proxies
+    empty_in_a_row: int = 10  # pages; a chain of more has no end
+    cap: int = 10_000  # pages; the last belt
+    limit: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        for name in ("size", "longest", "empty_in_a_row", "cap"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"NextLink: {name} is {value} and must be at least 1")
+        if not (self.link or self.header):
+            raise ValueError("NextLink: link or header must say where the address of the next page is")
+
+    def first(self, url: str, before: int = 0) -> Request:
+        """The first page of the collection at `url`."""
+        sized = add_or_replace_parameters(url, {self.size_parameter: str(self.size)}) if self.size else url
+        return Request(sized, meta={"page": 1, "empty": 0}, dont_filter=True)
+
+    def next(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
+        """The page that this answer names; none after the last, and none where there was no answer.
+
+        Raises PagingError where what it names is no address that can be followed.
+        """
+        if response is None or answer is None:
+            return []
+        page = request.meta["page"]
+        link = self._link(response, answer)
+        if link is Absent and page == 1 and (self.count(answer) or 0) > len(answer.rows):
+            raise PagingError(
+                f"page 1 has no {self._where}, and there are {self.count(answer)} records by its {self.counted!r}: "
+                "is the pagination's link the right one?"
+            )
+        if link in (Absent, None, False, ""):
+            return []
+        if not isinstance(link, str):
+            raise PagingError(f"page {page} has {printable(raw_json(link), 50)} for its {self._where}, no address")
+        empty = 0 if answer.rows else request.meta["empty"] + 1
+        if empty >= self.empty_in_a_row:
+            raise PagingError(f"{empty} pages in a row were empty up to page {page}, so paging ended there")
+        url = self._resolve(link, response.url, page)
+        meta = {"page": page + 1, "empty": empty, "verbatim_url": bool(ON_THE_WIRE.fullmatch(url))}
+        return [request.replace(url=url, meta=meta, priority=0)]
+
+    def expected(self, response: Response, answer: Rows | None) -> int | None:
+        """How many pages there are by the count, where there is one."""
+        count = self.count(answer) if answer else None
+        return -(-count // len(answer.rows)) if answer and answer.rows and count else None
+
+    def short(self, url: str, sizes: Mapping[int, int], expected: int | None) -> list[Request]:
+        """None: only the page before knows a page's address, and the count tells whether all have come."""
+        return []
+
+    def count(self, answer: Rows) -> int | None:
+        """How many records there are in all, by the API's word; None where it says nothing sensible."""
+        count = at(answer.envelope, self.counted)
+        return int(count) if isinstance(count, Decimal) and 0 <= count < 10**9 and count == int(count) else None
+
+    @property
+    def _where(self) -> str:
+        return f"{self.header} header" if self.header else f"{self.link!r}"
+
+    def _link(self, response: Response, answer: Rows) -> Any:
+        if not self.header:
+            return at(answer.envelope, self.link)
+        for value in response.headers.getlist(self.header):
+            for target, parameters in LINK.findall(value.decode("latin-1")):
+                relation = RELATION.search(parameters)
+                if relation and "next" in (relation[1] or relation[2] or "").lower().split():
+                    return target
+        return Absent
+
+    def _resolve(self, link: str, page_url: str, page: int) -> str:
+        """The address that a link means, seen from its page."""
+        if len(link) > self.longest:
+            raise PagingError(
+                f"the link on page {page} has {len(link)} characters, and no more than {self.longest} are followed: "
+                "NextLink(longest=...) allows more, where the API's servers do"
+            )
+        said = printable(link, 200)
+        if re.search(r"[\x00-\x1f\x7f]", link.strip()):
+            raise PagingError(f"the link on page {page} is no address: {said}")
+        try:
+            url = urldefrag(urljoin(page_url, link.strip())).url
+            parts, target, here = urlsplit(url), origin(url), origin(page_url)
+        except ValueError:  # a port that is no number, a bracket without its other
+            raise PagingError(f"the link on page {page} is no address: {said}") from None
+        if "@" in parts.netloc:
+            raise PagingError(
+                f"the link on page {page} has a user or a password in it, and neither is sent: the API should leave "
+                "them out"
+            )
+        if parts.scheme == "http" and here[0] == "https" and target[1] == here[1] and parts.port in (None, 80, here[2]):
+            # A proxy in front of the API has ended TLS, and has not told it so.
+            return parts._replace(scheme="https", netloc=urlsplit(page_url).netloc).geturl()
+        if target != here:
+            raise PagingError(
+                f"the link on page {page} leads to another origin and is not followed: {said}. The key goes nowhere "
+                f"else; if it is the same API, ask it at that address, or have it build its links for {page_url}"
+            )
+        return url

@@ -3,11 +3,11 @@
 import os
 import re
 from math import ceil
-from urllib.parse import urlsplit
 
 import django
 
 from coincrawl.responses import LONGEST_BODY
+from webapp.coins.addresses import is_source
 from webapp.coins.catalog import MAX_PAGE_SIZE, PLANS
 from webapp.settings import VS_CURRENCY, env
 
@@ -23,18 +23,6 @@ def number(name: str, default: float) -> float:
     if not re.fullmatch(r"(\d+\.?\d*|\.\d+)?", text, re.ASCII):
         raise SystemExit(f"{name}={text} is not a number from 0 up.")
     return float(text) if text else default
-
-
-def is_source(url: str) -> bool:
-    """Whether it is https, or http on this machine, with nothing in it that could hold a secret."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port  # raises ValueError where it is no port
-    except ValueError:
-        return False
-    is_here = re.fullmatch(r"localhost|127(\.\d+){3}|::1", host)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_here)
-    return bool(host and is_safe) and not set(url) & set("@?# ")
 
 
 BOT_NAME = "coincrawl"
@@ -59,7 +47,7 @@ VS_CURRENCY = VS_CURRENCY
 USER_AGENT = "coincrawl (a Scrapy project that keeps a copy of the coin market)"
 
 # Pace: the plan's limit, spread evenly; AutoThrottle may slow it down, nothing may speed it up --------
-CALLS_PER_MINUTE = number("COINGECKO_CALLS_PER_MINUTE", PLANS[COINGECKO_PLAN].calls_per_minute)
+COINGECKO_CALLS_PER_MINUTE = number("COINGECKO_CALLS_PER_MINUTE", PLANS[COINGECKO_PLAN].calls_per_minute)
 CONCURRENT_REQUESTS = 16  # those that wait to be tried again among them: they hold up no other
 CONCURRENT_REQUESTS_PER_DOMAIN = 8  # in flight, or waiting for their turn
 CONCURRENT_ITEMS = 8  # of a page at a time; nothing in them waits, and Scrapy starts as many tasks for every page
@@ -70,7 +58,7 @@ AUTOTHROTTLE_MAX_DELAY = 1.0  # s; the pace is kept elsewhere
 DOWNLOAD_DELAY_JITTER = 0.0
 SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # pages in their order; Scrapy's takes the last first
 # Credits a month: a run that would exceed them is skipped. 0: there is no limit.
-MONTHLY_CREDITS = ceil(number("COINGECKO_MONTHLY_CREDITS", PLANS[COINGECKO_PLAN].credits_per_month or 0))
+COINGECKO_MONTHLY_CREDITS = ceil(number("COINGECKO_MONTHLY_CREDITS", PLANS[COINGECKO_PLAN].credits_per_month or 0))
 
 # Trying again --------------------------------------------------------------------------------------
 RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; ours do
@@ -86,6 +74,7 @@ METAREFRESH_ENABLED = False
 COOKIES_ENABLED = False
 ROBOTSTXT_OBEY = False  # an API, asked by its own rules
 REFERER_ENABLED = False
+URLLENGTH_LIMIT = 0  # would leave a long link out in silence; NextLink says so
 WARN_ON_GENERATOR_RETURN_VALUE = False  # reads our own source again for every page; the linter looks for that
 DOWNLOAD_VERIFY_CERTIFICATES = True
 DOWNLOAD_HANDLERS = {

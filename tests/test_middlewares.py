@@ -101,10 +101,10 @@ def crawler() -> Any:
     crawler.settings.setmodule("coincrawl.settings")
     crawler.stats = MemoryStatsCollector(crawler)
     crawler.engine = SimpleNamespace(downloader=SimpleNamespace(slots={"api": SimpleNamespace(delay=0.1)}))
-    extensions = {kind: kind(crawler) for kind in (Stop, Pace)}
-    crawler.get_extension = extensions.get
     crawler.spider = Spider()
     crawler.spider.crawler, crawler.spider.settings = crawler, crawler.settings
+    extensions = {kind: kind(crawler) for kind in (Stop, Pace)}
+    crawler.get_extension = extensions.get
     return crawler
 
 

@@ -48,7 +48,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def pace_of(clock: Clock, calls_per_minute: float = 0, throttle: float = 0.0) -> Pace:
     slots = {"localhost": SimpleNamespace(delay=throttle)}
     crawler: Any = SimpleNamespace(
-        settings=Settings({"CALLS_PER_MINUTE": calls_per_minute, "RETRY_BACKOFF_BASE": 2}),
+        settings=Settings({"RETRY_BACKOFF_BASE": 2}),
+        spider=SimpleNamespace(calls_per_minute=calls_per_minute),
         get_extension=lambda kind: clock,
         engine=SimpleNamespace(downloader=SimpleNamespace(slots=slots)),
     )

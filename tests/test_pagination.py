@@ -4,6 +4,7 @@ import pytest
 from scrapy.http import Request, Response
 
 from coincrawl.pagination import PageNumber
+from coincrawl.responses import Rows
 
 URL = "https://api.example/coins?order=id_asc"
 
@@ -18,8 +19,8 @@ def walk(
         page = request.meta["page"]
         asked.append(page)
         response = Response(request.url, headers={"total": total} if total is not None else {})
-        rows = ["row"] if page <= pages else []
-        waiting += pagination.next(request, *((None, None) if page in broken else (response, rows)))
+        answer = Rows(["row"] if page <= pages else [])
+        waiting += pagination.next(request, *((None, None) if page in broken else (response, answer)))
     return asked
 
 
@@ -36,7 +37,7 @@ def test_without_a_total_no_page_is_asked_for_before_the_last_is_answered() -> N
     pagination = PageNumber(size=5)
     first = pagination.first(URL)
 
-    following = pagination.next(first, Response(first.url), ["row"])
+    following = pagination.next(first, Response(first.url), Rows(["row"]))
 
     assert [request.meta["page"] for request in following] == [2]
 
@@ -45,24 +46,27 @@ def test_with_a_total_a_window_of_pages_is_asked_for_at_once() -> None:
     pagination = PageNumber(size=5, window=3)
     first = pagination.first(URL)
 
-    following = pagination.next(first, Response(first.url, headers={"total": "100"}), ["row"])
+    following = pagination.next(first, Response(first.url, headers={"total": "100"}), Rows(["row"]))
 
     assert [request.meta["page"] for request in following] == [2, 3, 4]
 
 
 def test_without_a_total_the_pages_of_last_time_are_asked_for_at_once() -> None:
     pagination = PageNumber(size=5, window=3)
-    first = pagination.first(URL, expected=20)
+    first = pagination.first(URL, before=100)
 
-    following = pagination.next(first, Response(first.url), ["row"])
+    following = pagination.next(first, Response(first.url), Rows(["row"]))
 
     assert [request.meta["page"] for request in following] == [2, 3, 4]
 
 
 def test_a_total_counts_more_than_the_pages_of_last_time() -> None:
-    pagination = PageNumber(size=5)
+    pagination = PageNumber(size=5, window=3)
+    first = pagination.first(URL, before=100)
 
-    assert pagination.expected(Response(URL, headers={"total": "15"}), 20) == 3
+    following = pagination.next(first, Response(first.url, headers={"total": "15"}), Rows(["row"]))
+
+    assert [request.meta["page"] for request in following] == [2, 3]
 
 
 def test_a_total_far_too_large_costs_a_window_of_empty_pages_at_most() -> None:
@@ -100,7 +104,7 @@ def test_headers_and_callbacks_of_a_request_stay_with_its_successors() -> None:
     pagination = PageNumber(size=5)
     first = pagination.first(URL).replace(callback=print, headers={"x": "y"})
 
-    (following,) = pagination.next(first, Response(first.url), ["row"])
+    (following,) = pagination.next(first, Response(first.url), Rows(["row"]))
 
     assert (following.callback, following.headers) == (print, first.headers)
 
@@ -118,4 +122,4 @@ def test_a_retry_of_a_page_asks_for_the_same_successor() -> None:
     request = pagination.first(URL)
     again = Request(request.url, meta=request.meta | {"retry_times": 2})
 
-    assert pagination.next(again, Response(request.url), ["row"])[0].meta["page"] == 2
+    assert pagination.next(again, Response(request.url), Rows(["row"]))[0].meta["page"] == 2

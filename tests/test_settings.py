@@ -33,7 +33,7 @@ def settings(*names: str, **environment: str) -> subprocess.CompletedProcess[str
     ids=["keyless", "a key alone is demo's", "paid", "an address of one's own", "a pace of one's own"],
 )
 def test_the_plan_decides_unless_something_else_is_said(environment: dict[str, str], expected: list[object]) -> None:
-    done = settings("COINGECKO_PLAN", "BASE_API_URL", "CALLS_PER_MINUTE", **environment)
+    done = settings("COINGECKO_PLAN", "BASE_API_URL", "COINGECKO_CALLS_PER_MINUTE", **environment)
 
     assert json.loads(done.stdout) == expected
 

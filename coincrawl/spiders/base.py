@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 from coincrawl.components import extension
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
-from coincrawl.pagination import PageNumber
-from coincrawl.responses import REMEDIES
+from coincrawl.pagination import NextLink, PageNumber, PagingError
+from coincrawl.responses import REMEDIES, Rows
 from coincrawl.stop import Stop
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
@@ -49,10 +49,13 @@ class PaginatedSpider(scrapy.Spider):
     `steps`, and refine `doubts` and `notes` by it.
     """
 
-    pagination: PageNumber
+    pagination: PageNumber | NextLink
     names: Mapping[str, str] = {}  # by field: the record's key, or `a.b` for the key b of the object a
     remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
     final: Collection[int] = ()  # codes with which also a 429 is final
+    calls_per_minute: float = 60.0  # that the source takes; 0: any number
+    monthly_credits = 0  # answers that it gives in a month; 0: any number
+    fields: Collection[str] | None = None  # of FullCoin's, those that it sends; None: all of them
     typical_records = 0  # for a first guess at the time left
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
@@ -70,6 +73,9 @@ class PaginatedSpider(scrapy.Spider):
         self.sizes: dict[int, int] = {}  # of the pages that were answered, in records
         self.paging_fault = ""  # why paging was ended before its end
         self.expected_pages: int | None = None
+        self.visited: dict[str, int] = {}  # the pages' numbers by address
+        self.counts: list[int] = []  # of all records, by the word of each answer
+        self.nameless = 0  # records without an id that a coin can be stored under
         self.steps_left = iter(self.steps())
         # What is found under another name is not found under its own.
         self.renamed = {*self.names, *(path.partition(".")[0] for path in self.names.values())}
@@ -90,7 +96,7 @@ class PaginatedSpider(scrapy.Spider):
     @property
     def collection(self) -> str:
         """The address whose pages are followed."""
-        raise NotImplementedError
+        return self.url
 
     @property
     def secret(self) -> str:
@@ -106,18 +112,35 @@ class PaginatedSpider(scrapy.Spider):
         """Whether no argument narrows the run to a part of the source."""
         return not any(name in self.arguments for name in SPIDERS[self.name].narrowing)
 
+    @property
+    def counts_vary(self) -> bool:
+        """Whether runs of one scope may have any number of records, none as well."""
+        return False
+
     def steps(self) -> Iterable[Any]:
         """Functions that return requests, each called when all requests before have been answered."""
-        return ()
+        yield self.ask_short_pages
 
     def doubts(self) -> list[str]:
         """Why this run may not have seen all there is; empty where it can prove that it has."""
         broken = [f"{self.label(request)} stayed broken: {cause}" for request, cause in self.broken]
-        holes = [page for page in self.sizes if not self.sizes[page] and page < self.last_page]
-        hole = f"page {min(holes)} was empty and page {self.last_page} was not" if holes else ""
         if len(broken) > MOST_BROKEN_IN_A_ROW:
             broken[MOST_BROKEN_IN_A_ROW:] = [f"{len(broken) - MOST_BROKEN_IN_A_ROW} more stayed broken"]
-        return [*broken, *filter(None, [hole, self.paging_fault])]
+        return [*broken, *filter(None, [self._hole(), self.paging_fault, self._miscount()])]
+
+    def _hole(self) -> str:
+        """An empty page before one that was not: unless a count agrees, nobody knows whether it was a lapse."""
+        holes = [page for page in self.sizes if not self.sizes[page] and page < self.last_page]
+        if not holes or (self.counts and not self._miscount()):
+            return ""
+        return f"page {min(holes)} was empty and page {self.last_page} was not"
+
+    def _miscount(self) -> str:
+        """The source may count more at the end than at the beginning, or less; what came must lie between."""
+        came = len(self.answered) + self.nameless
+        if not self.counts or min(self.counts) <= came <= max(self.counts):
+            return ""
+        return f"the API counts {self.counts[-1]} records, and its pages had {came} different ones"
 
     def notes(self) -> list[str]:
         """What else is worth knowing."""
@@ -127,25 +150,28 @@ class PaginatedSpider(scrapy.Spider):
         """About how many pages this run will ask for; `before` were in the last complete run of the same scope."""
         if self.pagination.limit:
             return self.pagination.limit
-        return self.expected_pages or before or -(-self.typical_records // self.pagination.size)
+        return self.expected_pages or before or -(-self.typical_records // (self.pagination.size or 100))
 
     # How it goes ---------------------------------------------------------------------------------
 
     async def start(self) -> AsyncIterator[Request]:
         previous = extension(self.crawler, RunRecord).previous
-        expected = previous.coins // self.pagination.size if previous else 1
-        yield self.asked(self.pagination.first(self.collection, expected), self.parse)
+        first = self.pagination.first(self.collection, previous.coins if previous else 0)
+        self.visited[first.url] = 1
+        yield self.asked(first, self.parse)
 
     def asked(self, request: Request, callback: Any) -> Request:
         return request.replace(callback=callback, errback=self.give_up)
 
     def parse(self, response: Response) -> Iterator[Request | CoinItem]:
-        rows = response.meta["rows"]
-        page = response.meta["page"]
+        answer: Rows = response.meta["answer"]
+        page, rows = response.meta["page"], answer.rows
         self.pages += 1
         self.broken_in_a_row = self.put_off_in_a_row = 0
-        if page == 1 and (expected := self.pagination.expected(response)) > 1:
+        if page == 1 and (expected := self.pagination.expected(response, answer)):
             self.expected_pages = expected
+        if (count := self.pagination.count(answer)) is not None:
+            self.counts.append(count)
         self.sizes[page] = len(rows)
         is_news = self.take(rows) or response.meta.get("asked_again")  # then it need not be, for paging to go on
         if rows and not is_news:
@@ -162,14 +188,10 @@ class PaginatedSpider(scrapy.Spider):
         return max((page for page, size in self.sizes.items() if size), default=0)
 
     def ask_short_pages(self) -> Iterator[Request]:
-        """A step: once more, pages that a lapse of the API may have cut short, the end of it all among them."""
-        last, full = self.last_page, self.pagination.size
-        for page, size in sorted(self.sizes.items()):
-            is_sudden_end = page == last + 1 and self.sizes.get(last) == full and self.expected_pages != last
-            if (page < last and size < full) or (not size and (is_sudden_end or page <= (self.expected_pages or 0))):
-                request = self.asked(self.pagination.again(self.collection, page), self.parse)
-                request.meta.update(asked_again=True, followed=page < last)
-                yield request
+        """A step: once more, what a lapse of the API may have cut short."""
+        for request in self.pagination.short(self.collection, self.sizes, self.expected_pages):
+            request.meta.update(asked_again=True, followed=request.meta["page"] < self.last_page)
+            yield self.asked(request, self.parse)
 
     def put_off(self, request: Request) -> None:
         """A page will be asked for again later: the pages after it that are known to be there need not wait for it."""
@@ -181,10 +203,21 @@ class PaginatedSpider(scrapy.Spider):
             request.meta["followed"] = True
 
     def follow(self, request: Request, response: Response | None) -> Iterator[Request]:
-        if not self.paging_fault and not request.meta.get("followed"):
-            rows = response.meta["rows"] if response else None
-            for following in self.pagination.next(request, response, rows):
-                yield self.asked(following, self.parse)
+        """The requests for the pages after the one that `request` asked for, each once."""
+        if self.paging_fault or request.meta.get("followed"):
+            return
+        page = request.meta["page"]
+        try:
+            following = self.pagination.next(request, response, response.meta["answer"] if response else None)
+        except PagingError as error:
+            self.paging_fault = str(error)
+            return
+        for successor in following:
+            known = self.visited.setdefault(successor.url, successor.meta["page"])
+            if known == successor.meta["page"]:
+                yield self.asked(successor, self.parse)
+            else:
+                self.paging_fault = f"the link on page {page} leads back to page {known}, so paging ended there"
 
     def give_up(self, failure: Failure) -> Iterator[Request]:
         """A request has come to nothing: the others go on, and the verdict hears of it."""
@@ -205,7 +238,9 @@ class PaginatedSpider(scrapy.Spider):
     def take(self, rows: list[Any]) -> bool:
         """Remember the ids in `rows`; whether one of them is new."""
         before = len(self.answered)
-        self.answered.update(self.ids(rows))
+        ids = list(self.ids(rows))
+        self.answered.update(ids)
+        self.nameless += len(rows) - len(ids)
         return len(self.answered) > before
 
     def ids(self, rows: list[Any]) -> Iterator[str]:

@@ -78,6 +78,14 @@ class MarketsSpider(PaginatedSpider):
         self.came_by_id = 0  # in the last round of asking
 
     @property
+    def calls_per_minute(self) -> float:  # type: ignore[override]
+        return self.settings.getfloat("COINGECKO_CALLS_PER_MINUTE")
+
+    @property
+    def monthly_credits(self) -> int:  # type: ignore[override]
+        return self.settings.getint("COINGECKO_MONTHLY_CREDITS")
+
+    @property
     def url(self) -> str:
         return self.settings["BASE_API_URL"]
 
@@ -110,7 +118,7 @@ class MarketsSpider(PaginatedSpider):
             yield self._ask_list
             yield self._ask_unanswered
         elif "ids" not in self.arguments:
-            yield self.ask_short_pages
+            yield from super().steps()
         # An answer may leave coins out: who is not in it is asked for again, until a round brings nothing new.
         is_second = True
         while self.not_on_market and (self.came_by_id or is_second):
@@ -125,7 +133,7 @@ class MarketsSpider(PaginatedSpider):
 
     def parse_list(self, response: Response) -> None:
         self.pages += 1
-        entries = response.meta.pop("rows")
+        entries = response.meta.pop("answer").rows
         self.listed = set(self.usable(entries))
         if odd := len(entries) - len(self.listed):
             self.notes_on_list.append(f"{odd} entries of {LIST} repeat an id or have none that a coin could have")
@@ -168,7 +176,7 @@ class MarketsSpider(PaginatedSpider):
         return self.asked(request, self.parse_ids)
 
     def parse_ids(self, response: Response) -> Iterator[CoinItem]:
-        rows, asked = response.meta["rows"], set(response.meta["ids"])
+        rows, asked = response.meta["answer"].rows, set(response.meta["ids"])
         self.pages += 1
         returned = set(self.ids(rows))
         self.came_by_id += len(returned)
