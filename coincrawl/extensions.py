@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -61,6 +62,7 @@ class RunRecord(Component):
         self.database: Database
         self.run: CrawlRun | None = None
         self.previous: CrawlRun | None = None  # the last complete run of the same scope
+        self.newest_change: datetime | None = None  # that complete runs of the same source have heard of
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
         self.errors = Errors()
@@ -81,6 +83,7 @@ class RunRecord(Component):
             nonlocal was_free
             CrawlRun.objects.check_migrated()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
+            self.newest_change = CrawlRun.objects.newest_change(spider.name, spider.url)
             known = CrawlRun.objects.filter(pk=key).first()
             if known and was_free:
                 return previous, known  # an earlier attempt has succeeded, and we did not hear of it
@@ -164,6 +167,7 @@ class RunRecord(Component):
         if reason != "finished":
             return (Verdict.PARTIAL if spider.pages else Verdict.FAILED), [f"closed early: {reason}"]
         stat = self.crawler.stats.get_value
+        comparable = None if spider.counts_vary else self.previous
         return decide(
             Evidence(
                 pages=spider.pages,
@@ -174,8 +178,9 @@ class RunRecord(Component):
                 errors=self.errors.count,
                 doubts=spider.doubts(),
                 dropped=stat("coincrawl/dropped") if run.seen else (),
-                emptied=set(self.previous.filled) - set(stat("coincrawl/filled")) if self.previous else (),
-                coins_before=self.previous.coins if self.previous else None,
+                emptied=set(comparable.filled) - set(stat("coincrawl/filled")) if comparable else (),
+                coins_before=comparable.coins if comparable else None,
+                may_be_empty=spider.counts_vary,
             )
         )
 
@@ -194,6 +199,7 @@ class RunRecord(Component):
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=extension(self.crawler, Pace).resting,
                 filled=self.crawler.stats.get_value("coincrawl/filled"),
+                newest_change=spider.newest_change,
                 **self.progress(),
             )
             await self.database.call(finish)

@@ -23,9 +23,11 @@ class CleanPipeline(Component):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self.cleaner = Cleaner(FullCoin.api_fields())
+        self.fields = {field.name for field in FullCoin.api_fields()}
+        missing_since = [FullCoin._meta.get_field("missing_since")] if self.spider.tells_missing else []
+        self.cleaner = Cleaner([*FullCoin.api_fields(), *missing_since])
         self.present: set[str] = set()  # names that some record had
-        self.empty = set(self.cleaner.names)  # fields without a value so far
+        self.empty = set(self.fields)  # those without a value so far
 
     def process_item(self, item: CoinItem) -> CoinItem:
         record = self.spider.translate(item["record"])
@@ -40,12 +42,15 @@ class CleanPipeline(Component):
         return item
 
     def close_spider(self) -> None:
-        known, names = self.cleaner.names, self.spider.names
+        names, sent = self.spider.names, self.spider.fields
         stats = {
-            "filled": known - self.empty,
-            "unknown": self.present - known,
+            "filled": self.fields - self.empty,
+            "unknown": self.present - self.cleaner.names,
             # By the API's name: three of our fields are one of its.
-            "dropped": {names.get(name, name).partition(".")[0] for name in known - self.present},
+            "dropped": {
+                names.get(name, name).partition(".")[0]
+                for name in (self.fields if sent is None else {*sent}) - self.present
+            },
         }
         for name, fields in stats.items():
             self.crawler.stats.set_value(f"coincrawl/{name}", sorted(fields))

@@ -212,10 +212,10 @@ def _loads(text: str, hook: Hook | None) -> Any:
     try:
         return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal, object_pairs_hook=hook)
     except InvalidOperation:  # an exponent beyond what Decimal can write, somewhere in it
-        return json.loads(text, parse_float=_number, parse_int=_number, parse_constant=Decimal, object_pairs_hook=hook)
+        return json.loads(text, parse_float=number, parse_int=number, parse_constant=Decimal, object_pairs_hook=hook)
 
 
-def _number(text: str) -> Decimal:
+def number(text: str) -> Decimal:
     """As Decimal, but never raising: what is too large or too small even for it is not finite."""
     try:
         return Decimal(text)
@@ -302,11 +302,16 @@ def _seconds_to_wait(response: Response, received: datetime) -> float | None:
     named = _header(response, "Retry-After")
     if named.isascii() and named.isdigit() and len(named) < 10 and int(named):
         return float(named)
-    answered = _date(_header(response, "Date"), parsedate_to_datetime) or received
+    answered = answered_at(response, received)
     for when in (_date(named, parsedate_to_datetime), _date(_header(response, "x-ratelimit-reset"), _go_date)):
         if when and when > answered:
             return (when - answered).total_seconds()
     return None
+
+
+def answered_at(response: Response, received: datetime) -> datetime:
+    """When the API answered, by its own clock; `received` where it does not say."""
+    return _date(_header(response, "Date"), parsedate_to_datetime) or received
 
 
 def _go_date(text: str) -> datetime:

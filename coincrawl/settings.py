@@ -25,15 +25,21 @@ def number(name: str, default: float) -> float:
     return float(text) if text else default
 
 
+def one_word(name: str) -> str:
+    """A secret that travels in a header."""
+    text = env.str(name, default="").strip()
+    if re.search(r"\s", text):
+        raise SystemExit(f"{name} must be one word: there are spaces or line breaks in it.")
+    return text
+
+
 BOT_NAME = "coincrawl"
 SPIDER_MODULES = ["coincrawl.spiders"]
 COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit status
 
 # The source --------------------------------------------------------------------------------------
-COINGECKO_API_KEY = env.str("COINGECKO_API_KEY", default="").strip()
+COINGECKO_API_KEY = one_word("COINGECKO_API_KEY")
 COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="") or ("demo" if COINGECKO_API_KEY else "keyless")
-if re.search(r"\s", COINGECKO_API_KEY):
-    raise SystemExit("COINGECKO_API_KEY must be one word: there are spaces or line breaks in it.")
 if COINGECKO_PLAN not in PLANS:
     raise SystemExit(f"COINGECKO_PLAN={COINGECKO_PLAN} is not a plan. Plans: {', '.join(PLANS)}.")
 BASE_API_URL = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
@@ -42,6 +48,15 @@ if not is_source(BASE_API_URL):
         "BASE_API_URL must be https://host/path or https://host:port/path, without user, password and parameters "
         "(http:// for this machine only): a key belongs in COINGECKO_API_KEY, and is not sent in the clear."
     )
+# The other source: a read API that is mirrored
+MIRROR_URL = env.str("MIRROR_URL", default="")
+if MIRROR_URL and not is_source(MIRROR_URL):
+    raise SystemExit(
+        "MIRROR_URL must be the address of a list of coins, such as https://coins.example/api/coins/, without user, "
+        "password and parameters (http:// for this machine only): a token belongs in API_TOKEN."
+    )
+API_TOKEN = one_word("API_TOKEN")
+MIRROR_CALLS_PER_MINUTE = number("MIRROR_CALLS_PER_MINUTE", 120)  # well below the 300 that our own read API takes
 VS_CURRENCY = VS_CURRENCY
 # An empty User-Agent is answered with 403, and so may be one that says nothing.
 USER_AGENT = "coincrawl (a Scrapy project that keeps a copy of the coin market)"

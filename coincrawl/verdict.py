@@ -32,6 +32,7 @@ class Evidence:
     doubts: Sequence[str] = ()  # the spider's reasons why this may not be everything
     dropped: Collection[str] = ()  # fields that no record had
     emptied: Collection[str] = ()  # fields without a single value, unlike in the last complete run
+    may_be_empty: bool = False  # no coins at all are a possible answer
     coins_before: int | None = None  # in the last complete run of the same scope
 
 
@@ -44,7 +45,7 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
         reasons.append(f"{evidence.records - evidence.seen} records were neither stored nor rejected")
     if evidence.errors:
         reasons.append(f"{evidence.errors} errors that nobody expected, with tracebacks in the log")
-    if evidence.seen == 0:
+    if evidence.seen == 0 and not evidence.may_be_empty:
         reasons.append("the API returned no coins at all")
     if evidence.rejected > evidence.seen * REJECTED_SHARE:
         reasons.append(f"{evidence.rejected} of {evidence.seen} records were rejected")

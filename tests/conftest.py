@@ -14,14 +14,17 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tests.fake_api import FakeAPI, Market
+from tests.fake_api import FakeAPI, LinkedAPI, Market
 from webapp.coins.models import CrawlRun
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120  # seconds that a crawl may take before it counts as hung
 
+Api = FakeAPI | LinkedAPI | str  # where it is a str, its address
 Crawl = Callable[..., subprocess.CompletedProcess[str]]
 Crawling = Callable[..., AbstractContextManager["Process"]]
+
+SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables that name them
 
 
 # What is the same on any database is tested on SQLite alone, what is marked `postgresql` there alone, the rest on both.
@@ -99,22 +102,24 @@ def api() -> Iterator[FakeAPI]:
         yield fake
 
 
-def crawl_command(url: str, database_url: str, *arguments: str, **environment: str) -> dict[str, Any]:
-    """`scrapy crawl markets ...` against the API at `url`, for subprocess.run and subprocess.Popen."""
+def crawl_command(
+    api: Api, database_url: str, *arguments: str, spider: str = "markets", **environment: str
+) -> dict[str, Any]:
+    """`scrapy crawl ...` against an API or what is at a URL, for subprocess.run and subprocess.Popen."""
+    url = api if isinstance(api, str) else api.url
     return {
-        "args": [sys.executable, "-m", "scrapy", "crawl", "markets", *arguments],
+        "args": [sys.executable, "-m", "scrapy", "crawl", spider, *arguments],
         "cwd": ROOT,
-        "env": os.environ | {"BASE_API_URL": url, "DATABASE_URL": database_url} | environment,
+        "env": os.environ | {SOURCES[spider]: url, "DATABASE_URL": database_url} | environment,
     }
 
 
 @pytest.fixture
 def crawl(database_url: str) -> Crawl:
-    """Run `scrapy crawl markets ...` against an API; the result has returncode, stdout and stderr."""
+    """Run `scrapy crawl ...` against an API; the result has returncode, stdout and stderr."""
 
-    def run(api: FakeAPI | str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        url = api if isinstance(api, str) else api.url
-        command = crawl_command(url, database_url, *arguments, **environment)
+    def run(api: Api, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = crawl_command(api, database_url, *arguments, **environment)
         return subprocess.run(**command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     return run
@@ -144,12 +149,11 @@ class Process(subprocess.Popen[str]):
 
 @pytest.fixture
 def crawling(database_url: str) -> Crawling:
-    """`scrapy crawl markets ...` against an API while a test does something to it; killed where it does not end."""
+    """`scrapy crawl ...` against an API while a test does something to it; killed where it does not end."""
 
     @contextmanager
-    def start(api: FakeAPI | str, *arguments: str, **environment: str) -> Iterator[Process]:
-        url = api if isinstance(api, str) else api.url
-        command = crawl_command(url, database_url, *arguments, **environment)
+    def start(api: Api, *arguments: str, **environment: str) -> Iterator[Process]:
+        command = crawl_command(api, database_url, *arguments, **environment)
         with Process(**command, stderr=subprocess.PIPE, text=True) as process:
             process.log = []
             watchdog = threading.Timer(PATIENCE, process.kill)

@@ -68,13 +68,16 @@ class Command(crawl.Command):
         if len(args) != 1:
             raise UsageError(f"Name one spider: scrapy crawl {next(iter(SPIDERS))}", print_help=False)
         try:
-            parse_arguments(args[0], {name: value for name, value in opts.spargs.items() if name != "_job"})
+            given = parse_arguments(args[0], {name: value for name, value in opts.spargs.items() if name != "_job"})
         except ArgumentError as error:
             raise UsageError(str(error), print_help=False) from None
+        for name, setting in SPIDERS[args[0]].defaults.items():
+            if name not in given and not enabled(self.settings)[setting]:
+                raise UsageError(f"{args[0]} needs -a {name}=..., or {setting} in the environment.", print_help=False)
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         process, settings = enabled(self.crawler_process), enabled(self.settings)
-        guard([settings["COINGECKO_API_KEY"], django_settings.DATABASES["default"]["PASSWORD"]])
+        guard([settings["COINGECKO_API_KEY"], settings["API_TOKEN"], django_settings.DATABASES["default"]["PASSWORD"]])
         # What the handler would not show need not be written: at INFO that is a line of DEBUG for each coin.
         # Errors are counted whether or not they are shown.
         logging.getLogger("scrapy").setLevel(min(logging.ERROR, logging.getLevelName(settings["LOG_LEVEL"])))

@@ -1,12 +1,15 @@
 """PaginatedSpider: everything that spiders of page after page have in common."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self, cast
 
 import scrapy
+from django.db import models
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DontCloseSpider
@@ -17,7 +20,7 @@ from coincrawl.components import extension
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.pagination import NextLink, PageNumber, PagingError
-from coincrawl.responses import REMEDIES, Rows
+from coincrawl.responses import REMEDIES, Rows, number
 from coincrawl.stop import Stop
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
@@ -25,6 +28,8 @@ from webapp.coins.models import FullCoin, Verdict
 from webapp.coins.texts import printable
 
 usable_id = check_for(FullCoin._meta.pk)
+DECIMALS = [field.name for field in FullCoin.api_fields() if isinstance(field, models.DecimalField)]
+NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 MOST_BROKEN_IN_A_ROW = 3  # pages; then the source is down, and asking on would only hammer it
 
@@ -56,6 +61,8 @@ class PaginatedSpider(scrapy.Spider):
     calls_per_minute: float = 60.0  # that the source takes; 0: any number
     monthly_credits = 0  # answers that it gives in a month; 0: any number
     fields: Collection[str] | None = None  # of FullCoin's, those that it sends; None: all of them
+    numbers_as_text = False  # whether Decimals come as JSON strings, as Django REST Framework writes them
+    tells_missing = False  # whether `missing_since` in its records says that a coin has left the market
     typical_records = 0  # for a first guess at the time left
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
@@ -75,6 +82,7 @@ class PaginatedSpider(scrapy.Spider):
         self.expected_pages: int | None = None
         self.visited: dict[str, int] = {}  # the pages' numbers by address
         self.counts: list[int] = []  # of all records, by the word of each answer
+        self.newest_change: datetime | None = None  # that the source tells of; later runs may ask for changes since
         self.nameless = 0  # records without an id that a coin can be stored under
         self.steps_left = iter(self.steps())
         # What is found under another name is not found under its own.
@@ -83,6 +91,9 @@ class PaginatedSpider(scrapy.Spider):
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         spider = super().from_crawler(crawler, *args, **kwargs)
+        # A run says what it has crawled, also where the settings will name something else one day.
+        defaults = SPIDERS[spider.name].defaults.items()
+        spider.arguments = {name: crawler.settings[setting] for name, setting in defaults} | spider.arguments
         crawler.signals.connect(spider.take_next_step, signals.spider_idle)
         return spider
 
@@ -269,6 +280,10 @@ class PaginatedSpider(scrapy.Spider):
             if key in record:
                 value = record[key]
                 translated[field] = value.get(inner) if inner and isinstance(value, dict) else value
+        for field in DECIMALS if self.numbers_as_text else ():
+            value = translated.get(field)
+            if isinstance(value, str) and NUMBER.fullmatch(value):
+                translated[field] = number(value)
         return translated
 
     def label(self, request: Request) -> str:

@@ -6,8 +6,10 @@ one entry here; its checking, its help text and the messages about wrong values 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from .addresses import is_source
 
 MAX_PAGE_SIZE = 250  # CoinGecko's; 251 answers 250
 MAX_COINS = 250_000  # ten markets of today's size: paging that goes beyond is paging that never ends
@@ -63,6 +65,15 @@ def _slugs(what: str) -> Argument:
     return Argument(parse, what)
 
 
+def _address(what: str) -> Argument:
+    def parse(text: str) -> str:
+        if not is_source(text):
+            raise ValueError
+        return text
+
+    return Argument(parse, what)
+
+
 @dataclass(frozen=True)
 class SpiderEntry:
     """A spider that can be run: its arguments, and the sets of arguments that exclude each other."""
@@ -71,6 +82,8 @@ class SpiderEntry:
     arguments: Mapping[str, Argument]
     narrowing: tuple[str, ...] = ()  # the arguments that make a run see less than the whole source
     exclusive: tuple[tuple[str, str], ...] = ()
+    # By argument, the crawler's setting that has its value where it is not given; one of the two there must be.
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 SPIDERS: Mapping[str, SpiderEntry] = {
@@ -85,6 +98,18 @@ SPIDERS: Mapping[str, SpiderEntry] = {
         },
         narrowing=("pages", "category", "ids"),
         exclusive=(("ids", "pages"), ("ids", "category"), ("ids", "per_page"), ("ids", "order")),
+    ),
+    "mirror": SpiderEntry(
+        summary="the read API of another coincrawl, or one like it",
+        arguments={
+            "url": _address(
+                "the address of a list of coins, such as https://coins.example/api/coins/ (http:// on this machine "
+                "only), without user, password and parameters"
+            ),
+            "only": _choice(("changed",)),
+        },
+        narrowing=("only",),
+        defaults={"url": "MIRROR_URL"},
     ),
 }
 

@@ -67,13 +67,18 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         """The market has an answer for these coins: they are not missing, whatever became of the answer."""
         return self.filter(pk__in=ids, missing_since__isnull=False).update(missing_since=None, changed_at=now)
 
-    def mark_missing(self, answered: Collection[str], now: datetime) -> int:
-        """Date all coins that the market did not answer for; returns how many stored coins that are in all."""
+    def mark_missing_since(self, dates: Mapping[str, datetime], now: datetime) -> None:
+        """These coins are missing since the dates that their source names."""
+        for date in sorted(set(dates.values())):
+            ids = sorted(pk for pk, since in dates.items() if since == date)
+            self.filter(pk__in=ids).exclude(missing_since=date).update(missing_since=date, changed_at=now)
+
+    def mark_missing(self, answered: Collection[str], now: datetime) -> None:
+        """Date all coins that the market did not answer for, unless they are dated already."""
         missing = [pk for pk in self.values_list("pk", flat=True).iterator() if pk not in answered]
         for start in range(0, len(missing), IDS_PER_STATEMENT):
             ids = missing[start : start + IDS_PER_STATEMENT]
             self.filter(pk__in=ids, missing_since__isnull=True).update(missing_since=now, changed_at=now)
-        return len(missing)
 
     def other_currency(self) -> str | None:
         """The currency of the stored prices where it is not the configured one."""

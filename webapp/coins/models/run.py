@@ -4,7 +4,7 @@ import socket
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -52,18 +52,27 @@ class Batch:
     rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     sources: dict[str, tuple[object, str]] = field(default_factory=dict)  # record and page, should the database refuse
     repeated: set[str] = field(default_factory=set)  # of `rows`: stored by this run before, so counted as duplicates
+    missing: dict[str, datetime] = field(default_factory=dict)  # of `rows`: since when, by the source's own word
     duplicates: int = 0
     refusals: list[Refusal] = field(default_factory=list)
 
     def add(self, row: Mapping[str, Any], record: object, page: str, stored: set[str]) -> bool:
-        """Take a cleaned record; whether it is the first of its coin, by the ids `stored` in this run so far."""
-        coin_id = row["coin_id"]
+        """Take a cleaned record; whether it is the first of its coin, by the ids `stored` in this run so far.
+
+        A `missing_since` in it says that the source itself has no market for the coin any more.
+        """
+        row = dict(row)
+        missing_since, coin_id = row.pop("missing_since", None), row["coin_id"]
         is_first = coin_id not in stored
         stored.add(coin_id)
         known = self.rows.get(coin_id)
         if known is None or not is_older(row, known, "last_updated"):
             self.rows[coin_id] = row
             self.sources[coin_id] = record, page
+            if missing_since:
+                self.missing[coin_id] = missing_since
+            else:
+                self.missing.pop(coin_id, None)
         if not is_first:
             self.duplicates += 1
             if known is None:
@@ -152,6 +161,11 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
         """The newest run of the same scope that proved itself complete."""
         scope = self.filter(spider=spider, arguments=arguments, verdict=Verdict.COMPLETE)
         return scope.order_by("-finished_at").first()
+
+    def newest_change(self, spider: str, url: str) -> datetime | None:
+        """The newest change that the latest complete run on this address has heard of."""
+        complete = self.filter(spider=spider, arguments__url=url, verdict=Verdict.COMPLETE, newest_change__isnull=False)
+        return complete.order_by("-finished_at").values_list("newest_change", flat=True).first()
 
     def check_migrated(self) -> None:
         """Raises NotMigrated where the tables are not what the models describe."""
@@ -252,8 +266,9 @@ class CrawlRun(models.Model):
             result = FullCoin.objects.upsert(batch.rows.values(), now)
             refusals = [*batch.refusals, *(batch.refused(*refused) for refused in result.rejected.items())]
             RejectedRecord.objects.keep(self, refusals)
-            answered = [*batch.rows, *(refusal.rejection.coin_id for refusal in batch.refusals)]
+            answered = {*batch.rows, *(refusal.rejection.coin_id for refusal in batch.refusals)} - batch.missing.keys()
             FullCoin.objects.mark_seen(answered, now)
+            FullCoin.objects.mark_missing_since(batch.missing, now)
             counted = {
                 "created": len(result.created - batch.repeated),
                 "updated": len(result.updated - batch.repeated),
@@ -292,7 +307,8 @@ class CrawlRun(models.Model):
             if leave_alone:
                 facts["not_before"] = Now() + min(timedelta(seconds=leave_alone), LONGEST_ABSENCE)
             if answered is not None and verdict == Verdict.COMPLETE:
-                facts["missing"] = FullCoin.objects.mark_missing(answered, timezone.now())
+                FullCoin.objects.mark_missing(answered, timezone.now())
+                facts["missing"] = FullCoin.objects.filter(missing_since__isnull=False).count()
             self._still_running().update(verdict=verdict, reason=reason, finished_at=Now(), **facts)
         self.refresh_from_db()
 

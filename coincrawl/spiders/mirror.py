@@ -1,0 +1,124 @@
+"""The copy of a copy: the read API of another coincrawl, or one like it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from scrapy.http import Request, Response
+
+from coincrawl import responses
+from coincrawl.components import extension
+from coincrawl.extensions import RunRecord
+from coincrawl.items import CoinItem
+from coincrawl.pagination import NextLink
+from coincrawl.responses import answered_at
+from webapp.coins.addresses import origin
+from webapp.coins.cleaning import Unfit, check_for
+from webapp.coins.models import FullCoin, Verdict
+from webapp.coins.texts import printable
+
+from .base import PaginatedSpider
+
+OVERLAP = timedelta(minutes=10)  # before the newest change that is known: one that was committed late is older than it
+BOOKKEEPING = {*FullCoin.BOOKKEEPING} - {"missing_since"}  # of the source, which keeps its own books
+
+moment = check_for(FullCoin._meta.get_field("changed_at"))
+
+
+class MirrorSpider(PaginatedSpider):
+    """At most 1,000 coins a page, 300 calls a minute; about 18,000 coins.
+
+    A whole run takes all that the source has, and marks missing what it no longer has. With `only=changed` a run asks
+    for what has changed since the last complete one, which takes a page or two.
+
+    An API that names the fields of a coin in its own way, or wants another word before the token, is a subclass.
+    """
+
+    name = "mirror"
+    pagination = NextLink(size=1_000)
+    token_word = "Token"  # noqa: S105 - a word
+    numbers_as_text = True
+    tells_missing = True
+    typical_records = 18_500
+    remedies = responses.REMEDIES | {
+        responses.REDIRECTED: "give that address itself in MIRROR_URL or -a url=, if it is the right one",
+        401: "is API_TOKEN set, and right? It goes to the host of MIRROR_URL alone",
+        403: "is API_TOKEN right, and may it read this?",
+        404: "is this the address of a list, as https://coins.example/api/coins/ is?",
+    }
+
+    @property
+    def calls_per_minute(self) -> float:  # type: ignore[override]
+        return self.settings.getfloat("MIRROR_CALLS_PER_MINUTE")
+
+    @property
+    def url(self) -> str:
+        return self.arguments["url"]
+
+    @property
+    def since(self) -> datetime | None:
+        """From when on changes are asked for; None where everything is."""
+        known = extension(self.crawler, RunRecord).newest_change
+        return known - OVERLAP if known and self.counts_vary else None
+
+    @property
+    def collection(self) -> str:
+        since = self.since
+        return f"{self.url}?{urlencode({'changed_since': f'{since:%FT%T.%fZ}'})}" if since else self.url
+
+    @property
+    def secret(self) -> str:
+        """The token, for the source that it was set for: who may name another address shall not get it that way."""
+        home = self.settings["MIRROR_URL"]
+        return self.settings["API_TOKEN"] if not home or origin(home) == origin(self.url) else ""
+
+    def secret_headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"{self.token_word} {self.secret}"} if self.secret else {}
+
+    @property
+    def counts_vary(self) -> bool:
+        return "only" in self.arguments
+
+    def parse(self, response: Response) -> Iterator[Request | CoinItem]:
+        ours = self.settings["VS_CURRENCY"]
+        rows = [row for row in response.meta["answer"].rows if isinstance(row, dict)]
+        currencies = {str(row["vs_currency"]) for row in rows if row.get("vs_currency")}
+        if others := sorted(currencies - {ours}):
+            theirs = printable(others[0], 30)
+            self.end(
+                Verdict.FAILED,
+                f"the source has prices in {theirs}, and VS_CURRENCY is {ours}: one database holds one currency",
+            )
+            return
+        if response.meta["page"] == 1:
+            # What changes while the other pages are fetched may be on a page that was before: only what was known when
+            # the first one came counts.
+            known = extension(self.crawler, RunRecord).newest_change
+            told = (row.get("changed_at") for row in rows)
+            self.newest_change = newest([known, *told], answered_at(response, datetime.now(UTC)))
+        yield from super().parse(response)
+
+    def translate(self, record: Any) -> Any:
+        translated = super().translate(record)
+        if isinstance(translated, dict):
+            return {name: value for name, value in translated.items() if name not in BOOKKEEPING}
+        return translated
+
+    def notes(self) -> list[str]:
+        if not self.counts_vary:
+            return super().notes()
+        since = (
+            f"what has changed since {self.since:%F %T} UTC" if self.since else "everything, as no run was complete yet"
+        )
+        return [*super().notes(), f"asked for {since}"]
+
+
+def newest(moments: Iterable[Any], until: datetime) -> datetime | None:
+    """The newest of these that is a date, and not after `until`."""
+    dates = []
+    for value in moments:
+        with suppress(Unfit):
+            dates.append(value if isinstance(value, datetime) else moment(value))
+    return max((date for date in dates if date <= until), default=None)
