@@ -157,7 +157,7 @@ class NextLink:
                 f"page 1 has no {self._where}, and there are {self.count(answer)} records by its {self.counted!r}: "
                 "is the pagination's link the right one?"
             )
-        if link in (Absent, None, False, ""):
+        if link is Absent or link is None or link is False or link == "":  # 0 is none of them
             return []
         if not isinstance(link, str):
             raise PagingError(f"page {page} has {printable(raw_json(link), 50)} for its {self._where}, no address")
@@ -180,7 +180,8 @@ class NextLink:
     def count(self, answer: Rows) -> int | None:
         """How many records there are in all, by the API's word; None where it says nothing sensible."""
         count = at(answer.envelope, self.counted)
-        return int(count) if isinstance(count, Decimal) and 0 <= count < 10**9 and count == int(count) else None
+        is_number = isinstance(count, Decimal) and count.is_finite() and 0 <= count < 10**9
+        return int(count) if is_number and count == int(count) else None
 
     @property
     def _where(self) -> str:

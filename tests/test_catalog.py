@@ -49,7 +49,7 @@ def test_wrong_arguments_are_named_with_what_would_be_right(given: dict[str, str
 
 
 def test_an_unknown_spider_is_told_which_there_are() -> None:
-    with pytest.raises(ArgumentError, match=r"There is no spider 'market'. Spiders: markets\."):
+    with pytest.raises(ArgumentError, match=r"There is no spider 'market'. Spiders: markets, mirror\."):
         parse_arguments("market", {})
 
 

@@ -1,9 +1,12 @@
-"""PageNumber by itself: which pages it asks for, whatever the `total` header says."""
+"""Paginations by themselves: which pages they ask for, whatever an API says."""
+
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from scrapy.http import Request, Response
 
-from coincrawl.pagination import PageNumber
+from coincrawl.pagination import NextLink, PageNumber, PagingError
 from coincrawl.responses import Rows
 
 URL = "https://api.example/coins?order=id_asc"
@@ -123,3 +126,245 @@ def test_a_retry_of_a_page_asks_for_the_same_successor() -> None:
     again = Request(request.url, meta=request.meta | {"retry_times": 2})
 
     assert pagination.next(again, Response(request.url), Rows(["row"]))[0].meta["page"] == 2
+
+
+# Links -----------------------------------------------------------------------------------------------
+
+HERE = "https://api.example/v1/coins/?page=1"
+
+
+def following(
+    body: dict[str, Any],
+    url: str = HERE,
+    pagination: NextLink | None = None,
+    headers: dict[str, str | list[str]] | None = None,
+    page: int = 1,
+) -> list[str]:
+    """The addresses to ask for after a page with this body; where it does not say otherwise, it has one row."""
+    request = Request(url, meta={"page": page, "empty": 0, "verbatim_url": True})
+    response = Response(url, headers=headers or {})
+    rows = body.get("results", ["row"])
+    requests = (pagination or NextLink()).next(request, response, Rows(rows, body))
+    assert [request.meta["page"] for request in requests] == [page + 1] * len(requests)
+    return [request.url for request in requests]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("next", {"next": "?page=2"}),
+        ("links.next", {"links": {"next": "?page=2"}}),
+        ("links.next", {"links.next": "?page=2"}),
+        ("pagination.next", {"next": "?page=9", "pagination": {"next": "?page=2"}}),
+        ("@odata.nextLink", {"@odata.nextLink": "?page=2"}),
+        ("a.b.c.d", {"a.b": {"c": {"d": "?page=2"}}}),
+    ],
+)
+def test_a_link_is_at_its_path(path: str, body: dict[str, Any]) -> None:
+    assert following(body, pagination=NextLink(link=path)) == ["https://api.example/v1/coins/?page=2"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '<https://api.example/v1/coins/?page=2>; rel="next"',
+        "<?page=2>;rel=next",
+        '<?page=1>; rel="prev", <?page=2>; rel="next"; title="on, and <on>; rel=no"',
+        '</a,b;c>; rel="prev", <?page=2>; title="x"; REL="last Next"',
+        ["<?page=1>; rel=prev", "<?page=2>; rel=next"],
+    ],
+    ids=["quoted", "bare", "among others", "several relations", "several headers"],
+)
+def test_a_link_may_be_in_a_header(header: str | list[str]) -> None:
+    pagination = NextLink(header="Link", rows="")
+
+    assert following({}, pagination=pagination, headers={"Link": header}) == ["https://api.example/v1/coins/?page=2"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "<?page=1>; rel=prev",
+        "<?page=2>",
+        "<?page=2>; rel=nextish",
+        '<?page=2>; title="rel=next"',
+        "?page=2; rel=next",
+        "",
+    ],
+)
+def test_a_header_without_a_next_link_ends_the_chain(header: str) -> None:
+    assert following({}, pagination=NextLink(header="Link", rows=""), headers={"Link": header}) == []
+
+
+@pytest.mark.parametrize(
+    ("link", "address"),
+    [
+        ("https://api.example/v1/coins/?page=2", "https://api.example/v1/coins/?page=2"),
+        ("?page=2", "https://api.example/v1/coins/?page=2"),
+        ("/v2/x?page=2", "https://api.example/v2/x?page=2"),
+        ("page2", "https://api.example/v1/coins/page2"),
+        ("../page2", "https://api.example/v1/page2"),
+        ("//api.example/x", "https://api.example/x"),
+        (" ?page=2\n", "https://api.example/v1/coins/?page=2"),
+        ("?page=2#rows", "https://api.example/v1/coins/?page=2"),
+        ("HTTPS://API.example:443/x", "https://API.example:443/x"),
+        ("http://api.example/x?y=http://evil", "https://api.example/x?y=http://evil"),
+        ("http://api.example:80/x", "https://api.example/x"),
+        ("http://API.EXAMPLE:443/x", "https://api.example/x"),
+    ],
+)
+def test_a_link_is_seen_from_its_page(link: str, address: str) -> None:
+    assert following({"next": link}) == [address]
+
+
+def test_a_proxys_port_is_kept_where_it_has_lost_https() -> None:
+    assert following({"next": "http://api.example/x"}, "https://api.example:8443/") == ["https://api.example:8443/x"]
+
+
+@pytest.mark.parametrize("query", ["c=%2C%2c+%20&empty=&x", "c=[1]'(a)*|\"{}^`", "c=%zz%&c=c", "b=2&a=1&page_size=7"])
+def test_a_link_is_used_as_it_stands(query: str) -> None:
+    link = f"https://api.example/v1/coins/?{query}"
+
+    assert following({"next": link}, pagination=NextLink(size=100)) == [link]
+
+
+def test_what_no_request_line_can_hold_is_encoded() -> None:
+    assert following({"next": "?c=a b\u00e9"}) == ["https://api.example/v1/coins/?c=a%20b%C3%A9"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "https://api.example.evil.example/",
+        "https://api.example:8443/",
+        "http://api.example:8080/",
+        "ftp://api.example/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "data:application/json,[]",
+        "wss://api.example/",
+    ],
+)
+def test_a_link_to_another_origin_is_refused_with_what_to_do(link: str) -> None:
+    with pytest.raises(
+        PagingError, match=r"the link on page 1 leads to another origin and is not followed: .*if it is"
+    ):
+        following({"next": link})
+
+
+def test_a_link_from_http_to_https_is_refused_too() -> None:
+    with pytest.raises(PagingError, match="another origin"):
+        following({"next": "https://127.0.0.1/"}, "http://127.0.0.1/")
+
+
+@pytest.mark.parametrize("link", ["https://user@api.example/", "https://user:word@api.example/", "//:@api.example/"])
+def test_a_link_with_a_user_or_a_password_is_refused(link: str) -> None:
+    with pytest.raises(PagingError, match="has a user or a password in it") as raised:
+        following({"next": link})
+
+    assert "word@" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "link", ["https://api.example:port/", "https://[api.example/", "?a\r\nHost: evil", "?\0", "?\x7f"]
+)
+def test_a_link_that_is_no_address_is_refused(link: str) -> None:
+    with pytest.raises(PagingError, match="the link on page 1 is no address") as raised:
+        following({"next": link})
+
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("link", [5, 0, Decimal("1.5"), True, ["?page=2"], {"href": "?page=2"}], ids=repr)
+def test_a_link_of_a_wrong_type_is_named(link: Any) -> None:
+    with pytest.raises(PagingError, match=r"page 1 has .* for its 'next', no address"):
+        following({"next": link})
+
+
+@pytest.mark.parametrize(
+    "body", [{"next": None}, {"next": False}, {"next": ""}, {}], ids=["null", "false", "empty", "absent"]
+)
+@pytest.mark.parametrize("page", [1, 7])
+def test_null_false_empty_and_absent_end_the_chain(body: dict[str, Any], page: int) -> None:
+    assert following(body | {"count": Decimal(1)}, page=page) == []
+
+
+def test_no_link_on_the_first_page_although_there_is_more_is_named() -> None:
+    with pytest.raises(PagingError, match=r"page 1 has no 'links\.next', and there are 600 records by its 'count'"):
+        following({"next": "?page=2", "count": Decimal(600)}, pagination=NextLink(link="links.next"))
+
+
+@pytest.mark.parametrize(("length", "is_followed"), [(2_083, True), (2_084, False), (100_000, False)])
+def test_a_link_has_a_longest_length(length: int, is_followed: bool) -> None:
+    link = "https://api.example/?".ljust(length, "x")
+
+    if is_followed:
+        assert following({"next": link}) == [link]
+    else:
+        with pytest.raises(PagingError, match=f"the link on page 1 has {length} characters, and no more than 2083"):
+            following({"next": link})
+
+
+def test_an_empty_page_with_a_link_is_followed() -> None:
+    assert following({"next": "?page=2", "results": []}) == ["https://api.example/v1/coins/?page=2"]
+
+
+def test_a_chain_of_empty_pages_has_an_end() -> None:
+    pagination = NextLink()
+    request = pagination.first(HERE)
+    for page in range(2, 11):
+        (request,) = pagination.next(request, Response(request.url), Rows([], {"next": f"?page={page}"}))
+
+    with pytest.raises(PagingError, match="10 pages in a row were empty up to page 10"):
+        pagination.next(request, Response(request.url), Rows([], {"next": "?page=11"}))
+
+
+def test_records_end_a_row_of_empty_pages() -> None:
+    pagination = NextLink(empty_in_a_row=2)
+    request = pagination.first(HERE)
+
+    for rows in ([], ["row"], [], ["row"]):
+        (request,) = pagination.next(request, Response(request.url), Rows(rows, {"next": "?x"}))
+
+    assert request.meta["page"] == 5
+
+
+def test_nothing_leads_on_from_a_page_without_an_answer() -> None:
+    assert NextLink().next(NextLink().first(HERE), None, None) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "address"), [(None, HERE), (100, f"{HERE}&page_size=100")], ids=["the API's own", "asked for"]
+)
+def test_the_first_page_may_be_asked_for_a_size(size: int | None, address: str) -> None:
+    assert NextLink(size=size).first(HERE).url == address
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (Decimal(600), 600),
+        (Decimal(0), 0),
+        *((odd, None) for odd in ("600", None, [], True)),
+        *((Decimal(odd), None) for odd in ("-1", "1.5", "NaN", "Infinity", "1e999999")),
+    ],
+    ids=repr,
+)
+def test_a_count_is_believed_where_it_is_a_number(count: Any, expected: int | None) -> None:
+    assert NextLink().count(Rows([], {"count": count})) == expected
+
+
+def test_the_count_says_how_many_pages_to_expect() -> None:
+    answer = Rows(["row"] * 100, {"count": Decimal(601)})
+
+    assert NextLink().expected(Response(HERE), answer) == 7
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": 0}, {"longest": 0}, {"empty_in_a_row": 0}, {"cap": 0}, {"link": ""}], ids=str
+)
+def test_a_wrong_configuration_of_links_fails_when_it_is_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"must (be at least 1|say where)"):
+        NextLink(**wrong)
