@@ -112,7 +112,8 @@ if not SECRET_KEY:
 HTTPS = env.bool("DJANGO_HTTPS", default=PRODUCTION)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # Only when asked for: without a proxy that overwrites it, the header says what the client likes.
-if env.bool("DJANGO_BEHIND_TLS_PROXY", default=False):
+BEHIND_PROXY = env.bool("DJANGO_BEHIND_TLS_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # s; browsers hold to it whatever the site says later, so that a mistake should be over in an hour
 SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=3600) if HTTPS else 0
@@ -128,8 +129,14 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
+    "webapp.coins.probes.ProbesMiddleware",  # the first: whoever asks them may know this machine by any name
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -209,6 +216,51 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# Hours since the last complete run of a whole source, after which the copy is not fresh for /readyz; 0 for any.
+DATA_MAX_AGE_HOURS = env.int("DATA_MAX_AGE_HOURS", default=0)
+
+# The read API --------------------------------------------------------------------------------------
+API_PUBLIC = env.bool("API_PUBLIC", default=False)
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=300)
+REST_FRAMEWORK: dict[str, Any] = {
+    # The first says how to authenticate: it makes a refusal 401, and names Token in WWW-Authenticate.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "webapp.coins.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [f"rest_framework.permissions.{'AllowAny' if API_PUBLIC else 'IsAuthenticated'}"],
+    # Each process counts for itself, in its own memory: n workers let n times as much through.
+    "DEFAULT_THROTTLE_CLASSES": [f"rest_framework.throttling.{who}RateThrottle" for who in ("Anon", "User")],
+    "DEFAULT_THROTTLE_RATES": {
+        "user": f"{API_CALLS_PER_MINUTE}/minute" if API_CALLS_PER_MINUTE else None,
+        "anon": f"{max(1, API_CALLS_PER_MINUTE // 5)}/minute" if API_CALLS_PER_MINUTE else None,
+    },
+    # Whose address counts: the last one in X-Forwarded-For, where a proxy writes it; anybody can send the header.
+    "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],  # nothing is sent here
+    "URL_FORMAT_OVERRIDE": None,  # `format` is as unknown in a query string as any other name
+    "UNICODE_JSON": False,  # SQLite may hold half a character in a run's arguments, which is no UTF-8
+    "DEFAULT_SCHEMA_CLASS": "webapp.coins.api.schema.Schema",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "coincrawl",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "An exact, complete and fresh copy of the coin market, to be read.\n\n"
+        "Send `Authorization: Token ...`. Numbers with a fraction are texts with all their digits, never rounded; "
+        "dates and times are UTC; null is what the market has no value for. An answer has an ETag: with it in "
+        "`If-None-Match`, what has not changed is 304 and empty."
+    ),
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "SORT_OPERATION_PARAMETERS": False,  # as they are declared: filters, order, pages
+    "PATH_CONVERTER_OVERRIDES": {"any": {"type": "string", "minLength": 1, "maxLength": 255}},
+    "SERVE_AUTHENTICATION": [],  # a page for everybody needs to know nobody
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # it would show the schema's address to others
+}
 
 # Static files: the admin's, served by the site itself, with nothing to collect beforehand ---------
 STATIC_URL = "static/"

@@ -1,0 +1,51 @@
+"""The schema: drf-spectacular's, with the parameters of our own declarations."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, cast
+
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+
+from .parameters import Parameters
+from .serializers import ErrorSerializer
+
+ERRORS = {
+    400: "The query string holds what it must not.",
+    401: "No token, or none that is valid.",
+    404: "There is none.",
+    429: "Too many calls: wait for as many seconds as Retry-After says.",
+}
+
+
+class Schema(AutoSchema):
+    """Describes the `parameters` of a view."""
+
+    def get_override_parameters(self) -> list[Any]:
+        parameters: type[Parameters] = cast(Any, self.view).parameters
+        return [
+            OpenApiParameter(
+                name,
+                dict(parameter.kind.schema),
+                OpenApiParameter.QUERY,
+                description=parameter.description,
+                default=parameter.default,
+                explode=False if parameter.kind.schema["type"] == "array" else None,
+            )
+            for name, parameter in parameters.base_filters.items()
+        ]
+
+
+def answers(operation: str, summary: str, answer: Any, *errors: int) -> Callable[[Any], Any]:
+    """Describes a view's `get`: what it answers, and which errors beside the ones that every address has."""
+    unchanged = OpenApiResponse(description="The answer with the ETag that If-None-Match names is still the right one.")
+    wrong = {status: OpenApiResponse(ErrorSerializer, ERRORS[status]) for status in sorted({400, 401, 429, *errors})}
+    responses = {200: answer, 304: unchanged, **wrong}
+    return extend_schema(operation_id=operation, summary=summary, responses=responses)
+
+
+@cache
+def whole_schema() -> dict[str, Any]:
+    """Made once: it follows from the code alone."""
+    return SchemaGenerator().get_schema(request=None, public=True)

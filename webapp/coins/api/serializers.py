@@ -1,0 +1,93 @@
+"""What answers look like, for the schema; rows are written by `writing`, which is several times as fast."""
+
+from datetime import datetime
+from typing import cast
+
+from django.db import models
+from django.utils import timezone
+from rest_framework import serializers
+
+from ..models import CrawlRun, FullCoin
+from .writing import COIN, RUN
+
+
+class RowSerializer(serializers.ModelSerializer):
+    # An image's address is as the API sent it: it begins as an address, and need not be one.
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.URLField: serializers.CharField,
+    }
+
+
+class CoinSerializer(RowSerializer):
+    class Meta:
+        model = FullCoin
+        fields = tuple(COIN)
+        extra_kwargs = {name: {"required": False} for name in COIN}  # `?fields=` leaves out the others
+
+
+class RunSerializer(RowSerializer):
+    class Meta:
+        model = CrawlRun
+        fields = read_only_fields = tuple(RUN)
+
+
+class PageSerializer(serializers.Serializer):
+    count = serializers.IntegerField(min_value=0, help_text="The number of all results.")
+    next = serializers.URLField(allow_null=True, help_text="The address of the next page; null on the last.")
+    previous = serializers.URLField(allow_null=True, help_text="The address of the page before; null on the first.")
+
+
+class CoinPageSerializer(PageSerializer):
+    results = CoinSerializer(many=True)
+
+
+class RunPageSerializer(PageSerializer):
+    results = RunSerializer(many=True)
+
+
+class ErrorSerializer(serializers.Serializer):
+    detail = serializers.CharField(help_text="What is wrong, in a sentence.")
+
+
+class AddressesSerializer(serializers.Serializer):
+    coins = serializers.URLField()
+    runs = serializers.URLField()
+    health = serializers.URLField()
+    schema = serializers.URLField()
+    docs = serializers.URLField()
+
+
+WHICH_RUN = ("id", "spider", "arguments", "verdict", "reason")
+WHEN = ("started_at", "heartbeat_at", "finished_at")
+
+
+class RunInShortSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = CrawlRun
+        fields: tuple[str, ...] = (*WHICH_RUN, *WHEN)
+        read_only_fields = fields
+
+
+class CompleteRunSerializer(RunInShortSerializer):
+    age = serializers.SerializerMethodField(help_text="Seconds since it ended.")
+
+    class Meta(RunInShortSerializer.Meta):
+        fields = (*RunInShortSerializer.Meta.fields, "age")
+
+    def get_age(self, run: CrawlRun) -> int:
+        return int((timezone.now() - cast(datetime, run.finished_at)).total_seconds())
+
+
+class HealthSerializer(serializers.Serializer):
+    coins = serializers.IntegerField(min_value=0, help_text="Coins stored.")
+    missing = serializers.IntegerField(min_value=0, help_text="Of them, those that the market no longer has.")
+    rejected = serializers.IntegerField(min_value=0, help_text="Open rejected records: what could not be stored.")
+    last_updated = serializers.DateTimeField(allow_null=True, help_text="The newest update that the market told of.")
+    changed_at = serializers.DateTimeField(allow_null=True, help_text="When a crawl last changed a coin.")
+    last_complete = CompleteRunSerializer(allow_null=True, help_text="The last complete run of a whole source.")
+    last_run = RunInShortSerializer(allow_null=True, help_text="The last run that has begun, whatever came of it.")
+    running = RunInShortSerializer(many=True, help_text="The runs under way.")
+    fresh = serializers.BooleanField(
+        allow_null=True, help_text="Whether the last complete run is recent enough; null where any age will do."
+    )
