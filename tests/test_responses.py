@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from scrapy.http import Response
 
-from coincrawl.responses import LONGEST_BODY, MOST_MEMBERS, Broken, Judgement, Refused, Rows, Throttled, judge
+from coincrawl.responses import LONGEST_BODY, MOST_MEMBERS, REMEDIES, Broken, Judgement, Refused, Rows, Throttled, judge
 from coincrawl.spiders.markets import MarketsSpider, only_id
 from tests.fake_api import Answer, answers
 from webapp.coins.texts import Nested
@@ -176,6 +176,80 @@ def test_a_string_without_an_end_is_read_only_once(end: str) -> None:
 
     assert isinstance(judgement, Broken)
     assert time.process_time() - begun < 4  # seconds; read from each quote anew it would be 8
+
+
+# Rows in an object -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("results", '{"count": 2, "next": null, "results": [%s]}'),
+        ("data.items", '{"data": {"items": [%s], "more": {}}, "items": 5}'),
+        ("data.items", '{"data.items": [%s], "data": {"items": []}}'),
+        ("value", '{"@odata.nextLink": "?x", "value": [%s], "error": null, "status": "ok"}'),
+    ],
+)
+def test_rows_may_be_at_a_path_in_an_object(path: str, text: str) -> None:
+    text %= BITCOIN[1:-1].decode()
+
+    judgement: Any = judged(answers.data(text), rows=path)
+
+    assert judgement == Rows(BITCOIN_ROWS, json.loads(text, parse_float=Decimal, parse_int=Decimal))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"detail": "Not here."}',
+        '{"results": null}',
+        '{"results": {"0": {}}}',
+        "[]",
+        '"results"',
+        "null",
+        '{"data": [1]}',
+    ],
+)
+def test_an_answer_without_rows_at_the_path_is_broken(text: str) -> None:
+    judgement: Any = judged(answers.data(text), rows="results")
+
+    assert judgement.reason.startswith("no list of records at 'results'")
+    assert ("Not here." in judgement.reason) is ("Not here." in text)
+
+
+@pytest.mark.parametrize("record", DEEP_RECORDS.values(), ids=DEEP_RECORDS)
+def test_a_record_in_an_object_too_deep_for_the_parser_does_not_cost_its_page(record: str) -> None:
+    text = f'{{"n": 1, "links": [[1], {{"a": [2]}}], "data": {{"items": [{NEIGHBOURS[2]}, {record}, 5]}}, "x": [[]]}}'
+
+    judgement: Any = judged(answers.data(text), rows="data.items")
+
+    assert judgement.rows == [{"id": "c", "ath": Decimal("1e-18")}, Nested(record), 5]
+    assert (judgement.envelope["n"], judgement.envelope["links"]) == (1, [[1], {"a": [2]}])
+
+
+def test_what_is_too_deep_and_no_record_breaks_its_page() -> None:
+    text = f'{{"results": [{{"id": "a"}}], "links": {"[" * DEPTH}{"]" * DEPTH}}}'
+
+    assert judged(answers.data(text), rows="results") == Broken("nested too deeply")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            Answer(status=401, body=b'{"detail": "Invalid token."}'),
+            "401 and said 'Invalid token.': is the key or the token",
+        ),
+        (Answer(status=404, body=b'{"detail": "Invalid page."}'), "404 and said 'Invalid page.': check the address"),
+        (answers.redirect("https://api.example/coins/"), "a redirect to https://api.example/coins/ is not followed"),
+    ],
+    ids=["token", "page", "redirect"],
+)
+def test_a_source_without_remedies_of_its_own_has_the_usual_ones(answer: Answer, words: str) -> None:
+    judgement: Any = judged(answer, rows="results", remedies=REMEDIES, final=())
+
+    assert isinstance(judgement, Refused)
+    assert words in judgement.reason
 
 
 # Throttled -------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """CrawlRun's verbs: the lock, the counting, the verdict, what is missing."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -14,6 +15,8 @@ from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
 from webapp.coins.models.run import Batch, RunLost
 
 pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def begin(**arguments: Any) -> CrawlRun:
@@ -338,6 +341,67 @@ def test_being_seen_in_any_way_ends_being_missing(how: str) -> None:
     coin = FullCoin.objects.get()
     assert coin.missing_since is None
     assert coin.changed_at > now
+
+
+def test_a_coin_may_be_missing_by_the_word_of_its_source() -> None:
+    since, run, had = timezone.now() - timedelta(days=2), begin(), set[str]()
+    run.store(batch("here", "gone", stored=had), {})
+
+    run.store(batch("here", "gone", "new", missing_since=since), {})
+
+    dates = dict(FullCoin.objects.values_list("coin_id", "missing_since"))
+    assert dates == {"here": since, "gone": since, "new": since}
+    assert FullCoin.objects.filter(changed_at__gt=F("first_seen_at")).count() == 2
+
+
+def test_a_word_that_was_given_before_changes_nothing() -> None:
+    since, run = timezone.now() - timedelta(days=2), begin()
+    run.store(batch("gone", missing_since=since), {})
+    before = FullCoin.objects.get()
+
+    run.store(batch("gone", missing_since=since), {})
+    run.finish(Verdict.COMPLETE, answered={"gone"})
+
+    assert FullCoin.objects.filter(missing_since=since, changed_at=before.changed_at).exists()
+    assert run.missing == 1
+
+
+def test_a_coin_that_its_source_has_again_is_not_missing() -> None:
+    run = begin()
+    run.store(batch("back", missing_since=timezone.now()), {})
+
+    run.store(batch("back"), {})
+
+    assert FullCoin.objects.filter(missing_since=None).exists()
+
+
+@pytest.mark.parametrize(("dates", "is_missing"), [([NOON, None], False), ([None, NOON], True)], ids=["back", "gone"])
+def test_of_a_coin_that_comes_twice_the_last_word_counts(dates: list[Any], is_missing: bool) -> None:
+    twice, had, run = Batch(), set[str](), begin()
+    for date in dates:
+        row = {"coin_id": "a", "last_updated": None, "missing_since": date}
+        twice.add(row, {}, "1", had)
+
+    run.store(twice, {})
+
+    assert FullCoin.objects.filter(missing_since__isnull=False).exists() is is_missing
+
+
+def test_changes_are_known_from_the_last_complete_run_on_the_same_address() -> None:
+    def ended(url: str, verdict: Verdict, newest: datetime | None, **arguments: str) -> None:
+        run = CrawlRun.objects.begin("mirror", {"url": url} | arguments)
+        run.finish(verdict, newest_change=newest)
+
+    ended("https://a/", Verdict.COMPLETE, NOON + timedelta(days=9))
+    ended("https://a/", Verdict.COMPLETE, NOON, only="changed")
+    ended("https://a/", Verdict.COMPLETE, None, only="changed")
+    ended("https://a/", Verdict.PARTIAL, NOON + timedelta(days=2))
+    ended("https://b/", Verdict.COMPLETE, NOON + timedelta(days=1))
+
+    known = [CrawlRun.objects.newest_change("mirror", url) for url in ("https://a/", "https://b/", "https://c/")]
+
+    assert known == [NOON, NOON + timedelta(days=1), None]
+    assert CrawlRun.objects.newest_change("markets", "https://a/") is None
 
 
 def test_another_currency_is_refused_with_the_way_out(settings: Any) -> None:

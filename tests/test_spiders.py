@@ -1,10 +1,14 @@
 """What spiders make of a record, before anything is checked."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from coincrawl.spiders.markets import MarketsSpider
+from coincrawl.spiders.mirror import MirrorSpider, newest
+from webapp.coins.models import FullCoin
 
 
 class RenamingSpider(MarketsSpider):
@@ -49,3 +53,54 @@ def test_only_usable_ids_count_as_ids() -> None:
 )
 def test_only_arguments_that_narrow_it_make_a_run_less_than_whole(arguments: dict[str, str], whole: bool) -> None:
     assert MarketsSpider(**arguments).whole is whole
+
+
+# The mirror ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.50", Decimal("1.50")),
+        ("-0.000000000000000000000000000001", Decimal("-1e-30")),
+        ("1e-18", Decimal("1e-18")),
+        ("9" * 5_000, Decimal("9" * 5_000)),
+        ("1e999999999999999999999", Decimal("Infinity")),
+        *((odd, odd) for odd in ("", "NaN", "Infinity", "1,5", " 1", "1_000", "0x1", "+1", "٣", "1.", ".5")),
+        (Decimal(5), Decimal(5)),
+        (None, None),
+        (True, True),
+    ],
+    ids=repr,
+)
+def test_a_number_written_as_text_is_one_where_it_is_written_as_one(text: Any, value: Any) -> None:
+    record = {"coin_id": "1", "name": "1.5", "current_price": text}
+
+    assert MirrorSpider().translate(record) == {"coin_id": "1", "name": "1.5", "current_price": value}
+
+
+def test_the_sources_books_are_not_copied_but_for_what_is_missing() -> None:
+    books = dict.fromkeys(FullCoin.BOOKKEEPING, "2026-11-22T12:00:00Z")
+
+    assert MirrorSpider().translate({"coin_id": "a"} | books) == {
+        "coin_id": "a",
+        "missing_since": "2026-11-22T12:00:00Z",
+    }
+    assert MirrorSpider().translate("no object") == "no object"
+
+
+@pytest.mark.parametrize(
+    ("moments", "hour"),
+    [
+        (["2026-11-22T10:00:00Z", "2026-11-22T11:00:00.5Z", None], 11),
+        (["2026-11-22T10:00:00Z", "2026-11-22T13:00:00Z", "2027-01-01T00:00:00Z"], 10),
+        ([datetime(2026, 11, 22, 9, tzinfo=UTC), "2026-11-22T08:00:00+00:00", "soon", 5, {}], 9),
+        ([datetime(2026, 11, 22, 13, tzinfo=UTC), "2026-11-22T08:00:00+00:00"], 8),
+        ([None, "never"], None),
+    ],
+    ids=["the newest", "not the future", "known before", "known wrongly", "nothing"],
+)
+def test_the_newest_change_is_one_that_has_been(moments: list[Any], hour: int | None) -> None:
+    found = newest(moments, until=datetime(2026, 11, 22, 12, tzinfo=UTC))
+
+    assert (found and found.hour) == hour
