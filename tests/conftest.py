@@ -40,6 +40,7 @@ ON_ANY_DATABASE = {
     "test_numbers",
     "test_pace",
     "test_pagination",
+    "test_readme",
     "test_responses",
     "test_secrets",
     "test_settings",
