@@ -91,7 +91,7 @@ def test_the_index_leads_with_the_crawled_data(admin_client: Client) -> None:
     response = admin_client.get(reverse("admin:index"))
 
     apps = response.context["app_list"]
-    assert [app["name"] for app in apps] == ["Crawled data", "Users and groups"]
+    assert [app["name"] for app in apps] == ["Crawled data", "Read API", "Users and groups"]
     assert [model["name"] for model in apps[0]["models"]] == ["Coins", "Crawl runs", "Rejected records"]
     assert response.context["site_header"] == response.context["site_title"] == "coincrawl"
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import F, Model
 from playwright.sync_api import Browser, Dialog, Page, Route, ViewportSize, expect, sync_playwright
+from rest_framework.authtoken.models import Token
 
 from tests.test_admin import NOON, make_coin, make_rejected, make_run, page_of
 from webapp.coins.admin import CrawlRunAdmin
@@ -139,7 +140,7 @@ def test_the_index_leads_with_what_was_crawled(page: Page) -> None:
     headings = page.locator("#content-main caption")
 
     expect(page).to_have_title(re.compile("coincrawl"))
-    expect(headings).to_have_text(["Crawled data", "Users and groups"])
+    expect(headings).to_have_text(["Crawled data", "Read API", "Users and groups"])
 
 
 def test_coins_are_listed_searched_and_filtered(page: Page, market: None, tmp_path: Path) -> None:
@@ -226,6 +227,35 @@ def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun, tmp_pat
     page.screenshot(path=tmp_path / "record.png", full_page=True)
     expect(page.locator(".field-raw pre")).to_have_text('{ "name": "<b>", "p": 1.10 }')
     expect(page.locator(".field-reasons .readonly")).to_contain_text("field_29: not a number")
+
+
+def test_a_token_is_made_shown_once_and_deleted(page: Page, tmp_path: Path) -> None:
+    User.objects.create_user("berlin")
+    page.goto("/admin/")
+    page.locator("#content-main").get_by_role("link", name="Tokens", exact=True).click()
+    page.get_by_role("link", name="Add token").click()
+    page.get_by_label("User").select_option("berlin")
+    page.screenshot(path=tmp_path / "add.png")
+    page.get_by_role("button", name="Save").click()
+
+    expect(row(page, "berlin")).to_be_visible()
+    key = Token.objects.get().key
+    expect(page.locator(".messagelist")).to_contain_text(key)
+    page.screenshot(path=tmp_path / "added.png")
+
+    page.reload()
+    page.screenshot(path=tmp_path / "tokens.png")
+    expect(page.locator("html")).not_to_contain_text(key)
+
+    row(page, "berlin").get_by_role("link").click()
+    expect(page.locator(".field-user .readonly")).to_have_text("berlin")
+    page.screenshot(path=tmp_path / "token.png")
+    page.get_by_role("link", name="Delete").click()
+    page.screenshot(path=tmp_path / "delete.png")
+    expect(page.locator("html")).not_to_contain_text(key)
+    page.get_by_role("button", name="Yes, I’m sure").click()
+    expect(page.get_by_text("0 Tokens")).to_be_visible()
+    assert not Token.objects.exists()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -20,6 +20,7 @@ from django.utils.text import Truncator
 from ..catalog import SPIDERS
 from ..models import CrawlRun, FullCoin, RejectedRecord, Verdict
 from ..numbers import NOTHING, exact
+from . import tokens as tokens  # registered there
 from .base import ReadOnlyAdmin, TableFilter
 from .writing import column, in_words, indented, link, mark, number, picture, second
 

@@ -3,6 +3,8 @@
 import secrets
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.urls import reverse
 
 
@@ -30,6 +32,27 @@ def database() -> list[str]:
     return [f"DATABASE_URL=sqlite:///{path.relative_to(project) if path.is_relative_to(project) else path}"]
 
 
+@contextmanager
+def database_explained() -> Iterator[None]:
+    """What the database fails with is one sentence."""
+    try:
+        yield
+    except Error as error:
+        words = str(error).partition("\n")[0]
+        raise CommandError(f"The database is not ready ({words}): `manage.py migrate` prepares it.") from None
+
+
+def user_named(name: str, **rights: bool) -> User:
+    """The user of that name, or a new one with these rights and no password, who is not stored yet."""
+    new = User(username=User.normalize_username(name), **rights)
+    new.set_unusable_password()
+    try:
+        new.clean_fields()
+    except ValidationError as error:
+        raise CommandError(f"{name!r} cannot be a user's name: {' '.join(error.messages)}") from None
+    return User.objects.filter(username=new.username).first() or new
+
+
 class Command(BaseCommand):
     help = "Make a superuser, or give an existing user a new password; shows once how to log in."
 
@@ -39,16 +62,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, name: str, password: str | None, **options: Any) -> None:
         password = password or secrets.token_urlsafe(12)
-        name = User.normalize_username(name)
-        try:
-            user = User.objects.filter(username=name).first() or User(username=name, is_staff=True, is_superuser=True)
+        with database_explained():
+            user = user_named(name, is_staff=True, is_superuser=True)
             user.set_password(password)
-            user.clean_fields()
             user.save()
-        except ValidationError as error:
-            raise CommandError(f"{name!r} cannot be a user's name: {' '.join(error.messages)}") from None
-        except DatabaseError as error:
-            raise CommandError(f"The database is not ready ({error}): `manage.py migrate` prepares it.") from None
         words = [*database(), here(Path(sys.executable)), here(settings.BASE_DIR / "webapp" / "manage.py"), "runserver"]
         self.stdout.write(f"Start the site: {shlex.join(words)}")
-        self.stdout.write(f"Log in: http://127.0.0.1:8000{reverse('admin:index')} as {name}, password {password}")
+        self.stdout.write(f"Log in: http://127.0.0.1:8000{reverse('admin:index')} as {user}, password {password}")
