@@ -162,6 +162,8 @@ TEMPLATES = [
     }
 ]
 
+SESSION_ENGINE = "webapp.coins.sessions"
+
 # Where it is kept --------------------------------------------------------------------------------
 DEFAULT_DATABASE = VAR_DIR / "coincrawl.sqlite3"
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DEFAULT_DATABASE}")
@@ -249,7 +251,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "DESCRIPTION": (
         "An exact, complete and fresh copy of the coin market, to be read.\n\n"
-        "Send `Authorization: Token ...`. Numbers with a fraction are texts with all their digits, never rounded; "
+        "Send `Authorization: Token ...`. Amounts and percentages are texts with every digit that is stored; "
         "dates and times are UTC; null is what the market has no value for. An answer has an ETag: with it in "
         "`If-None-Match`, what has not changed is 304 and empty."
     ),
