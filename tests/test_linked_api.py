@@ -193,12 +193,12 @@ def test_no_row_is_lost_while_others_come_and_go(api, market):
 
 @pytest.mark.parametrize("form", set(FORMS) - {"http"})
 def test_each_form_of_a_link_leads_to_the_same_page(market, form):
-    with LinkedAPI(market, page_size=20, form=form, query=ODD_QUERY) as api:
+    with LinkedAPI(market, page_size=20, form=form, query=ODD_QUERY + "é") as api:
         pages = follow(api)
 
     assert [coin_id for page in pages for coin_id in page.ids] == market.ids
     assert api.targets[1:] == api.linked
-    assert api.linked[0].endswith(ODD_QUERY.replace("[]|é", "%5B%5D%7C%C3%A9"))
+    assert api.linked[0].endswith(ODD_QUERY.replace("[]|", "%5B%5D%7C%C3%A9"))
 
 
 @pytest.mark.parametrize(
