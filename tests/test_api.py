@@ -153,7 +153,8 @@ import json, django
 from django.test import Client
 django.setup()
 from django.conf import settings
-print(json.dumps([Client(SERVER_NAME="localhost").get("/api/").status_code, settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]]))
+answer = Client(SERVER_NAME="localhost").get("/api/")
+print(json.dumps([answer.status_code, settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]]))
 """
 
 

@@ -28,6 +28,7 @@ def test_a_copy_that_no_run_has_made_has_no_last_complete_run() -> None:
         pytest.param({"arguments": {"order": "id_asc", "ids": ["bitcoin"]}}, False, id="of some coins"),
         pytest.param({"verdict": Verdict.PARTIAL}, False, id="partial"),
         pytest.param({"verdict": Verdict.RUNNING, "finished_at": None}, False, id="still running"),
+        pytest.param({"finished_at": None}, False, id="that says no end"),
         pytest.param({"spider": "gone"}, False, id="of a spider that there is no more"),
     ],
 )

@@ -256,7 +256,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "`If-None-Match`, what has not changed is 304 and empty."
     ),
     "SCHEMA_PATH_PREFIX": "/api/",
-    "SORT_OPERATION_PARAMETERS": False,  # as they are declared: filters, order, pages
+    "SORT_OPERATION_PARAMETERS": False,  # the order of declaration has a reason
     "PATH_CONVERTER_OVERRIDES": {"any": {"type": "string", "minLength": 1, "maxLength": 255}},
     "SERVE_AUTHENTICATION": [],  # a page for everybody needs to know nobody
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -8,7 +8,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from .parameters import Parameters
+from .parameters import Parameter, Parameters
 from .serializers import ErrorSerializer
 
 ERRORS = {
@@ -19,22 +19,29 @@ ERRORS = {
 }
 
 
+def described(name: str, parameter: Parameter) -> OpenApiParameter:
+    kind = parameter.kind
+    chosen_from = kind.schema.get("enum") or kind.schema.get("items")  # which the page lists by itself
+    return OpenApiParameter(
+        name,
+        dict(kind.schema),
+        OpenApiParameter.QUERY,
+        description=parameter.description + ("" if chosen_from else f" Takes {kind.allowed}."),
+        default=parameter.default,
+        explode=False if kind.schema["type"] == "array" else None,
+    )
+
+
 class Schema(AutoSchema):
     """Describes the `parameters` of a view."""
 
+    def get_tags(self) -> list[str]:
+        """The page's headings: the root has no word of its own to stand under."""
+        return super().get_tags() or ["addresses"]
+
     def get_override_parameters(self) -> list[Any]:
         parameters: type[Parameters] = cast(Any, self.view).parameters
-        return [
-            OpenApiParameter(
-                name,
-                dict(parameter.kind.schema),
-                OpenApiParameter.QUERY,
-                description=parameter.description,
-                default=parameter.default,
-                explode=False if parameter.kind.schema["type"] == "array" else None,
-            )
-            for name, parameter in parameters.base_filters.items()
-        ]
+        return [described(name, parameter) for name, parameter in parameters.base_filters.items()]
 
 
 def answers(operation: str, summary: str, answer: Any, *errors: int) -> Callable[[Any], Any]:
