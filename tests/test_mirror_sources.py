@@ -12,7 +12,7 @@ from tests.fake_api import LinkedAPI, Listener, Market, answers
 from tests.fake_api.linked import ABSENT, FORBIDDEN, NOT_FOUND, ODD_QUERY, throttled
 from tests.fake_api.tls import self_signed
 from tests.test_secrets import files_of_the_database, tables
-from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
+from webapp.coins.models import FullCoin, RejectedRecord
 
 TOKEN = "T-a/secret+token-of?the&tests"
 
@@ -192,14 +192,16 @@ def test_changes_are_everything_where_no_run_has_seen_all(market: Market, crawl:
 
 def test_what_one_source_has_proven_is_not_believed_of_another(market: Market, crawl: Crawl) -> None:
     with source(market) as home, LinkedAPI(Market(coins=150)) as other:
+        other.later(minutes=600)
+        other.market.replace("bitcoin", market.record("bitcoin") | {"name": "Bitcoin 2"})
         crawl(home, spider="mirror", API_TOKEN=TOKEN)
-        changes = crawl(home, "-a", f"url={other.url}", "-a", "only=changed", spider="mirror", API_TOKEN=TOKEN)
-        whole = crawl(home, "-a", f"url={other.url}", spider="mirror", API_TOKEN=TOKEN)
+        smaller = crawl(home, "-a", f"url={other.url}", spider="mirror", API_TOKEN=TOKEN)
+        crawl(home, "-a", "only=changed", spider="mirror", API_TOKEN=TOKEN)
 
-    assert (changes.returncode, whole.returncode) == (0, 0)
-    assert [request.params.get("changed_since") for request in other.requests] == [None, None]
-    assert all("authorization" not in request.headers for request in other.requests)
-    assert CrawlRun.objects.filter(arguments__url=other.url).count() == 2
+    changes = [request.params.get("changed_since") for request in home.requests[3:]]
+    assert (smaller.returncode, len(other.requests)) == (0, 1)
+    assert "authorization" not in other.requests[0].headers
+    assert changes[0] == "2026-02-05T11:50:00.000000Z"
 
 
 def test_prices_in_another_currency_are_not_mixed_in(market: Market, crawl: Crawl) -> None:
