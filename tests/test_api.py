@@ -154,20 +154,21 @@ from django.test import Client
 django.setup()
 from django.conf import settings
 answer = Client(SERVER_NAME="localhost").get("/api/")
-print(json.dumps([answer.status_code, settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]]))
+rest = settings.REST_FRAMEWORK
+print(json.dumps([answer.status_code, *rest["DEFAULT_THROTTLE_RATES"].values(), rest["NUM_PROXIES"]]))
 """
 
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        pytest.param({}, [401, {"user": "300/minute", "anon": "60/minute"}], id="unless told otherwise"),
+        pytest.param({}, [401, "300/minute", "60/minute", 0], id="unless told otherwise"),
         pytest.param(
-            {"API_PUBLIC": "true", "API_CALLS_PER_MINUTE": "4"},
-            [200, {"user": "4/minute", "anon": "1/minute"}],
-            id="public, and slow",
+            {"API_PUBLIC": "true", "API_CALLS_PER_MINUTE": "4", "DJANGO_BEHIND_TLS_PROXY": "true"},
+            [200, "4/minute", "1/minute", 1],
+            id="public, slow, and behind a proxy",
         ),
-        pytest.param({"API_CALLS_PER_MINUTE": "0"}, [401, {"user": None, "anon": None}], id="without a limit"),
+        pytest.param({"API_CALLS_PER_MINUTE": "0"}, [401, None, None, 0], id="without a limit"),
     ],
 )
 def test_the_environment_says_who_may_read_and_how_often(environment: dict[str, str], expected: list[Any]) -> None:
