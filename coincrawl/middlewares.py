@@ -79,6 +79,8 @@ class JudgeMiddleware(Component):
                 self.pace.rested_enough()
                 request.meta["answer"], judgement = judgement, None  # the spider may drop it
             case Refused(reason):
+                if self.spider.pages:  # it is this request that is refused, and not the first
+                    reason = f"{self.spider.label(request)}: {reason}"
                 self.spider.end(Verdict.FAILED, reason)
                 raise IgnoreRequest(reason)
             case _:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from scrapy.http import Request, Response
 from w3lib.url import add_or_replace_parameters
@@ -106,9 +106,9 @@ class PageNumber:
         return request.replace(url=url, meta={"page": page, "expected": expected}, priority=0)
 
 
-LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s";,]*))?)*)')
-RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s";,]*))', re.IGNORECASE)
-ON_THE_WIRE = re.compile(r"[!-~]+")  # characters that a request line can have in them as they are
+PARAMETER = r';\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^\s";,]*)))?'
+LINK = re.compile(rf"<([^<>]*)>((?:\s*{PARAMETER})*)")
+ON_THE_WIRE = "".join(map(chr, range(0x21, 0x7F)))  # what a request line can have in it as it is
 
 
 @dataclass(frozen=True)
@@ -152,11 +152,8 @@ class NextLink:
             return []
         page = request.meta["page"]
         link = self._link(response, answer)
-        if link is Absent and page == 1 and (self.count(answer) or 0) > len(answer.rows):
-            raise PagingError(
-                f"page 1 has no {self._where}, and there are {self.count(answer)} records by its {self.counted!r}: "
-                "is the pagination's link the right one?"
-            )
+        if link is Absent and page == 1:
+            self._check_that_it_is_all(answer)
         if link is Absent or link is None or link is False or link == "":  # 0 is none of them
             return []
         if not isinstance(link, str):
@@ -164,13 +161,12 @@ class NextLink:
         empty = 0 if answer.rows else request.meta["empty"] + 1
         if empty >= self.empty_in_a_row:
             raise PagingError(f"{empty} pages in a row were empty up to page {page}, so paging ended there")
-        url = self._resolve(link, response.url, page)
-        meta = {"page": page + 1, "empty": empty, "verbatim_url": bool(ON_THE_WIRE.fullmatch(url))}
-        return [request.replace(url=url, meta=meta, priority=0)]
+        meta = {"page": page + 1, "empty": empty, "verbatim_url": True}
+        return [request.replace(url=self._resolve(link, response.url, page), meta=meta, priority=0)]
 
     def expected(self, response: Response, answer: Rows | None) -> int | None:
         """How many pages there are by the count, where there is one."""
-        count = self.count(answer) if answer else None
+        count = self._count(answer) if answer else None
         return -(-count // len(answer.rows)) if answer and answer.rows and count else None
 
     def short(self, url: str, sizes: Mapping[int, int], expected: int | None) -> list[Request]:
@@ -178,10 +174,18 @@ class NextLink:
         return []
 
     def count(self, answer: Rows) -> int | None:
-        """How many records there are in all, by the API's word; None where it says nothing sensible."""
-        count = at(answer.envelope, self.counted)
-        is_number = isinstance(count, Decimal) and count.is_finite() and 0 <= count < 10**9
-        return int(count) if is_number and count == int(count) else None
+        """How many records there are in all, by the API's word; None without one, PagingError for nonsense."""
+        count, said = self._count(answer), at(answer.envelope, self.counted)
+        if count is None and said is not Absent and said is not None:
+            raise PagingError(f"the API counts {printable(raw_json(said), 50)} records, which is no number of them")
+        return count
+
+    def _count(self, answer: Rows) -> int | None:
+        said = at(answer.envelope, self.counted)
+        if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 10:
+            return int(said)
+        is_number = isinstance(said, Decimal) and said.is_finite() and 0 <= said < 10**9
+        return int(said) if is_number and said == int(said) else None
 
     @property
     def _where(self) -> str:
@@ -191,11 +195,21 @@ class NextLink:
         if not self.header:
             return at(answer.envelope, self.link)
         for value in response.headers.getlist(self.header):
-            for target, parameters in LINK.findall(value.decode("latin-1")):
-                relation = RELATION.search(parameters)
-                if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-                    return target
+            for link in LINK.finditer(value.decode("latin-1")):
+                given = {name.lower(): quoted or bare for name, quoted, bare in re.findall(PARAMETER, link[2])}
+                if "next" in given.get("rel", "").lower().split():
+                    return link[1]
         return Absent
+
+    def _check_that_it_is_all(self, answer: Rows) -> None:
+        """A first page that says nothing of a next one is all there is where a count, or its own size, agrees."""
+        count, rows = self._count(answer), len(answer.rows)
+        if count is not None and count <= rows:
+            return
+        if count is None and self.size and rows < self.size:
+            return
+        more = f"there are {count} records by its {self.counted!r}" if count else "nothing says that it is the only one"
+        raise PagingError(f"page 1 has no {self._where}, and {more}: is the pagination's link the right one?")
 
     def _resolve(self, link: str, page_url: str, page: int) -> str:
         """The address that a link means, seen from its page."""
@@ -208,21 +222,23 @@ class NextLink:
         if re.search(r"[\x00-\x1f\x7f]", link.strip()):
             raise PagingError(f"the link on page {page} is no address: {said}")
         try:
-            url = urldefrag(urljoin(page_url, link.strip())).url
+            url = quote(urldefrag(urljoin(page_url, link.strip())).url, safe=ON_THE_WIRE)
             parts, target, here = urlsplit(url), origin(url), origin(page_url)
-        except ValueError:  # a port that is no number, a bracket without its other
+        except ValueError:  # a port that is no number, a bracket without its other, half a character
             raise PagingError(f"the link on page {page} is no address: {said}") from None
         if "@" in parts.netloc:
             raise PagingError(
                 f"the link on page {page} has a user or a password in it, and neither is sent: the API should leave "
                 "them out"
             )
+        if "***" in link:
+            raise PagingError(f"the link on page {page} has the key in it, which goes into no address: {said}")
         if parts.scheme == "http" and here[0] == "https" and target[1] == here[1] and parts.port in (None, 80, here[2]):
             # A proxy in front of the API has ended TLS, and has not told it so.
             return parts._replace(scheme="https", netloc=urlsplit(page_url).netloc).geturl()
         if target != here:
             raise PagingError(
                 f"the link on page {page} leads to another origin and is not followed: {said}. The key goes nowhere "
-                f"else; if it is the same API, ask it at that address, or have it build its links for {page_url}"
+                f"else; if it is the same API, ask it at that address, or have it build its links for {here[0]}://{urlsplit(page_url).netloc}"
             )
         return url

@@ -111,6 +111,8 @@ def judge(
     records = at(body, rows) if rows else body
     if status == 200 and isinstance(records, list):
         return Rows(records, body if isinstance(body, dict) else {})
+    if status in remedies and isinstance(body, dict):
+        words = words or raw_json(body)  # such as {"page_size": ["Too large."]}
     said = printable(words, 300)
     location = _masked(_header(response, "Location"), secret) if 300 <= status < 400 else ""
     remedy = f"a redirect to {printable(location, 200)} is not followed; {remedies[REDIRECTED]}" if location else ""

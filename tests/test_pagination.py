@@ -187,13 +187,14 @@ def test_a_link_may_be_in_a_header(header: str | list[str]) -> None:
         "<?page=1>; rel=prev",
         "<?page=2>",
         "<?page=2>; rel=nextish",
+        '<?page=2>; title="; rel=next"',
         '<?page=2>; title="rel=next"',
         "?page=2; rel=next",
         "",
     ],
 )
 def test_a_header_without_a_next_link_ends_the_chain(header: str) -> None:
-    assert following({}, pagination=NextLink(header="Link", rows=""), headers={"Link": header}) == []
+    assert following({}, pagination=NextLink(header="Link", rows=""), headers={"Link": header}, page=2) == []
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_a_link_is_used_as_it_stands(query: str) -> None:
 
 
 def test_what_no_request_line_can_hold_is_encoded() -> None:
-    assert following({"next": "?c=a b\u00e9"}) == ["https://api.example/v1/coins/?c=a%20b%C3%A9"]
+    assert following({"next": "?c=a b\u00e9'%"}) == ["https://api.example/v1/coins/?c=a%20b%C3%A9'%"]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +269,7 @@ def test_a_link_with_a_user_or_a_password_is_refused(link: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["https://api.example:port/", "https://[api.example/", "?a\r\nHost: evil", "?\0", "?\x7f"]
+    "link", ["https://api.example:port/", "https://[api.example/", "?\ud800", "?a\r\nHost: evil", "?\0", "?\x7f"]
 )
 def test_a_link_that_is_no_address_is_refused(link: str) -> None:
     with pytest.raises(PagingError, match="the link on page 1 is no address") as raised:
@@ -294,6 +295,34 @@ def test_null_false_empty_and_absent_end_the_chain(body: dict[str, Any], page: i
 def test_no_link_on_the_first_page_although_there_is_more_is_named() -> None:
     with pytest.raises(PagingError, match=r"page 1 has no 'links\.next', and there are 600 records by its 'count'"):
         following({"next": "?page=2", "count": Decimal(600)}, pagination=NextLink(link="links.next"))
+
+
+@pytest.mark.parametrize(
+    ("body", "pagination", "is_all"),
+    [
+        ({"count": Decimal(1)}, NextLink(), True),
+        ({"count": Decimal(2)}, NextLink(size=5), False),
+        ({}, NextLink(), False),
+        ({}, NextLink(size=1), False),
+        ({}, NextLink(size=2), True),
+        ({}, NextLink(header="Link", rows="", size=1), False),
+        ({}, NextLink(header="Link", rows="", size=2), True),
+    ],
+    ids=["counted", "counted more", "neither", "a full page", "a short one", "header, full", "header, short"],
+)
+def test_a_first_page_without_a_link_is_all_where_something_says_so(
+    body: dict[str, Any], pagination: NextLink, is_all: bool
+) -> None:
+    if is_all:
+        assert following(body, pagination=pagination) == []
+    else:
+        with pytest.raises(PagingError, match=r"page 1 has no .*: is the pagination's link the right one\?"):
+            following(body, pagination=pagination)
+
+
+def test_a_link_with_the_key_in_it_is_refused() -> None:
+    with pytest.raises(PagingError, match="the link on page 1 has the key in it"):
+        following({"next": "?page=2&token=***"})
 
 
 @pytest.mark.parametrize(("length", "is_followed"), [(2_083, True), (2_084, False), (100_000, False)])
@@ -347,16 +376,26 @@ def test_the_first_page_may_be_asked_for_a_size(size: int | None, address: str) 
     [
         (Decimal(600), 600),
         (Decimal(0), 0),
-        ("600", None),
+        ("600", 600),
         (None, None),
-        ([], None),
-        (True, None),
-        *((Decimal(number), None) for number in ("-1", "1.5", "NaN", "Infinity", "1e999999")),
     ],
     ids=repr,
 )
 def test_a_count_is_believed_where_it_is_a_number(count: Any, expected: int | None) -> None:
     assert NextLink().count(Rows([], {"count": count})) == expected
+
+
+@pytest.mark.parametrize(
+    "count", [[], True, "many", "", *map(Decimal, ("-1", "1.5", "NaN", "Infinity", "1e999999"))], ids=repr
+)
+def test_a_count_that_is_no_number_of_records_is_named(count: Any) -> None:
+    answer = Rows(["row"], {"count": count, "next": "?page=2"})
+
+    with pytest.raises(PagingError, match=r"the API counts .* records, which is no number of them"):
+        NextLink().count(answer)
+
+    assert NextLink().expected(Response(HERE), answer) is None
+    assert following(dict(answer.envelope)) == ["https://api.example/v1/coins/?page=2"]
 
 
 def test_the_count_says_how_many_pages_to_expect() -> None:

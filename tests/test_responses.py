@@ -240,10 +240,14 @@ def test_what_is_too_deep_and_no_record_breaks_its_page() -> None:
             Answer(status=401, body=b'{"detail": "Invalid token."}'),
             "401 and said 'Invalid token.': is the key or the token",
         ),
+        (
+            Answer(status=400, body=b'{"page_size": ["Too large."]}'),
+            '400 and said \'{"page_size": ["Too large."]}\': check the spider',
+        ),
         (Answer(status=404, body=b'{"detail": "Invalid page."}'), "404 and said 'Invalid page.': check the address"),
         (answers.redirect("https://api.example/coins/"), "a redirect to https://api.example/coins/ is not followed"),
     ],
-    ids=["token", "page", "redirect"],
+    ids=["token", "size", "page", "redirect"],
 )
 def test_a_source_without_remedies_of_its_own_has_the_usual_ones(answer: Answer, words: str) -> None:
     judgement: Any = judged(answer, rows="results", remedies=REMEDIES, final=())

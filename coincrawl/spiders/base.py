@@ -81,6 +81,7 @@ class PaginatedSpider(scrapy.Spider):
         self.paging_fault = ""  # why paging was ended before its end
         self.expected_pages: int | None = None
         self.visited: dict[str, int] = {}  # the pages' numbers by address
+        self.count_fault = ""
         self.counts: list[int] = []  # of all records, by the word of each answer
         self.newest_change: datetime | None = None  # that the source tells of; later runs may ask for changes since
         self.nameless = 0  # records without an id that a coin can be stored under
@@ -137,7 +138,7 @@ class PaginatedSpider(scrapy.Spider):
         broken = [f"{self.label(request)} stayed broken: {cause}" for request, cause in self.broken]
         if len(broken) > MOST_BROKEN_IN_A_ROW:
             broken[MOST_BROKEN_IN_A_ROW:] = [f"{len(broken) - MOST_BROKEN_IN_A_ROW} more stayed broken"]
-        return [*broken, *filter(None, [self._hole(), self.paging_fault, self._miscount()])]
+        return [*broken, *filter(None, [self._hole(), self.paging_fault, self.count_fault, self._miscount()])]
 
     def _hole(self) -> str:
         """An empty page before one that was not: unless a count agrees, nobody knows whether it was a lapse."""
@@ -181,11 +182,17 @@ class PaginatedSpider(scrapy.Spider):
         self.broken_in_a_row = self.put_off_in_a_row = 0
         if page == 1 and (expected := self.pagination.expected(response, answer)):
             self.expected_pages = expected
-        if (count := self.pagination.count(answer)) is not None:
-            self.counts.append(count)
+        try:
+            count = self.pagination.count(answer)
+        except PagingError as error:
+            self.count_fault = str(error)
+        else:
+            self.counts += [] if count is None else [count]
         self.sizes[page] = len(rows)
         is_news = self.take(rows) or response.meta.get("asked_again")  # then it need not be, for paging to go on
-        if rows and not is_news:
+        if rows and not any(self.ids(rows)):
+            self.paging_fault = f"no record on page {page} has an id that a coin can be stored under: is `names` right?"
+        elif rows and not is_news:
             self.paging_fault = f"page {page} brought nothing new, so paging ended there"
         elif rows and page >= self.pagination.cap:
             self.paging_fault = f"paging had no end at page {page}, and is cut there"

@@ -44,6 +44,7 @@ class MirrorSpider(PaginatedSpider):
     typical_records = 18_500
     remedies = responses.REMEDIES | {
         responses.REDIRECTED: "give that address itself in MIRROR_URL or -a url=, if it is the right one",
+        400: "if it does not take this size of a page, the spider's pagination says another",
         401: "is API_TOKEN set, and right? It goes to the host of MIRROR_URL alone",
         403: "is API_TOKEN right, and may it read this?",
         404: "is this the address of a list, as https://coins.example/api/coins/ is?",
