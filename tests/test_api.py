@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -502,19 +503,59 @@ def test_in_another_order_after_is_a_filter(reader: Client) -> None:
     assert refused(reader, f"{COINS}?ordering=-coin_id&after=001&page_size=2&page=3", 404)
 
 
+@contextmanager
+def once_between_statements(do: Callable[[], object]) -> Iterator[None]:
+    """Something is done to the database after the first statement about coins, as another process might."""
+    todo = [do]
+
+    def statement(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if "coins_fullcoin" in sql and todo:
+            todo.pop()()
+        return result
+
+    with connection.execute_wrapper(statement):
+        yield
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        pytest.param(lambda: make_coins(5), id="more come"),
+        pytest.param(lambda: FullCoin.objects.all().delete(), id="all go"),
+    ],
+)
+def test_count_is_never_less_than_what_was_read(reader: Client, do: Callable[[], object]) -> None:
+    make_coins(3)
+
+    with once_between_statements(do):
+        page = read(reader, f"{COINS}?page=2&page_size=2")
+
+    assert page["count"] >= 2 + len(page["results"]) > 2
+
+
 def test_an_empty_list_is_one_page(reader: Client) -> None:
     assert read(reader, COINS) == {"count": 0, "next": None, "previous": None, "results": []}
 
 
 @pytest.mark.parametrize("address", [COINS, RUNS])
-@pytest.mark.parametrize("page", ["2", str(2**63), "9" * 25, "9" * 5_000])
-def test_a_page_past_the_end_is_404(reader: Client, address: str, page: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "named"),
+    [("2", "2"), ("002", "002"), (str(2**63), str(2**63)), ("9" * 31, "9" * 31), ("9" * 5_000, "9" * 47 + "...")],
+)
+@pytest.mark.parametrize("size", [100, 1_000])
+def test_a_page_past_the_end_is_404(reader: Client, address: str, size: int, page: str, named: str) -> None:
     make_rows()
 
-    sentence = refused(reader, f"{address}?page={page}", 404)
+    sentence = refused(reader, f"{address}?page_size={size}&page={page}", 404)
 
-    assert sentence.startswith("Page ")
-    assert sentence.endswith(" is past the end: there are 1 results, 100 on a page.")
+    assert sentence == f"Page {named} is past the end: there are 1 results, {size} on a page."
+
+
+def test_zeros_before_a_page_say_nothing(reader: Client) -> None:
+    make_coins(2)
+
+    assert ids(read(reader, COINS, page_size=1, page="0" * 5_000 + "2")) == ["001"]
 
 
 def test_a_page_has_100_results_unless_told_otherwise(reader: Client) -> None:

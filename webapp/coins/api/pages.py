@@ -7,6 +7,7 @@ from django.db import models
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
+from ..texts import printable
 from .writing import write
 
 
@@ -21,16 +22,18 @@ def page_of(
     number, size, after = query["page"], query["page_size"], query.get("after")
     by_link = by_key and after is not None
     following = rows if after is None else rows.filter(pk__gt=after)
-    count = (rows if by_link else following).count()
     start = 0 if by_link else (number - 1) * size
-    if not by_link and number > 1 and start >= count:
-        raise NotFound(f"Page {number} is past the end: there are {count} results, {size} on a page.")
     found = list(following.values_list("pk", *(field.name for field in fields))[start : start + size + 1])
+    # After the rows, so that those that come meanwhile are in it: nobody reads more than were counted.
+    count = (rows if by_link else following).count()
+    if start and not found:
+        asked = printable(request.query_params["page"], 50)
+        raise NotFound(f"Page {asked} is past the end: there are {count} results, {size} on a page.")
     page = found[:size]
     onward = {"page": number + 1} | ({"after": page[-1][0]} if by_key and page else {})
     back = {"page": number - 1} | ({"after": None} if by_key else {})
     return {
-        "count": count,
+        "count": max(count, start + len(found)),  # some of those may be gone by now
         "next": _link(request, onward) if len(found) > size else None,
         "previous": _link(request, back) if number > 1 else None,
         "results": write(fields, [row[1:] for row in page]),

@@ -93,7 +93,8 @@ def whole(low: int, high: int) -> Kind:
 def _page(text: str) -> int:
     if not re.fullmatch("0*[1-9][0-9]*", text):
         raise ValueError
-    return int(text) if len(text) < 19 else 10**18  # past any end, and no trouble to compute with
+    digits = text.lstrip("0")
+    return int(digits) if len(digits) < 16 else 10**15  # past any end, and what databases can still skip to
 
 
 def _true(text: str) -> bool:
