@@ -203,6 +203,8 @@ class RunRecord(Component):
                 **self.progress(),
             )
             await self.database.call(finish)
+            if run.verdict != self.verdict:
+                self.verdict, self.reason = Verdict(run.verdict), run.reason
         except RunLost:
             self.verdict, self.reason = Verdict.LOST, LOST
         except AnyDatabaseError as error:

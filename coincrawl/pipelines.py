@@ -73,7 +73,8 @@ class UpsertPipeline(Component):
         record, page = item.pop("record"), item.pop("page")
         dropped = ""
         if rejection := item.pop("rejection", None):
-            self.batch.refuse(rejection, record, page)
+            # Of a source that tells which coins are missing, what cannot be read does not tell the contrary.
+            self.batch.refuse(rejection, record, page, is_sighting=not self.spider.tells_missing)
             dropped = "; ".join(rejection.reasons)
         elif not self.batch.add(dict(item), record, page, self.stored):
             dropped = "a coin that this run has had before"

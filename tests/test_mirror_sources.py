@@ -190,18 +190,30 @@ def test_changes_are_everything_where_no_run_has_seen_all(market: Market, crawl:
     assert "asked for everything" in last_run().messages
 
 
-def test_what_one_source_has_proven_is_not_believed_of_another(market: Market, crawl: Crawl) -> None:
-    with source(market) as home, LinkedAPI(Market(coins=150)) as other:
+def test_what_one_source_has_proven_is_not_believed_of_another(crawl: Crawl) -> None:
+    """It may have fewer coins, and another clock."""
+    with source(Market(coins=60)) as home, LinkedAPI(Market(coins=30)) as other:
         other.later(minutes=600)
-        other.market.replace("bitcoin", market.record("bitcoin") | {"name": "Bitcoin 2"})
+        other.market.replace("bitcoin", home.market.record("bitcoin") | {"name": "Bitcoin 2"})
         crawl(home, spider="mirror", API_TOKEN=TOKEN)
         smaller = crawl(home, "-a", f"url={other.url}", spider="mirror", API_TOKEN=TOKEN)
         crawl(home, "-a", "only=changed", spider="mirror", API_TOKEN=TOKEN)
 
-    changes = [request.params.get("changed_since") for request in home.requests[3:]]
+    changes = [request.params.get("changed_since") for request in home.requests[1:]]
     assert (smaller.returncode, len(other.requests)) == (0, 1)
     assert "authorization" not in other.requests[0].headers
     assert changes[0] == "2026-02-05T11:50:00.000000Z"
+
+
+def test_a_source_that_would_make_most_coins_missing_is_not_believed(market: Market, crawl: Crawl) -> None:
+    with source(market) as home, source(Market(coins=100, seed=2)) as other:
+        crawl(home, spider="mirror", API_TOKEN=TOKEN)
+        done = crawl(other, spider="mirror", API_TOKEN=TOKEN)
+
+    assert done.returncode == 3
+    assert "stored coins would be missing at once, which is not believed: is this another source" in last_run().reason
+    assert last_run().reason in done.stderr
+    assert not FullCoin.objects.filter(missing_since__isnull=False).exists()
 
 
 def test_prices_in_another_currency_are_not_mixed_in(market: Market, crawl: Crawl) -> None:

@@ -30,7 +30,7 @@ def test_of_two_crawls_that_start_together_one_asks_and_the_other_is_skipped(api
     assert sorted(process.returncode for process in processes) == [0, 75, 75]
     assert sorted(CrawlRun.objects.values_list("verdict", flat=True)) == ["complete", "skipped", "skipped"]
     assert sum(CrawlRun.objects.values_list("requests", flat=True)) == len(api.requests)
-    assert sum("another run of markets is under way on" in log[-1] for log in logs) == 2
+    assert sum("another run of markets is under way;" in log[-1] for log in logs) == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -49,7 +49,7 @@ def test_a_second_run_is_skipped_and_says_why() -> None:
     second = begin()
 
     assert second.verdict == Verdict.SKIPPED
-    assert second.reason.startswith("another run of markets is under way on ")
+    assert second.reason.startswith("another run of markets is under way; ")
     assert second.finished_at is not None
 
 
@@ -385,6 +385,47 @@ def test_of_a_coin_that_comes_twice_the_last_word_counts(dates: list[Any], is_mi
     run.store(twice, {})
 
     assert FullCoin.objects.filter(missing_since__isnull=False).exists() is is_missing
+
+
+def test_what_is_refused_does_not_end_being_missing_where_the_source_says_so_itself() -> None:
+    run = begin()
+    run.store(batch("gone", missing_since=NOON), {})
+    refused = Batch()
+    refused.refuse(Rejection("gone", "gone", ("ath: not a number",)), {}, "1", is_sighting=False)
+
+    run.store(refused, {})
+
+    assert FullCoin.objects.filter(missing_since=NOON).exists()
+
+
+@pytest.mark.parametrize(("answered", "is_believed"), [(240, True), (239, False)])
+def test_a_fifth_of_the_coins_may_be_missing_at_once_and_no_more(answered: int, is_believed: bool) -> None:
+    run, ids = begin(), [f"coin-{number}" for number in range(300)]
+    run.store(batch(*ids), {})
+
+    run.finish(Verdict.COMPLETE, answered=set(ids[:answered]))
+
+    assert FullCoin.objects.filter(missing_since__isnull=False).count() == (60 if is_believed else 0)
+    assert (run.verdict, run.missing) == ((Verdict.COMPLETE, 60) if is_believed else (Verdict.PARTIAL, 0))
+    assert is_believed or run.reason.startswith("61 of 300 stored coins would be missing at once")
+
+
+def test_of_few_coins_all_may_be_missing() -> None:
+    run = begin()
+    run.store(batch(*map(str, range(50))), {})
+
+    run.finish(Verdict.COMPLETE, answered=set())
+
+    assert run.missing == 50
+
+
+def test_dates_that_are_known_cost_one_query(django_assert_num_queries: Any) -> None:
+    dates = {f"coin-{number}": NOON + timedelta(minutes=number) for number in range(20)}
+    FullCoin.objects.upsert({"coin_id": coin_id} for coin_id in dates)
+    FullCoin.objects.mark_missing_since(dates, NOON)
+
+    with django_assert_num_queries(1):
+        FullCoin.objects.mark_missing_since(dates, NOON)
 
 
 def test_changes_are_known_from_the_last_complete_run_on_the_same_address() -> None:

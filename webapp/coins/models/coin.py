@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from ..upsert import Upsert, Upserted
 
+MISSING_SHARE = 0.20  # of the coins on the market; more do not leave it between two runs
+MISSING_AT_ONCE = 50  # coins; fewer are always believed
 IDS_PER_STATEMENT = 500  # enough to be fast, and far below any database's limit of parameters
 
 
@@ -51,6 +53,10 @@ ORDERINGS: Mapping[str, tuple[Any, ...]] = {
 }
 
 
+class TooManyMissing(Exception):
+    """More coins would be missing than leave a market; the text says how many, and what may be wrong."""
+
+
 class FullCoinQuerySet(models.QuerySet["FullCoin"]):
     def upsert(self, rows: Iterable[Mapping[str, Any]], now: datetime | None = None) -> Upserted:
         """Insert what is new, update what moved forward, leave the rest: one statement for all `rows`.
@@ -69,16 +75,29 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
 
     def mark_missing_since(self, dates: Mapping[str, datetime], now: datetime) -> None:
         """These coins are missing since the dates that their source names."""
-        for date in sorted(set(dates.values())):
-            ids = sorted(pk for pk, since in dates.items() if since == date)
-            self.filter(pk__in=ids).exclude(missing_since=date).update(missing_since=date, changed_at=now)
+        known = dict(self.filter(pk__in=dates).values_list("pk", "missing_since"))
+        news: dict[datetime, list[str]] = {}
+        for pk, since in sorted(dates.items()):
+            if pk in known and known[pk] != since:
+                news.setdefault(since, []).append(pk)
+        for since, ids in news.items():
+            self.filter(pk__in=ids).update(missing_since=since, changed_at=now)
 
     def mark_missing(self, answered: Collection[str], now: datetime) -> None:
-        """Date all coins that the market did not answer for, unless they are dated already."""
-        missing = [pk for pk in self.values_list("pk", flat=True).iterator() if pk not in answered]
+        """Date all coins that the market did not answer for, unless they are dated already.
+
+        TooManyMissing where that is a great part of them: this looks like another market, or like a part of this one.
+        """
+        there = list(self.filter(missing_since=None).values_list("pk", flat=True))
+        missing = [pk for pk in there if pk not in answered]
+        if len(missing) > max(MISSING_AT_ONCE, MISSING_SHARE * len(there)):
+            raise TooManyMissing(
+                f"{len(missing)} of {len(there)} stored coins would be missing at once, which is not believed: "
+                "is this another source, or a part of it? One database is the copy of one source"
+            )
         for start in range(0, len(missing), IDS_PER_STATEMENT):
             ids = missing[start : start + IDS_PER_STATEMENT]
-            self.filter(pk__in=ids, missing_since__isnull=True).update(missing_since=now, changed_at=now)
+            self.filter(pk__in=ids).update(missing_since=now, changed_at=now)
 
     def other_currency(self) -> str | None:
         """The currency of the stored prices where it is not the configured one."""

@@ -17,7 +17,7 @@ from django.utils import timezone
 from ..cleaning import Rejection
 from ..texts import printable
 from ..upsert import is_older
-from .coin import FullCoin
+from .coin import FullCoin, TooManyMissing
 from .rejected import Refusal, RejectedRecord
 
 LOST_AFTER = timedelta(seconds=180)  # without a heartbeat; there is one every 15 s
@@ -55,6 +55,7 @@ class Batch:
     missing: dict[str, datetime] = field(default_factory=dict)  # of `rows`: since when, by the source's own word
     duplicates: int = 0
     refusals: list[Refusal] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)  # coins that the market has by what was refused
 
     def add(self, row: Mapping[str, Any], record: object, page: str, stored: set[str]) -> bool:
         """Take a cleaned record; whether it is the first of its coin, by the ids `stored` in this run so far.
@@ -79,9 +80,11 @@ class Batch:
                 self.repeated.add(coin_id)
         return is_first
 
-    def refuse(self, rejection: Rejection, record: object, page: str) -> None:
-        """Take a record that cannot be stored."""
+    def refuse(self, rejection: Rejection, record: object, page: str, *, is_sighting: bool = True) -> None:
+        """Take a record that cannot be stored; where it is a sighting, its coin is not missing all the same."""
         self.refusals.append(Refusal(rejection, record, page))
+        if is_sighting:
+            self.seen.add(rejection.coin_id)
 
     def refused(self, coin_id: str, error: str) -> Refusal:
         """A row of this batch that only the database found guilty, in its words."""
@@ -143,7 +146,7 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
         if holder is None:  # it has ended since
             return f"another run of {spider} was under way"
         return (
-            f"another run of {spider} is under way on {holder.node}; its last sign of life was at "
+            f"another run of {spider} is under way; its last sign of life was at "
             f"{holder.heartbeat_at:%T} UTC, and if it was killed it gives way {LOST_AFTER.seconds} s after that"
         )
 
@@ -266,8 +269,7 @@ class CrawlRun(models.Model):
             result = FullCoin.objects.upsert(batch.rows.values(), now)
             refusals = [*batch.refusals, *(batch.refused(*refused) for refused in result.rejected.items())]
             RejectedRecord.objects.keep(self, refusals)
-            answered = {*batch.rows, *(refusal.rejection.coin_id for refusal in batch.refusals)} - batch.missing.keys()
-            FullCoin.objects.mark_seen(answered, now)
+            FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), now)
             FullCoin.objects.mark_missing_since(batch.missing, now)
             counted = {
                 "created": len(result.created - batch.repeated),
@@ -293,22 +295,27 @@ class CrawlRun(models.Model):
         """Set the verdict and give up the lock; raises RunLost where another run has taken it.
 
         `answered` are the ids that a complete run of the whole market has answers for: every other stored coin is
-        marked missing in the same transaction. For `leave_alone` seconds, a day at most, runs of this spider will be
-        skipped. `facts` are further fields of the row.
+        marked missing in the same transaction, or the run is partial where that would be too many to be believed. For
+        `leave_alone` seconds, a day at most, runs of this spider will be skipped. `facts` are further fields of the
+        row.
         """
         with transaction.atomic():
             try:
                 self.beat()
             except RunLost:
                 self.refresh_from_db()
-                if self.verdict != verdict:
+                if self.verdict not in (verdict, Verdict.PARTIAL):  # as which a complete run may have ended
                     raise
                 return  # an earlier call has succeeded, and its caller did not hear of it
             if leave_alone:
                 facts["not_before"] = Now() + min(timedelta(seconds=leave_alone), LONGEST_ABSENCE)
             if answered is not None and verdict == Verdict.COMPLETE:
-                FullCoin.objects.mark_missing(answered, timezone.now())
-                facts["missing"] = FullCoin.objects.filter(missing_since__isnull=False).count()
+                try:
+                    FullCoin.objects.mark_missing(answered, timezone.now())
+                except TooManyMissing as too_many:
+                    verdict, reason = Verdict.PARTIAL, str(too_many)
+                else:
+                    facts["missing"] = FullCoin.objects.filter(missing_since__isnull=False).count()
             self._still_running().update(verdict=verdict, reason=reason, finished_at=Now(), **facts)
         self.refresh_from_db()
 
