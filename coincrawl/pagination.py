@@ -194,22 +194,21 @@ class NextLink:
     def _link(self, response: Response, answer: Rows) -> Any:
         if not self.header:
             return at(answer.envelope, self.link)
-        for value in response.headers.getlist(self.header):
-            for link in LINK.finditer(value.decode("latin-1")):
-                given = {name.lower(): quoted or bare for name, quoted, bare in re.findall(PARAMETER, link[2])}
-                if "next" in given.get("rel", "").lower().split():
-                    return link[1]
+        text = ", ".join(value.decode("latin-1") for value in response.headers.getlist(self.header))
+        for link in LINK.finditer(text):
+            given = {name.lower(): quoted or bare for name, quoted, bare in re.findall(PARAMETER, link[2])}
+            if "next" in given.get("rel", "").lower().split() and "anchor" not in given:  # it is of this page, then
+                return link[1]
+        if LINK.sub("", text).strip(", "):
+            raise PagingError(f"the {self.header} header cannot be read: {printable(text, 200)}")
         return Absent
 
     def _check_that_it_is_all(self, answer: Rows) -> None:
-        """A first page that says nothing of a next one is all there is where a count, or its own size, agrees."""
-        count, rows = self._count(answer), len(answer.rows)
-        if count is not None and count <= rows:
-            return
-        if count is None and self.size and rows < self.size:
-            return
-        more = f"there are {count} records by its {self.counted!r}" if count else "nothing says that it is the only one"
-        raise PagingError(f"page 1 has no {self._where}, and {more}: is the pagination's link the right one?")
+        """A first page that says nothing of a next one is all there is only where a count agrees."""
+        count = self._count(answer)
+        if count is None or count > len(answer.rows):
+            more = f"there are {count} records by its {self.counted!r}" if count else "no count says that it is all"
+            raise PagingError(f"page 1 has no {self._where}, and {more}: is the pagination's link the right one?")
 
     def _resolve(self, link: str, page_url: str, page: int) -> str:
         """The address that a link means, seen from its page."""

@@ -48,6 +48,33 @@ def test_wrong_arguments_are_named_with_what_would_be_right(given: dict[str, str
     assert sentence in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://coins.example/api/coins/",
+        "https://user:hidden@coins.example/api/coins/",
+        "https://coins.example/api/coins/?a=b",
+        "https://coins.example/api/coins/#a",
+        "https://coins.example:port/",
+        "https://m\u00fcnchen.example/",
+        "https://coins.example/\t",
+        "ftp://coins.example/",
+        "coins.example",
+        "",
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ArgumentError, match=r"url is the address of a list of coins, such as") as raised:
+        parse_arguments("mirror", {"url": url})
+
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["https://coins.example/api/coins/", "http://127.0.0.1:8000/", "http://localhost/x"])
+def test_an_address_that_can_be_asked_is_taken(url: str) -> None:
+    assert parse_arguments("mirror", {"only": "changed", "url": url}) == {"url": url, "only": "changed"}
+
+
 def test_an_unknown_spider_is_told_which_there_are() -> None:
     with pytest.raises(ArgumentError, match=r"There is no spider 'market'. Spiders: markets, mirror\."):
         parse_arguments("market", {})

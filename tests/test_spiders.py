@@ -15,6 +15,10 @@ class RenamingSpider(MarketsSpider):
     names = {"coin_id": "id", "name": "name", "image": "image.large"}
 
 
+class NestingSpider(MarketsSpider):
+    names = {"coin_id": "data.id", "current_price": "a.b.c"}
+
+
 @pytest.mark.parametrize(
     ("record", "translated"),
     [
@@ -39,6 +43,80 @@ def test_a_field_may_be_found_under_its_own_name_or_inside_it() -> None:
     record = {"id": "a", "name": "A", "image": {"large": "https://x/a.png"}}
 
     assert RenamingSpider().translate(record) == {"coin_id": "a", "name": "A", "image": "https://x/a.png"}
+
+
+@pytest.mark.parametrize(
+    ("record", "price"),
+    [
+        ({"a": {"b": {"c": 5}}}, {"current_price": 5}),
+        ({"a.b.c": 6}, {"current_price": 6}),
+        ({"a": None}, {"current_price": None}),
+        ({"a": {"b": "odd"}}, {"current_price": "odd"}),
+        ({"a": {"b": {}}}, {}),
+        ({}, {}),
+    ],
+    ids=["there", "one key", "null on the way", "no object on the way", "absent in it", "absent"],
+)
+def test_a_field_may_be_deep_inside_a_record(record: Any, price: dict[str, Any]) -> None:
+    translated = NestingSpider().translate(record)
+
+    assert {name: value for name, value in translated.items() if name == "current_price"} == price
+
+
+def test_an_id_may_be_inside_a_record_too() -> None:
+    assert list(NestingSpider().ids([{"data": {"id": "a"}}, {"data": {}}, {"data": 5}])) == ["a"]
+
+
+def counted(*counts: int, came: int, counts_vary: bool = False) -> str:
+    """The doubt of a run in which the source counted so many records, page after page, and so many came."""
+    spider = MirrorSpider(**({"only": "changed"} if counts_vary else {}))
+    spider.counts, spider.answered, spider.nameless = list(counts), {str(number) for number in range(came - 1)}, 1
+    return "; ".join(spider.doubts())
+
+
+@pytest.mark.parametrize(
+    ("counts", "came"),
+    [((600, 600), 600), ((600, 601, 605), 600), ((600, 605), 603), ((600, 605), 605), ((), 7), ((1,), 1)],
+)
+def test_a_count_that_came_true_raises_no_doubt(counts: tuple[int, ...], came: int) -> None:
+    assert counted(*counts, came=came) == ""
+
+
+@pytest.mark.parametrize(
+    ("counts", "came", "words"),
+    [
+        ((600, 600), 599, "the API counts 600 records, and its pages had 599 different ones"),
+        ((600, 600), 601, "the API counts 600 records, and its pages had 601"),
+        ((600, 605), 599, "the API counts 605 records, and its pages had 599"),
+        ((600, 590, 590), 590, "the API counted 600 records, then 590: others may have been passed over"),
+        ((600, 590, 600), 600, "the API counted 600 records, then 590"),
+        ((600, 1_000), 600, "the API counted 600 records at first and 1000 in the end, which is not believed"),
+    ],
+)
+def test_a_count_that_did_not_come_true_is_a_doubt(counts: tuple[int, ...], came: int, words: str) -> None:
+    assert counted(*counts, came=came).startswith(words)
+
+
+def test_changes_may_become_many_more_while_they_are_fetched() -> None:
+    assert counted(600, 18_000, came=601, counts_vary=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("counts", "doubt"),
+    [
+        ([150, 150, 150], ""),
+        ([], "page 2 was empty and page 3 was not"),
+        ([151] * 3, "page 2 was empty and page 3 was not"),
+    ],
+    ids=["count agrees", "no count", "count disagrees"],
+)
+def test_an_empty_page_in_the_middle_is_a_doubt_where_no_count_agrees(counts: list[int], doubt: str) -> None:
+    spider = MirrorSpider()
+    spider.sizes, spider.counts = {1: 100, 2: 0, 3: 50}, counts
+    spider.answered = {str(number) for number in range(150)}
+
+    assert "; ".join(spider.doubts()).startswith(doubt)
+    assert bool(spider.doubts()) is bool(doubt)
 
 
 def test_only_usable_ids_count_as_ids() -> None:
@@ -96,7 +174,7 @@ def test_the_sources_books_are_not_copied_but_for_what_is_missing() -> None:
         (["2026-11-22T10:00:00Z", "2026-11-22T13:00:00Z", "2027-01-01T00:00:00Z"], 10),
         ([datetime(2026, 11, 22, 9, tzinfo=UTC), "2026-11-22T08:00:00+00:00", "soon", 5, {}], 9),
         ([datetime(2026, 11, 22, 13, tzinfo=UTC), "2026-11-22T08:00:00+00:00"], 8),
-        ([None, "never"], None),
+        ([None, "never", "0001-01-01T00:00:00Z"], None),
     ],
     ids=["the newest", "not the future", "known before", "known wrongly", "nothing"],
 )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Self, cast
 
 import scrapy
@@ -20,7 +21,7 @@ from coincrawl.components import extension
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.pagination import NextLink, PageNumber, PagingError
-from coincrawl.responses import REMEDIES, Rows, number
+from coincrawl.responses import REMEDIES, Absent, Rows, number
 from coincrawl.stop import Stop
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
@@ -31,7 +32,20 @@ usable_id = check_for(FullCoin._meta.pk)
 DECIMALS = [field.name for field in FullCoin.api_fields() if isinstance(field, models.DecimalField)]
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
+MOST_GROWTH = 1.25  # of a source during a run of the whole of it
 MOST_BROKEN_IN_A_ROW = 3  # pages; then the source is down, and asking on would only hammer it
+
+
+def inside(record: dict[str, Any], path: str) -> Any:
+    """What a record has at a path of keys; where an object was expected on the way, what is there instead."""
+    if path in record:
+        return record[path]
+    value: Any = record
+    for key in path.split("."):
+        if not isinstance(value, dict):
+            return value  # null, or what the cleaner will not take
+        value = value.get(key, Absent)
+    return value
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ class PaginatedSpider(scrapy.Spider):
     """
 
     pagination: PageNumber | NextLink
-    names: Mapping[str, str] = {}  # by field: the record's key, or `a.b` for the key b of the object a
+    names: Mapping[str, str] = {}  # by field: the record's key, or `a.b` for the key b of the object under a
     remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
     final: Collection[int] = ()  # codes with which also a 429 is final
     calls_per_minute: float = 60.0  # that the source takes; 0: any number
@@ -148,11 +162,18 @@ class PaginatedSpider(scrapy.Spider):
         return f"page {min(holes)} was empty and page {self.last_page} was not"
 
     def _miscount(self) -> str:
-        """The source may count more at the end than at the beginning, or less; what came must lie between."""
+        """What comes while pages are fetched may stand on one that was before; what goes draws others onto one."""
         came = len(self.answered) + self.nameless
-        if not self.counts or min(self.counts) <= came <= max(self.counts):
-            return ""
-        return f"the API counts {self.counts[-1]} records, and its pages had {came} different ones"
+        first, last = self.counts[:1], self.counts[-1:]
+        if any(later < earlier for earlier, later in pairwise(self.counts)):
+            return (
+                f"the API counted {max(self.counts)} records, then {min(self.counts)}: others may have been passed over"
+            )
+        if first and not first <= [came] <= last:
+            return f"the API counts {last[0]} records, and its pages had {came} different ones"
+        if last and not self.counts_vary and last[0] > came * MOST_GROWTH:
+            return f"the API counted {first[0]} records at first and {last[0]} in the end, which is not believed"
+        return ""
 
     def notes(self) -> list[str]:
         """What else is worth knowing."""
@@ -263,8 +284,8 @@ class PaginatedSpider(scrapy.Spider):
 
     def ids(self, rows: list[Any]) -> Iterator[str]:
         """The ids in `rows` that a coin can be stored under."""
-        key = self.names.get("coin_id", "coin_id")
-        return self.usable(row.get(key) for row in rows if isinstance(row, dict))
+        path = self.names.get("coin_id", "coin_id")
+        return self.usable(inside(row, path) for row in rows if isinstance(row, dict))
 
     @staticmethod
     def usable(values: Iterable[Any]) -> Iterator[str]:
@@ -283,10 +304,8 @@ class PaginatedSpider(scrapy.Spider):
             return record
         translated = {key: value for key, value in record.items() if key not in self.renamed}
         for field, path in self.names.items():
-            key, _, inner = path.partition(".")
-            if key in record:
-                value = record[key]
-                translated[field] = value.get(inner) if inner and isinstance(value, dict) else value
+            if (value := inside(record, path)) is not Absent:
+                translated[field] = value
         for field in DECIMALS if self.numbers_as_text else ():
             value = translated.get(field)
             if isinstance(value, str) and NUMBER.fullmatch(value):

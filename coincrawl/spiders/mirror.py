@@ -22,6 +22,7 @@ from webapp.coins.texts import printable
 from .base import PaginatedSpider
 
 OVERLAP = timedelta(minutes=10)  # before the newest change that is known: one that was committed late is older than it
+FIRST_COIN = datetime(2009, 1, 3, tzinfo=UTC)  # Bitcoin's first block
 BOOKKEEPING = {*FullCoin.BOOKKEEPING} - {"missing_since"}  # of the source, which keeps its own books
 
 moment = check_for(FullCoin._meta.get_field("changed_at"))
@@ -31,7 +32,7 @@ class MirrorSpider(PaginatedSpider):
     """At most 1,000 coins a page, 300 calls a minute; about 18,000 coins.
 
     A whole run takes all that the source has, and marks missing what it no longer has. With `only=changed` a run asks
-    for what has changed since the last complete one, which takes a page or two.
+    for what has changed since the last complete one.
 
     An API that names the fields of a coin in its own way, or wants another word before the token, is a subclass.
     """
@@ -62,7 +63,7 @@ class MirrorSpider(PaginatedSpider):
     def since(self) -> datetime | None:
         """From when on changes are asked for; None where everything is."""
         known = extension(self.crawler, RunRecord).newest_change
-        return known - OVERLAP if known and self.counts_vary else None
+        return known - OVERLAP if known and self.counts_vary and known <= datetime.now(UTC) else None
 
     @property
     def collection(self) -> str:
@@ -85,7 +86,7 @@ class MirrorSpider(PaginatedSpider):
     def parse(self, response: Response) -> Iterator[Request | CoinItem]:
         ours = self.settings["VS_CURRENCY"]
         rows = [row for row in response.meta["answer"].rows if isinstance(row, dict)]
-        currencies = {str(row["vs_currency"]) for row in rows if row.get("vs_currency")}
+        currencies = {str(row["vs_currency"]).lower() for row in rows if row.get("vs_currency")}
         if others := sorted(currencies - {ours}):
             theirs = printable(others[0], 30)
             self.end(
@@ -98,7 +99,8 @@ class MirrorSpider(PaginatedSpider):
             # the first one came counts.
             known = extension(self.crawler, RunRecord).newest_change
             told = (row.get("changed_at") for row in rows)
-            self.newest_change = newest([known, *told], answered_at(response, datetime.now(UTC)))
+            now = datetime.now(UTC)
+            self.newest_change = newest([known, *told], min(now, answered_at(response, now)))
         yield from super().parse(response)
 
     def translate(self, record: Any) -> Any:
@@ -111,15 +113,15 @@ class MirrorSpider(PaginatedSpider):
         if not self.counts_vary:
             return super().notes()
         since = (
-            f"what has changed since {self.since:%F %T} UTC" if self.since else "everything, as no run was complete yet"
+            f"what has changed since {self.since:%F %T} UTC" if self.since else "everything: no run tells since when"
         )
         return [*super().notes(), f"asked for {since}"]
 
 
 def newest(moments: Iterable[Any], until: datetime) -> datetime | None:
-    """The newest of these that is a date, and not after `until`."""
+    """The newest of these that is a date, and possible: not after `until`, and not before there was any coin."""
     dates = []
     for value in moments:
         with suppress(Unfit):
             dates.append(value if isinstance(value, datetime) else moment(value))
-    return max((date for date in dates if date <= until), default=None)
+    return max((date for date in dates if FIRST_COIN <= date <= until), default=None)

@@ -11,12 +11,13 @@ def is_source(url: str) -> bool:
         host, _ = parts.hostname or "", parts.port  # raises ValueError where it is no port
     except ValueError:
         return False
-    is_here = re.fullmatch(r"localhost|127(\.\d+){3}|::1", host)
+    is_here = re.fullmatch(r"localhost|127(\.\d+){3}", host)
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_here)
-    return bool(host and is_safe) and not set(url) & set("@?# ")
+    return bool(host and is_safe and re.fullmatch("[!-~]+", url)) and not set(url) & set("@?#")
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port, which are what a key may be trusted to. ValueError for a port that is no number."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", usual if parts.port is None else parts.port

@@ -131,7 +131,8 @@ def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
             try:
                 values[name] = argument.parse(given[name])
             except ValueError:
-                raise ArgumentError(f"{name}={given[name]} is not valid: {name} is {argument.allowed}.") from None
+                shown = re.sub(r"//[^/]*@", "//***@", given[name])  # a password is for no terminal and no log
+                raise ArgumentError(f"{name}={shown} is not valid: {name} is {argument.allowed}.") from None
     return values
 
 
