@@ -180,7 +180,7 @@ def test_the_environment_says_who_may_read_and_how_often(environment: dict[str, 
 
 
 # How it may be asked -------------------------------------------------------------------------------
-@pytest.mark.parametrize("address", [*ADDRESSES, "/api/schema/"])
+@pytest.mark.parametrize("address", [*ADDRESSES, *FOR_EVERYBODY])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "FROBNICATE"])
 def test_nothing_is_written(client: Client, address: str, method: str) -> None:
     response = client.generic(method, address, "{}")
@@ -190,7 +190,7 @@ def test_nothing_is_written(client: Client, address: str, method: str) -> None:
     assert method in response.json()["detail"]
 
 
-@addresses
+@pytest.mark.parametrize("address", [*ADDRESSES, *FOR_EVERYBODY])
 def test_head_and_options_are_answered(reader: Client, address: str) -> None:
     make_rows()
 
@@ -198,6 +198,7 @@ def test_head_and_options_are_answered(reader: Client, address: str) -> None:
 
     assert (head.status_code, head.content) == (200, b"")
     assert (options.status_code, options["Allow"]) == (200, "GET, HEAD, OPTIONS")
+    assert options["Content-Type"] == "application/json"
 
 
 def test_calls_beyond_the_rate_have_to_wait(reader: Client, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

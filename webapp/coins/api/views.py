@@ -15,6 +15,7 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularSwaggerView
 from rest_framework import permissions
 from rest_framework.exceptions import MethodNotAllowed, NotFound
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -143,7 +144,12 @@ class SchemaFile(ReadView):
 class Docs(SpectacularSwaggerView):
     """Swagger's page, whose assets are served from here."""
 
+    http_method_names = ReadView.http_method_names
     url_name = "api:schema"
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """All but the page itself is JSON, as at the other addresses."""
+        return super().get_renderers() if self.request.method in ("GET", "HEAD") else [JSONRenderer()]
 
 
 def chosen(query: dict[str, Any]) -> list[models.Field]:
