@@ -214,6 +214,21 @@ def test_calls_beyond_the_rate_have_to_wait(reader: Client, client: Client, monk
     assert by_token[-1].json()["detail"].startswith("Request was throttled.")
 
 
+@pytest.mark.parametrize("wrong", [{}, {"Authorization": "Token wrong"}], ids=["no token", "a wrong token"])
+def test_who_is_not_let_in_counts_for_the_address_and_nobody_else_does(
+    client: Client, reader: Client, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
+) -> None:
+    monkeypatch.setattr(AnonRateThrottle, "rate", "2/minute", raising=False)
+
+    before = [reader.get("/api/").status_code for _ in range(3)]
+    refusals = [client.get("/api/", headers=wrong) for _ in range(3)]
+    after = reader.get("/api/").status_code
+
+    assert [refusal.status_code for refusal in refusals] == [401, 401, 429]
+    assert 0 < int(refusals[-1]["Retry-After"]) <= 60
+    assert {*before, after} == {200}
+
+
 def test_an_address_that_is_only_claimed_is_not_counted_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AnonRateThrottle, "rate", "1/minute", raising=False)
 
