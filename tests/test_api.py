@@ -237,6 +237,13 @@ def test_an_address_that_is_only_claimed_is_not_counted_for(client: Client, monk
     assert [answer.status_code for answer in answers] == [200, 429]
 
 
+@pytest.mark.parametrize("accept", ["", " ", "*/*", "text/html, */*;q=0.1"])
+def test_whoever_takes_anything_or_does_not_say_gets_json(reader: Client, accept: str) -> None:
+    response = reader.get("/api/", headers={"Accept": accept})
+
+    assert (response.status_code, response["Content-Type"]) == (200, "application/json")
+
+
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 @addresses
 def test_what_has_not_changed_is_not_sent_again(reader: Client, address: str, packed: bool, time_machine: Any) -> None:

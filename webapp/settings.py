@@ -240,6 +240,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     },
     # Whose address counts: the last one in X-Forwarded-For, where a proxy writes it; anybody can send the header.
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "webapp.coins.api.negotiation.ContentNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],  # nothing is sent here
     "URL_FORMAT_OVERRIDE": None,  # `format` is as unknown in a query string as any other name
