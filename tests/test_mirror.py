@@ -108,5 +108,6 @@ def test_changes_are_asked_for_from_ten_minutes_before_the_newest_that_is_known(
     assert asked == [None, "2026-02-05T12:50:00.000000Z", "2026-02-05T13:50:00.000000Z"]
     assert outcome(run) == {"seen": 3, "updated": 1, "unchanged": 2}
     assert outcome(last_run()) == {"seen": 2, "unchanged": 2}
+    assert last_run().verdict == "complete"  # with fewer coins than the run before, which says nothing here
     assert differences(api) == []
     assert list(FullCoin.objects.exclude(missing_since=None)) == [FullCoin.objects.get(pk=left)]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import Crawl, last_run
 from tests.fake_api import LinkedAPI, Listener, Market, answers
+from tests.fake_api.coins import START
 from tests.fake_api.linked import ABSENT, FORBIDDEN, NOT_FOUND, ODD_QUERY, throttled
 from tests.fake_api.tls import self_signed
 from tests.test_secrets import files_of_the_database, tables
@@ -188,6 +189,17 @@ def test_changes_are_everything_where_no_run_has_seen_all(market: Market, crawl:
     assert (done.returncode, FullCoin.objects.count()) == (0, 300)
     assert all("changed_since" not in request.params for request in api.requests)
     assert "asked for everything" in last_run().messages
+
+
+def test_what_changes_while_pages_are_fetched_is_asked_for_again(crawl: Crawl) -> None:
+    """It may be on a page that was before: only what the first page knew of counts as known."""
+    market = Market(coins=300)
+    with source(market) as api:
+        api.later(minutes=60)
+        market.replace("tether", market.record("tether") | {"name": "Tether 2"})  # on the last page
+        crawl(api, spider="mirror", API_TOKEN=TOKEN)
+
+    assert (last_run().verdict, last_run().newest_change) == ("complete", START)
 
 
 def test_what_one_source_has_proven_is_not_believed_of_another(crawl: Crawl) -> None:

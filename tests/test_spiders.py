@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from scrapy.settings import Settings
 
 from coincrawl.spiders.markets import MarketsSpider
 from coincrawl.spiders.mirror import MirrorSpider, newest
@@ -165,6 +166,37 @@ def test_the_sources_books_are_not_copied_but_for_what_is_missing() -> None:
         "missing_since": "2026-11-22T12:00:00Z",
     }
     assert MirrorSpider().translate("no object") == "no object"
+
+
+class ArticleSpider(MirrorSpider):
+    """An API with another word before its token, and `id` for the key."""
+
+    token_word = "Bearer"
+    names = {"coin_id": "id"}
+
+
+@pytest.mark.parametrize(
+    ("home", "url", "headers"),
+    [
+        ("", "https://coins.example/api/", {"Authorization": "Bearer the-token"}),
+        ("https://coins.example/api/", "https://coins.example:443/other/", {"Authorization": "Bearer the-token"}),
+        ("https://coins.example/api/", "https://evil.example/api/", {}),
+        ("https://coins.example/api/", "https://coins.example:8443/api/", {}),
+        ("https://127.0.0.1/", "http://127.0.0.1/", {}),
+    ],
+)
+def test_the_token_goes_to_the_source_that_it_was_set_for(home: str, url: str, headers: dict[str, str]) -> None:
+    spider = ArticleSpider(url=url)
+    spider.settings = Settings({"MIRROR_URL": home, "API_TOKEN": "the-token"})
+
+    assert spider.secret_headers() == headers
+
+
+def test_a_like_api_may_name_things_in_its_own_way() -> None:
+    record = {"id": "a", "coin_id": "not its id", "current_price": "1.5", "vs_currency": "usd"}
+
+    assert ArticleSpider().translate(record) == {"coin_id": "a", "current_price": Decimal("1.5")}
+    assert list(ArticleSpider().ids([record])) == ["a"]
 
 
 @pytest.mark.parametrize(

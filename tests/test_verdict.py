@@ -25,6 +25,7 @@ def evidence(**facts: object) -> Evidence:
         ({"errors": 1}, "partial", "1 errors that nobody expected"),
         ({"records": 1_001}, "partial", "1 records were neither stored nor rejected"),
         ({"records": 0, "seen": 0, "coins": 0}, "partial", "the API returned no coins at all"),
+        ({"records": 0, "seen": 0, "coins": 0, "may_be_empty": True}, "complete", ""),
         ({"pages": 0, "records": 0, "seen": 0, "coins": 0}, "failed", "no page was answered"),
     ],
 )
