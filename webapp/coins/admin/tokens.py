@@ -46,9 +46,11 @@ class TokenAdmin(ReadOnlyAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> TokenProxy | None:
         """By the user's id, which is what addresses have of a token."""
-        if not object_id.isdecimal():
+        try:
+            users = User.objects.filter(pk=object_id)
+        except ValueError:  # no number, or one of more digits than Python reads
             return None
-        return self.get_queryset(request).filter(user__in=User.objects.filter(pk=object_id)).first()
+        return self.get_queryset(request).filter(user__in=users).first()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [(None, {"fields": ("user", column("created", instant)) if obj else ("user",)})]
