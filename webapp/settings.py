@@ -163,6 +163,8 @@ TEMPLATES = [
 ]
 
 SESSION_ENGINE = "webapp.coins.sessions"
+# A new token is told in one, and the cookie that Django prefers can be read by whoever sees it.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # Where it is kept --------------------------------------------------------------------------------
 DEFAULT_DATABASE = VAR_DIR / "coincrawl.sqlite3"
