@@ -1,6 +1,9 @@
 """Tokens of the read API: `manage.py apitoken`, and the admin's pages, which never show a key again."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from rest_framework.authtoken.models import Token
@@ -114,6 +118,30 @@ def test_a_name_that_cannot_be_is_refused_in_a_sentence(capsys: pytest.CaptureFi
         apitoken(capsys, name)
 
     assert not User.objects.exists()
+
+
+@contextmanager
+def once_after_looking(times: int, do: Callable[[], object]) -> Iterator[None]:
+    """Something is done to the database after so many looks into it, as another process might."""
+    looks = count(1)
+
+    def statement(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if sql.startswith("SELECT") and next(looks) == times:
+            do()
+        return result
+
+    with connection.execute_wrapper(statement):
+        yield
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_another_may_make_the_token_meanwhile(capsys: pytest.CaptureFixture[str], looks: int) -> None:
+    def another() -> None:
+        Token.objects.create(user=User.objects.get_or_create(username="berlin")[0])
+
+    with once_after_looking(looks, another), pytest.raises(CommandError, match=r"^berlin has a token already"):
+        apitoken(capsys, "berlin")
 
 
 def test_a_user_who_is_not_active_gets_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.urls import reverse
@@ -31,17 +32,16 @@ class Command(BaseCommand):
             user = user_named(name)
             if not user.is_active:
                 raise CommandError(f"{user} is not active, so no token is of use: activate that user, or name another.")
-            if user.pk is None:
-                user.save()
-            known = Token.objects.filter(user=user)
+            if user.pk is None:  # the same command may be running elsewhere
+                user, _ = User.objects.get_or_create({"password": user.password}, username=user.username)
             if renew:
-                known.delete()
-            elif token := known.first():
+                Token.objects.filter(user=user).delete()
+            token, is_new = Token.objects.get_or_create(user=user)
+            if not is_new:
                 raise CommandError(
                     f"{user} has a token already, made {token.created:%F %T} UTC and not shown again: "
                     "--renew makes a new one, and the old one is void then."
                 )
-            token = Token.objects.create(user=user)
         address = site() + reverse("api:coins")
         self.stdout.write(f"{user} may read the API with a token that is shown this once. For the .env of a mirror:")
         self.stdout.write(f"MIRROR_URL={address}")
