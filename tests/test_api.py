@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -430,6 +431,28 @@ def test_outside_of_the_api_pages_are_pages(client: Client) -> None:
 
     assert response.status_code == 404
     assert "Not Found" in response.content.decode()
+
+
+FAIL = """
+import django
+from django.test import Client
+django.setup()
+client = Client(raise_request_exception=False, SERVER_NAME="localhost")
+print(*(client.get(address).status_code for address in ("/api/health/", "/readyz", "/nothing/", "/api/?x=1")))
+"""
+
+
+@pytest.mark.parametrize("debug", ["true", "false"])
+def test_why_an_answer_failed_stands_in_the_log_once(tmp_path: Path, debug: str) -> None:
+    environment = {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3", "API_PUBLIC": "true", "DJANGO_DEBUG": debug}
+
+    done = python(["-c", FAIL], environment)
+
+    assert done.stdout.split() == ["500", "503", "404", "400"]
+    assert done.stderr.count("Internal Server Error: /api/health/\n") == 1
+    assert done.stderr.count("\ndjango.db.utils.OperationalError: no such table: ") == 1
+    # Of what was answered on purpose only whoever develops the site is told.
+    assert [words in done.stderr for words in ("/readyz", "/nothing/", "Bad Request")] == [debug == "true"] * 3
 
 
 # Pages ---------------------------------------------------------------------------------------------

@@ -166,6 +166,27 @@ SESSION_ENGINE = "webapp.coins.sessions"
 # A new token is told in one, and the cookie that Django prefers can be read by whoever sees it.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
+# What it says --------------------------------------------------------------------------------------
+# Without DEBUG Django keeps to itself why an answer failed. A 503 of /readyz did not: there no exception is behind it.
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {
+        "no debug": {"()": "django.utils.log.RequireDebugFalse"},
+        "exceptions": {"()": "django.utils.log.CallbackFilter", "callback": lambda record: bool(record.exc_info)},
+    },
+    "formatters": {"dated": {"format": "%(asctime)s [%(name)s] %(levelname)s: %(message)s"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "level": "ERROR",
+            "filters": ["no debug", "exceptions"],
+            "formatter": "dated",
+        }
+    },
+    "loggers": {"django.request": {"handlers": ["stderr"]}},
+}
+
 # Where it is kept --------------------------------------------------------------------------------
 DEFAULT_DATABASE = VAR_DIR / "coincrawl.sqlite3"
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DEFAULT_DATABASE}")
