@@ -18,7 +18,7 @@ from django.db.models import DecimalField
 from django.test import Client
 from hypothesis import HealthCheck
 from rest_framework.authtoken.models import Token
-from rest_framework.throttling import UserRateThrottle
+from rest_framework.throttling import SimpleRateThrottle
 
 from tests.test_admin import HOSTILE, NOON, make_coin, make_rejected, make_run
 from webapp.coins.api.filters import CoinsParameters
@@ -105,8 +105,8 @@ def extremes() -> None:
 
 @pytest.fixture
 def headers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Those of a reader, who may call as often as it takes, and on the test's own connection."""
-    monkeypatch.setattr(UserRateThrottle, "THROTTLE_RATES", {"user": None})
+    """Those of a reader, who may call as often as it takes, also without them, and on the test's own connection."""
+    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"user": None, "anon": None})
     token = Token.objects.create(user=User.objects.create(username="reader"))
     signals = (request_started, request_finished)
     for signal in signals:
