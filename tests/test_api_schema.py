@@ -51,7 +51,7 @@ def test_every_parameter_is_described_with_its_limits() -> None:
 def test_the_errors_that_can_happen_are_described() -> None:
     described = {path: set(item["get"]["responses"]) for path, item in whole_schema()["paths"].items()}
 
-    everywhere = {"200", "304", "400", "401", "429"}
+    everywhere = {"200", "304", "400", "401", "406", "412", "429"}
     assert described == {
         "/api/": everywhere,
         "/api/coins/": everywhere | {"404"},

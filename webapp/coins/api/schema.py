@@ -15,6 +15,7 @@ ERRORS = {
     400: "The query string holds what it must not.",
     401: "No token, or none that is valid.",
     404: "There is none.",
+    406: "The Accept header does not take JSON.",
     429: "Too many calls: wait for as many seconds as Retry-After says.",
 }
 
@@ -47,8 +48,10 @@ class Schema(AutoSchema):
 def answers(operation: str, summary: str, answer: Any, *errors: int) -> Callable[[Any], Any]:
     """Describes a view's `get`: what it answers, and which errors beside the ones that every address has."""
     unchanged = OpenApiResponse(description="The answer with the ETag that If-None-Match names is still the right one.")
-    wrong = {status: OpenApiResponse(ErrorSerializer, ERRORS[status]) for status in sorted({400, 401, 429, *errors})}
-    responses = {200: answer, 304: unchanged, **wrong}
+    changed = OpenApiResponse(description="The answer no longer has the ETag that If-Match names.")
+    statuses = sorted({400, 401, 406, 429, *errors})
+    wrong = {status: OpenApiResponse(ErrorSerializer, ERRORS[status]) for status in statuses}
+    responses = {200: answer, 304: unchanged, 412: changed, **wrong}
     return extend_schema(operation_id=operation, summary=summary, responses=responses)
 
 
