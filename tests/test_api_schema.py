@@ -62,6 +62,13 @@ def test_the_errors_that_can_happen_are_described() -> None:
     }
 
 
+def test_a_token_is_the_first_way_in_and_says_how_it_is_written() -> None:
+    ways = whole_schema()["components"]["securitySchemes"]
+
+    assert [(way["in"], way["name"]) for way in ways.values()] == [("header", "Authorization"), ("cookie", "sessionid")]
+    assert "`Token `" in next(iter(ways.values()))["description"]
+
+
 def test_the_page_has_nothing_from_elsewhere(client: Client) -> None:
     page = client.get("/api/docs/").content.decode()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -31,6 +32,15 @@ def described(name: str, parameter: Parameter) -> OpenApiParameter:
         default=parameter.default,
         explode=False if kind.schema["type"] == "array" else None,
     )
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    target_class = "webapp.coins.api.authentication.TokenAuthentication"
+    name = "Authorization"  # ways in are sorted by name, and this is the first
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        description = "`Token ` and the key, with the space between them."
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
 
 
 class Schema(AutoSchema):
