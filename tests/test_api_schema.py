@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import hypothesis
@@ -22,7 +24,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from tests.test_admin import HOSTILE, NOON, make_coin, make_rejected, make_run
 from webapp.coins.api.filters import CoinsParameters
-from webapp.coins.api.schema import whole_schema
+from webapp.coins.api.schema import made_schema, whole_schema
 from webapp.coins.models import FullCoin, Verdict
 from webapp.wsgi import application
 
@@ -60,6 +62,21 @@ def test_the_errors_that_can_happen_are_described() -> None:
         "/api/runs/": everywhere | {"404"},
         "/api/runs/{run_id}/": everywhere | {"404"},
     }
+
+
+def test_the_schema_is_made_once_however_many_ask_at_once() -> None:
+    made_schema.cache_clear()
+    together = Barrier(4)
+
+    def ask(_: int) -> Any:
+        together.wait()
+        return whole_schema()
+
+    with ThreadPoolExecutor(4) as threads:
+        schemas = list(threads.map(ask, range(4)))
+
+    assert made_schema.cache_info().misses == 1
+    assert all(schema is schemas[0] for schema in schemas)
 
 
 def test_a_token_is_the_first_way_in_and_says_how_it_is_written() -> None:

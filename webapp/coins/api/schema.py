@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import Any, cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -19,6 +20,8 @@ ERRORS = {
     406: "The Accept header does not take JSON.",
     429: "Too many calls: wait for as many seconds as Retry-After says.",
 }
+
+_one_at_a_time = Lock()
 
 
 def described(name: str, parameter: Parameter) -> OpenApiParameter:
@@ -65,7 +68,13 @@ def answers(operation: str, summary: str, answer: Any, *errors: int) -> Callable
     return extend_schema(operation_id=operation, summary=summary, responses=responses)
 
 
-@cache
 def whole_schema() -> dict[str, Any]:
+    """One thread makes it for all: drf-spectacular fails where two threads set it up at once."""
+    with _one_at_a_time:
+        return made_schema()
+
+
+@cache
+def made_schema() -> dict[str, Any]:
     """Made once: it follows from the code alone."""
     return SchemaGenerator().get_schema(request=None, public=True)
