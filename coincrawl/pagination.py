@@ -236,8 +236,10 @@ class NextLink:
             # A proxy in front of the API has ended TLS, and has not told it so.
             return parts._replace(scheme="https", netloc=urlsplit(page_url).netloc).geturl()
         if target != here:
+            home = urlsplit(page_url)
             raise PagingError(
                 f"the link on page {page} leads to another origin and is not followed: {said}. The key goes nowhere "
-                f"else; if it is the same API, ask it at that address, or have it build its links for {here[0]}://{urlsplit(page_url).netloc}"
+                "else; if it is the same API, ask it at that address, or have it build its links for "
+                f"{home.scheme}://{home.netloc}"
             )
         return url
