@@ -43,6 +43,7 @@ ON_ANY_DATABASE = {
     "test_numbers",
     "test_pace",
     "test_pagination",
+    "test_proof",
     "test_readme",
     "test_responses",
     "test_secrets",
@@ -51,6 +52,7 @@ ON_ANY_DATABASE = {
     "test_spiders",
     "test_summary",
     "test_verdict",
+    "test_waiting",
 }
 
 
