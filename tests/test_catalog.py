@@ -70,6 +70,11 @@ def test_an_address_that_cannot_be_asked_is_refused_without_its_password(url: st
     assert "hidden" not in str(raised.value)
 
 
+def test_an_only_choice_is_named() -> None:
+    with pytest.raises(ArgumentError, match=r"only=chnged is not valid: only is changed\."):
+        parse_arguments("mirror", {"only": "chnged"})
+
+
 @pytest.mark.parametrize("url", ["https://coins.example/api/coins/", "http://127.0.0.1:8000/", "http://localhost/x"])
 def test_an_address_that_can_be_asked_is_taken(url: str) -> None:
     assert parse_arguments("mirror", {"only": "changed", "url": url}) == {"url": url, "only": "changed"}

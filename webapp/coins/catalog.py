@@ -34,7 +34,7 @@ def _choice(values: tuple[str, ...]) -> Argument:
             raise ValueError
         return text
 
-    return Argument(parse, f"one of {', '.join(values)}")
+    return Argument(parse, f"one of {', '.join(values)}" if len(values) > 1 else values[0])
 
 
 def _whole(low: int, high: int) -> Argument:
