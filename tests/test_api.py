@@ -23,9 +23,9 @@ from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 from tests.conftest import python
 from tests.test_admin import HOSTILE, NOON, make_coin, make_rejected, make_run
 from webapp.coins.api.serializers import CoinSerializer, RunSerializer
-from webapp.coins.api.writing import plain
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
 from webapp.coins.models.coin import ORDERINGS
+from webapp.coins.numbers import plain
 
 pytestmark = pytest.mark.django_db
 
@@ -672,6 +672,21 @@ def test_filters_leave_what_is_asked_for(reader: Client, market: None, query: di
 )
 def test_changes_are_asked_for_from_any_instant_on(reader: Client, market: None, since: str, coins: int) -> None:
     assert read(reader, COINS, changed_since=since)["count"] == coins
+
+
+@pytest.mark.parametrize("order", ORDERINGS)
+@pytest.mark.parametrize("is_reversed", [False, True], ids=["as it is", "reversed"])
+def test_an_index_serves_each_order_and_its_reverse(order: str, *, is_reversed: bool) -> None:
+    coins = FullCoin.objects.order_by(*ORDERINGS[order])
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # which reads and sorts so few rows sooner than an index
+            cursor.execute("SET LOCAL enable_seqscan = off")
+
+    plan = (coins.reverse() if is_reversed else coins)[:10].explain().upper()
+
+    assert "INDEX" in plan
+    assert "SORT" not in plan
+    assert "TEMP B-TREE" not in plan
 
 
 @pytest.mark.parametrize(

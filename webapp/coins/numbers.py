@@ -13,9 +13,16 @@ def exact(number: Decimal | int | None) -> str:
         return NOTHING
     if not number:
         return "0"  # also for -0 and 0E-30
-    whole, _, fraction = f"{Decimal(number):,f}".partition(".")
-    fraction = fraction.rstrip("0")
-    return f"{whole}.{fraction}" if fraction else whole
+    return _without_padding(f"{Decimal(number):,f}")
+
+
+def plain(number: Decimal) -> str:
+    """The same for programs, without commas: 1234.5 or 0.0000001."""
+    return _without_padding(f"{number:f}") if number else "0"
+
+
+def _without_padding(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def short(number: Decimal | int | None) -> str:

@@ -6,20 +6,12 @@ exact as they are stored. Fields come from the models: a new one is shown withou
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db import models
 
 from ..models import CrawlRun, FullCoin
-
-
-def plain(number: Decimal) -> str:
-    """1234.5 or 0.00000012: no exponent, no commas."""
-    if not number:
-        return "0"  # also for -0 and 0E-30
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+from ..numbers import plain
 
 
 def instant(moment: datetime) -> str:
