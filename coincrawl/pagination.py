@@ -24,6 +24,13 @@ class PagingError(ValueError):
     """Paging cannot go on from a page: the text says why, and what to do about it."""
 
 
+def _check_from_one_up(pagination: object, *names: str) -> None:
+    for name in names:
+        value = getattr(pagination, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{type(pagination).__name__}: {name} is {value} and must be at least 1")
+
+
 @dataclass(frozen=True)
 class PageNumber:
     """Pages numbered from 1 up to the first empty one.
@@ -42,10 +49,7 @@ class PageNumber:
     size_parameter: str = "per_page"
 
     def __post_init__(self) -> None:
-        for name in ("size", "limit", "window", "max_records"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"PageNumber: {name} is {value} and must be at least 1")
+        _check_from_one_up(self, "size", "limit", "window", "max_records")
 
     @property
     def cap(self) -> int:
@@ -131,10 +135,7 @@ class NextLink:
     limit: ClassVar[None] = None
 
     def __post_init__(self) -> None:
-        for name in ("size", "longest", "empty_in_a_row", "cap"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"NextLink: {name} is {value} and must be at least 1")
+        _check_from_one_up(self, "size", "longest", "empty_in_a_row", "cap")
         if not (self.link or self.header):
             raise ValueError("NextLink: link or header must say where the address of the next page is")
 
