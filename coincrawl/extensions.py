@@ -83,7 +83,8 @@ class RunRecord(Component):
             nonlocal was_free
             CrawlRun.objects.check_migrated()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
-            self.newest_change = CrawlRun.objects.newest_change(spider.name, spider.url)
+            if url := spider.arguments.get("url"):
+                self.newest_change = CrawlRun.objects.newest_change(spider.name, url)
             known = CrawlRun.objects.filter(pk=key).first()
             if known and was_free:
                 return previous, known  # an earlier attempt has succeeded, and we did not hear of it

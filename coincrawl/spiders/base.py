@@ -21,7 +21,7 @@ from coincrawl.components import extension
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.pagination import NextLink, PageNumber, PagingError
-from coincrawl.responses import REMEDIES, Absent, Rows, number
+from coincrawl.responses import REMEDIES, Absent, Rows, at, number
 from coincrawl.stop import Stop
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
@@ -37,15 +37,15 @@ MOST_BROKEN_IN_A_ROW = 3  # pages; then the source is down, and asking on would 
 
 
 def inside(record: dict[str, Any], path: str) -> Any:
-    """What a record has at a path of keys; where an object was expected on the way, what is there instead."""
-    if path in record:
-        return record[path]
-    value: Any = record
-    for key in path.split("."):
-        if not isinstance(value, dict):
-            return value  # null, or what the cleaner will not take
-        value = value.get(key, Absent)
-    return value
+    """What a record has at a path; where an object was expected on the way, what is there instead."""
+    found = at(record, path)
+    while found is Absent and "." in path:
+        path = path.rpartition(".")[0]
+        outer = at(record, path)
+        if isinstance(outer, dict):
+            break
+        found = outer  # null, or what the cleaner will not take
+    return found
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,6 @@ class PaginatedSpider(scrapy.Spider):
     names: Mapping[str, str] = {}  # by field: the record's key, or `a.b` for the key b of the object under a
     remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
     final: Collection[int] = ()  # codes with which also a 429 is final
-    calls_per_minute: float = 60.0  # that the source takes; 0: any number
-    monthly_credits = 0  # answers that it gives in a month; 0: any number
     fields: Collection[str] | None = None  # of FullCoin's, those that it sends; None: all of them
     numbers_as_text = False  # whether Decimals come as JSON strings, as Django REST Framework writes them
     tells_missing = False  # whether `missing_since` in its records says that a coin has left the market
@@ -118,6 +116,16 @@ class PaginatedSpider(scrapy.Spider):
     def url(self) -> str:
         """The source's address: nothing is asked for at another origin."""
         raise NotImplementedError
+
+    @property
+    def calls_per_minute(self) -> float:
+        """How many the source takes; 0: any number."""
+        return 60.0
+
+    @property
+    def monthly_credits(self) -> int:
+        """How many answers it gives in a month; 0: any number."""
+        return 0
 
     @property
     def collection(self) -> str:

@@ -78,11 +78,11 @@ class MarketsSpider(PaginatedSpider):
         self.came_by_id = 0  # in the last round of asking
 
     @property
-    def calls_per_minute(self) -> float:  # type: ignore[override]
+    def calls_per_minute(self) -> float:
         return self.settings.getfloat("COINGECKO_CALLS_PER_MINUTE")
 
     @property
-    def monthly_credits(self) -> int:  # type: ignore[override]
+    def monthly_credits(self) -> int:
         return self.settings.getint("COINGECKO_MONTHLY_CREDITS")
 
     @property

@@ -52,7 +52,7 @@ class MirrorSpider(PaginatedSpider):
     }
 
     @property
-    def calls_per_minute(self) -> float:  # type: ignore[override]
+    def calls_per_minute(self) -> float:
         return self.settings.getfloat("MIRROR_CALLS_PER_MINUTE")
 
     @property
