@@ -2,27 +2,18 @@
 
 import os
 import re
-from math import ceil
 
 import django
 
 from coincrawl.responses import LONGEST_BODY
 from webapp.coins.addresses import is_source
 from webapp.coins.catalog import MAX_PAGE_SIZE, PLANS
-from webapp.settings import VS_CURRENCY, env
+from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, VS_CURRENCY, env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 django.setup()  # items are made from a Django model
 
 from webapp.coins.models import FullCoin  # noqa: E402 - a model can be imported once Django is set up
-
-
-def number(name: str, default: float) -> float:
-    """A variable that is a number from 0 up; empty counts as not set."""
-    text = env.str(name, default="")
-    if not re.fullmatch(r"(\d+\.?\d*|\.\d+)?", text, re.ASCII):
-        raise SystemExit(f"{name}={text} is not a number from 0 up.")
-    return float(text) if text else default
 
 
 def one_word(name: str) -> str:
@@ -39,9 +30,7 @@ COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit sta
 
 # The source --------------------------------------------------------------------------------------
 COINGECKO_API_KEY = one_word("COINGECKO_API_KEY")
-COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="") or ("demo" if COINGECKO_API_KEY else "keyless")
-if COINGECKO_PLAN not in PLANS:
-    raise SystemExit(f"COINGECKO_PLAN={COINGECKO_PLAN} is not a plan. Plans: {', '.join(PLANS)}.")
+COINGECKO_PLAN = COINGECKO_PLAN
 BASE_API_URL = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
 if not is_source(BASE_API_URL):
     raise SystemExit(
@@ -56,13 +45,13 @@ if MIRROR_URL and not is_source(MIRROR_URL):
         "password and parameters (http:// for this machine only): a token belongs in API_TOKEN."
     )
 API_TOKEN = one_word("API_TOKEN")
-MIRROR_CALLS_PER_MINUTE = number("MIRROR_CALLS_PER_MINUTE", 120)  # well below the 300 that our own read API takes
+MIRROR_CALLS_PER_MINUTE = env.number("MIRROR_CALLS_PER_MINUTE", 120)  # well below the 300 that our own read API takes
 VS_CURRENCY = VS_CURRENCY
 # An empty User-Agent is answered with 403, and so may be one that says nothing.
 USER_AGENT = "coincrawl (a Scrapy project that keeps a copy of the coin market)"
 
 # Pace: the plan's limit, spread evenly; AutoThrottle may slow it down, nothing may speed it up --------
-COINGECKO_CALLS_PER_MINUTE = number("COINGECKO_CALLS_PER_MINUTE", PLANS[COINGECKO_PLAN].calls_per_minute)
+COINGECKO_CALLS_PER_MINUTE = env.number("COINGECKO_CALLS_PER_MINUTE", PLANS[COINGECKO_PLAN].calls_per_minute)
 CONCURRENT_REQUESTS = 16  # those that wait to be tried again among them: they hold up no other
 CONCURRENT_REQUESTS_PER_DOMAIN = 8  # in flight, or waiting for their turn
 CONCURRENT_ITEMS = 8  # of a page at a time; nothing in them waits, and Scrapy starts as many tasks for every page
@@ -72,13 +61,12 @@ AUTOTHROTTLE_TARGET_CONCURRENCY = 8.0  # as many as may be in flight: it waits o
 AUTOTHROTTLE_MAX_DELAY = 1.0  # s; the pace is kept elsewhere
 DOWNLOAD_DELAY_JITTER = 0.0
 SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # pages in their order; Scrapy's takes the last first
-# Credits a month: a run that would exceed them is skipped. 0: there is no limit.
-COINGECKO_MONTHLY_CREDITS = ceil(number("COINGECKO_MONTHLY_CREDITS", PLANS[COINGECKO_PLAN].credits_per_month or 0))
+COINGECKO_MONTHLY_CREDITS = COINGECKO_MONTHLY_CREDITS
 
 # Trying again --------------------------------------------------------------------------------------
 RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; ours do
 RETRY_TIMES = 5
-RETRY_BACKOFF_BASE = number("RETRY_BACKOFF_BASE", 2)  # s: about 2, 4, 8, 16, 32
+RETRY_BACKOFF_BASE = env.number("RETRY_BACKOFF_BASE", 2)  # s: about 2, 4, 8, 16, 32
 DOWNLOAD_TIMEOUT = 60  # s; a page takes one or two
 
 # Safety: nothing but the API is asked, and nothing but the API is let in ------------------------------

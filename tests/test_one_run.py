@@ -119,15 +119,15 @@ def test_last_months_credits_and_another_spiders_do_not_count() -> None:
 
 
 def test_a_first_run_is_reckoned_with_as_many_credits_as_it_will_have_pages(api: FakeAPI, crawl: Crawl) -> None:
-    done = crawl(api, COINGECKO_MONTHLY_CREDITS="75")
+    done = crawl(api, COINGECKO_MONTHLY_CREDITS="76")
 
     assert done.returncode == 75
-    assert "0 of 75 credits of this month (UTC) are spent, and such a run takes about 76" in done.stderr
+    assert "0 of 76 credits of this month (UTC) are spent, and such a run takes about 77" in done.stderr
     assert api.requests == []
 
 
 def test_without_credits_nothing_is_asked(api: FakeAPI, crawl: Crawl) -> None:
-    first = crawl(api, COINGECKO_MONTHLY_CREDITS="76")
+    first = crawl(api, COINGECKO_MONTHLY_CREDITS="77")
     second = crawl(api, COINGECKO_MONTHLY_CREDITS="13")
 
     assert (first.returncode, second.returncode) == (0, 75)

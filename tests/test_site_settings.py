@@ -47,9 +47,10 @@ def ask(environment: dict[str, str], host: str, scheme: str, headers: dict[str, 
 
 
 def project(folder: Path) -> Path:
-    """A project of nothing but the site's settings."""
-    (folder / "webapp").mkdir()
-    shutil.copy(ROOT / "webapp" / "settings.py", folder / "webapp")
+    """A project of nothing but the site's settings, and the plain data that they read."""
+    for name in ("settings.py", "coins/catalog.py", "coins/addresses.py"):
+        (folder / "webapp" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "webapp" / name, folder / "webapp" / name)
     return folder
 
 

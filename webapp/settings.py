@@ -10,10 +10,13 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import environ
+
+from webapp.coins.catalog import PLANS
 
 
 @contextmanager
@@ -41,6 +44,13 @@ class Environment(environ.FileAwareEnv):
         if cast is int and not text.isdecimal():
             raise SystemExit(f"{var} must be a whole number from 0 up.")
         return self.parse_value(text, cast)
+
+    def number(self, name: str, default: float) -> float:
+        """A variable that is a number from 0 up; empty counts as not set."""
+        text = self.str(name, default="")
+        if not re.fullmatch(r"(\d+\.?\d*|\.\d+)?", text, re.ASCII):
+            raise SystemExit(f"{name}={text} is not a number from 0 up.")
+        return float(text) if text else default
 
     def read_file(self, path: Path) -> None:
         """Take from a file what the process's own environment does not say."""
@@ -291,6 +301,16 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 # Static files: the admin's, served by the site itself, with nothing to collect beforehand ---------
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
+
+# What the source takes, by its plan: the crawler keeps to it, and the admin says what schedules cost -----
+# Which plan it is follows from the key, which is the crawler's alone.
+COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="") or (
+    "demo" if env.str("COINGECKO_API_KEY", default="") else "keyless"
+)
+if COINGECKO_PLAN not in PLANS:
+    raise SystemExit(f"COINGECKO_PLAN={COINGECKO_PLAN} is not a plan. Plans: {', '.join(PLANS)}.")
+# Credits a month: a run that would exceed them is skipped. 0: there is no limit.
+COINGECKO_MONTHLY_CREDITS = ceil(env.number("COINGECKO_MONTHLY_CREDITS", PLANS[COINGECKO_PLAN].credits_per_month or 0))
 
 # The market's currency: one database holds one ----------------------------------------------------
 VS_CURRENCY = env.str("VS_CURRENCY", default="usd").lower()

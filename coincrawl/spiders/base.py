@@ -75,7 +75,6 @@ class PaginatedSpider(scrapy.Spider):
     fields: Collection[str] | None = None  # of FullCoin's, those that it sends; None: all of them
     numbers_as_text = False  # whether Decimals come as JSON strings, as Django REST Framework writes them
     tells_missing = False  # whether `missing_since` in its records says that a coin has left the market
-    typical_records = 0  # for a first guess at the time left
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
         """`arguments` as the catalog has them, ArgumentError otherwise; `_job` is scrapyd's key for the run."""
@@ -191,7 +190,7 @@ class PaginatedSpider(scrapy.Spider):
         """About how many pages this run will ask for; `before` were in the last complete run of the same scope."""
         if self.pagination.limit:
             return self.pagination.limit
-        return self.expected_pages or before or -(-self.typical_records // (self.pagination.size or 100))
+        return self.expected_pages or before or -(-SPIDERS[self.name].typical_records // (self.pagination.size or 100))
 
     # How it goes ---------------------------------------------------------------------------------
 

@@ -62,7 +62,6 @@ class MarketsSpider(PaginatedSpider):
     }
     remedies = REMEDIES
     final = (SPENT_CREDITS,)
-    typical_records = 18_500
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
         super().__init__(_job, **arguments)

@@ -42,7 +42,6 @@ class MirrorSpider(PaginatedSpider):
     token_word = "Token"  # noqa: S105 - a word
     numbers_as_text = True
     tells_missing = True
-    typical_records = 18_500
     remedies = responses.REMEDIES | {
         responses.REDIRECTED: "give that address itself in MIRROR_URL or -a url=, if it is the right one",
         400: "if it does not take this size of a page, the spider's pagination says another",

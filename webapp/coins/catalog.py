@@ -84,6 +84,7 @@ class SpiderEntry:
     exclusive: tuple[tuple[str, str], ...] = ()
     # By argument, the crawler's setting that has its value where it is not given; one of the two there must be.
     defaults: Mapping[str, str] = field(default_factory=dict)
+    typical_records: int = 0  # in the whole source, for a first guess at the calls that a run takes
 
 
 SPIDERS: Mapping[str, SpiderEntry] = {
@@ -98,6 +99,7 @@ SPIDERS: Mapping[str, SpiderEntry] = {
         },
         narrowing=("pages", "category", "ids"),
         exclusive=(("ids", "pages"), ("ids", "category"), ("ids", "per_page"), ("ids", "order")),
+        typical_records=18_600,
     ),
     "mirror": SpiderEntry(
         summary="the read API of another coincrawl, or one like it",
@@ -110,6 +112,7 @@ SPIDERS: Mapping[str, SpiderEntry] = {
         },
         narrowing=("only",),
         defaults={"url": "MIRROR_URL"},
+        typical_records=18_600,
     ),
 }
 

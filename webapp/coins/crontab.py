@@ -1,0 +1,93 @@
+"""When a schedule's slots are: a crontab in a named time zone. Pure.
+
+By croniter (https://github.com/pallets-eco/croniter): five fields, or six, of which the last is seconds, or a name such
+as `@daily`. Moments go in and come out with a time zone; slots come out in UTC.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+from math import prod
+from zoneinfo import ZoneInfo, available_timezones
+
+from croniter import CroniterError, croniter
+
+MONTH = timedelta(days=30)
+DAY = timedelta(days=1)
+LONGEST = 100  # characters
+SIZES = (60, 24, 31, 12, 7, 60)  # of the fields: how many values a * has
+HOURS = 1  # the field's place
+
+
+class CrontabError(ValueError):
+    """A crontab or a time zone that cannot be: a sentence that says what would be right."""
+
+
+class Crontab:
+    """The slots of `expression` by the clocks of `time_zone`; CrontabError where there are none.
+
+    Where clocks are set back, an hour comes twice: what names hours has its slot in the first of the two alone, what
+    runs in every hour has slots in both. Where they are set forward, a slot in the hour that is left out comes at the
+    end of it.
+    """
+
+    def __init__(self, expression: str, time_zone: str = "UTC") -> None:
+        if time_zone not in available_timezones():
+            raise CrontabError(
+                f"{time_zone!r} is no time zone: name one of the tz database, such as UTC or Europe/Berlin."
+            )
+        self._zone = ZoneInfo(time_zone)
+        self._expression = expression
+        is_name = expression.startswith("@")
+        if len(expression) > LONGEST or not (is_name or len(expression.split()) in (5, 6)):
+            raise CrontabError(
+                "A crontab has five fields (minute, hour, day of month, month, day of week), or a sixth for seconds."
+            )
+        if re.search(r"(?<![a-z])[hr](?![a-z])", expression, re.IGNORECASE):
+            raise CrontabError(f"{expression!r} would come at random (H, R): name the minutes and hours.")
+        try:
+            fields, _ = croniter.expand(expression)
+            self._names_hours = fields[HOURS] != ["*"]
+            self._a_day = prod(
+                SIZES[place] if fields[place] == ["*"] else len(fields[place])
+                for place in (0, 1, *range(5, len(fields)))
+            )
+            next(self.after(datetime(2000, 1, 1, tzinfo=UTC)))
+        except CroniterError as error:
+            raise CrontabError(f"{expression!r} is no crontab ({error}).") from None
+
+    def after(self, moment: datetime) -> Iterator[datetime]:
+        """The slots later than `moment`, without an end."""
+        slots = croniter(self._expression, moment.astimezone(self._zone), ret_type=datetime)
+        while True:
+            slot = slots.get_next()
+            if not (slot.fold and self._names_hours):
+                yield slot.astimezone(UTC)
+
+    def since(self, moment: datetime) -> Iterator[datetime]:
+        """The slots from `moment` on: itself, if it is one."""
+        return self.after(moment - timedelta(microseconds=1))
+
+    def latest(self, first: datetime, last: datetime, most: int) -> list[datetime]:
+        """The slots from `first` to `last`, both included; of many the latest `most`."""
+        span = MONTH / max(1, self.a_month(last)) * most
+        while True:
+            start = max(first, last - span)
+            slots = deque(takewhile(lambda slot: slot <= last, self.since(start)), maxlen=most)
+            if start == first or len(slots) == most:
+                return list(slots)
+            span *= 2
+
+    def a_month(self, moment: datetime) -> int:
+        """How many slots there are in 30 days from the one of `moment` on; summer time does not count."""
+        midnight = moment.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        day, end, days = midnight, midnight + MONTH, 0
+        while (slot := next(self.since(day)).astimezone(self._zone)) < end:
+            days += 1
+            day = slot.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) + DAY  # by the clocks on the wall
+        return days * self._a_day
+
+    def upcoming(self, moment: datetime, number: int) -> list[datetime]:
+        return list(islice(self.after(moment), number))
