@@ -7,6 +7,7 @@ one entry here; its checking, its help text and the messages about wrong values 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from .addresses import is_source
@@ -48,7 +49,7 @@ def _whole(low: int, high: int) -> Argument:
 
 def _slug(what: str) -> Argument:
     def parse(text: str) -> str:
-        if not re.fullmatch(r"[^\s,&=#\ud800-\udfff]{1,255}", text):
+        if not re.fullmatch(r"[^\s,&=#\x00-\x1f\x7f\ud800-\udfff]{1,255}", text):
             raise ValueError
         return text
 
@@ -74,6 +75,15 @@ def _address(what: str) -> Argument:
     return Argument(parse, what)
 
 
+def _number(low: float, high: float) -> Argument:
+    def parse(text: str) -> float:
+        if not (re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII) and low <= float(text) <= high):
+            raise ValueError
+        return float(text)
+
+    return Argument(parse, f"a number from {low:g} to {high:g}")
+
+
 @dataclass(frozen=True)
 class SpiderEntry:
     """A spider that can be run: its arguments, and the sets of arguments that exclude each other."""
@@ -84,7 +94,11 @@ class SpiderEntry:
     exclusive: tuple[tuple[str, str], ...] = ()
     # By argument, the crawler's setting that has its value where it is not given; one of the two there must be.
     defaults: Mapping[str, str] = field(default_factory=dict)
-    typical_records: int = 0  # in the whole source, for a first guess at the calls that a run takes
+    # For a first guess at the calls that a run takes:
+    typical_records: int = 0  # in the whole source
+    page_size: int = 100
+    proof_calls: int = 0  # that a run of the whole source takes besides, to prove that it is whole
+    counts_credits: bool = False  # whether COINGECKO_MONTHLY_CREDITS are its
 
 
 SPIDERS: Mapping[str, SpiderEntry] = {
@@ -100,6 +114,9 @@ SPIDERS: Mapping[str, SpiderEntry] = {
         narrowing=("pages", "category", "ids"),
         exclusive=(("ids", "pages"), ("ids", "category"), ("ids", "per_page"), ("ids", "order")),
         typical_records=18_600,
+        page_size=MAX_PAGE_SIZE,
+        proof_calls=2,  # the empty page behind the last, and the list of all ids
+        counts_credits=True,
     ),
     "mirror": SpiderEntry(
         summary="the read API of another coincrawl, or one like it",
@@ -113,7 +130,16 @@ SPIDERS: Mapping[str, SpiderEntry] = {
         narrowing=("only",),
         defaults={"url": "MIRROR_URL"},
         typical_records=18_600,
+        page_size=1_000,
     ),
+}
+
+
+# What a job may set for itself: how much it says, and how soon it ends. All else could undo what a run promises.
+JOB_SETTINGS: Mapping[str, Argument] = {
+    "LOG_LEVEL": _choice(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+    "DOWNLOAD_TIMEOUT": _number(1, 600),
+    "CLOSESPIDER_TIMEOUT": _number(1, 1_000_000),
 }
 
 
@@ -128,8 +154,20 @@ def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
     for one, other in entry.exclusive:
         if one in given and other in given:
             raise ArgumentError(f"{one} and {other} cannot be given together: leave one out.")
+    return _parse(entry.arguments, given)
+
+
+def parse_settings(given: Mapping[str, str]) -> dict[str, Any]:
+    """Scrapy's settings that a single job may bring along, checked; ArgumentError says what would be right."""
+    for name in given:
+        if name not in JOB_SETTINGS:
+            raise ArgumentError(f"A job cannot set {name!r}. It can set {', '.join(JOB_SETTINGS)}.")
+    return _parse(JOB_SETTINGS, given)
+
+
+def _parse(arguments: Mapping[str, Argument], given: Mapping[str, str]) -> dict[str, Any]:
     values = {}
-    for name, argument in entry.arguments.items():
+    for name, argument in arguments.items():
         if name in given:
             try:
                 values[name] = argument.parse(given[name])
@@ -137,6 +175,22 @@ def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
                 shown = re.sub(r"//[^/]*@", "//***@", given[name])  # a password is for no terminal and no log
                 raise ArgumentError(f"{name}={shown} is not valid: {name} is {argument.allowed}.") from None
     return values
+
+
+def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Parsed values as the texts that they were parsed from."""
+    return {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
+
+
+def typical_calls(spider: str, arguments: Mapping[str, Any]) -> int:
+    """About how many calls a run takes, where none has been complete yet to tell."""
+    entry = SPIDERS[spider]
+    size = arguments.get("per_page", entry.page_size)
+    if "ids" in arguments:
+        return ceil(len(arguments["ids"]) / size)
+    is_whole = not set(arguments) & set(entry.narrowing)
+    whole = ceil(entry.typical_records / size) + (entry.proof_calls if is_whole else 0)
+    return arguments.get("pages") or max(1, whole)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from math import prod
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterError, croniter
 
@@ -34,11 +34,12 @@ class Crontab:
     """
 
     def __init__(self, expression: str, time_zone: str = "UTC") -> None:
-        if time_zone not in available_timezones():
+        try:
+            self._zone = ZoneInfo(time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # no such name, no name, or a folder's
             raise CrontabError(
                 f"{time_zone!r} is no time zone: name one of the tz database, such as UTC or Europe/Berlin."
-            )
-        self._zone = ZoneInfo(time_zone)
+            ) from None
         self._expression = expression
         is_name = expression.startswith("@")
         if len(expression) > LONGEST or not (is_name or len(expression.split()) in (5, 6)):

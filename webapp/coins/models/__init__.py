@@ -1,7 +1,9 @@
 """The one schema: items, cleaning, the upsert and the admin all derive from these models' fields."""
 
 from .coin import FullCoin
+from .queue import Verdict
 from .rejected import RejectedRecord
-from .run import CrawlRun, Verdict
+from .run import CrawlRun
+from .schedule import CrawlSchedule, Node
 
-__all__ = ["CrawlRun", "FullCoin", "RejectedRecord", "Verdict"]
+__all__ = ["CrawlRun", "CrawlSchedule", "FullCoin", "Node", "RejectedRecord", "Verdict"]

@@ -1,9 +1,7 @@
 """CrawlRun: what a run asked for, what it got, and what it has proven."""
 
 import socket
-import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,13 +12,11 @@ from django.db.models import Q, Sum
 from django.db.models.functions import Now, TruncMonth
 from django.utils import timezone
 
-from ..cleaning import Rejection
-from ..texts import printable
-from ..upsert import is_older
+from .batch import Batch
 from .coin import FullCoin, TooManyMissing
-from .rejected import Refusal, RejectedRecord
+from .queue import BUSY, LOST_AFTER, STOPPED_BEFORE, JobError, QueueQuerySet, Verdict, new_key
+from .rejected import RejectedRecord
 
-LOST_AFTER = timedelta(seconds=180)  # without a heartbeat; there is one every 15 s
 LONGEST_ABSENCE = timedelta(days=1)  # a longer one is not believed: it would end the copy
 
 
@@ -32,92 +28,35 @@ class RunLost(Exception):
     """The run's row no longer says `running`: another run has taken its place, so nothing more may be written."""
 
 
-class Verdict(models.TextChoices):
-    """What a run has proven, never what it hopes."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    COMPLETE = "complete"
-    PARTIAL = "partial"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    LOST = "lost"
-    SKIPPED = "skipped"
-
-
-@dataclass
-class Batch:
-    """Records on their way into the database, by coin id; of a coin that comes twice, the newest."""
-
-    rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    sources: dict[str, tuple[object, str]] = field(default_factory=dict)  # record and page, should the database refuse
-    repeated: set[str] = field(default_factory=set)  # of `rows`: stored by this run before, so counted as duplicates
-    missing: dict[str, datetime] = field(default_factory=dict)  # of `rows`: since when, by the source's own word
-    duplicates: int = 0
-    refusals: list[Refusal] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)  # coins that the market has by what was refused
-
-    def add(self, row: Mapping[str, Any], record: object, page: str, stored: set[str]) -> bool:
-        """Take a cleaned record; whether it is the first of its coin, by the ids `stored` in this run so far.
-
-        A `missing_since` in it says that the source itself has no market for the coin any more.
-        """
-        row = dict(row)
-        missing_since, coin_id = row.pop("missing_since", None), row["coin_id"]
-        is_first = coin_id not in stored
-        stored.add(coin_id)
-        known = self.rows.get(coin_id)
-        if known is None or not is_older(row, known, "last_updated"):
-            self.rows[coin_id] = row
-            self.sources[coin_id] = record, page
-            if missing_since:
-                self.missing[coin_id] = missing_since
-            else:
-                self.missing.pop(coin_id, None)
-        if not is_first:
-            self.duplicates += 1
-            if known is None:
-                self.repeated.add(coin_id)
-        return is_first
-
-    def refuse(self, rejection: Rejection, record: object, page: str, *, is_sighting: bool = True) -> None:
-        """Take a record that cannot be stored; where it is a sighting, its coin is not missing all the same."""
-        self.refusals.append(Refusal(rejection, record, page))
-        if is_sighting:
-            self.seen.add(rejection.coin_id)
-
-    def refused(self, coin_id: str, error: str) -> Refusal:
-        """A row of this batch that only the database found guilty, in its words."""
-        reason = printable(f"the database refused it: {error}", 500)
-        return Refusal(Rejection(coin_id, printable(coin_id, 255), (reason,)), *self.sources[coin_id])
-
-    def __len__(self) -> int:
-        return len(self.rows) + len(self.refusals)
-
-    def __bool__(self) -> bool:
-        return bool(self.rows or self.refusals or self.duplicates)
-
-
-class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
+class CrawlRunQuerySet(QueueQuerySet["CrawlRun"]):
     def begin(
         self,
         spider: str,
         arguments: Mapping[str, Any],
         key: str | None = None,
         *,
+        claim: str = "",
+        log_file: str = "",
         monthly_credits: int = 0,
         expected_credits: int = 1,
     ) -> "CrawlRun":
         """Start a run and take the spider's lock, or record why not: look at the verdict of the run that comes back.
 
         `running` has the lock; `skipped` found another run holding it, a date before which the API wants no requests,
-        or fewer of the `monthly_credits` left (0: there is no limit) than the `expected_credits`; `failed` would have
-        mixed currencies.
+        or fewer of the `monthly_credits` left (0: there is no limit) than the `expected_credits`, or was stopped while
+        it waited; `failed` would have mixed currencies. A `key` may be that of a job in the queue, which begins then:
+        with the `claim` of the node that has claimed it. JobError where the key is another run's.
         """
-        if key and self.filter(pk=key).exists():
-            raise ValueError(f"There is a run with the key {key} already: a job id serves once.")
-        self._mark_lost(spider)
-        run = self.model(id=key or new_key(), spider=spider, arguments=arguments, started_at=Now(), heartbeat_at=Now())
+        self.mark_silent_lost(Q(spider=spider))
+        self.release_stale()
+        run = self._job(spider, arguments, key, claim) if key else None
+        if run is None:
+            run = self.model(id=key or new_key(), spider=spider)
+        run.arguments, run.log_file, run.node = arguments, log_file, run.node or socket.gethostname()
+        run.started_at = run.heartbeat_at = Now()
+        if run.stop_requested_at:
+            run._skip(STOPPED_BEFORE)
+            return run
         if resting := self.filter(spider=spider, not_before__gt=Now()).order_by("-not_before").first():
             run._skip(f"the API asked for no requests before {resting.not_before:%F %T} UTC")
             return run
@@ -126,12 +65,10 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
             return run
         try:
             with transaction.atomic(using=self.db):
-                run.verdict = Verdict.RUNNING
-                run.save(force_insert=True)
+                run._take_up(Verdict.RUNNING)
         except IntegrityError:
             run._skip(self._who_runs(spider))
             return run
-        run.refresh_from_db()
         if currency := FullCoin.objects.other_currency():
             run.finish(
                 Verdict.FAILED,
@@ -141,10 +78,25 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
             )
         return run
 
+    def _job(self, spider: str, arguments: Mapping[str, Any], key: str, claim: str) -> "CrawlRun | None":
+        """The job in the queue that has this key; None where no run has it."""
+        run = self.filter(pk=key).first()
+        if run is None:
+            return None
+        if run.verdict != Verdict.PENDING:
+            raise JobError(f"There is a run with the key {key} already: a job id serves once.")
+        if run.claim != claim:
+            raise JobError(f"The job {key} waits for another process to begin it.")
+        if run.spider != spider or not run.arguments.items() <= arguments.items():
+            raise JobError(f"The job {key} is a run of {run.spider} with other arguments: begin it with its own.")
+        return run
+
     def _who_runs(self, spider: str) -> str:
-        holder = self.filter(spider=spider, verdict=Verdict.RUNNING).first()
+        holder = self.filter(BUSY, spider=spider).first()
         if holder is None:  # it has ended since
             return f"another run of {spider} was under way"
+        if holder.verdict == Verdict.PENDING:
+            return f"another run of {spider} is about to begin"
         return (
             f"another run of {spider} is under way; its last sign of life was at "
             f"{holder.heartbeat_at:%T} UTC, and if it was killed it gives way {LOST_AFTER.seconds} s after that"
@@ -176,17 +128,6 @@ class CrawlRunQuerySet(models.QuerySet["CrawlRun"]):
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise NotMigrated("The database is not migrated: run `python webapp/manage.py migrate` first.")
 
-    def _mark_lost(self, spider: str) -> None:
-        self.filter(spider=spider, verdict=Verdict.RUNNING, heartbeat_at__lt=Now() - LOST_AFTER).update(
-            verdict=Verdict.LOST,
-            reason=f"no sign of life for {LOST_AFTER.seconds} s: killed, or cut off from the database",
-            finished_at=Now(),
-        )
-
-
-def new_key() -> str:
-    return uuid.uuid4().hex
-
 
 def count(help_text: str) -> models.PositiveIntegerField:
     return models.PositiveIntegerField(default=0, help_text=help_text)
@@ -198,10 +139,24 @@ class CrawlRun(models.Model):
     id = models.CharField("key", max_length=255, primary_key=True, default=new_key, help_text="scrapyd's job id")
     spider = models.CharField(max_length=100)
     arguments = models.JSONField(default=dict, blank=True, help_text="As given; none: the whole source.")
-    node = models.CharField(max_length=255, default=socket.gethostname, help_text="The machine that ran it.")
+    # how it came about
+    schedule = models.ForeignKey(
+        "coins.CrawlSchedule", on_delete=models.SET_NULL, null=True, blank=True, help_text="What asked for it."
+    )
+    slot = models.DateTimeField(null=True, blank=True, help_text="The moment of the schedule that it is for.")
+    queued_at = models.DateTimeField(db_default=Now())
+    priority = models.FloatField(default=0, help_text="Of what waits, the highest goes first.")
+    settings = models.JSONField(default=dict, blank=True, help_text="Of Scrapy's, for this run alone.")
+    node = models.CharField(max_length=255, blank=True, help_text="The scrapyd, or the machine, that ran it.")
+    claim = models.CharField(max_length=32, blank=True, editable=False)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    # how it ended
     verdict = models.CharField(max_length=20, choices=Verdict, default=Verdict.PENDING)
     reason = models.TextField(blank=True, help_text="Why the verdict is not complete.")
     messages = models.TextField(blank=True, help_text="What else is worth knowing, a line each.")
+    log_tail = models.TextField(blank=True, help_text="The last lines of its log.")
+    log_file = models.CharField(max_length=1_000, blank=True, help_text="Where all of it lies, on its node.")
     # when, by the database's clock
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True, help_text="The run's last sign of life.")
@@ -232,12 +187,18 @@ class CrawlRun(models.Model):
 
     class Meta:
         verbose_name = "crawl run"
-        indexes = [models.Index(fields=["-started_at"], name="runs_newest_first")]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["spider"], condition=Q(verdict="running"), name="one_running_run_per_spider"
-            )
+        indexes = [
+            models.Index(fields=["-started_at"], name="runs_newest_first"),
+            models.Index(fields=["verdict", "spider"], name="runs_by_verdict"),
         ]
+        constraints = [
+            # The spider's lock: from the moment that a node claims a job until its run is over.
+            models.UniqueConstraint(fields=["spider"], condition=BUSY, name="one_busy_run_per_spider"),
+            models.UniqueConstraint(
+                fields=["schedule", "slot"], condition=~Q(verdict="lost"), name="one_run_per_slot_that_is_not_lost"
+            ),
+        ]
+        permissions = [("stop_crawlrun", "Can stop a crawl run")]
 
     def __str__(self) -> str:
         return f"{self.spider}, {self.verdict}" + (f", {self.started_at:%F %T}" if self.started_at else "")
@@ -248,14 +209,29 @@ class CrawlRun(models.Model):
         return self.seen - self.duplicates
 
     def _skip(self, reason: str) -> None:
-        self.verdict, self.reason, self.finished_at = Verdict.SKIPPED, reason, Now()
-        self.save(force_insert=True)
+        self.reason, self.finished_at = reason, Now()
+        self._take_up(Verdict.SKIPPED)
+
+    def _take_up(self, verdict: Verdict) -> None:
+        """Write what the run begins with; JobError where it is a job that has gone to another node meanwhile."""
+        before = CrawlRun.objects.filter(pk=self.pk, verdict=Verdict.PENDING, claim=self.claim)
+        self.verdict = verdict
+        if self._state.adding:
+            self.save(force_insert=True)
+        else:
+            names = ("verdict", "reason", "arguments", "log_file", "node", "started_at", "heartbeat_at", "finished_at")
+            if not before.update(**{name: getattr(self, name) for name in names}):
+                raise JobError(f"The job {self.pk} has gone to another process.")
         self.refresh_from_db()
 
-    def beat(self) -> None:
-        """Show life; RunLost where the run is no longer running."""
-        if not self._still_running().update(heartbeat_at=Now()):
+    def beat(self, **facts: Any) -> None:
+        """Show life, and write what there is to tell; RunLost where the run is no longer running."""
+        if not self._still_running().update(heartbeat_at=Now(), **facts):
             raise RunLost
+
+    def is_to_stop(self) -> bool:
+        """Whether somebody has asked for that."""
+        return self._still_running().filter(stop_requested_at__isnull=False).exists()
 
     def store(self, batch: Batch, progress: Mapping[str, int]) -> None:
         """Write a batch and count it, in one transaction: what is counted is stored, and nothing else.

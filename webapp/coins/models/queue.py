@@ -1,0 +1,180 @@
+"""The queue of jobs: a job is a run that has not begun.
+
+Any number of scrapyd nodes share it. A node claims the next job, starts a crawl for it and keeps the claim fresh until
+that crawl has begun; the claim of a node that has died goes stale, and the job is claimed anew.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from ..catalog import parse_arguments, parse_settings
+
+if TYPE_CHECKING:
+    from .run import CrawlRun
+
+CLAIM_HOLDS = timedelta(seconds=60)  # without being renewed; a node renews its claims every few seconds
+LOST_AFTER = timedelta(seconds=180)  # without a heartbeat; there is one every 15 s
+STOPPED_BEFORE = "stopped on request, before it had begun"
+KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}", re.ASCII)  # it becomes a file's name
+
+
+class Verdict(models.TextChoices):
+    """What a run has proven, never what it hopes."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+    SKIPPED = "skipped"
+
+
+class JobError(ValueError):
+    """A job that cannot be queued: a sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a job's process ended: in words, and the last lines of its log."""
+
+    words: str
+    log_tail: str = ""
+
+
+CLAIMED = Q(verdict=Verdict.PENDING) & ~Q(claim="")
+EVERY = Q()
+BUSY = Q(verdict=Verdict.RUNNING) | CLAIMED  # holds its spider's lock
+
+
+def new_key() -> str:
+    return uuid.uuid4().hex
+
+
+class QueueQuerySet(models.QuerySet["CrawlRun"]):
+    def enqueue(
+        self,
+        spider: str,
+        given: Mapping[str, str],
+        key: str | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        priority: float = 0,
+        **values: Any,
+    ) -> "CrawlRun":
+        """Add a job from texts, as a person or a program gives them.
+
+        ArgumentError where there is no such spider, argument or setting, JobError where the key cannot be one or is
+        taken. The highest priority goes first, and of one priority the oldest.
+        """
+        if key is not None and not KEY.fullmatch(key):
+            raise JobError("A job id has letters, digits, _, - and . (not at its beginning), and at most 200 of them.")
+        run = self.model(
+            id=key or new_key(),
+            spider=spider,
+            arguments=parse_arguments(spider, given),
+            settings=parse_settings(settings or {}),
+            priority=priority,
+            node="",
+            **values,
+        )
+        try:
+            with transaction.atomic(using=self.db):
+                run.save(force_insert=True)
+        except IntegrityError:
+            if key is None or not self.filter(pk=key).exists():
+                raise
+            raise JobError(f"There is a job {key} already: an id serves once.") from None
+        return run
+
+    def waiting(self) -> models.QuerySet["CrawlRun"]:
+        """The jobs that no node has claimed, the next one first."""
+        return self.filter(verdict=Verdict.PENDING, claim="").order_by("-priority", "queued_at", "pk")
+
+    def claim(self, node: str) -> "CrawlRun | None":
+        """Claim the next job whose spider is free, for a node; None where there is none.
+
+        `claim` of the run is what the crawl must show to begin it.
+        """
+        if not self.filter(verdict=Verdict.PENDING).exists():
+            return None
+        try:
+            with transaction.atomic(using=self.db):
+                self.release_stale()
+                busy = self.filter(BUSY).values("spider")
+                # Of several nodes each takes another row: on SQLite because they write one after the other.
+                job = self.waiting().exclude(spider__in=busy).select_for_update(skip_locked=True).first()
+                if job is None:
+                    return None
+                self.filter(pk=job.pk).update(claim=uuid.uuid4().hex, claimed_at=Now(), node=node)
+        except IntegrityError:  # another node has just claimed another job of this spider
+            return None
+        job.refresh_from_db()
+        return job
+
+    def renew(self, claims: list[str]) -> None:
+        """Keep claims fresh whose crawls have not begun yet."""
+        self.filter(verdict=Verdict.PENDING, claim__in=claims).update(claimed_at=Now())
+
+    def release_stale(self) -> None:
+        """Give back what was claimed by nodes that have died since."""
+        self.filter(CLAIMED, claimed_at__lt=Now() - CLAIM_HOLDS).update(claim="", claimed_at=None, node="")
+
+    def settle(self, claim: str, death: Death) -> None:
+        """Record that a claimed job's process has ended: nothing to do where its crawl has set a verdict itself.
+
+        One that had not begun has failed; one that had is lost.
+        """
+        with transaction.atomic(using=self.db):
+            self.mark_lost(Q(claim=claim), f"its process ended before it had: {death.words}", death.log_tail)
+            job = self.filter(verdict=Verdict.PENDING, claim=claim).select_for_update().first()
+            if job:
+                self._end_unbegun(job, death)
+
+    def _end_unbegun(self, run: "CrawlRun", death: Death | None = None) -> None:
+        if run.stop_requested_at or death is None:
+            verdict, reason = Verdict.SKIPPED, STOPPED_BEFORE
+        else:
+            verdict, reason = Verdict.FAILED, f"the crawl could not begin: {death.words}"
+        log_tail = death.log_tail if death else ""
+        self.filter(pk=run.pk).update(verdict=verdict, reason=reason, finished_at=Now(), log_tail=log_tail)
+
+    def mark_lost(self, which: Q, reason: str, log_tail: str = "") -> None:
+        """Mark running runs lost; a slot whose run is lost falls due once more."""
+        with transaction.atomic(using=self.db):
+            running = self.filter(which, verdict=Verdict.RUNNING).select_related("schedule")
+            for run in running.select_for_update(of=("self",)):
+                facts = {"log_tail": log_tail} if log_tail else {}
+                self.filter(pk=run.pk).update(verdict=Verdict.LOST, reason=reason, finished_at=Now(), **facts)
+                if run.schedule and run.slot:
+                    run.schedule.make_up_for(run.slot)
+
+    def mark_silent_lost(self, which: Q = EVERY) -> None:
+        """Mark running runs lost that have not shown life for LOST_AFTER."""
+        silent = which & Q(heartbeat_at__lt=Now() - LOST_AFTER)
+        if self.filter(silent, verdict=Verdict.RUNNING).exists():
+            self.mark_lost(silent, f"no sign of life for {LOST_AFTER.seconds} s: killed, or cut off from the database")
+
+    def stop(self, key: str) -> str:
+        """Ask a run to stop, on whichever node; returns the verdict that it had, "" where there is no such run.
+
+        A job that waits is skipped at once, one under way ends as interrupted at its next sign of life.
+        """
+        with transaction.atomic(using=self.db):
+            run = self.filter(pk=key).select_for_update().first()
+            if run is None:
+                return ""
+            if run.verdict == Verdict.PENDING and not run.claim:
+                self._end_unbegun(run)
+            if run.verdict in (Verdict.PENDING, Verdict.RUNNING):
+                self.filter(pk=key, stop_requested_at=None).update(stop_requested_at=Now())
+            return run.verdict

@@ -1,0 +1,259 @@
+"""CrawlSchedule: when a spider is to run; its beat turns slots that have come into jobs. Node: a scrapyd that beats."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connections, models, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ..catalog import SPIDERS, ArgumentError, as_texts, parse_arguments, typical_calls
+from ..crontab import Crontab, CrontabError
+from .queue import JobError, Verdict
+from .run import CrawlRun
+
+MOST_PASSED = 100  # slots that passed without a run, and are recorded one by one; more than that is told in words
+CLOCK_JUMP = timedelta(minutes=5)  # a slot had that lies further in the future was had by a clock that was wrong
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a beat has to do for a schedule."""
+
+    passed: Sequence[datetime] = ()  # slots that will have no run of their own, the earliest first
+    slot: datetime | None = None  # to be run now
+    next_run_at: datetime | None = None
+    clock_was_ahead: bool = False
+
+
+class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
+    def beat(self, now: datetime | None = None) -> None:
+        """Turn what is due into jobs: at most one for a spider, of several schedules the rarest one's.
+
+        Any number of nodes may beat, in any order. `now` is the database's clock where it is not given.
+        """
+        CrawlRun.objects.mark_silent_lost()
+        now = now or self._clock()
+        if not any(schedule.due(now, busy) for schedule, busy in self._with_busy()):
+            return  # without having written, which on SQLite would keep a crawl waiting
+        with transaction.atomic(using=self.db):
+            for schedule, _ in sorted(self._with_busy(lock=True), key=lambda pair: pair[0].rarity(now)):
+                # Asked anew: the one before may have taken the spider.
+                if due := schedule.due(now, schedule.is_busy()):
+                    schedule._take(due, now)
+
+    def _with_busy(self, *, lock: bool = False) -> Iterable[tuple["CrawlSchedule", bool]]:
+        """The schedules that can run, and whether a run of their spider is queued or under way."""
+        enabled = self.filter(enabled=True).order_by("pk")
+        busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True))
+        schedules = list(enabled.select_for_update() if lock else enabled)
+        return [(schedule, schedule.spider in busy) for schedule in schedules if not schedule.fault()]
+
+    def _clock(self) -> datetime:
+        if connections[self.db].vendor == "sqlite":
+            return timezone.now()  # its clock is this machine's
+        with connections[self.db].cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            return cursor.fetchone()[0]
+
+    def make_defaults(self) -> bool:
+        """Make two schedules that fit the plan, where there is none at all; whether it did."""
+        if self.exists():
+            return False
+        minutes, hours = (10, 12) if settings.COINGECKO_PLAN == "demo" else (3, 6)
+        self.create(
+            name="The biggest 250 coins",
+            spider="markets",
+            arguments={"order": "market_cap_desc", "pages": 1},
+            crontab=f"*/{minutes} * * * *",
+        )
+        self.create(name="The whole market", spider="markets", crontab=f"0 */{hours} * * *")
+        return True
+
+
+UNDER_WAY = Q(verdict__in=(Verdict.PENDING, Verdict.RUNNING))
+
+
+class CrawlSchedule(models.Model):
+    """A spider with its arguments, and the slots at which it is to run."""
+
+    name = models.CharField(max_length=100, unique=True)
+    spider = models.CharField(max_length=100)
+    arguments = models.JSONField(default=dict, blank=True)
+    crontab = models.CharField(
+        max_length=100, help_text="Minute, hour, day of month, month, day of week; a sixth field is seconds."
+    )
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="Whose clocks the crontab means.")
+    enabled = models.BooleanField(default=True)
+    changed_at = models.DateTimeField(auto_now=True, help_text="When it was last edited, enabled or disabled.")
+    next_run_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The slot that is next, or that waits for its spider."
+    )
+    last_run = models.ForeignKey(
+        "coins.CrawlRun", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+
+    objects = CrawlScheduleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "schedule"
+        ordering = ["name"]
+        permissions = [("run_crawlschedule", "Can run a schedule now")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """ValidationError, by field, where it could not run."""
+        faults = {}
+        try:
+            self.timetable()
+        except CrontabError as error:
+            faults["time_zone" if "time zone" in str(error) else "crontab"] = str(error)
+        try:
+            parse_arguments(self.spider, as_texts(self.arguments))
+        except ArgumentError as error:
+            faults["arguments" if self.spider in SPIDERS else "spider"] = str(error)
+        except (AttributeError, TypeError):  # no object, or lists of something else than texts
+            faults["arguments"] = "The arguments must be names with their values."
+        if faults:
+            raise ValidationError(faults)
+
+    def fault(self) -> str:
+        """Why it cannot run, however that got into the table; empty where it can."""
+        try:
+            self.clean()
+        except ValidationError as error:
+            return " ".join(error.messages)
+        return ""
+
+    def timetable(self) -> Crontab:
+        return Crontab(self.crontab, self.time_zone)
+
+    # When it runs --------------------------------------------------------------------------------
+
+    def is_busy(self) -> bool:
+        """Whether a run of its spider is queued or under way."""
+        return CrawlRun.objects.filter(UNDER_WAY, spider=self.spider).exists()
+
+    def due(self, now: datetime, busy: bool) -> Due | None:
+        """What is to be done at `now`; None where there is nothing."""
+        slots = self.timetable()
+        following = next(slots.after(now))
+        if self.next_run_at is None or next(slots.since(self.next_run_at)) != self.next_run_at:  # new, or edited
+            return Due(next_run_at=following)
+        if self.next_run_at > following:  # edited, or the clock has been set back
+            return Due(next_run_at=following, clock_was_ahead=self.next_run_at > following + CLOCK_JUMP)
+        if self.next_run_at > now:
+            return None
+        *passed, slot = slots.latest(self.next_run_at, now, MOST_PASSED + 1)
+        if not busy:
+            return Due(passed, slot, following)
+        return Due(passed, None, slot) if passed else None
+
+    def rarity(self, now: datetime) -> int:
+        return self.timetable().a_month(now)
+
+    def _take(self, due: Due, now: datetime) -> None:
+        """In the beat's transaction."""
+        if due.clock_was_ahead:
+            # Its slots are still to come, and are free for that; the runs keep their times.
+            self.crawlrun_set.filter(slot__gt=now).update(slot=None)
+        self._record_passed(due.passed, now)
+        if due.slot and (run := self._new_run(due.slot, now)):
+            self.last_run = run
+        self.next_run_at = due.next_run_at
+        CrawlSchedule.objects.filter(pk=self.pk).update(next_run_at=self.next_run_at, last_run=self.last_run)
+
+    def _new_run(self, slot: datetime | None, now: datetime) -> CrawlRun | None:
+        """A job for the slot; None where that has had its run."""
+        try:
+            with transaction.atomic():
+                return CrawlRun.objects.enqueue(self.spider, as_texts(self.arguments), schedule=self, slot=slot)
+        except IntegrityError:
+            return None
+
+    def _record_passed(self, passed: Sequence[datetime], now: datetime) -> None:
+        """A skipped run for each slot that passed without one, with the reason."""
+        if not passed:
+            return
+        overlapping = CrawlRun.objects.filter(spider=self.spider, started_at__lte=now).filter(
+            Q(finished_at=None) | Q(finished_at__gte=passed[0])
+        )
+        times = overlapping.exclude(verdict=Verdict.SKIPPED).values_list("started_at", "finished_at")
+        under_way = [(start, end or now) for start, end in times if start]
+        runs = []
+        for slot in passed:
+            was_busy = any(start <= slot <= end for start, end in under_way)
+            reason = f"another run of {self.spider} was under way until the next slot came" if was_busy else MISSED
+            runs.append(
+                CrawlRun(
+                    spider=self.spider,
+                    arguments=self.arguments,
+                    schedule=self,
+                    slot=slot,
+                    verdict=Verdict.SKIPPED,
+                    reason=reason,
+                    started_at=slot,
+                    finished_at=now,
+                )
+            )
+        if self.next_run_at and passed[0] > self.next_run_at:
+            runs[0].reason += f"; so it was with all slots from {self.next_run_at:%F %T} UTC on"
+        CrawlRun.objects.bulk_create(runs, ignore_conflicts=True)
+
+    def make_up_for(self, slot: datetime) -> None:
+        """Have a slot whose run is lost fall due once more, unless a later one is due by now, or it has been twice."""
+        lost = self.crawlrun_set.filter(slot=slot, verdict=Verdict.LOST).count()
+        if lost == 1:
+            CrawlSchedule.objects.filter(pk=self.pk, enabled=True, next_run_at__gt=Now()).update(next_run_at=slot)
+
+    def run_now(self) -> CrawlRun:
+        """Queue a run besides its slots; JobError says why not."""
+        if fault := self.fault():
+            raise JobError(f"It cannot run: {fault}")
+        with transaction.atomic():
+            CrawlSchedule.objects.select_for_update().get(pk=self.pk)
+            if self.is_busy():
+                raise JobError(f"A run of {self.spider} is queued or under way: wait for its end, or stop it.")
+            run = CrawlRun.objects.enqueue(self.spider, as_texts(self.arguments), schedule=self)
+            CrawlSchedule.objects.filter(pk=self.pk).update(last_run=run)
+        return run
+
+    # What it costs -------------------------------------------------------------------------------
+
+    def calls_a_run(self) -> int:
+        """As the last complete run of the same scope took, or about."""
+        last = CrawlRun.objects.last_complete(self.spider, self.arguments)
+        return last.credits if last else typical_calls(self.spider, self.arguments)
+
+    def calls_a_month(self) -> int:
+        """Of 30 days."""
+        return self.calls_a_run() * self.timetable().a_month(timezone.now())
+
+
+MISSED = "no scrapyd was up, or none had room, until the next slot had come"
+
+
+class NodeQuerySet(models.QuerySet["Node"]):
+    def beat(self, name: str, **facts: Any) -> None:
+        """Show that the node's schedule beats."""
+        self.update_or_create(name=name, defaults={"beat_at": Now(), **facts})
+
+
+class Node(models.Model):
+    """A scrapyd that shares the queue; the schedule beats in each of them."""
+
+    name = models.CharField(max_length=255, primary_key=True)
+    beat_at = models.DateTimeField(help_text="The last time that it looked after the schedules.")
+    capacity = models.PositiveIntegerField(default=0, help_text="Crawls that it runs at a time.")
+
+    objects = NodeQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
