@@ -1,30 +1,27 @@
-"""Around a crawl: the run's record with its heartbeat and its verdict, and what a person sees while it goes on."""
+"""The run's record: its beginning, its heartbeat, what it stores and its verdict."""
 
 import asyncio
 import logging
-import sys
+import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from django.db import Error as AnyDatabaseError
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
-from scrapy.utils.log import get_scrapy_root_handler
 
 from webapp.coins.models import CrawlRun, Verdict
-from webapp.coins.models.run import Batch, NotMigrated, RunLost, new_key
+from webapp.coins.models.batch import Batch
+from webapp.coins.models.queue import new_key
+from webapp.coins.models.run import NotMigrated, RunLost
 from webapp.coins.texts import printable
 
 from .components import Component, extension
 from .database import Database, one_line
-from .log import without_secrets
+from .log import Tail, without_secrets
 from .pace import Pace
 from .stop import Stop, within
 from .verdict import Evidence, decide
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PATIENCE_AT_FIRST = 10.0  # seconds; who has mistyped DATABASE_URL sees the warnings meanwhile
-BAR_EVERY = 0.1  # seconds
 
 LOST = "another run has taken over, because this one showed no sign of life for too long"
 
@@ -66,6 +62,9 @@ class RunRecord(Component):
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
         self.errors = Errors()
+        self.tail = Tail(crawler.settings["LOG_FORMAT"], crawler.settings["LOG_DATEFORMAT"])
+        self.told = ""  # of the tail, in the row
+        self.is_to_stop = False
         self.given_up = False  # a batch could not be stored, and the next would not fare better
         self.heart: asyncio.Task[None] | None = None
         self.closing = asyncio.Event()
@@ -73,11 +72,14 @@ class RunRecord(Component):
         crawler.signals.connect(self.closed, signals.spider_closed)
 
     async def opened(self, spider: "PaginatedSpider") -> None:
-        logging.getLogger().addHandler(self.errors)
+        for handler in (self.errors, self.tail):
+            logging.getLogger().addHandler(handler)
+        self.tail.setLevel(self.crawler.settings["LOG_LEVEL"])
         self.stop, pace = extension(self.crawler, Stop), extension(self.crawler, Pace)
         patience = self.crawler.settings.getfloat("DATABASE_PATIENCE")
         self.database = Database(patience, self.stop.begun, away=pace.hold, back=pace.release)
         key, was_free = spider.key or new_key(), False
+        claim, log_file = self.crawler.settings["JOB_CLAIM"], self.crawler.settings["LOG_FILE"]
 
         def take_up() -> tuple[CrawlRun | None, CrawlRun]:
             nonlocal was_free
@@ -86,13 +88,15 @@ class RunRecord(Component):
             if url := spider.arguments.get("url"):
                 self.newest_change = CrawlRun.objects.newest_change(spider.name, url)
             known = CrawlRun.objects.filter(pk=key).first()
-            if known and was_free:
+            if known and known.verdict != Verdict.PENDING and was_free:
                 return previous, known  # an earlier attempt has succeeded, and we did not hear of it
-            was_free = known is None
+            was_free = known is None or (known.verdict == Verdict.PENDING and known.claim == claim)
             return previous, CrawlRun.objects.begin(
                 spider.name,
                 spider.arguments,
                 key,
+                claim=claim,
+                log_file=os.path.abspath(log_file) if log_file else "",
                 monthly_credits=spider.monthly_credits,
                 expected_credits=previous.credits if previous else spider.pages_in_all(None),
             )
@@ -157,7 +161,8 @@ class RunRecord(Component):
                 await self._finish(self.run, spider, reason)
             await self.database.close()
         finally:
-            logging.getLogger().removeHandler(self.errors)
+            for handler in (self.errors, self.tail):
+                logging.getLogger().removeHandler(handler)
             self.stop.finish()
 
     def _decide(self, run: CrawlRun, spider: "PaginatedSpider", reason: str) -> tuple[Verdict, list[str]]:
@@ -201,6 +206,7 @@ class RunRecord(Component):
                 leave_alone=extension(self.crawler, Pace).resting,
                 filled=self.crawler.stats.get_value("coincrawl/filled"),
                 newest_change=spider.newest_change,
+                log_tail=self.tail.text(),
                 **self.progress(),
             )
             await self.database.call(finish)
@@ -218,81 +224,14 @@ class RunRecord(Component):
             await self.database.call(partial(run.finish, self.verdict, self.reason))
 
     async def _beat(self, run: CrawlRun) -> None:
-        """Show life until the run is over, or has lost its lock or its database."""
+        """Show life until the run is over, or has lost its lock or its database; hear of it where it is to stop."""
         every = self.crawler.settings.getfloat("HEARTBEAT_SECONDS")
-        while not await within(self.closing, every) and await self._could(run.beat, "the run could not show life"):
-            pass
+        show_life = partial(self._show_life, run)
+        while not await within(self.closing, every) and await self._could(show_life, "the run could not show life"):
+            if self.is_to_stop:
+                self.spider.end(Verdict.INTERRUPTED, "stopped on request")
 
-
-class Progress(Component):
-    """How far the crawl is: on a terminal a bar, in a file or a pipe a line now and then."""
-
-    def __init__(self, crawler: Crawler) -> None:
-        super().__init__(crawler)
-        self.started = monotonic()
-        self.task: asyncio.Task[None] | None = None
-        self.bar: Bar | None = None
-        crawler.signals.connect(self.started_crawling, signals.engine_started)
-        crawler.signals.connect(self.closed, signals.spider_closed)
-
-    def started_crawling(self) -> None:
-        spider = self.spider
-        self.interval = extension(self.crawler, Pace).interval
-        self.record = extension(self.crawler, RunRecord)
-        pages = self._pages_in_all()
-        time = f"; at this pace that takes about {_duration(pages * self.interval)}" if self.interval else ""
-        logger.info("Crawling %s from %s: about %s%s", spider.name, spider.url, _pages(pages), time)
-        if sys.stderr.isatty() and not self.crawler.settings["LOG_FILE"]:
-            self._start_bar()
-        every = BAR_EVERY if self.bar else self.crawler.settings.getfloat("LOGSTATS_INTERVAL")
-        if every:
-            self.task = asyncio.create_task(self._tell(every))
-
-    def closed(self) -> None:
-        if self.task:
-            self.task.cancel()
-        if self.bar:
-            self.bar.stop()
-            self._send_log_to(sys.stderr)
-
-    async def _tell(self, every: float) -> None:
-        while True:
-            await asyncio.sleep(every)
-            done, in_all = self.spider.pages, self._pages_in_all()
-            if self.bar:
-                self.bar.update(self.bar.task_ids[0], completed=done, total=in_all, words=self._words(done, in_all))
-            else:
-                logger.info("%s", self._words(done, in_all))
-
-    def _words(self, done: int, in_all: int) -> str:
-        elapsed = monotonic() - self.started
-        coins = len(self.spider.answered)
-        left = (in_all - done) * max(self.interval, elapsed / done if done else 0)
-        rate = f"{coins / elapsed:,.0f} coins/s" if coins > elapsed else f"{60 * coins / elapsed:,.0f} coins/min"
-        return f"{done:,} of {_pages(in_all)}, {coins:,} coins, {rate}, about {_duration(left)} left"
-
-    def _pages_in_all(self) -> int:
-        """As the API's header has it, or else as it was in the last complete run, or else as it usually is."""
-        before = self.record.previous.pages if self.record.previous else None
-        return max(self.spider.pages_in_all(before), self.spider.pages)
-
-    def _start_bar(self) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}")
-        self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
-        self.bar.add_task(self.spider.name, words="")
-        self.bar.start()
-        self._send_log_to(sys.stderr)  # which is now rich's: log lines go above the bar, not through it
-
-    @staticmethod
-    def _send_log_to(stream: object) -> None:
-        handler = get_scrapy_root_handler()
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(stream)
-
-
-def _pages(number: int) -> str:
-    return f"{number:,} page{'' if number == 1 else 's'}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:,.0f} minutes" if seconds >= 90 else f"{seconds:,.0f} s"
+    def _show_life(self, run: CrawlRun) -> None:
+        tail = self.tail.text()
+        run.beat(**({} if tail == self.told else {"log_tail": tail}))
+        self.told, self.is_to_stop = tail, run.is_to_stop()

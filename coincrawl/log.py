@@ -2,10 +2,13 @@
 
 import logging
 import re
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
 MARGIN = "  | "  # before every line of a traceback: a record's own line begins with its time
+TAIL_LINES = 200
+TAIL_SIZE = 100_000  # characters
 SHORTEST = 4  # characters; anything shorter stands in ordinary words, and what is missing from them would tell it
 
 _unusual = re.compile("[^ -~]")
@@ -47,6 +50,21 @@ class SafeRecord(logging.LogRecord):
         except Exception as error:  # arguments that do not fit: logging would print them past its handlers
             message = f"{self.msg!r} % {self.args!r} ({error!r})"
         return _printable(without_secrets(message))
+
+
+class Tail(logging.Handler):
+    """Keeps the last lines of the log."""
+
+    def __init__(self, format: str, date_format: str) -> None:  # noqa: A002 - logging's name
+        super().__init__()
+        self.setFormatter(logging.Formatter(format, date_format))
+        self._lines: deque[str] = deque(maxlen=TAIL_LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.extend(self.format(record).split("\n"))
+
+    def text(self) -> str:
+        return "\n".join(list(self._lines))[-TAIL_SIZE:]  # copied at once: another thread asks
 
 
 def _with_margin(text: str) -> str:

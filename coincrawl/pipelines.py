@@ -7,7 +7,7 @@ from scrapy.exceptions import DropItem
 
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
-from webapp.coins.models.run import Batch
+from webapp.coins.models.batch import Batch
 
 from .components import Component, extension
 from .extensions import RunRecord

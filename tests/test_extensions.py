@@ -12,7 +12,8 @@ from scrapy.signalmanager import SignalManager
 
 from coincrawl.extensions import LOST, RunRecord
 from webapp.coins.models import Verdict
-from webapp.coins.models.run import Batch, RunLost
+from webapp.coins.models.batch import Batch
+from webapp.coins.models.run import RunLost
 
 
 class Spider:
@@ -31,7 +32,7 @@ def raising(*errors: Exception | None) -> Callable[..., None]:
     """A function that raises each in turn, where it is an error."""
     left = list(errors)
 
-    def function(*_: Any) -> None:
+    def function(*_: Any, **__: Any) -> None:
         if error := left.pop(0):
             raise error
 
@@ -49,7 +50,7 @@ class Here:
 def record() -> Any:
     crawler: Any = SimpleNamespace(
         signals=SignalManager(),
-        settings=Settings({"HEARTBEAT_SECONDS": 15}),
+        settings=Settings({"HEARTBEAT_SECONDS": 15, "LOG_FORMAT": "%(message)s"}),
         stats=SimpleNamespace(get_value=lambda name, default=None: default),
         spider=Spider(),
     )
@@ -62,7 +63,9 @@ def endings(record: Any) -> list[tuple[Verdict, str]]:
     return record.spider.endings
 
 
-def beat(record: Any, monkeypatch: pytest.MonkeyPatch, *errors: Exception | None) -> list[float]:
+def beat(
+    record: Any, monkeypatch: pytest.MonkeyPatch, *errors: Exception | None, is_to_stop: bool = False
+) -> list[float]:
     """Let the run beat with these errors until it is over; how long it waited before each beat."""
     waited: list[float] = []
 
@@ -71,7 +74,7 @@ def beat(record: Any, monkeypatch: pytest.MonkeyPatch, *errors: Exception | None
         return len(waited) > len(errors)
 
     monkeypatch.setattr("coincrawl.extensions.within", within)
-    run: Any = SimpleNamespace(beat=raising(*errors))
+    run: Any = SimpleNamespace(beat=raising(*errors), is_to_stop=lambda: is_to_stop)
     asyncio.run(record._beat(run))
     return waited
 
@@ -81,6 +84,14 @@ def test_a_run_beats_every_fifteen_seconds_until_it_is_over(record: Any, monkeyp
 
     assert waited == [15, 15, 15]
     assert endings(record) == []
+
+
+def test_a_heartbeat_that_finds_that_the_run_is_to_stop_interrupts_it(
+    record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat(record, monkeypatch, None, is_to_stop=True)
+
+    assert endings(record) == [(Verdict.INTERRUPTED, "stopped on request")]
 
 
 def test_a_heartbeat_that_finds_its_lock_taken_ends_the_run(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from coincrawl.responses import Broken, Judgement, Refused, Rows, Throttled, jud
 from coincrawl.spiders.markets import MarketsSpider, only_id
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
-from webapp.coins.models.run import Batch
+from webapp.coins.models.batch import Batch
 from webapp.coins.texts import RAW_LIMIT, Nested, raw_json
 
 RECEIVED = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from webapp.coins.cleaning import Rejection
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
-from webapp.coins.models.run import Batch, RunLost
+from webapp.coins.models.batch import Batch
+from webapp.coins.models.run import RunLost
 
 pytestmark = pytest.mark.django_db
 
