@@ -1,14 +1,14 @@
-"""Django's ORM for the event loop: one worker thread, hence one connection, and patience while the database is away."""
+"""Django's ORM for event loops: one worker thread, hence one connection; and patience while the database is away."""
 
 import asyncio
 import logging
 import math
 import os
 import socket
+from asyncio import wrap_future
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from time import monotonic
 from typing import TypeVar
 
@@ -36,8 +36,47 @@ LAST_ATTEMPT_SECONDS = 4.0  # once the run is to end
 T = TypeVar("T")
 
 
+class Worker:
+    """Calls functions that use the ORM in its one thread, in the order of the calls, on its one connection.
+
+    None of their statements waits for long, where the database's own limits hold; where they do not, `sever` ends the
+    call under way.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
+        self._connection: BaseDatabaseWrapper | None = None  # the thread's own
+
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        return self._thread.submit(self._connected, function)
+
+    def disconnect(self) -> Future[None]:
+        """A broken connection would fail every later call."""
+        return self._thread.submit(_disconnect)
+
+    def shut(self) -> None:
+        self._thread.shutdown(wait=False)
+
+    def _connected(self, function: Callable[[], T]) -> T:
+        self._connection = connections[connection.alias]
+        if self._connection.connection is None:
+            self._connection.ensure_connection()
+            with self._connection.cursor() as cursor:
+                for statement in LIMITS[self._connection.vendor]:
+                    cursor.execute(statement)
+        return function()
+
+    def sever(self) -> None:
+        """Break the connection under the thread, which waits for a server that has stopped answering."""
+        wire = self._connection.connection if self._connection and self._connection.vendor == "postgresql" else None
+        if wire and not wire.closed:
+            # It may have gone by itself in this very moment.
+            with suppress(OSError, DatabaseError), socket.socket(fileno=os.dup(wire.fileno())) as end:
+                end.shutdown(socket.SHUT_RDWR)
+
+
 class Database:
-    """Calls functions that use the ORM in its thread, one at a time, in the order of the calls.
+    """A worker for the event loop, with patience.
 
     The database may be away for `patience` seconds: `away` is called when it stops answering, and `back` when it
     answers again. Once `end` is set, patience and attempts are short.
@@ -50,8 +89,7 @@ class Database:
         away: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,
     ) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
-        self._connection: BaseDatabaseWrapper | None = None  # the thread's own
+        self._worker = Worker()
         self._in_order = asyncio.Lock()
         self._patience = patience
         self._end = end or asyncio.Event()
@@ -67,7 +105,7 @@ class Database:
                 try:
                     return await self._attempt(function)
                 except DATABASE_ERRORS as error:
-                    await self._run(_disconnect)  # a broken connection would fail every later call
+                    await wrap_future(self._worker.disconnect())
                     since = self._goes_away()
                     if self._end.is_set():
                         patience = min(patience, LAST_PATIENCE)
@@ -81,8 +119,8 @@ class Database:
                 pause = min(pause * 2, LONGEST_PAUSE)
 
     async def close(self) -> None:
-        await self._run(_disconnect)
-        self._thread.shutdown()
+        await wrap_future(self._worker.disconnect())
+        self._worker.shut()
 
     def _goes_away(self) -> float:
         """Since when it is away."""
@@ -97,36 +135,15 @@ class Database:
             self._back()
 
     async def _attempt(self, function: Callable[[], T]) -> T:
-        attempt = asyncio.ensure_future(self._run(partial(self._connected, function)))
+        attempt = wrap_future(self._worker.submit(function))
         began = monotonic()
         while not attempt.done():
             await asyncio.wait({attempt}, timeout=1.0)
             if monotonic() - began > (LAST_ATTEMPT_SECONDS if self._end.is_set() else ATTEMPT_SECONDS):
-                self._sever()
+                self._worker.sever()
         if not isinstance(attempt.exception(), DATABASE_ERRORS):
             self._comes_back()
         return attempt.result()
-
-    async def _run(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
-
-    def _connected(self, function: Callable[[], T]) -> T:
-        """In the thread: the function, on a connection none of whose statements waits for long."""
-        self._connection = connections[connection.alias]
-        if self._connection.connection is None:
-            self._connection.ensure_connection()
-            with self._connection.cursor() as cursor:
-                for statement in LIMITS[self._connection.vendor]:
-                    cursor.execute(statement)
-        return function()
-
-    def _sever(self) -> None:
-        """Break the connection under the thread, which waits for a server that has stopped answering."""
-        wire = self._connection.connection if self._connection and self._connection.vendor == "postgresql" else None
-        if wire and not wire.closed:
-            # It may have gone by itself in this very moment.
-            with suppress(OSError, DatabaseError), socket.socket(fileno=os.dup(wire.fileno())) as end:
-                end.shutdown(socket.SHUT_RDWR)
 
 
 def _disconnect() -> None:
