@@ -13,7 +13,7 @@ help: ## show this list
 
 setup: .venv/runs ## make .venv and install what coincrawl runs on
 
-crawl: .venv/runs ## crawl the real API into the database (keyless: about 26 minutes)
+crawl: .venv/runs ## crawl the real API into the database (keyless: about 27 minutes)
 	@$(BIN)/python webapp/manage.py migrate --verbosity 0
 	@$(BIN)/scrapy crawl markets
 
