@@ -204,6 +204,8 @@ _database: dict[str, Any] = {"NAME": ""}
 if DATABASE_URL.startswith(("sqlite:///", "postgres://", "postgresql://")):
     with suppress(ValueError):  # a port that is no number, say
         _database = env.db_url_config(DATABASE_URL)
+if _password := env.str("DATABASE_PASSWORD", default=""):
+    _database["PASSWORD"] = _password
 _options = _database.get("OPTIONS", {})
 if (
     not (_database["NAME"] or "service" in _options)
@@ -254,6 +256,10 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Hours since the last complete run of a whole source, after which the copy is not fresh for /readyz; 0 for any.
 DATA_MAX_AGE_HOURS = env.int("DATA_MAX_AGE_HOURS", default=0)
+
+# Where `make up` listens, on this machine ------------------------------------------------------------
+PORT = env.int("PORT", default=8000)
+SCRAPYD_HTTP_PORT = env.int("SCRAPYD_HTTP_PORT", default=6800)
 
 # The read API --------------------------------------------------------------------------------------
 API_PUBLIC = env.bool("API_PUBLIC", default=False)
