@@ -6,7 +6,7 @@ DEMO := DATABASE_URL=sqlite:///var/demo.sqlite3 COINGECKO_PLAN=keyless COINGECKO
 WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 3 / 2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup crawl demo test lint requirements
+.PHONY: help setup crawl demo up test lint requirements
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ demo: .venv/runs ## crawl a bundled stand-in for the API: no key, no network, a 
 	@$(DEMO) $(BIN)/python webapp/manage.py migrate --verbosity 0
 	@$(DEMO) $(BIN)/python -m tests.fake_api --coins 1000 -- $(BIN)/scrapy crawl markets
 	@$(DEMO) $(BIN)/python webapp/manage.py adminuser demo
+
+up: .venv/runs ## start the site, scrapyd and the watcher until Ctrl-C; other ports: PORT=8001 SCRAPYD_HTTP_PORT=6801
+	@exec env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python webapp/manage.py up
 
 test: .venv/tests ## run all tests, on SQLite and on a real PostgreSQL
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest --numprocesses $(WORKERS)

@@ -53,6 +53,16 @@ def user_named(name: str, **rights: bool) -> User:
     return User.objects.filter(username=new.username).first() or new
 
 
+def give_password(name: str, password: str | None = None) -> tuple[User, str]:
+    """The user and the password, a random one where none is given: a new superuser, or one who has a new password."""
+    password = password or secrets.token_urlsafe(12)
+    with database_explained():
+        user = user_named(name, is_staff=True, is_superuser=True)
+        user.set_password(password)
+        user.save()
+    return user, password
+
+
 class Command(BaseCommand):
     help = "Make a superuser, or give an existing user a new password; shows once how to log in."
 
@@ -61,11 +71,7 @@ class Command(BaseCommand):
         parser.add_argument("--password", help="the password (default: a random one)")
 
     def handle(self, *args: Any, name: str, password: str | None, **options: Any) -> None:
-        password = password or secrets.token_urlsafe(12)
-        with database_explained():
-            user = user_named(name, is_staff=True, is_superuser=True)
-            user.set_password(password)
-            user.save()
+        user, password = give_password(name, password)
         words = [*database(), here(Path(sys.executable)), here(settings.BASE_DIR / "webapp" / "manage.py"), "runserver"]
         self.stdout.write(f"Start the site: {shlex.join(words)}")
         self.stdout.write(f"Log in: http://127.0.0.1:8000{reverse('admin:index')} as {user}, password {password}")
