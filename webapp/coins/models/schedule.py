@@ -38,7 +38,7 @@ class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
         Any number of nodes may beat, in any order. `now` is the database's clock where it is not given.
         """
         CrawlRun.objects.mark_silent_lost()
-        now = now or self._clock()
+        now = now or self.clock()
         if not any(schedule.due(now, busy) for schedule, busy in self._with_busy()):
             return  # without having written, which on SQLite would keep a crawl waiting
         with transaction.atomic(using=self.db):
@@ -54,7 +54,8 @@ class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
         schedules = list(enabled.select_for_update() if lock else enabled)
         return [(schedule, schedule.spider in busy) for schedule in schedules if not schedule.fault()]
 
-    def _clock(self) -> datetime:
+    def clock(self) -> datetime:
+        """The time by which runs, nodes and slots go: the database's."""
         if connections[self.db].vendor == "sqlite":
             return timezone.now()  # its clock is this machine's
         with connections[self.db].cursor() as cursor:
