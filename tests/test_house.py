@@ -70,6 +70,6 @@ def test_the_models_and_the_migrations_agree(db: None) -> None:
 def test_every_variable_of_the_environment_is_described() -> None:
     described = (ROOT / ".env.example").read_text()
 
-    for path in (ROOT / "webapp/settings.py", ROOT / "coincrawl/settings.py"):
+    for path in [*ROOT.glob("webapp/**/settings.py"), *ROOT.glob("coincrawl/**/settings.py")]:
         for name in re.findall(r'(?:env\.\w+|one_word)\(\s*"(\w+)"', path.read_text()):
             assert re.search(rf"^#? ?{name}=", described, re.MULTILINE), name

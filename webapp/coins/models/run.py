@@ -91,6 +91,10 @@ class CrawlRunQuerySet(QueueQuerySet["CrawlRun"]):
             raise JobError(f"The job {key} is a run of {run.spider} with other arguments: begin it with its own.")
         return run
 
+    def release(self, claim: str) -> None:
+        """Give a claimed job back to the queue, where it has not begun."""
+        self.filter(verdict=Verdict.PENDING, claim=claim).update(claim="", claimed_at=None, node="")
+
     def _who_runs(self, spider: str) -> str:
         holder = self.filter(BUSY, spider=spider).first()
         if holder is None:  # it has ended since
@@ -189,7 +193,8 @@ class CrawlRun(models.Model):
         verbose_name = "crawl run"
         indexes = [
             models.Index(fields=["-started_at"], name="runs_newest_first"),
-            models.Index(fields=["verdict", "spider"], name="runs_by_verdict"),
+            models.Index(fields=["verdict", "spider", "-started_at"], name="runs_by_verdict"),
+            models.Index(fields=["schedule", "-queued_at"], name="runs_of_a_schedule"),
         ]
         constraints = [
             # The spider's lock: from the moment that a node claims a job until its run is over.

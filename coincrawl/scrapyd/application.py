@@ -1,0 +1,90 @@
+"""scrapyd, put together: its own parts, ours in place of some, and the beat. Named in scrapy.cfg."""
+
+import os
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+from time import monotonic, time
+from typing import Any
+
+from scrapyd.app import application as scrapyds_own
+from scrapyd.config import Config
+from scrapyd.exceptions import ConfigError
+from twisted.application.service import IServiceCollection, Service
+from twisted.python.components import Componentized
+
+from webapp.settings import BASE_DIR
+
+from . import settings
+from .beat import Beat
+from .process import reactor
+
+
+def application(config: Config) -> Componentized:
+    """ConfigError says what is wrong with the settings, and scrapyd ends with that sentence."""
+    section = config.cp[config.SECTION]
+    for option, value in {
+        "username": settings.USERNAME,
+        "password": settings.PASSWORD,
+        "node_name": settings.NODE_NAME,
+        "max_proc": str(settings.MAX_PROC or ""),
+        "logs_dir": str(BASE_DIR / settings.LOGS_DIR),
+    }.items():
+        if value:
+            section[option] = value.replace("%", "%%")  # which is special to a ConfigParser
+    _check(config)
+    _go_by_a_steady_clock()
+    app = scrapyds_own(config)
+    services: Any = IServiceCollection(app)
+    Beat(config, services.getServiceNamed("launcher").max_proc).setServiceParent(app)
+    NoPidFile().setServiceParent(app)
+    return app
+
+
+def _check(config: Config) -> None:
+    username, password = config.get("username", ""), config.get("password", "")
+    if bool(username) != bool(password):
+        raise ConfigError("SCRAPYD_USERNAME and SCRAPYD_PASSWORD belong together: set both, or neither.")
+    if ":" in username:
+        raise ConfigError("SCRAPYD_USERNAME must not have a colon in it.")
+    address = settings.BIND_ADDRESS or config.get("bind_address")
+    if not (password or _is_loopback(address)):
+        raise ConfigError(
+            f"scrapyd would listen on {address} for everybody: set SCRAPYD_USERNAME and SCRAPYD_PASSWORD, "
+            "or leave SCRAPYD_BIND_ADDRESS at 127.0.0.1."
+        )
+    if not 0 < settings.HTTP_PORT < 65_536:
+        raise ConfigError("SCRAPYD_HTTP_PORT must be a port: a number from 1 to 65535.")
+
+
+def _is_loopback(address: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(address).is_loopback
+    return address == "localhost"
+
+
+def _go_by_a_steady_clock() -> None:
+    """Twisted's timers go by the wall clock: were that set back by an hour, they would stand still for an hour."""
+    ahead = time() - monotonic()
+    reactor().seconds = lambda: monotonic() + ahead
+
+
+class NoPidFile(Service):
+    """twistd writes its id into the folder that it is started in.
+
+    A second node could not be started there; and after a crash neither could the first one, where another process has
+    the same id by then, as in a container it always has.
+    """
+
+    def startService(self) -> None:
+        super().startService()
+        path = Path("twistd.pid").resolve()
+        with suppress(OSError, ValueError):
+            if int(path.read_text()) == os.getpid():
+                path.unlink()
+                self._restore_for_twistd(path)
+
+    @staticmethod
+    def _restore_for_twistd(path: Path) -> None:
+        """It deletes the file itself in the end, and makes a noise where there is none."""
+        reactor().addSystemEventTrigger("after", "shutdown", path.touch)

@@ -1,0 +1,62 @@
+"""The schedule's beat: every second, in each scrapyd, what is due becomes a job."""
+
+from collections.abc import Generator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from scrapyd.config import Config
+from twisted.application.internet import TimerService
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
+
+from coincrawl.database import one_line
+from webapp.coins.models import CrawlRun, CrawlSchedule, Node
+from webapp.coins.upsert import DATABASE_ERRORS
+
+from . import database
+from .logs import forget_old_logs
+from .process import node_name
+
+log = Logger()
+
+BEAT_EVERY = 1.0  # s
+SHOW_LIFE_EVERY = 15.0  # s
+CLEAN_UP_EVERY = 3600.0  # s
+
+
+class Beat(TimerService):
+    """Beats as long as scrapyd runs: what fails is tried again a second later."""
+
+    def __init__(self, config: Config, capacity: int) -> None:
+        super().__init__(BEAT_EVERY, self.tick)
+        self._node, self._capacity = node_name(config), capacity
+        self._logs, self._logs_kept = Path(config.get("logs_dir")), config.getint("jobs_to_keep")
+        self._life_shown = self._cleaned_up = -CLEAN_UP_EVERY
+        self._fails = False
+
+    @inlineCallbacks
+    def tick(self) -> Generator["Deferred[Any]", Any, None]:
+        try:
+            yield database.later(self._beat)
+        except DATABASE_ERRORS as error:
+            log.warn("The schedule cannot beat: {error}", error=one_line(error))
+            self._fails = True
+        except Exception:
+            log.failure("The schedule cannot beat")
+            self._fails = True
+        else:
+            if self._fails:
+                log.info("The schedule beats again")
+            self._fails = False
+
+    def _beat(self) -> None:
+        """In the database's thread."""
+        CrawlSchedule.objects.beat()
+        if monotonic() > self._life_shown + SHOW_LIFE_EVERY:
+            Node.objects.beat(self._node, capacity=self._capacity)
+            self._life_shown = monotonic()
+        if monotonic() > self._cleaned_up + CLEAN_UP_EVERY:
+            self._cleaned_up = monotonic()
+            forget_old_logs(self._logs, self._logs_kept)
+            CrawlRun.objects.forget_old()

@@ -1,0 +1,88 @@
+"""A job's process: `scrapy crawl` in a session of its own, with its output in its log."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, Self
+
+from webapp.coins.models.queue import KEY, Death
+
+TAIL_LINES = 200
+TAIL_SIZE = 100_000  # bytes
+
+
+class Job:
+    """As scrapyd's web services want to see a process: https://scrapyd.readthedocs.io/en/latest/api.html#listjobs-json
+
+    Its session is its own, so that what ends scrapyd, or the terminal that it runs in, does not end the crawl.
+    """
+
+    def __init__(
+        self, project: str, spider: str, key: str, *, claim: str, log: Path, process: subprocess.Popen
+    ) -> None:
+        self.project, self.spider, self.job, self.claim = project, spider, key, claim
+        self.log = log
+        self.process = process
+        self.pid = process.pid
+        self.start_time = datetime.now()  # noqa: DTZ005 - scrapyd shows it beside its own, which has no zone
+        self.end_time: datetime | None = None
+        self.transport = self  # what scrapyd sends a signal by
+
+    @classmethod
+    def start(cls, message: Mapping[str, Any], runner: str, logs: Path, folder: Path) -> Self:
+        """Start the crawl of a message of the queue; OSError or ValueError where that fails."""
+        values = dict(message)
+        project, spider, key, settings = (values.pop(name) for name in ("_project", "_spider", "_job", "settings"))
+        if not KEY.fullmatch(key) or not spider.isidentifier():
+            raise ValueError("its id or its spider's name cannot be part of a file's name")
+        log = logs / project / spider / f"{key}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        given = [("-s", {**settings, "LOG_FILE": log}), ("-a", {**values, "_job": key})]
+        options = chain.from_iterable(
+            (flag, f"{name}={value}") for flag, pairs in given for name, value in pairs.items()
+        )
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - what the catalog has checked, and without a shell
+                [sys.executable, "-m", runner, "crawl", spider, *options],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        return cls(project, spider, key, claim=settings["JOB_CLAIM"], log=log, process=process)
+
+    def signalProcess(self, signalled: str | int) -> None:
+        """Send a signal, by number or by name without SIG."""
+        number = signalled if isinstance(signalled, int) else getattr(signal, f"SIG{signalled}", None)
+        if number is None:
+            raise ValueError(f"there is no signal {signalled}")
+        self.process.send_signal(number)
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def death(self) -> Death:
+        """How it ended, with the end of its log."""
+        status = self.process.returncode
+        words = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
+        tail = end_of(self.log)
+        last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
+        return Death(f"{words}: {last[:500]}" if last else words, tail)
+
+
+def end_of(log: Path) -> str:
+    """The last lines of a log; empty where there is none any more."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_SIZE))
+            lines = deque(file.read().decode("utf-8", "replace").splitlines(), maxlen=TAIL_LINES)
+    except OSError:
+        return ""
+    return "\n".join(lines).replace("\0", "")

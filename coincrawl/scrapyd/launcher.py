@@ -1,0 +1,158 @@
+"""scrapyd's launcher: runs jobs, and loses neither a job nor its room for one, whatever goes wrong."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Generator
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from scrapyd.config import Config
+from scrapyd.interfaces import IJobStorage, IPoller
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+from twisted.python.components import Componentized
+
+from coincrawl.database import one_line
+from webapp.coins.models import CrawlRun, Verdict
+from webapp.coins.models.queue import Death
+from webapp.coins.upsert import DATABASE_ERRORS
+
+from . import database
+from .job import Job
+from .process import reactor
+
+log = Logger()
+
+LOOK_EVERY = 0.5  # s
+RENEW_EVERY = 5.0  # s
+BEGIN_WITHIN = 300.0  # s that a process may take to begin its run
+END_WITHIN = 60.0  # s that it may take to end once its run is over
+STOP_WITHIN = 15.0  # s for all to end; a crawl takes ten at most while the database answers
+
+
+class Launcher(Service):
+    """Asks the poller for a job for each slot that is free, and looks after the processes.
+
+    What a process has not said itself is recorded by its claim: as failed where it did not begin, else as lost. What
+    the database cannot be told now is told later.
+    """
+
+    name = "launcher"  # by which the web services find it
+
+    def __init__(self, config: Config, app: Componentized) -> None:
+        self.processes: dict[int, Job] = {}  # by slot
+        self.finished = app.getComponent(IJobStorage)
+        self.max_proc = config.getint("max_proc", 0) or multiprocessing.cpu_count() * config.getint(
+            "max_proc_per_cpu", 4
+        )
+        self._poller = app.getComponent(IPoller)
+        self._runner = config.get("runner")
+        self._logs = Path(config.get("logs_dir"))
+        self._untold: list[Callable[[], None]] = []
+        # By claim and verdict: since when a process has had nothing to do that it should not be done with.
+        self._idle_since: dict[tuple[str, str | None], float] = {}
+        self._one_at_a_time = DeferredLock()
+        self._renewed = 0.0
+        self._looking: LoopingCall | None = None
+
+    def startService(self) -> None:
+        super().startService()
+        log.info("Up to {number} crawls at a time; their logs are in {logs}", number=self.max_proc, logs=self._logs)
+        for slot in range(self.max_proc):
+            self._offer(slot)
+        self._looking = LoopingCall(self._look)
+        self._looking.start(LOOK_EVERY)
+
+    @inlineCallbacks
+    def stopService(self) -> Generator["Deferred[Any]", Any, None]:
+        """Stop the crawls, and wait for them: jobs that had not begun go back to the queue."""
+        yield super().stopService()
+        if self._looking:
+            self._looking.stop()
+        for job in self.processes.values():
+            job.signalProcess(signal.SIGTERM)
+        until = monotonic() + STOP_WITHIN
+        while (self.processes or self._untold) and monotonic() < until:
+            yield self._look()
+            yield deferLater(reactor(), 0.1)
+        for job in self.processes.values():
+            log.warn("{job} goes on by itself, as process {pid}", job=job.job, pid=job.pid)
+
+    def _offer(self, slot: int) -> None:
+        self._poller.next().addCallback(self._start, slot)
+
+    def _start(self, message: dict[str, Any], slot: int) -> None:
+        claim, key = message["settings"]["JOB_CLAIM"], message["_job"]
+        if not self.running:
+            self._tell(lambda: CrawlRun.objects.release(claim))
+            return
+        try:
+            job = Job.start(message, self._runner, self._logs, settings.BASE_DIR)
+        except (OSError, ValueError) as error:
+            log.error("{job} cannot be started: {error}", job=key, error=error)
+            death = Death(f"its process could not be started ({error})")
+            self._tell(lambda: CrawlRun.objects.settle(claim, death))
+            self._offer(slot)
+        else:
+            log.info("{job}: a run of {spider}, process {pid}", job=key, spider=job.spider, pid=job.pid)
+            self.processes[slot] = job
+
+    def _look(self) -> "Deferred[None]":
+        """Nothing that happens here may end the looking."""
+        return self._one_at_a_time.run(self._look_once)
+
+    @inlineCallbacks
+    def _look_once(self) -> Generator["Deferred[Any]", Any, None]:
+        for slot, job in [(slot, job) for slot, job in self.processes.items() if job.has_ended()]:
+            self._take_leave(slot, job)
+        try:
+            while self._untold:
+                yield database.later(self._untold[0])
+                del self._untold[0]
+            if self.processes and monotonic() > self._renewed + RENEW_EVERY:
+                self._renewed = monotonic()
+                self._end_overtime((yield database.later(self._renew)))
+        except DATABASE_ERRORS as error:
+            log.warn("The database cannot be told how jobs are: {error}", error=one_line(error))
+        except Exception:
+            log.failure("How a job ended cannot be told")  # and the next one can
+            del self._untold[:1]
+
+    def _take_leave(self, slot: int, job: Job) -> None:
+        job.end_time = datetime.now()  # noqa: DTZ005 - beside scrapyd's own
+        del self.processes[slot]
+        self.finished.add(job)
+        death = job.death()
+        log.info("{job} has ended: {words}", job=job.job, words=death.words)
+        if self.running:
+            self._tell(lambda: CrawlRun.objects.settle(job.claim, death))
+            self._offer(slot)
+        else:
+            self._tell(lambda: CrawlRun.objects.release(job.claim))
+            self._tell(lambda: CrawlRun.objects.settle(job.claim, death))
+
+    def _tell(self, function: Callable[[], None]) -> None:
+        """Have the database know it at the next look, or at one after that."""
+        self._untold.append(function)
+
+    def _renew(self) -> dict[str, str]:
+        """Keep the claims; the verdicts of the runs that they are for."""
+        claims = [job.claim for job in list(self.processes.values())]
+        CrawlRun.objects.renew(claims)
+        return dict(CrawlRun.objects.filter(claim__in=claims).values_list("claim", "verdict"))
+
+    def _end_overtime(self, verdicts: dict[str, str]) -> None:
+        """Kill what hangs before its run has begun, or after that is over: it would hold its slot for ever."""
+        for job in self.processes.values():
+            verdict = verdicts.get(job.claim)  # none: another process has the job
+            if verdict == Verdict.RUNNING:
+                continue
+            since = self._idle_since.setdefault((job.claim, verdict), monotonic())
+            if monotonic() > since + (BEGIN_WITHIN if verdict == Verdict.PENDING else END_WITHIN):
+                log.warn("{job} hangs: killing process {pid}", job=job.job, pid=job.pid)
+                job.signalProcess(signal.SIGKILL)

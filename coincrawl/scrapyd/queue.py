@@ -1,0 +1,60 @@
+"""scrapyd's queue: the runs that have not begun. https://scrapyd.readthedocs.io/en/latest/config.html#spiderqueue"""
+
+from collections.abc import Callable
+from typing import Any
+
+from scrapyd.config import Config
+from scrapyd.interfaces import ISpiderQueue
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from webapp.coins.catalog import as_texts
+from webapp.coins.models import CrawlRun
+
+from . import database
+from .process import node_name
+
+Message = dict[str, Any]  # the spider's `name`, the `_job`, Scrapy's `settings`, and the spider's arguments as texts
+
+
+@implementer(ISpiderQueue)
+class RunQueue:
+    """Shared by all nodes on this database; `pop` claims the job for this one."""
+
+    def __init__(self, config: Config, project: str) -> None:
+        self._node = node_name(config)
+
+    def add(self, name: str, priority: float = 0.0, **values: Any) -> None:
+        """Queue a job; ArgumentError or JobError says why it cannot be."""
+        key, settings = values.pop("_job", None), values.pop("settings", None)
+        database.now(lambda: CrawlRun.objects.enqueue(name, values, key, settings=settings, priority=priority))
+
+    def pop(self) -> "Deferred[Message | None]":
+        """The next job whose spider is free."""
+        return database.later(self._pop)
+
+    def _pop(self) -> Message | None:
+        run = CrawlRun.objects.claim(self._node)
+        if run is None:
+            return None
+        message = _message(run)
+        message["settings"]["JOB_CLAIM"] = run.claim
+        return message
+
+    def list(self) -> list[Message]:
+        return database.now(lambda: [_message(run) for run in CrawlRun.objects.waiting()])
+
+    def count(self) -> int:
+        return database.now(lambda: CrawlRun.objects.waiting().count())
+
+    def remove(self, func: Callable[[Message], bool]) -> int:
+        """Cancel the jobs for which `func` is true; how many they were."""
+        keys = [message["_job"] for message in self.list() if func(message)]
+        return database.now(lambda: sum(CrawlRun.objects.stop(key) == "pending" for key in keys))
+
+    def clear(self) -> None:
+        self.remove(lambda message: True)
+
+
+def _message(run: CrawlRun) -> Message:
+    return {"name": run.spider, "_job": run.pk, "settings": as_texts(run.settings), **as_texts(run.arguments)}
