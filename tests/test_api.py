@@ -870,6 +870,7 @@ def test_an_empty_database_is_healthy_in_its_way(reader: Client) -> None:
         "last_run": None,
         "running": [],
         "fresh": None,
+        "problems": {},
     }
 
 

@@ -16,12 +16,12 @@ from django.utils import timezone
 
 from tests.test_admin import make_run
 from webapp.coins import probes
+from webapp.coins.models import CrawlSchedule, Node
 
 PROBES = ["/healthz", "/readyz"]
 Trouble = Callable[[Path], AbstractContextManager[None]]
-READY = {"database": "ok", "migrations": "ok", "data": "ok"}
-
-UNKNOWN = {"database": "unknown", "migrations": "unknown", "data": "unknown"}
+CHECKS = ("database", "migrations", "data", "schedule", "runs", "rejected")
+READY, UNKNOWN = ({check: word for check in CHECKS} for word in ("ok", "unknown"))
 
 
 def asked(client: Client) -> tuple[int, dict[str, str]]:
@@ -157,8 +157,7 @@ def test_it_is_ready_while_the_copy_is_fresh_enough(
 
     answer = asked(client)
 
-    too_old = READY | {"data": "no run of a whole source has been complete in the last 12 hours"}
-    assert answer == ((200, READY) if is_ready else (503, too_old))
+    assert answer == ((200, READY) if is_ready else (503, READY | {"data": "the copy is too old"}))
 
 
 @pytest.mark.django_db(transaction=True)

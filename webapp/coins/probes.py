@@ -4,31 +4,28 @@
 that give nothing away: anybody may ask. Why the database fails stands in the log.
 """
 
-import logging
 from collections.abc import Callable
 from threading import Lock, Thread
 from time import monotonic
 
-from django.conf import settings
-from django.db import Error, connection
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 
-from .freshness import is_fresh
-from .models import CrawlRun
-from .models.run import NotMigrated
-from .texts import printable
-
-logger = logging.getLogger(__name__)
+from .health import BEFORE_CHECKS, diagnose
 
 LIMIT = 3.0  # seconds that the database may take; balancers have about as much patience
 METHODS = ("GET", "HEAD")
 
 OK, UNKNOWN = "ok", "unknown"
-HANGS = {"database": "the database does not answer", "migrations": UNKNOWN, "data": UNKNOWN}
-FAILS = HANGS | {"database": "the database cannot be reached, or fails"}
-NOT_MIGRATED = {"database": OK, "migrations": "the database is not migrated", "data": UNKNOWN}
-READY = {"database": OK, "migrations": OK, "data": OK}
+WORDS = {
+    "database": "the database cannot be reached, or fails",
+    "migrations": "the database is not migrated",
+    "data": "the copy is too old",
+    "schedule": "the schedule does not run",
+    "runs": "runs fail one after the other",
+    "rejected": "more records are rejected than before",
+}
+HANGS = {check: UNKNOWN for check in WORDS} | {"database": "the database does not answer"}
 
 
 class ProbesMiddleware:
@@ -59,7 +56,7 @@ class ProbesMiddleware:
                 self._look.start()
             look = self._look
         look.join(max(0, look.until - monotonic()))
-        is_ready = look.checks == READY
+        is_ready = set(look.checks.values()) == {OK}
         status = {"status": "ready" if is_ready else "not ready", "checks": look.checks}
         return JsonResponse(status, status=200 if is_ready else 503)
 
@@ -84,16 +81,11 @@ class Look(Thread):
 
 
 def checks() -> dict[str, str]:
-    """`ok`, or what is wrong, by check. In no transaction: on SQLite one would wait for the writer."""
-    try:
-        CrawlRun.objects.check_migrated()
-        fresh = is_fresh(timezone.now())
-    except NotMigrated:
-        return NOT_MIGRATED
-    except Error as error:
-        logger.warning("The database fails: %s", printable(error, 300))
-        return FAILS
-    if fresh is False:
-        hours = settings.DATA_MAX_AGE_HOURS
-        return READY | {"data": f"no run of a whole source has been complete in the last {hours} hours"}
-    return READY
+    """`ok`, or what is wrong in words for everybody, by check."""
+    problems = diagnose()
+    said = {}
+    for check, words in WORDS.items():
+        said[check] = words if check in problems else OK
+        if check in problems and check in BEFORE_CHECKS:
+            return {other: UNKNOWN for other in WORDS} | said
+    return said

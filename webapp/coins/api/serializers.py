@@ -91,3 +91,7 @@ class HealthSerializer(serializers.Serializer):
     fresh = serializers.BooleanField(
         allow_null=True, help_text="Whether the last complete run is recent enough; null where any age will do."
     )
+    problems = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="What is ill, by check (data, schedule, runs, rejected), with what to do; empty where all is well.",
+    )

@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from .. import freshness
+from .. import health
 from ..models import CrawlRun, FullCoin, RejectedRecord, Verdict
 from ..texts import printable
 from .filters import BY_ID, CoinParameters, CoinsParameters, RunsParameters
@@ -126,14 +126,15 @@ class Health(ReadView):
             changed_at=Max("changed_at"),
         )
         begun = CrawlRun.objects.filter(started_at__isnull=False).order_by("-started_at")
-        health = coins | {
+        answer = coins | {
             "rejected": RejectedRecord.objects.filter(status=RejectedRecord.Status.OPEN).count(),
-            "last_complete": freshness.last_complete(),
+            "last_complete": health.last_complete(),
             "last_run": begun.first(),
             "running": begun.filter(verdict=Verdict.RUNNING),
-            "fresh": freshness.is_fresh(timezone.now()),
+            "fresh": health.is_fresh(timezone.now()),
+            "problems": health.problems(),
         }
-        return Response(HealthSerializer(health).data)
+        return Response(HealthSerializer(answer).data)
 
 
 class SchemaFile(ReadView):

@@ -109,7 +109,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='crawlrun',
-            index=models.Index(fields=['verdict', 'spider'], name='runs_by_verdict'),
+            index=models.Index(fields=['verdict', 'spider', '-started_at'], name='runs_by_verdict'),
         ),
         migrations.AddConstraint(
             model_name='crawlrun',

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.test_admin import NOON, make_run
-from webapp.coins import freshness
+from webapp.coins import health
 from webapp.coins.catalog import SpiderEntry
 from webapp.coins.models import Verdict
 
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 def test_a_copy_that_no_run_has_made_has_no_last_complete_run() -> None:
-    assert freshness.last_complete() is None
+    assert health.last_complete() is None
 
 
 @pytest.mark.parametrize(
@@ -36,18 +36,18 @@ def test_the_last_complete_run_is_the_last_of_a_whole_source(later: dict[str, An
     make_run(id="first", finished_at=NOON)
     make_run(**{"id": "later", "started_at": NOON + HOUR, "finished_at": NOON + 2 * HOUR} | later)
 
-    last = freshness.last_complete()
+    last = health.last_complete()
 
     assert last is not None
     assert last.pk == ("later" if counts else "first")
 
 
 def test_of_two_spiders_runs_the_last_to_end_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(freshness, "SPIDERS", {name: SpiderEntry("", {}) for name in ("quick", "slow")})
+    monkeypatch.setattr(health, "SPIDERS", {name: SpiderEntry("", {}) for name in ("quick", "slow")})
     make_run(id="slow", spider="slow", started_at=NOON, finished_at=NOON + 2 * HOUR)
     make_run(id="quick", spider="quick", started_at=NOON + HOUR / 2, finished_at=NOON + HOUR)
 
-    last = freshness.last_complete()
+    last = health.last_complete()
 
     assert last is not None
     assert last.pk == "slow"
@@ -69,4 +69,4 @@ def test_a_copy_is_fresh_up_to_an_age(settings: Any, hours: int, age: timedelta 
     if age is not None:
         make_run(finished_at=NOON - age)
 
-    assert freshness.is_fresh(NOON) is fresh
+    assert health.is_fresh(NOON) is fresh
