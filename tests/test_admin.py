@@ -92,7 +92,13 @@ def test_the_index_leads_with_the_crawled_data(admin_client: Client) -> None:
 
     apps = response.context["app_list"]
     assert [app["name"] for app in apps] == ["Crawled data", "Read API", "Users and groups"]
-    assert [model["name"] for model in apps[0]["models"]] == ["Coins", "Crawl runs", "Rejected records"]
+    assert [model["name"] for model in apps[0]["models"]] == [
+        "Coins",
+        "Crawl runs",
+        "Nodes",
+        "Rejected records",
+        "Schedules",
+    ]
     assert response.context["site_header"] == response.context["site_title"] == "coincrawl"
 
 
@@ -197,7 +203,7 @@ def test_a_run_shows_its_arguments_verdict_and_lines(admin_client: Client) -> No
     page = admin_client.get(page_of(run)).content.decode()
     shown = text_of(admin_client, page_of(run))
 
-    assert "partial markets ids coin-0, coin-1, coin-2, coin-3, coi… 2026-02-05 12:00:00 1:15:00 0 0 17,190" in listed
+    assert "partial markets ids coin-0, coin-1, coin-2, coin-3, coi… - 2026-02-05 12:00:00 1:15:00 0 17,190" in listed
     assert f"Arguments: ids {', '.join(ids)} " in shown
     assert "Reason: page 7 was not answered" in shown
     assert "first<br>second" in page

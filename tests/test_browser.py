@@ -21,11 +21,11 @@ from playwright.sync_api import Browser, Dialog, Page, Route, ViewportSize, expe
 from rest_framework.authtoken.models import Token
 
 from tests.test_admin import NOON, make_coin, make_rejected, make_run, page_of
-from webapp.coins.admin import CrawlRunAdmin
+from webapp.coins.admin.runs import CrawlRunAdmin
 from webapp.coins.models import CrawlRun, Verdict
 
 CHROMIUM = shutil.which("chromium")
-LAPTOP = ViewportSize(width=1366, height=768)
+LAPTOP = ViewportSize(width=1280, height=720)
 PICTURE = "https://pictures.example/bitcoin.png"
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -1,4 +1,4 @@
-"""What every list and page of the admin has in common: read-only, searched, sorted and filtered one way."""
+"""What the lists and pages of the admin have in common: searched, sorted and filtered one way."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -39,23 +39,12 @@ class RowList(ChangeList):
         return F(part[1:]).desc(nulls_last=True) if part.startswith("-") else F(part).asc(nulls_last=True)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Shows a model to whoever may view it, and lets nobody, superusers included, change it."""
+class RowAdmin(admin.ModelAdmin):
+    """Lists and pages that no address can break; who may do what is Django's to say, by permissions."""
 
-    actions = None
     list_per_page = 100
     list_filter: ClassVar[tuple[type[admin.SimpleListFilter], ...]] = ()
-    groups: tuple[tuple[str | None, tuple[str, ...]], ...] = ()  # a page's headings and what stands under each
     written: Mapping[str, Show] = {}  # how a page writes a field whose kind does not say it
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RowList
@@ -67,25 +56,38 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The groups, and a last one with the fields that none of them names."""
-        fields = {field.name: field for field in self.opts.concrete_fields if not field.auto_created}
-        named = {name for _, names in self.groups for name in names}
-        groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
-        return [
-            (title, {"fields": [self._line(name, fields.get(name)) for name in names]})
-            for title, names in groups
-            if names
-        ]
-
-    def _line(self, name: str, field: models.Field | None) -> str | Column:
+    def line(self, name: str) -> str | Column:
         """What Django shows as a line of a page: the name, or a column where we write the value ourselves."""
+        field = {field.name: field for field in self.opts.concrete_fields}.get(name)
         show = self.written.get(name)
         if isinstance(field, (models.DecimalField, models.IntegerField)):
             show = show or exact
         elif isinstance(field, models.DateTimeField):
             show = show or instant
         return column(name, show, str(field.verbose_name)) if field and show else name
+
+
+class ReadOnlyAdmin(RowAdmin):
+    """Shows a model to whoever may view it, and lets nobody, superusers included, change it."""
+
+    actions = None
+    groups: tuple[tuple[str | None, tuple[str, ...]], ...] = ()  # a page's headings and what stands under each
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The groups, and a last one with the fields that none of them names."""
+        named = {name for _, names in self.groups for name in names}
+        fields = (field.name for field in self.opts.concrete_fields if not field.auto_created)
+        groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
+        return [(title, {"fields": [self.line(name) for name in names]}) for title, names in groups if names]
 
 
 class TableFilter(admin.SimpleListFilter):

@@ -1,7 +1,7 @@
 """How the admin writes values: moments, pictures, verdicts, numbers, JSON, and the columns that show them."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 import simplejson
@@ -9,8 +9,9 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db import models
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
+from ..models import CrawlRun
 from ..numbers import NOTHING, short
 
 Show = Callable[[Any], str]  # writes a value
@@ -43,12 +44,30 @@ def mark(verdict: str) -> str:
     return format_html('<span class="verdict {0}">{0}</span>', verdict)
 
 
-def in_words(arguments: Mapping[str, Any]) -> str:
-    """`pages 4; order id_asc`, or `everything` where there are none."""
+def duration(run: CrawlRun) -> str:
+    """To the end, or to the last sign of life."""
+    end = run.finished_at or run.heartbeat_at
+    if not (run.started_at and end):
+        return NOTHING
+    return str(timedelta(seconds=int((end - run.started_at).total_seconds())))
+
+
+def in_words(arguments: Any) -> str:
+    """`pages 4; order id_asc`, or `everything` where there are none; what are no arguments as it stands."""
+    if not isinstance(arguments, dict):
+        return str(arguments)
     given = (
-        f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in (arguments or {}).items()
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in arguments.items()
     )
     return "; ".join(given) or "everything"
+
+
+def log(tail: str) -> str:
+    """The last lines first to be seen: base_site.html has the block scrolled to its end."""
+    if not tail:
+        return NOTHING
+    return format_html('<div class="log" tabindex="0" role="region" aria-label="Log"><pre>{}</pre></div>', tail)
 
 
 def indented(raw: str) -> str:
@@ -61,9 +80,22 @@ def indented(raw: str) -> str:
     return format_html("<pre>{}</pre>", text)
 
 
+def address_of(row: models.Model, what: str = "change") -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{what}", args=[quote(row.pk)])
+
+
 def link(to: models.Model, text: str) -> str:
-    address = reverse(f"admin:{to._meta.app_label}_{to._meta.model_name}_change", args=[quote(to.pk)])
-    return format_html('<a href="{}">{}</a>', address, text)
+    return format_html('<a href="{}">{}</a>', address_of(to), text)
+
+
+def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = format_html_join("", '<th scope="col">{}</th>', ((heading,) for heading in headings))
+    body = format_html_join(
+        "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
+    )
+    return format_html(
+        '<div class="table"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>', head, body
+    )
 
 
 def column(name: str, show: Show, label: str = "") -> Column:
