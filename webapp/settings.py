@@ -254,6 +254,9 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Days that runs are kept for; 0: for ever. What is asked for later is kept anyway.
+RUN_HISTORY_DAYS = env.int("RUN_HISTORY_DAYS", default=365)
+
 # Hours since the last complete run of a whole source, after which the copy is not fresh for /readyz; 0 for any.
 DATA_MAX_AGE_HOURS = env.int("DATA_MAX_AGE_HOURS", default=0)
 

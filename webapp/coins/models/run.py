@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from .batch import Batch
 from .coin import FullCoin, TooManyMissing
-from .queue import BUSY, LOST_AFTER, STOPPED_BEFORE, JobError, QueueQuerySet, Verdict, new_key
+from .history import HistoryQuerySet
+from .queue import BUSY, LOST_AFTER, STOPPED_BEFORE, JobError, Verdict, new_key
 from .rejected import RejectedRecord
 
 LONGEST_ABSENCE = timedelta(days=1)  # a longer one is not believed: it would end the copy
@@ -28,7 +29,7 @@ class RunLost(Exception):
     """The run's row no longer says `running`: another run has taken its place, so nothing more may be written."""
 
 
-class CrawlRunQuerySet(QueueQuerySet["CrawlRun"]):
+class CrawlRunQuerySet(HistoryQuerySet):
     def begin(
         self,
         spider: str,
@@ -115,16 +116,6 @@ class CrawlRunQuerySet(QueueQuerySet["CrawlRun"]):
         return (
             f"{spent:,} of {monthly:,} credits of this month (UTC) are spent, and such a run takes about {expected:,}"
         )
-
-    def last_complete(self, spider: str, arguments: Mapping[str, Any]) -> "CrawlRun | None":
-        """The newest run of the same scope that proved itself complete."""
-        scope = self.filter(spider=spider, arguments=arguments, verdict=Verdict.COMPLETE)
-        return scope.order_by("-finished_at").first()
-
-    def newest_change(self, spider: str, url: str) -> datetime | None:
-        """The newest change that the latest complete run on this address has heard of."""
-        complete = self.filter(spider=spider, arguments__url=url, verdict=Verdict.COMPLETE, newest_change__isnull=False)
-        return complete.order_by("-finished_at").values_list("newest_change", flat=True).first()
 
     def check_migrated(self) -> None:
         """Raises NotMigrated where the tables are not what the models describe."""

@@ -1,0 +1,70 @@
+"""The runs that are over: what is asked of them later, and for how long they are kept."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now, TruncMonth
+
+from .queue import QueueQuerySet, Verdict
+
+if TYPE_CHECKING:
+    from .run import CrawlRun
+
+BATCH = 1_000  # runs that are deleted in one transaction: a crawl that writes meanwhile waits for a moment
+A_CENTURY = 36_500  # days; beyond that are dates that a database does not know
+
+
+class HistoryQuerySet(QueueQuerySet["CrawlRun"]):
+    def last_complete(self, spider: str, arguments: Mapping[str, Any]) -> "CrawlRun | None":
+        """The newest run of the same scope that proved itself complete."""
+        scope = self.filter(spider=spider, arguments=arguments, verdict=Verdict.COMPLETE)
+        return scope.order_by("-finished_at").first()
+
+    def newest_change(self, spider: str, url: str) -> datetime | None:
+        """The newest change that the latest complete run on this address has heard of."""
+        last = self._last_with_news(spider, url)
+        return last.newest_change if last else None
+
+    def _last_with_news(self, spider: str, url: str) -> "CrawlRun | None":
+        complete = self.filter(spider=spider, arguments__url=url, verdict=Verdict.COMPLETE, newest_change__isnull=False)
+        return complete.order_by("-finished_at").first()
+
+    def forget_old(self) -> int:
+        """Delete the runs that began more than RUN_HISTORY_DAYS ago; how many they were.
+
+        Those that are asked for later stay: what has begun this month, by which credits are counted, each schedule's
+        last run, and what `last_complete` and `newest_change` answer with. What is queued or under way stays anyway.
+        """
+        if not settings.RUN_HISTORY_DAYS:
+            return 0
+        began_before = Now() - timedelta(days=min(settings.RUN_HISTORY_DAYS, A_CENTURY))
+        # An index has them by their beginning. What was stopped while it waited has had none.
+        old = self.filter(
+            Q(started_at__lt=began_before) | Q(started_at=None, finished_at__lt=began_before),
+            finished_at__lt=TruncMonth(Now()),
+        ).exclude(started_at__gte=TruncMonth(Now()))
+        old = old.exclude(verdict__in=(Verdict.PENDING, Verdict.RUNNING)).order_by("pk")
+        forgotten, after = 0, ""
+        while batch := list(old.filter(pk__gt=after).only("spider", "arguments", "verdict")[:BATCH]):
+            after = batch[-1].pk
+            with transaction.atomic(using=self.db):
+                gone = {run.pk for run in batch} - self._kept(batch)
+                forgotten += self.filter(pk__in=gone).only("pk").delete()[1].get(self.model._meta.label, 0)
+        return forgotten
+
+    def _kept(self, runs: Iterable["CrawlRun"]) -> set[str]:
+        """The keys of those that are still asked for; and of others."""
+        last_runs = apps.get_model("coins", "CrawlSchedule")._default_manager.values_list("last_run", flat=True)
+        complete = [run for run in runs if run.verdict == Verdict.COMPLETE]
+        scopes = {repr((run.spider, run.arguments)): run for run in complete}
+        sources = {(run.spider, run.arguments["url"]) for run in complete if "url" in run.arguments}
+        asked_for = [
+            *(self.last_complete(run.spider, run.arguments) for run in scopes.values()),
+            *(self._last_with_news(*source) for source in sources),
+        ]
+        return {run.pk for run in asked_for if run} | set(last_runs)
