@@ -8,7 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
+from itertools import dropwhile, islice, takewhile
 from math import prod
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +16,7 @@ from croniter import CroniterError, croniter
 
 MONTH = timedelta(days=30)
 DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
 LONGEST = 100  # characters
 SIZES = (60, 24, 31, 12, 7, 60)  # of the fields: how many values a * has
 HOURS = 1  # the field's place
@@ -29,8 +30,8 @@ class Crontab:
     """The slots of `expression` by the clocks of `time_zone`; CrontabError where there are none.
 
     Where clocks are set back, an hour comes twice: what names hours has its slot in the first of the two alone, what
-    runs in every hour has slots in both. Where they are set forward, a slot in the hour that is left out comes at the
-    end of it.
+    runs in every hour has slots in both. (Of the half hour that comes twice on Lord Howe Island, croniter leaves some
+    out.) Where they are set forward, a slot in the hour that is left out comes in the first minute after it.
     """
 
     def __init__(self, expression: str, time_zone: str = "UTC") -> None:
@@ -69,7 +70,8 @@ class Crontab:
 
     def since(self, moment: datetime) -> Iterator[datetime]:
         """The slots from `moment` on: itself, if it is one."""
-        return self.after(moment - timedelta(microseconds=1))
+        # croniter finds a slot that had to leave an hour that was left out only from before that hour's end.
+        return dropwhile(lambda slot: slot < moment, self.after(moment - MINUTE))
 
     def latest(self, first: datetime, last: datetime, most: int) -> list[datetime]:
         """The slots from `first` to `last`, both included; of many the latest `most`."""

@@ -9,8 +9,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -54,6 +56,7 @@ class Death:
 CLAIMED = Q(verdict=Verdict.PENDING) & ~Q(claim="")
 EVERY = Q()
 BUSY = Q(verdict=Verdict.RUNNING) | CLAIMED  # holds its spider's lock
+STALE = CLAIMED & Q(claimed_at__lt=Now() - CLAIM_HOLDS)
 
 
 def new_key() -> str:
@@ -76,6 +79,8 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
         ArgumentError where there is no such spider, argument or setting, JobError where the key cannot be one or is
         taken. The highest priority goes first, and of one priority the oldest.
         """
+        if not isfinite(priority):
+            raise JobError("A priority is a number, and not an infinite one.")
         if key is not None and not KEY.fullmatch(key):
             raise JobError("A job id has letters, digits, _, - and . (not at its beginning), and at most 200 of them.")
         run = self.model(
@@ -105,8 +110,9 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
 
         `claim` of the run is what the crawl must show to begin it.
         """
-        if not self.filter(verdict=Verdict.PENDING).exists():
-            return None
+        free = ~Q(spider__in=self.filter(BUSY & ~STALE).values("spider"))
+        if not self.filter(STALE | Q(verdict=Verdict.PENDING, claim="") & free).exists():
+            return None  # without having written, which on SQLite would wait for a crawl
         try:
             with transaction.atomic(using=self.db):
                 self.release_stale()
@@ -127,7 +133,7 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
 
     def release_stale(self) -> None:
         """Give back what was claimed by nodes that have died since."""
-        self.filter(CLAIMED, claimed_at__lt=Now() - CLAIM_HOLDS).update(claim="", claimed_at=None, node="")
+        self.filter(STALE).update(claim="", claimed_at=None, node="")
 
     def settle(self, claim: str, death: Death) -> None:
         """Record that a claimed job's process has ended: nothing to do where its crawl has set a verdict itself.
@@ -148,21 +154,29 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
         log_tail = death.log_tail if death else ""
         self.filter(pk=run.pk).update(verdict=verdict, reason=reason, finished_at=Now(), log_tail=log_tail)
 
-    def mark_lost(self, which: Q, reason: str, log_tail: str = "") -> None:
+    def mark_lost(self, which: Q, reason: str, log_tail: str = "", *, skip_locked: bool = False) -> None:
         """Mark running runs lost; a slot whose run is lost falls due once more."""
         with transaction.atomic(using=self.db):
-            running = self.filter(which, verdict=Verdict.RUNNING).select_related("schedule")
-            for run in running.select_for_update(of=("self",)):
+            running = self.filter(which, verdict=Verdict.RUNNING)
+            # Schedules are locked before runs, as the beat does: else the two may end up waiting for each other.
+            schedules = apps.get_model("coins", "CrawlSchedule")._default_manager.order_by("pk")
+            list(schedules.filter(pk__in=running.values("schedule")).select_for_update())
+            running = running.select_related("schedule").select_for_update(of=("self",), skip_locked=skip_locked)
+            for run in running:
                 facts = {"log_tail": log_tail} if log_tail else {}
                 self.filter(pk=run.pk).update(verdict=Verdict.LOST, reason=reason, finished_at=Now(), **facts)
                 if run.schedule and run.slot:
                     run.schedule.make_up_for(run.slot)
 
     def mark_silent_lost(self, which: Q = EVERY) -> None:
-        """Mark running runs lost that have not shown life for LOST_AFTER."""
+        """Mark running runs lost that have not shown life for LOST_AFTER.
+
+        Not one whose row is locked: somebody is writing it, or hangs while he does, and nobody is to hang with him.
+        """
         silent = which & Q(heartbeat_at__lt=Now() - LOST_AFTER)
         if self.filter(silent, verdict=Verdict.RUNNING).exists():
-            self.mark_lost(silent, f"no sign of life for {LOST_AFTER.seconds} s: killed, or cut off from the database")
+            reason = f"no sign of life for {LOST_AFTER.seconds} s: killed, or cut off from the database"
+            self.mark_lost(silent, reason, skip_locked=True)
 
     def stop(self, key: str) -> str:
         """Ask a run to stop, on whichever node; returns the verdict that it had, "" where there is no such run.

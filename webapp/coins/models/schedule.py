@@ -1,6 +1,6 @@
 """CrawlSchedule: when a spider is to run; its beat turns slots that have come into jobs. Node: a scrapyd that beats."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from .run import CrawlRun
 
 MOST_PASSED = 100  # slots that passed without a run, and are recorded one by one; more than that is told in words
 CLOCK_JUMP = timedelta(minutes=5)  # a slot had that lies further in the future was had by a clock that was wrong
+LONGEST_OUTAGE = timedelta(days=3650)  # a slot that has waited longer is a mistake in the table
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Due:
     passed: Sequence[datetime] = ()  # slots that will have no run of their own, the earliest first
     slot: datetime | None = None  # to be run now
     next_run_at: datetime | None = None
-    clock_was_ahead: bool = False
+    anew: bool = False  # whether next_run_at was unknown, or no slot that can be the next
 
 
 class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
@@ -39,20 +40,20 @@ class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
         """
         CrawlRun.objects.mark_silent_lost()
         now = now or self.clock()
-        if not any(schedule.due(now, busy) for schedule, busy in self._with_busy()):
+        if not self._due(now):
             return  # without having written, which on SQLite would keep a crawl waiting
         with transaction.atomic(using=self.db):
-            for schedule, _ in sorted(self._with_busy(lock=True), key=lambda pair: pair[0].rarity(now)):
+            for schedule in sorted(self._due(now, lock=True), key=lambda schedule: schedule.rank(now)):
                 # Asked anew: the one before may have taken the spider.
                 if due := schedule.due(now, schedule.is_busy()):
                     schedule._take(due, now)
 
-    def _with_busy(self, *, lock: bool = False) -> Iterable[tuple["CrawlSchedule", bool]]:
-        """The schedules that can run, and whether a run of their spider is queued or under way."""
-        enabled = self.filter(enabled=True).order_by("pk")
+    def _due(self, now: datetime, *, lock: bool = False) -> list["CrawlSchedule"]:
+        """Those for which there is something to do."""
+        schedules = self.order_by("pk")  # also the order in which all lock them
         busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True))
-        schedules = list(enabled.select_for_update() if lock else enabled)
-        return [(schedule, schedule.spider in busy) for schedule in schedules if not schedule.fault()]
+        found = schedules.select_for_update() if lock else schedules
+        return [schedule for schedule in found if schedule.due(now, schedule.spider in busy)]
 
     def clock(self) -> datetime:
         """The time by which runs, nodes and slots go: the database's."""
@@ -143,35 +144,45 @@ class CrawlSchedule(models.Model):
         return CrawlRun.objects.filter(UNDER_WAY, spider=self.spider).exists()
 
     def due(self, now: datetime, busy: bool) -> Due | None:
-        """What is to be done at `now`; None where there is nothing."""
+        """What is to be done at `now`; None where there is nothing.
+
+        The slot that waits is dropped where the schedule is disabled, or edited so that it is none any more.
+        """
+        known = self.next_run_at
+        if not self.enabled:
+            return Due() if known else None
+        if self.fault():
+            return None
         slots = self.timetable()
         following = next(slots.after(now))
-        if self.next_run_at is None or next(slots.since(self.next_run_at)) != self.next_run_at:  # new, or edited
-            return Due(next_run_at=following)
-        if self.next_run_at > following:  # edited, or the clock has been set back
-            return Due(next_run_at=following, clock_was_ahead=self.next_run_at > following + CLOCK_JUMP)
-        if self.next_run_at > now:
+        # Later than the next slot it is where the schedule has been edited, or the clock set back.
+        if not (known and now - LONGEST_OUTAGE < known <= following and next(slots.since(known)) == known):
+            return Due(next_run_at=following, anew=True)
+        if known > now:
             return None
-        *passed, slot = slots.latest(self.next_run_at, now, MOST_PASSED + 1)
+        *passed, slot = slots.latest(known, now, MOST_PASSED + 1)
         if not busy:
             return Due(passed, slot, following)
         return Due(passed, None, slot) if passed else None
 
-    def rarity(self, now: datetime) -> int:
-        return self.timetable().a_month(now)
+    def rank(self, now: datetime) -> tuple[float, float]:
+        """Of several that are due, the lowest goes first: the rarest, and of those the one that has waited longest."""
+        rarity = self.timetable().a_month(now) if self.enabled else 0
+        return rarity, self.last_run.queued_at.timestamp() if self.last_run else 0
 
     def _take(self, due: Due, now: datetime) -> None:
         """In the beat's transaction."""
-        if due.clock_was_ahead:
-            # Its slots are still to come, and are free for that; the runs keep their times.
-            self.crawlrun_set.filter(slot__gt=now).update(slot=None)
+        if due.anew:
+            # A clock that was ahead has had slots that are still to come; they are free for that, and the runs keep
+            # their times. Those just ahead are not: a clock that is set back by seconds gives no slot a second run.
+            self.crawlrun_set.filter(slot__gt=now + CLOCK_JUMP).update(slot=None)
         self._record_passed(due.passed, now)
-        if due.slot and (run := self._new_run(due.slot, now)):
-            self.last_run = run
-        self.next_run_at = due.next_run_at
-        CrawlSchedule.objects.filter(pk=self.pk).update(next_run_at=self.next_run_at, last_run=self.last_run)
+        facts: dict[str, Any] = {"next_run_at": due.next_run_at}
+        if due.slot and (run := self._new_run(due.slot)):
+            facts["last_run"] = run
+        CrawlSchedule.objects.filter(pk=self.pk).update(**facts)
 
-    def _new_run(self, slot: datetime | None, now: datetime) -> CrawlRun | None:
+    def _new_run(self, slot: datetime) -> CrawlRun | None:
         """A job for the slot; None where that has had its run."""
         try:
             with transaction.atomic():
@@ -219,7 +230,8 @@ class CrawlSchedule(models.Model):
         if fault := self.fault():
             raise JobError(f"It cannot run: {fault}")
         with transaction.atomic():
-            CrawlSchedule.objects.select_for_update().get(pk=self.pk)
+            # All of its spider, so that of two that are run in the same moment one is refused.
+            list(CrawlSchedule.objects.filter(spider=self.spider).order_by("pk").select_for_update())
             if self.is_busy():
                 raise JobError(f"A run of {self.spider} is queued or under way: wait for its end, or stop it.")
             run = CrawlRun.objects.enqueue(self.spider, as_texts(self.arguments), schedule=self)
@@ -238,7 +250,9 @@ class CrawlSchedule(models.Model):
         return self.calls_a_run() * self.timetable().a_month(timezone.now())
 
 
-MISSED = "no scrapyd was up, or none had room, until the next slot had come"
+MISSED = (
+    "nothing could run it until the next slot had come: no scrapyd was up, none had room, or the schedule was wrong"
+)
 
 
 class NodeQuerySet(models.QuerySet["Node"]):
