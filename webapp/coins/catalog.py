@@ -14,6 +14,7 @@ from .addresses import is_source
 
 MAX_PAGE_SIZE = 250  # CoinGecko's; 251 answers 250
 MAX_COINS = 250_000  # ten markets of today's size: paging that goes beyond is paging that never ends
+MAX_TEXT = 100_000  # bytes of an argument: a longer one than 128 kB Linux hands to no program
 ORDERS = tuple(f"{by}_{way}" for by in ("id", "market_cap", "volume") for way in ("asc", "desc"))
 
 
@@ -169,6 +170,8 @@ def _parse(arguments: Mapping[str, Argument], given: Mapping[str, str]) -> dict[
     values = {}
     for name, argument in arguments.items():
         if name in given:
+            if len(given[name].encode("utf-8", "surrogatepass")) > MAX_TEXT:
+                raise ArgumentError(f"{name} is too long: {MAX_TEXT:,} bytes are the most.")
             try:
                 values[name] = argument.parse(given[name])
             except ValueError:
