@@ -15,13 +15,13 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.test_admin import make_run
+from tests.test_health import DAY, HOUR, MINUTE, beaten, make_runs, make_schedule
 from webapp.coins import probes
-from webapp.coins.models import CrawlSchedule, Node
 
 PROBES = ["/healthz", "/readyz"]
 Trouble = Callable[[Path], AbstractContextManager[None]]
 CHECKS = ("database", "migrations", "data", "schedule", "runs", "rejected")
-READY, UNKNOWN = ({check: word for check in CHECKS} for word in ("ok", "unknown"))
+READY, UNKNOWN = (dict.fromkeys(CHECKS, word) for word in ("ok", "unknown"))
 
 
 def asked(client: Client) -> tuple[int, dict[str, str]]:
@@ -158,6 +158,62 @@ def test_it_is_ready_while_the_copy_is_fresh_enough(
     answer = asked(client)
 
     assert answer == ((200, READY) if is_ready else (503, READY | {"data": "the copy is too old"}))
+
+
+def not_beaten() -> None:
+    make_schedule("hidden", changed_at=timezone.now() - DAY)
+
+
+def failing() -> None:
+    beaten(timezone.now())
+    make_runs(
+        make_schedule("hidden", changed_at=timezone.now() - HOUR),
+        "failed",
+        "lost",
+        "failed",
+        last=timezone.now(),
+        every=MINUTE,
+    )
+
+
+def rejecting() -> None:
+    beaten(timezone.now())
+    schedule = make_schedule("hidden", changed_at=timezone.now() - 2 * DAY)
+    make_runs(schedule, "complete", last=timezone.now() - DAY)
+    make_run(schedule=schedule, rejected=10, queued_at=timezone.now(), finished_at=timezone.now())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("illness", "said"),
+    [
+        (not_beaten, {"schedule": "the schedule does not run", "data": "the copy is too old"}),
+        (failing, {"runs": "runs fail one after the other"}),
+        (rejecting, {"rejected": "more records are rejected than before"}),
+    ],
+)
+def test_it_is_not_ready_while_anything_is_ill_and_gives_nothing_away(
+    client: Client, illness: Callable[[], None], said: dict[str, str]
+) -> None:
+    illness()
+
+    answer = asked(client)
+
+    assert answer == (503, READY | said)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_gets_an_e_mail_for_each_time_that_it_is_not_ready(
+    settings: Any, client: Client, mailoutbox: list[Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings.ALARM_EMAILS = ["ada@coins.example"]
+    not_beaten()
+
+    status, _ = asked(client)
+
+    assert status == 503
+    assert mailoutbox == []
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.django_db(transaction=True)

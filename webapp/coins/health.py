@@ -65,7 +65,13 @@ def problems(now: datetime | None = None) -> dict[str, str]:
         "runs": _bad_runs(able),
         "rejected": _rejected(able),
     }
-    return {check: " ".join(sentences) for check in CHECKS if (sentences := list(found[check]))}
+    told = {check: " ".join(found[check]) for check in CHECKS}
+    return {check: _one_line(text) for check, text in told.items() if text}
+
+
+def _one_line(text: str) -> str:
+    """What anybody can show and any database can keep, whatever stands in names, arguments and reasons."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 # How old the copy is -----------------------------------------------------------------------------

@@ -25,7 +25,7 @@ WORDS = {
     "runs": "runs fail one after the other",
     "rejected": "more records are rejected than before",
 }
-HANGS = {check: UNKNOWN for check in WORDS} | {"database": "the database does not answer"}
+HANGS = dict.fromkeys(WORDS, UNKNOWN) | {"database": "the database does not answer"}
 
 
 class ProbesMiddleware:
@@ -87,5 +87,5 @@ def checks() -> dict[str, str]:
     for check, words in WORDS.items():
         said[check] = words if check in problems else OK
         if check in problems and check in BEFORE_CHECKS:
-            return {other: UNKNOWN for other in WORDS} | said
+            return dict.fromkeys(WORDS, UNKNOWN) | said
     return said

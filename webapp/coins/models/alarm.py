@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import cast
 
 from django.db import models
 
@@ -9,7 +10,7 @@ from django.db import models
 class AlarmQuerySet(models.QuerySet["Alarm"]):
     def take_note(self, problems: Mapping[str, str], now: datetime, channels: Collection[str]) -> list["Alarm"]:
         """Take down what a look has found, which is all that is wrong; the alarms as they stand then."""
-        alarms = {alarm.pk: alarm for alarm in self}
+        alarms: dict[str, Alarm] = {alarm.pk: alarm for alarm in self}
         for check in problems.keys() - alarms.keys():
             alarms[check] = Alarm(check)
         for alarm in alarms.values():
@@ -37,6 +38,11 @@ class Alarm(models.Model):
     @property
     def is_ill(self) -> bool:
         return self.ill_since is not None and self.well_since is None
+
+    @property
+    def since(self) -> datetime:
+        """When it last turned."""
+        return cast(datetime, self.well_since or self.ill_since)
 
     def take_note(self, problem: str, now: datetime, channels: Collection[str]) -> bool:
         """Take down what a look has found, "" for nothing wrong; whether that has changed anything here."""
