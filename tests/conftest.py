@@ -1,15 +1,17 @@
 """What tests share: the test database under its URL, a fake API, and `crawl`: `scrapy crawl` as a user runs it."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -23,6 +25,7 @@ PATIENCE = 120  # seconds that a crawl may take before it counts as hung
 Api = FakeAPI | LinkedAPI | str  # where it is a str, its address
 Crawl = Callable[..., subprocess.CompletedProcess[str]]
 Crawling = Callable[..., AbstractContextManager["Process"]]
+Away = Callable[[], AbstractContextManager[None]]
 
 SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables that name them
 
@@ -82,6 +85,41 @@ def database_url(transactional_db: None) -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
     return urlunsplit(urlsplit(os.environ["COINCRAWL_TEST_URL"])._replace(path=f"/{name}"))
+
+
+def administer(*statements: str) -> None:
+    """Statements for the server, from outside the test database."""
+    url = urlunsplit(urlsplit(os.environ["COINCRAWL_TEST_URL"])._replace(path="/postgres"))
+    with psycopg.connect(url, autocommit=True) as server:
+        for statement in statements:
+            server.execute(statement)
+
+
+def cut_all(database: str) -> str:
+    return f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+
+
+@pytest.fixture
+def away(database_url: str) -> Away:
+    """A context in which the test database cannot be used: locked, or on PostgreSQL unreachable."""
+
+    @contextmanager
+    def locked() -> Iterator[None]:
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+
+    @contextmanager
+    def unreachable() -> Iterator[None]:
+        name = urlsplit(database_url).path[1:]
+        try:
+            administer(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false', cut_all(name))
+            yield
+        finally:
+            administer(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            connection.close()
+
+    return locked if connection.vendor == "sqlite" else unreachable
 
 
 def last_run() -> CrawlRun:

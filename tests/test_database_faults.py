@@ -1,63 +1,22 @@
 """The database fails in the middle of a crawl: nothing is lost, nothing is claimed, and nothing is fetched in vain."""
 
-import os
 import resource
 import signal
-import sqlite3
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from tests.conftest import PATIENCE, Crawl, Crawling, crawl_command
+from tests.conftest import PATIENCE, Away, Crawl, Crawling, administer, crawl_command, cut_all
 from tests.fake_api import Answer, FakeAPI, Market, Request, answers
 from webapp.coins.models import CrawlRun, FullCoin
-
-Away = Callable[[], AbstractContextManager[None]]
-
-
-def administer(*statements: str) -> None:
-    """Statements for the server, from outside the test database."""
-    url = urlunsplit(urlsplit(os.environ["COINCRAWL_TEST_URL"])._replace(path="/postgres"))
-    with psycopg.connect(url, autocommit=True) as server:
-        for statement in statements:
-            server.execute(statement)
-
-
-def cut_all(database: str) -> str:
-    return f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
-
-
-@pytest.fixture
-def away(database_url: str) -> Away:
-    """A context in which the test database cannot be used: locked, or on PostgreSQL unreachable."""
-
-    @contextmanager
-    def locked() -> Iterator[None]:
-        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            yield
-
-    @contextmanager
-    def unreachable() -> Iterator[None]:
-        name = urlsplit(database_url).path[1:]
-        try:
-            administer(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false', cut_all(name))
-            yield
-        finally:
-            administer(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
-            connection.close()
-
-    return locked if connection.vendor == "sqlite" else unreachable
 
 
 @pytest.fixture

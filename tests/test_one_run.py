@@ -72,6 +72,20 @@ def test_a_run_that_shows_no_life_gives_way_and_writes_nothing_more(
     assert FullCoin.objects.count() == 250
 
 
+def test_a_run_that_is_to_stop_is_interrupted_at_its_next_sign_of_life(api: FakeAPI, crawling: Crawling) -> None:
+    api.fault(answers.HANGS, page=2)
+    with crawling(api, "-s", "HEARTBEAT_SECONDS=0.2", "-a", "pages=2") as process:
+        api.wait_for(requests=2)
+        CrawlRun.objects.stop(CrawlRun.objects.get().pk)
+        log = process.end()
+
+    run = CrawlRun.objects.get()
+    assert (process.returncode, run.verdict, run.reason) == (130, "interrupted", "stopped on request")
+    assert (run.seen, FullCoin.objects.count()) == (250, 250)
+    assert "Crawling markets from" in run.log_tail
+    assert "interrupted" in log[-1]
+
+
 def test_a_run_beats_as_long_as_it_waits(api: FakeAPI, crawling: Crawling) -> None:
     api.fault(answers.HANGS)
     with crawling(api, "-s", "HEARTBEAT_SECONDS=0.2") as process:

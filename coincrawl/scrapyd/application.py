@@ -33,6 +33,8 @@ def application(config: Config) -> Componentized:
         if value:
             section[option] = value.replace("%", "%%")  # which is special to a ConfigParser
     _check(config)
+    with suppress(OSError):  # then it is each job that fails, and says why
+        Path(config.get("logs_dir")).mkdir(parents=True, exist_ok=True)
     _go_by_a_steady_clock()
     app = scrapyds_own(config)
     services: Any = IServiceCollection(app)

@@ -1,9 +1,14 @@
 """The database for scrapyd's event loop: one worker, with a limit on every call."""
 
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime
 from typing import TypeVar
 
+import scrapyd.sqlite  # noqa: F401 - before what is put right below
+from django.db.backends.sqlite3.base import adapt_datetime, decoder
+from django.utils.dateparse import parse_datetime
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -11,6 +16,11 @@ from coincrawl.database import ATTEMPT_SECONDS, Worker
 from webapp.coins.upsert import DATABASE_ERRORS
 
 from .process import reactor
+
+# scrapyd's own queue, which is not used here, has changed how the whole process reads and writes SQLite's moments, so
+# that those of a whole second would raise. Django's way again:
+sqlite3.register_adapter(datetime, adapt_datetime)
+sqlite3.register_converter("datetime", decoder(parse_datetime))
 
 HTTP_SECONDS = 10.0  # that a web service may hold up everything else for
 

@@ -1,0 +1,365 @@
+"""scrapyd as people use it: its web services, the queue behind them, what it refuses, how it stops."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from scrapyd.config import Config
+
+from coincrawl.scrapyd.job import Job
+from coincrawl.scrapyd.launcher import Launcher
+from coincrawl.scrapyd.logs import forget_old_logs
+from tests.conftest import PATIENCE, ROOT, Away, python
+from tests.fake_api import FakeAPI, answers
+from tests.nodes import ScrapydNode, free_port, kill_group, until
+from webapp.coins.models import CrawlRun, CrawlSchedule, FullCoin, Node, Verdict
+
+StartNode = Callable[..., ScrapydNode]
+
+ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
+
+
+@pytest.fixture
+def start_node(database_url: str, api: FakeAPI, tmp_path: Path) -> Iterator[StartNode]:
+    with ExitStack() as stack:
+
+        def start(name: str = "node", **environment: str) -> ScrapydNode:
+            settings = {"BASE_API_URL": api.url} | environment
+            return stack.enter_context(ScrapydNode(database_url, tmp_path / name, name, **settings))
+
+        yield start
+
+
+def run_of(key: str) -> CrawlRun:
+    return CrawlRun.objects.get(pk=key)
+
+
+def ended(key: str) -> CrawlRun:
+    """The run, once it is over."""
+    until(lambda: run_of(key).finished_at, f"{key} does not end")
+    return run_of(key)
+
+
+def test_a_job_runs_and_its_run_tells_of_it(start_node: StartNode) -> None:
+    node = start_node()
+
+    key = node.schedule(**ONE_PAGE)
+    run = ended(key)
+    until(lambda: json.loads(node.ask("listjobs.json")[1])["finished"])
+
+    log = node.logs / "default" / "markets" / f"{key}.log"
+    assert (run.verdict, run.node, run.arguments) == ("complete", "node", {"order": "market_cap_desc", "pages": 1})
+    assert run.log_file == str(log)
+    assert "Crawling markets from" in run.log_tail
+    assert "markets: complete" in log.read_text()
+    assert json.loads(node.ask("listjobs.json")[1])["finished"][0]["id"] == key
+    assert node.ask(f"logs/default/markets/{key}.log")[0] == 200
+    assert FullCoin.objects.count() == 250
+    assert until(lambda: Node.objects.filter(name="node", capacity__gt=0).exists())
+
+
+def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> None:
+    node = start_node()
+
+    assert json.loads(node.ask("listprojects.json")[1])["projects"] == ["default"]
+    assert json.loads(node.ask("listspiders.json?project=default")[1])["spiders"] == ["markets", "mirror"]
+    assert json.loads(node.ask("listversions.json?project=default")[1])["versions"] == []
+    assert json.loads(node.ask("daemonstatus.json")[1]) == {
+        "pending": 0, "running": 0, "finished": 0, "status": "ok", "node_name": "node"
+    }  # fmt: skip
+    for page in ("", "jobs", "logs/"):
+        assert node.ask(page)[0] == 200
+    # Nothing can be uploaded or deleted.
+    for service in ("addversion.json", "delproject.json", "delversion.json"):
+        assert node.ask(service)[0] == 404
+    # What is wrong is refused with a sentence, and nothing is queued.
+    for values, sentence in {
+        (("spider", "nosuch"),): "spider 'nosuch' not found",
+        (("spider", "markets"), ("pages", "0")): "pages=0 is not valid: pages is a whole number from 1 to 1000.",
+        (("spider", "markets"), ("colour", "red")): "markets has no argument 'colour'.",
+        (("spider", "markets"), ("jobid", "../../x")): "A job id has letters, digits",
+        (("spider", "markets"), ("setting", "ITEM_PIPELINES={}")): "A job cannot set 'ITEM_PIPELINES'.",
+        (("spider", "markets"), ("setting", "LOG_LEVEL=LOUD")): "LOG_LEVEL=LOUD is not valid",
+        (("spider", "markets"), ("_version", "1")): "version '1' not found",
+    }.items():
+        answer = node.post("schedule.json", **dict(values))
+        assert (answer["status"], sentence in answer["message"]) == ("error", True), answer
+    assert node.post("cancel.json", job="nosuch")["prevstate"] is None
+    assert not CrawlRun.objects.exists()
+    # A page of another site cannot have a reader's browser do it.
+    assert node.ask("listjobs.json", Origin="https://evil.example")[0] == 403
+    assert node.ask("listjobs.json", Origin=node.url)[0] == 200
+
+
+def test_a_job_that_runs_is_cancelled_as_interrupted_and_one_that_waits_as_skipped(
+    start_node: StartNode, api: FakeAPI
+) -> None:
+    api.fault(answers.HANGS, page=2)
+    node = start_node()
+    running = node.schedule(pages="2")
+    until(lambda: FullCoin.objects.count() == 250)
+    waiting = node.schedule(pages="3")
+
+    jobs = json.loads(node.ask("listjobs.json")[1])
+    before = [node.post("cancel.json", job=key)["prevstate"] for key in (waiting, running)]
+    first, second = ended(running), ended(waiting)
+
+    assert [[job["id"] for job in jobs[state]] for state in ("running", "pending")] == [[running], [waiting]]
+    assert before == ["pending", "running"]
+    assert (first.verdict, first.seen, FullCoin.objects.count()) == ("interrupted", 250, 250)
+    assert (second.verdict, second.reason) == ("skipped", "stopped on request, before it had begun")
+
+
+def test_a_due_slot_is_run_within_a_moment(start_node: StartNode) -> None:
+    node = start_node()
+    schedule = CrawlSchedule.objects.create(
+        name="often", spider="markets", arguments={"pages": 1}, crontab="* * * * * */2"
+    )
+
+    until(lambda: schedule.crawlrun_set.exclude(verdict=Verdict.SKIPPED).filter(finished_at__isnull=False).count() > 1)
+
+    CrawlSchedule.objects.update(enabled=False)
+    slots = list(schedule.crawlrun_set.order_by("slot").values_list("slot", flat=True))
+    assert slots == [slots[0] + timedelta(seconds=2 * number) for number in range(len(slots))]
+    assert set(schedule.crawlrun_set.exclude(node="").values_list("node", flat=True)) == {node.name}
+
+
+def test_a_job_that_is_killed_is_lost_at_once_and_its_slot_is_made_up_for(start_node: StartNode, api: FakeAPI) -> None:
+    api.fault(answers.HANGS, times=1)
+    node = start_node()
+    slot = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    schedule = CrawlSchedule.objects.create(
+        name="hourly", spider="markets", arguments={"pages": 1}, crontab="0 * * * *", next_run_at=slot
+    )
+    api.wait_for(requests=1)
+
+    for pid in until(node.children):
+        kill_group(pid)
+    until(lambda: schedule.crawlrun_set.filter(verdict="complete").exists())
+
+    runs = schedule.crawlrun_set.order_by("queued_at")
+    assert [(run.verdict, run.slot) for run in runs] == [("lost", slot), ("complete", slot)]
+    assert runs[0].reason.startswith("its process ended before it had: signal 9 (Killed)")
+
+
+def test_what_is_stopped_with_scrapyd_ends_as_interrupted_and_leaves_no_process(
+    start_node: StartNode, api: FakeAPI
+) -> None:
+    api.fault(answers.HANGS, page=2)
+    node = start_node()
+    key = node.schedule(pages="2")
+    until(lambda: FullCoin.objects.count() == 250)
+    crawls = node.children()
+
+    status = node.stop()
+
+    assert status == -signal.SIGTERM  # which twistd ends by, once all is done
+    assert (run_of(key).verdict, run_of(key).seen) == ("interrupted", 250)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in crawls)
+    assert not (ROOT / "twistd.pid").exists()
+
+
+def test_a_crawl_goes_on_where_scrapyd_is_killed_and_another_node_does_the_rest(
+    start_node: StartNode, api: FakeAPI
+) -> None:
+    goes_on = threading.Event()
+    api.fault(lambda request: api.usual(request, wait=goes_on), page=2)
+    first = start_node("first")
+    running, waiting = first.schedule(pages="2"), first.schedule(pages="1")
+    api.wait_for(requests=2)
+    second = start_node("second")
+
+    first.process.kill()
+    goes_on.set()
+
+    assert (ended(running).verdict, run_of(running).node) == ("complete", "first")
+    assert (ended(waiting).verdict, run_of(waiting).node) == ("complete", "second")
+    assert CrawlRun.objects.count() == 2
+    assert second.process.poll() is None
+
+
+def test_a_job_that_was_claimed_by_a_node_that_died_is_claimed_anew(start_node: StartNode) -> None:
+    key = CrawlRun.objects.enqueue("markets", ONE_PAGE).pk
+    assert CrawlRun.objects.claim("dead") is not None
+    CrawlRun.objects.update(claimed_at=Now() - timedelta(seconds=61))
+
+    start_node("alive")
+
+    assert (ended(key).verdict, run_of(key).node) == ("complete", "alive")
+
+
+# What goes wrong -------------------------------------------------------------------------------------
+def test_jobs_that_cannot_be_started_have_failed_with_the_reason_and_others_go_on(start_node: StartNode) -> None:
+    odd = CrawlRun.objects.create(id="../../odd", spider="markets").pk
+    too_long = CrawlRun.objects.create(spider="mirror", arguments={"url": "x" * 200_000}, priority=2).pk
+    unknown = CrawlRun.objects.create(spider="nosuch", priority=1).pk
+    node = start_node(SCRAPYD_MAX_PROC="1")
+
+    good = node.schedule(**ONE_PAGE)
+
+    assert ended(good).verdict == "complete"
+    assert [ended(key).verdict for key in (odd, too_long, unknown)] == ["failed"] * 3
+    assert "cannot be part of a file's name" in run_of(odd).reason
+    assert "could not be started ([Errno 7] Argument list too long" in run_of(too_long).reason
+    assert "exit status 2: Usage" in run_of(unknown).reason or "There is no spider 'nosuch'" in run_of(unknown).reason
+    assert not list(node.logs.parent.rglob("odd.log"))
+
+
+def test_a_log_folder_that_cannot_be_written_fails_its_jobs_and_no_later_ones(
+    start_node: StartNode, tmp_path: Path
+) -> None:
+    node = start_node(SCRAPYD_MAX_PROC="1")
+    node.logs.rmdir()
+    node.logs.write_text("a file, and no folder")
+
+    bad = node.schedule(**ONE_PAGE)
+    failed = ended(bad)
+    node.logs.unlink()
+    good = node.schedule(**ONE_PAGE)
+
+    assert failed.verdict == "failed"
+    assert "could not be started ([Errno 20] Not a directory" in failed.reason
+    assert ended(good).verdict == "complete"
+
+
+def test_a_database_that_is_away_for_a_while_stops_neither_the_beat_nor_the_queue(
+    start_node: StartNode, away: Away
+) -> None:
+    node = start_node()
+    schedule = CrawlSchedule.objects.create(
+        name="often", spider="markets", arguments={"pages": 1}, crontab="* * * * * *"
+    )
+    with away():
+        node.wait_for("The schedule cannot beat")
+    node.wait_for("The schedule beats again")
+    began_again = datetime.now(UTC)
+
+    until(lambda: schedule.crawlrun_set.filter(slot__gt=began_again, verdict="complete").exists())
+
+
+def test_a_process_that_hangs_when_its_run_is_over_does_not_keep_its_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = {"now": 0.0}
+    monkeypatch.setattr("coincrawl.scrapyd.launcher.monotonic", lambda: clock["now"])
+    app: Any = SimpleNamespace(getComponent=lambda kind: None)
+    launcher = Launcher(Config({"runner": "scrapy", "logs_dir": str(tmp_path), "max_proc": "1"}), app)
+    with subprocess.Popen(["sleep", "600"]) as process:
+        launcher.processes[0] = Job("default", "markets", "key", claim="claim", log=tmp_path / "log", process=process)
+        for now, verdict in ((0, "pending"), (299, "pending"), (1_000, "running"), (2_000, "lost"), (2_059, "lost")):
+            clock["now"] = now
+            launcher._end_overtime({"claim": verdict})
+            assert process.poll() is None
+
+        clock["now"] = 2_061
+        launcher._end_overtime({"claim": "lost"})
+
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+
+
+# How it starts ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"SCRAPYD_BIND_ADDRESS": "0.0.0.0"}, "scrapyd would listen on 0.0.0.0 for everybody: set SCRAPYD_USERNAME"),
+        ({"SCRAPYD_BIND_ADDRESS": "::"}, "scrapyd would listen on :: for everybody"),
+        ({"SCRAPYD_BIND_ADDRESS": "example.org"}, "scrapyd would listen on example.org for everybody"),
+        ({"SCRAPYD_USERNAME": "me"}, "SCRAPYD_USERNAME and SCRAPYD_PASSWORD belong together"),
+        ({"SCRAPYD_USERNAME": "a:b", "SCRAPYD_PASSWORD": "hidden"}, "SCRAPYD_USERNAME must not have a colon in it."),
+        ({"SCRAPYD_HTTP_PORT": "65536"}, "SCRAPYD_HTTP_PORT must be a port"),
+        ({"SCRAPYD_HTTP_PORT": "many"}, "SCRAPYD_HTTP_PORT must be a whole number from 0 up."),
+        ({"COINGECKO_PLAN": "gold"}, "COINGECKO_PLAN=gold is not a plan."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_what_it_cannot_start_with_is_a_sentence(environment: dict[str, str], sentence: str) -> None:
+    done = python(["-m", "scrapyd"], {"SCRAPYD_HTTP_PORT": str(free_port())} | environment)
+
+    assert done.returncode == 1
+    assert sentence in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "hidden" not in done.stdout + done.stderr
+
+
+def test_a_password_is_asked_for_and_may_come_from_a_file(start_node: StartNode, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("100 %\n")
+    node = start_node(
+        SCRAPYD_USERNAME="me", SCRAPYD_PASSWORD_FILE=str(tmp_path / "password"), SCRAPYD_BIND_ADDRESS="0.0.0.0"
+    )
+
+    def status(user: str) -> int:
+        return node.ask("daemonstatus.json", Authorization=f"Basic {b64encode(user.encode()).decode()}")[0]
+
+    assert [node.ask("daemonstatus.json")[0], status("me:wrong"), status("me:100 %")] == [401, 401, 200]
+
+
+def test_it_listens_on_its_one_port_of_this_machine_and_a_crawl_on_none(start_node: StartNode, api: FakeAPI) -> None:
+    api.fault(answers.HANGS)
+    node = start_node()
+    node.schedule(**ONE_PAGE)
+    api.wait_for(requests=1)
+
+    assert listening(node.process.pid) == {("127.0.0.1", node.port)}
+    assert [listening(pid) for pid in node.children()] == [set()]
+
+
+def listening(pid: int) -> set[tuple[str, int]]:
+    """The TCP addresses that a process listens on."""
+    sockets = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in sockets:
+                address, port = local.split(":")
+                host = socket.inet_ntoa(bytes.fromhex(address)[::-1]) if table == "tcp" else address
+                found.add((host, int(port, 16)))
+    return found
+
+
+def test_its_timers_do_not_stand_still_when_the_clock_is_set_back() -> None:
+    program = """
+import time
+from twisted.internet import reactor
+from coincrawl.scrapyd.application import _go_by_a_steady_clock
+_go_by_a_steady_clock()
+before, wall = reactor.seconds(), time.time
+time.time = lambda: wall() - 3600
+assert 0 <= reactor.seconds() - before < 60, reactor.seconds() - before
+reactor.callLater(0, reactor.stop)
+reactor.run()
+"""
+
+    done = python(["-c", program], {})
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_of_logs_the_newest_are_kept_for_a_month(tmp_path: Path) -> None:
+    folder = tmp_path / "default" / "markets"
+    folder.mkdir(parents=True)
+    for name, days in {"new": 0, "week": 7, "fortnight": 14, "old": 31}.items():
+        path = folder / f"{name}.log"
+        path.touch()
+        os.utime(path, (time() - days * 86_400,) * 2)
+    (folder / "other.txt").touch()
+
+    forget_old_logs(tmp_path, most=3)
+    after_a_month = {path.name for path in folder.iterdir()}
+    forget_old_logs(tmp_path, most=2)
+
+    assert after_a_month == {"new.log", "week.log", "fortnight.log", "other.txt"}
+    assert {path.name for path in folder.iterdir()} == {"new.log", "week.log", "other.txt"}
