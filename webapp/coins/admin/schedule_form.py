@@ -20,11 +20,11 @@ class ArgumentsField(forms.Field):
     widget = forms.Textarea(attrs={"rows": 5, "cols": 60, "spellcheck": "false", "class": "arguments"})
 
     def prepare_value(self, value: Any) -> str:
-        """The lines; of what are no arguments, the JSON, to be mended."""
-        try:
-            return "\n".join(f"{name}={text}" for name, text in as_texts(value).items())
-        except (AttributeError, TypeError):
-            return str(value)
+        """The lines; what are no arguments as it is, to be mended."""
+        if value is None:
+            return ""
+        texts = _texts(value)
+        return str(value) if texts is None else "\n".join(f"{name}={text}" for name, text in texts.items())
 
     def to_python(self, value: str | None) -> dict[str, str]:
         texts: dict[str, str] = {}
@@ -40,7 +40,15 @@ class ArgumentsField(forms.Field):
         return texts
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return super().has_changed(self.to_python(self.prepare_value(initial)), data)
+        return super().has_changed(_texts(initial), data)
+
+
+def _texts(arguments: Any) -> dict[str, str] | None:
+    """None where they are none, however that got into the table."""
+    try:
+        return as_texts(arguments)
+    except (AttributeError, TypeError):
+        return None
 
 
 class SuggestingInput(forms.TextInput):
