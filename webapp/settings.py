@@ -52,6 +52,15 @@ class Environment(environ.FileAwareEnv):
             raise SystemExit(f"{name}={text} is not a number from 0 up.")
         return float(text) if text else default
 
+    def web_address(self, name: str) -> str:
+        """A variable that is an address to ask, and a secret: it holds who may."""
+        text = self.str(name, default="")
+        if text and not re.fullmatch(
+            r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?([/?][!-~]*)?", text, re.ASCII | re.I
+        ):
+            raise SystemExit(f"{name} must be http://host/path or https://host/path, without user and password.")
+        return text
+
     def read_file(self, path: Path) -> None:
         """Take from a file what the process's own environment does not say."""
         given = set(os.environ)
@@ -178,6 +187,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # What it says --------------------------------------------------------------------------------------
 # Without DEBUG Django keeps to itself why an answer failed. A 503 of /readyz did not: there no exception is behind it.
+# Nothing of it goes by e-mail, for there are no ADMINS: who is told what is `manage.py watch`'s to say.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -263,6 +273,23 @@ DATA_MAX_AGE_HOURS = env.int("DATA_MAX_AGE_HOURS", default=0)
 # Where `make up` listens, on this machine ------------------------------------------------------------
 PORT = env.int("PORT", default=8000)
 SCRAPYD_HTTP_PORT = env.int("SCRAPYD_HTTP_PORT", default=6800)
+
+# Who is told when it is ill ----------------------------------------------------------------------
+ALARM_WEBHOOK_URL = env.web_address("ALARM_WEBHOOK_URL")
+ALARM_PING_URL = env.web_address("ALARM_PING_URL")
+ALARM_EMAILS = [address.strip() for address in env.list("ALARM_EMAILS", default=[])]
+if not all(re.fullmatch(r"[^\s@,<>]+@[^\s@,<>]+", address) for address in ALARM_EMAILS):
+    raise SystemExit("ALARM_EMAILS must be e-mail addresses with commas between them, such as ada@coins.example.")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
+if EMAIL_USE_TLS and EMAIL_USE_SSL:
+    raise SystemExit("EMAIL_USE_TLS (on port 587, say) and EMAIL_USE_SSL (on port 465, say) exclude each other.")
+EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
+EMAIL_PORT = env.int("EMAIL_PORT", default=465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_TIMEOUT = 10  # s; without it a server that is silent would hold for ever who waits
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="coincrawl@localhost")
 
 # The read API --------------------------------------------------------------------------------------
 API_PUBLIC = env.bool("API_PUBLIC", default=False)
