@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 LONGEST = 100  # characters
 SIZES = (60, 24, 31, 12, 7, 60)  # of the fields: how many values a * has
-HOURS = 1  # the field's place
+HOURS, DAYS = 1, (2, 3, 4)  # the fields' places
 
 
 class CrontabError(ValueError):
@@ -52,6 +52,7 @@ class Crontab:
         try:
             fields, _ = croniter.expand(expression)
             self._names_hours = fields[HOURS] != ["*"]
+            self._names_days = any(fields[place] != ["*"] for place in DAYS)
             self._a_day = prod(
                 SIZES[place] if fields[place] == ["*"] else len(fields[place])
                 for place in (0, 1, *range(5, len(fields)))
@@ -85,6 +86,8 @@ class Crontab:
 
     def a_month(self, moment: datetime) -> int:
         """How many slots there are in 30 days from the one of `moment` on; summer time does not count."""
+        if not self._names_days:
+            return MONTH.days * self._a_day
         midnight = moment.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         day, end, days = midnight, midnight + MONTH, 0
         while (slot := next(self.since(day)).astimezone(self._zone)) < end:

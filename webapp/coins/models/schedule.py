@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from ..catalog import SPIDERS, ArgumentError, as_texts, parse_arguments, typical_calls
+from ..catalog import SPIDERS, ArgumentError, as_texts, parse_arguments
 from ..crontab import Crontab, CrontabError
 from .queue import JobError, Verdict
 from .run import CrawlRun
@@ -135,7 +136,7 @@ class CrawlSchedule(models.Model):
         return ""
 
     def timetable(self) -> Crontab:
-        return Crontab(self.crontab, self.time_zone)
+        return _timetable(self.crontab, self.time_zone)
 
     # When it runs --------------------------------------------------------------------------------
 
@@ -238,16 +239,10 @@ class CrawlSchedule(models.Model):
             CrawlSchedule.objects.filter(pk=self.pk).update(last_run=run)
         return run
 
-    # What it costs -------------------------------------------------------------------------------
 
-    def calls_a_run(self) -> int:
-        """As the last complete run of the same scope took, or about."""
-        last = CrawlRun.objects.last_complete(self.spider, self.arguments)
-        return last.credits if last else typical_calls(self.spider, self.arguments)
-
-    def calls_a_month(self) -> int:
-        """Of 30 days."""
-        return self.calls_a_run() * self.timetable().a_month(timezone.now())
+@lru_cache(maxsize=1_000)  # each beat asks for each of them
+def _timetable(crontab: str, time_zone: str) -> Crontab:
+    return Crontab(crontab, time_zone)
 
 
 MISSED = (

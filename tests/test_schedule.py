@@ -1,0 +1,611 @@
+"""The schedule's beat: which slot becomes a job and when, whatever nodes, clocks and people do meanwhile."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import takewhile
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.racing import at_once
+from webapp.coins.catalog import typical_calls
+from webapp.coins.crontab import Crontab
+from webapp.coins.models import CrawlRun, CrawlSchedule, Node, Verdict
+from webapp.coins.models.queue import Death, JobError
+from webapp.coins.models.schedule import LONGEST_OUTAGE, MISSED, MOST_PASSED
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)  # a Sunday
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DEATH = Death("signal 9 (Killed)")
+
+schedules, runs = CrawlSchedule.objects, CrawlRun.objects
+
+
+def schedule(crontab: str = "*/5 * * * *", name: str = "one", spider: str = "markets", **values: Any) -> CrawlSchedule:
+    """One that has beaten already, at five to noon, unless it says otherwise."""
+    values = {"next_run_at": next(Crontab(crontab, values.get("time_zone", "UTC")).since(NOON))} | values
+    return schedules.create(name=name, spider=spider, crontab=crontab, **values)
+
+
+def beat(*moments: datetime) -> None:
+    for moment in moments:
+        schedules.beat(moment)
+
+
+def end(verdict: Verdict = Verdict.COMPLETE) -> CrawlRun:
+    """Begin the job that waits, and end it."""
+    job = runs.claim("node")
+    assert job
+    run = runs.begin(job.spider, job.arguments, job.pk, claim=job.claim)
+    if verdict == Verdict.LOST:
+        runs.settle(job.claim, DEATH)
+    else:
+        run.finish(verdict)
+    return runs.get(pk=run.pk)
+
+
+def seen(which: CrawlSchedule | None = None) -> list[tuple[datetime | None, str]]:
+    """Slots with their verdicts, in their order."""
+    of = runs.filter(schedule=which) if which else runs.all()
+    return list(of.order_by("slot", "queued_at").values_list("slot", "verdict"))
+
+
+def next_of(which: CrawlSchedule) -> datetime | None:
+    return schedules.get(pk=which.pk).next_run_at
+
+
+# Slots become jobs -------------------------------------------------------------------------------
+
+
+def test_a_new_schedule_waits_for_its_next_slot() -> None:
+    new = schedule(next_run_at=None)
+
+    beat(NOON + SECOND)
+
+    assert next_of(new) == NOON + 5 * MINUTE
+    assert not runs.exists()
+
+
+def test_a_slot_that_has_come_is_one_job() -> None:
+    one = schedule(arguments={"pages": 1})
+
+    beat(NOON - SECOND, NOON + SECOND / 10, NOON + SECOND, NOON + MINUTE)
+
+    job = runs.get()
+    assert (job.spider, job.arguments, job.verdict, job.schedule, job.slot) == (
+        "markets",
+        {"pages": 1},
+        "pending",
+        one,
+        NOON,
+    )
+    assert next_of(one) == NOON + 5 * MINUTE
+    assert schedules.get().last_run == job
+
+
+def test_each_slot_has_a_run_where_the_spider_is_free_in_time() -> None:
+    schedule()
+
+    for number in range(3):
+        beat(NOON + number * 5 * MINUTE)
+        end()
+
+    assert seen() == [(NOON + number * 5 * MINUTE, Verdict.COMPLETE) for number in range(3)]
+
+
+def test_a_crontab_of_six_fields_has_slots_between_minutes() -> None:
+    schedule("* * * * * */20")
+
+    for number in range(5):
+        beat(NOON + number * 10 * SECOND)
+        if runs.waiting().exists():
+            end()
+
+    assert [slot for slot, _ in seen()] == [NOON, NOON + 20 * SECOND, NOON + 40 * SECOND]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_nodes_that_beat_in_the_same_moment_one_makes_the_job() -> None:
+    schedule(), schedule("*/10 * * * *", "two"), schedule("*/5 * * * *", "three", "mirror")
+
+    at_once(*[lambda: beat(NOON)] * 6)
+
+    assert sorted(runs.values_list("spider", "schedule__name", "verdict")) == [
+        ("markets", "two", "pending"),
+        ("mirror", "three", "pending"),
+    ]
+
+
+# A busy spider -----------------------------------------------------------------------------------
+
+
+def test_a_slot_waits_for_its_spider() -> None:
+    one = schedule()
+    runs.enqueue("markets", {}, "by-hand")
+
+    beat(NOON, NOON + MINUTE)
+    waits = next_of(one)
+    end()
+    beat(NOON + 2 * MINUTE)
+
+    assert waits == NOON
+    assert seen(one) == [(NOON, Verdict.PENDING)]
+    assert next_of(one) == NOON + 5 * MINUTE
+
+
+def test_it_waits_until_its_own_next_slot_and_then_that_one_waits() -> None:
+    one = schedule()
+    runs.begin("markets", {})
+    runs.update(started_at=NOON - MINUTE)
+
+    beat(NOON, NOON + 5 * MINUTE)
+
+    skipped = runs.get(schedule=one)
+    assert (skipped.slot, skipped.verdict, skipped.finished_at) == (NOON, Verdict.SKIPPED, NOON + 5 * MINUTE)
+    assert skipped.reason == "another run of markets was under way until the next slot came"
+    assert next_of(one) == NOON + 5 * MINUTE
+
+
+def test_another_spiders_run_makes_nothing_wait() -> None:
+    one = schedule()
+    runs.begin("mirror", {})
+
+    beat(NOON)
+
+    assert seen(one) == [(NOON, Verdict.PENDING)]
+
+
+def test_of_several_that_are_due_the_rarest_goes_first() -> None:
+    often, rarely = schedule("*/5 * * * *", "often"), schedule("0 * * * *", "rarely")
+
+    beat(NOON)
+    end()
+    beat(NOON + MINUTE)
+
+    assert seen(rarely) == [(NOON, Verdict.COMPLETE)]
+    assert seen(often) == [(NOON, Verdict.PENDING)]
+
+
+def test_of_several_that_are_equally_rare_each_has_its_turn() -> None:
+    """Their runs take longer than it is from one slot to the next."""
+    each = [schedule(name=name) for name in ("one", "two", "three")]
+
+    for number in range(6):
+        beat(NOON + number * 6 * MINUTE)
+        end()
+
+    assert [runs.filter(schedule=one, verdict=Verdict.COMPLETE).count() for one in each] == [2, 2, 2]
+
+
+# What was missed ---------------------------------------------------------------------------------
+
+
+def test_slots_missed_while_everything_was_down_are_run_once() -> None:
+    one = schedule()
+
+    beat(NOON + 16 * MINUTE)
+
+    assert seen(one) == [(NOON + number * 5 * MINUTE, Verdict.SKIPPED) for number in range(3)] + [
+        (NOON + 15 * MINUTE, Verdict.PENDING)
+    ]
+    assert {run.reason for run in runs.filter(verdict=Verdict.SKIPPED)} == {MISSED}
+
+
+@pytest.mark.parametrize(("more", "told"), [(0, ""), (1, "; so it was with all slots from 2026-11-22 12:00:00 UTC on")])
+def test_of_very_many_the_latest_are_recorded_and_the_others_told_of(more: int, told: str) -> None:
+    schedule("* * * * *")
+
+    beat(NOON + (MOST_PASSED + more) * MINUTE)
+
+    first, *others = runs.filter(verdict=Verdict.SKIPPED).order_by("slot")
+    assert (first.slot, len(others)) == (NOON + more * MINUTE, MOST_PASSED - 1)
+    assert first.reason == MISSED + told
+    assert {run.reason for run in others} == {MISSED}
+    assert runs.get(verdict=Verdict.PENDING).slot == NOON + (MOST_PASSED + more) * MINUTE
+
+
+def test_a_year_of_every_second_is_one_run() -> None:
+    one = schedule("* * * * * *")
+
+    beat(NOON + 365 * DAY)
+
+    assert runs.filter(verdict=Verdict.PENDING).count() == 1
+    assert runs.count() == MOST_PASSED + 1
+    assert next_of(one) == NOON + 365 * DAY + SECOND
+
+
+# Runs that are lost ------------------------------------------------------------------------------
+
+
+def in_an_hour(crontab: str = "0 0 1 1 *", **values: Any) -> CrawlSchedule:
+    """One whose slot has come by now, and whose next is far away by any clock."""
+    return schedule(crontab, next_run_at=schedules.clock() + HOUR, **values)
+
+
+def lost(one: CrawlSchedule, slot: datetime = NOON) -> None:
+    runs.enqueue(one.spider, {}, schedule=one, slot=slot)
+    end(Verdict.LOST)
+
+
+def test_a_slot_whose_run_is_lost_falls_due_once_more_and_only_once() -> None:
+    one = in_an_hour()
+    later = next_of(one)
+
+    lost(one)
+    after_one = next_of(one)
+    schedules.update(next_run_at=later)
+    lost(one)
+
+    assert after_one == NOON
+    assert next_of(one) == later
+
+
+@pytest.mark.parametrize("values", [{"next_run_at": NOON + MINUTE}, {"enabled": False}], ids=["later slot", "disabled"])
+def test_it_does_not_where_a_later_slot_is_due_or_none_is_wanted(values: dict[str, Any]) -> None:
+    one = in_an_hour()
+    schedules.update(**values)
+    before = next_of(one)
+
+    lost(one)
+
+    assert next_of(one) == before
+
+
+def test_a_run_beside_the_slots_is_not_made_up_for() -> None:
+    one = in_an_hour()
+    before = next_of(one)
+    one.run_now()
+
+    end(Verdict.LOST)
+
+    assert next_of(one) == before
+
+
+def test_a_beat_finds_the_run_that_shows_no_life_and_makes_up_for_its_slot() -> None:
+    one = schedule("0 0 1 1 *", next_run_at=datetime(2100, 1, 1, tzinfo=UTC))
+    slot = datetime(2099, 1, 1, tzinfo=UTC)
+    lost_run = runs.begin("markets", {})
+    runs.update(schedule=one, slot=slot, heartbeat_at=Now() - timedelta(seconds=181))
+
+    beat(slot + HOUR)
+
+    assert seen(one) == [(slot, Verdict.LOST), (slot, Verdict.PENDING)]
+    assert runs.get(pk=lost_run.pk).reason.startswith("no sign of life for 180 s")
+    assert next_of(one) == datetime(2100, 1, 1, tzinfo=UTC)
+
+
+# Clocks ------------------------------------------------------------------------------------------
+
+
+def run_for(begin: datetime, minutes: int) -> None:
+    """Beats in each minute; what is queued runs at once."""
+    for minute in range(minutes):
+        beat(begin + minute * MINUTE)
+        while runs.waiting().exists():
+            end()
+
+
+def ran(first: datetime, last: datetime) -> int:
+    """For how many of these slots there is a run that ran."""
+    return runs.filter(verdict=Verdict.COMPLETE, slot__gte=first, slot__lt=last).count()
+
+
+def test_a_clock_that_jumps_ahead_by_a_day_and_back_neither_storms_nor_starves() -> None:
+    schedule()
+
+    run_for(NOON, 10)
+    run_for(NOON + DAY, 10)
+    ahead = runs.filter(verdict=Verdict.COMPLETE).count()
+    run_for(NOON + 10 * MINUTE - SECOND, 21)
+
+    assert ahead == 4
+    assert ran(NOON, NOON + 30 * MINUTE) == 6
+    assert runs.filter(verdict=Verdict.COMPLETE).count() == 8
+
+
+def test_a_clock_that_falls_back_by_a_day_and_is_put_right_neither_storms_nor_starves() -> None:
+    schedule()
+
+    run_for(NOON, 10)
+    run_for(NOON - DAY, 10)
+    run_for(NOON + 10 * MINUTE, 10)
+
+    assert ran(NOON - DAY, NOON - DAY + 10 * MINUTE) == 1  # the one after it had noticed
+    assert ran(NOON + 10 * MINUTE, NOON + 20 * MINUTE) == 2
+    assert runs.filter(verdict=Verdict.COMPLETE).count() == 5
+
+
+@pytest.mark.parametrize("crontab", ["*/5 * * * *", "0 */6 * * *", "0 12 * * *"])
+@pytest.mark.parametrize("back", [SECOND, MINUTE])
+def test_a_clock_that_is_set_back_a_little_gives_no_slot_a_second_run(crontab: str, back: timedelta) -> None:
+    schedule(crontab)
+    beat(NOON)
+    end()
+
+    beat(NOON - back, NOON, NOON + SECOND)
+
+    assert seen() == [(NOON, Verdict.COMPLETE)]
+
+
+@pytest.mark.parametrize(
+    ("crontab", "zone", "begin"),
+    [
+        ("30 2 * * *", "Europe/Berlin", "2026-03-28 20:00"),
+        ("30 2 * * * 30", "Europe/Berlin", "2026-03-28 20:00"),
+        ("30 * * * *", "Europe/Berlin", "2026-03-28 20:00"),
+        ("30 2 * * *", "Europe/Berlin", "2026-10-24 20:00"),
+        ("30 * * * *", "Europe/Berlin", "2026-10-24 20:00"),
+        ("15 2 * * * 30", "Australia/Lord_Howe", "2026-10-03 12:00"),
+        ("45 1 * * *", "Australia/Lord_Howe", "2026-04-04 12:00"),
+        ("0 * * * *", "Australia/Lord_Howe", "2026-04-04 12:00"),
+    ],
+)
+def test_each_slot_runs_once_while_clocks_are_changed(crontab: str, zone: str, begin: str) -> None:
+    first = datetime.fromisoformat(begin).replace(tzinfo=UTC)
+    schedule(crontab, time_zone=zone, next_run_at=None)
+    expected = takewhile(lambda slot: slot <= first + 7 * HOUR, Crontab(crontab, zone).after(first))
+
+    for number in range(31):
+        beat(first + number * 14 * MINUTE)
+        if runs.waiting().exists():
+            end()
+
+    assert seen() == [(slot, Verdict.COMPLETE) for slot in expected]
+
+
+def test_the_clock_is_the_databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule(next_run_at=None)
+
+    before = schedules.clock()
+    schedules.beat()
+
+    assert before <= schedules.clock()
+    slot = schedules.get().next_run_at
+    assert slot
+    assert before < slot <= schedules.clock() + 5 * MINUTE
+
+
+# Whatever happens --------------------------------------------------------------------------------
+
+BEGIN = datetime(2100, 1, 1, tzinfo=UTC)  # so that by the database's clock no slot is too late to be made up for
+ENDINGS = [Verdict.COMPLETE, Verdict.FAILED, Verdict.LOST]
+STEPS = st.one_of(
+    st.tuples(st.just("go on"), st.integers(1, 2_000)),
+    st.tuples(st.just("set back"), st.integers(1, 100_000)),
+    st.tuples(st.just("be off"), st.integers(2_000, 12_000)),
+    st.tuples(st.just("end"), st.sampled_from(ENDINGS)),
+)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(STEPS, max_size=10))
+@example([("go on", 300), ("end", Verdict.LOST), ("go on", 1), ("end", Verdict.LOST), ("go on", 1)])
+@example([("be off", 20_000), ("end", Verdict.COMPLETE), ("set back", 19_000), ("go on", 1_000)])
+def test_no_slot_has_two_runs_that_are_not_lost_and_every_slot_has_a_record(steps: list[tuple[str, Any]]) -> None:
+    runs.all().delete()
+    schedules.all().delete()
+    each = [schedule("*/5 * * * *", "often", next_run_at=None), schedule("*/15 * * * *", "rarely", next_run_at=None)]
+    moments = [BEGIN]
+    beat(BEGIN)
+
+    for what, how in [*steps, ("go on", 1)]:
+        if what != "end":
+            moments.append(moments[-1] + (-1 if what == "set back" else 1) * how * SECOND)
+            beat(moments[-1])
+        elif runs.waiting().exists():
+            end(how)
+        assert runs.filter(verdict=Verdict.PENDING).count() <= 1
+    for _ in range(4):
+        beat(max(moments))
+        while runs.waiting().exists():
+            end()
+
+    for one in each:
+        not_lost = list(
+            one.crawlrun_set.exclude(verdict=Verdict.LOST).exclude(slot=None).values_list("slot", flat=True)
+        )
+        assert len(not_lost) == len(set(not_lost))
+        recorded = set(one.crawlrun_set.values_list("slot", flat=True))
+        expected = takewhile(lambda slot: slot <= max(moments), one.timetable().after(BEGIN))
+        assert set(expected) <= recorded
+
+
+# What people do to the table ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ({"crontab": "*/7 * * * *"}, NOON + 7 * MINUTE),
+        ({"crontab": "0 0 1 1 *"}, datetime(2027, 1, 1, tzinfo=UTC)),
+        ({"crontab": "0 14 * * *", "time_zone": "Europe/Berlin"}, NOON + HOUR),
+        ({"next_run_at": None}, NOON + 5 * MINUTE),
+        ({"next_run_at": NOON + 3 * MINUTE}, NOON + 5 * MINUTE),
+        ({"next_run_at": NOON + DAY}, NOON + 5 * MINUTE),
+        ({"next_run_at": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)}, NOON + 5 * MINUTE),
+        ({"next_run_at": datetime(1, 1, 1, tzinfo=UTC)}, NOON + 5 * MINUTE),
+        ({"next_run_at": NOON - LONGEST_OUTAGE}, NOON + 5 * MINUTE),
+        ({"enabled": False}, None),
+    ],
+    ids=str,
+)
+def test_edits_are_taken_up_at_once(edit: dict[str, Any], expected: datetime | None) -> None:
+    one = schedule(next_run_at=NOON + 5 * MINUTE)
+    schedules.update(**edit)
+
+    beat(NOON + SECOND)
+
+    assert next_of(one) == expected
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["after the sound one", "before the sound one"])
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"crontab": "nonsense"}, "crontab"),
+        ({"crontab": ""}, "crontab"),
+        ({"crontab": "0 0 31 2 *"}, "crontab"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"time_zone": ""}, "time_zone"),
+        ({"spider": "gone"}, "spider"),
+        ({"arguments": {"pages": 0}}, "arguments"),
+        ({"arguments": {"pages": [1]}}, "arguments"),
+        ({"arguments": {"pagez": 1}}, "arguments"),
+        ({"arguments": {"ids": "x" * 100_001}}, "arguments"),
+        ({"arguments": []}, "arguments"),
+        ({"arguments": "pages"}, "arguments"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_wrong_schedule_runs_nothing_and_stops_no_other(wrong: dict[str, Any], field: str, first: bool) -> None:
+    bad = schedule("0 * * * *", "bad") if first else None
+    good = schedule("*/5 * * * *", "good", "mirror")
+    bad = bad or schedule("0 * * * *", "bad")
+    schedules.filter(pk=bad.pk).update(**wrong)
+
+    beat(NOON, NOON + HOUR)
+
+    assert seen(good)[0] == (NOON, Verdict.PENDING)
+    assert not seen(bad)
+    bad.refresh_from_db()
+    with pytest.raises(ValidationError) as refused:
+        bad.clean()
+    assert list(refused.value.message_dict) == [field]
+    assert bad.fault() == " ".join(refused.value.messages)
+    with pytest.raises(JobError, match="It cannot run: "):
+        bad.run_now()
+
+
+def test_a_disabled_schedule_does_not_run_and_does_not_make_up_for_it_later() -> None:
+    one = schedule(enabled=False)
+
+    beat(NOON, NOON + 5 * MINUTE)
+    schedules.update(enabled=True)
+    beat(NOON + 12 * MINUTE, NOON + 15 * MINUTE)
+
+    assert seen(one) == [(NOON + 15 * MINUTE, Verdict.PENDING)]
+
+
+def test_an_admin_who_saves_what_he_saw_before_the_beat_gives_no_slot_a_second_run() -> None:
+    one = schedule()
+    as_seen = schedules.get()
+    beat(NOON)
+    end()
+
+    as_seen.name = "another name"
+    as_seen.save()
+    beat(NOON + SECOND)
+
+    assert seen(one) == [(NOON, Verdict.COMPLETE)]
+    assert next_of(one) == NOON + 5 * MINUTE
+
+
+def test_the_mirror_may_be_scheduled_without_an_address() -> None:
+    schedule(spider="mirror")
+
+    beat(NOON)
+
+    assert runs.get().arguments == {}
+
+
+# What a beat costs -------------------------------------------------------------------------------
+
+
+def statements(now: datetime) -> list[str]:
+    with CaptureQueriesContext(connection) as queries:
+        beat(now)
+    return [query["sql"].split()[0] for query in queries]
+
+
+def test_a_beat_with_nothing_to_do_reads_as_often_for_many_schedules_and_writes_nothing() -> None:
+    schedule(next_run_at=NOON)
+    runs.begin("markets", {})
+    one = statements(NOON + SECOND)  # it waits for its spider
+
+    for number in range(5):
+        schedule(name=str(number), next_run_at=NOON + 5 * MINUTE, enabled=True)
+    six = statements(NOON + SECOND)
+
+    assert six == one
+    assert set(one) == {"SELECT"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_beat_with_nothing_to_do_does_not_wait_for_one_who_writes() -> None:
+    schedule(next_run_at=NOON + 5 * MINUTE)
+
+    with transaction.atomic():
+        schedules.update(name="another name")
+        at_once(lambda: beat(NOON + SECOND))
+
+
+# By hand -----------------------------------------------------------------------------------------
+
+
+def test_a_schedule_is_run_now_besides_its_slots() -> None:
+    one = schedule(arguments={"pages": 1}, enabled=False)
+
+    job = one.run_now()
+
+    assert (job.schedule, job.slot, job.arguments, job.verdict) == (one, None, {"pages": 1}, Verdict.PENDING)
+    assert schedules.get().last_run == job
+    assert next_of(one) == NOON
+
+
+@pytest.mark.parametrize("how", ["queued", "under way"])
+def test_it_is_not_while_its_spider_is_busy(how: str) -> None:
+    one, other = schedule(), schedule(name="other")
+    runs.enqueue("markets", {}) if how == "queued" else runs.begin("markets", {})
+
+    for each in (one, other):
+        with pytest.raises(JobError, match="A run of markets is queued or under way: wait for its end, or stop it"):
+            each.run_now()
+
+    assert runs.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_schedules_of_one_spider_that_are_run_in_the_same_moment_one_is() -> None:
+    each = [schedule(name=str(number), enabled=number > 1) for number in range(4)]
+
+    def run(one: CrawlSchedule) -> None:
+        with suppress(JobError):
+            one.run_now()
+
+    at_once(*[partial(run, one) for one in each], partial(beat, NOON))
+
+    assert runs.count() == 1
+
+
+@pytest.mark.parametrize(("plan", "calls"), [("keyless", 14_400 + 120 * 77), ("demo", 8_940)])
+def test_the_first_schedules_fit_the_plan_and_are_made_once(plan: str, calls: int, settings: Any) -> None:
+    settings.COINGECKO_PLAN = plan
+
+    made = [schedules.make_defaults(), schedules.make_defaults()]
+
+    assert made == [True, False]
+    assert not any(one.fault() for one in schedules.all())
+    assert calls == sum(
+        typical_calls(one.spider, one.arguments) * one.timetable().a_month(NOON) for one in schedules.all()
+    )
+
+
+def test_a_node_shows_that_it_beats() -> None:
+    Node.objects.beat("here", capacity=4)
+    Node.objects.update(beat_at=NOON)
+
+    Node.objects.beat("here", capacity=8)
+
+    node = Node.objects.get()
+    assert (node.name, node.capacity) == ("here", 8)
+    assert abs(node.beat_at - schedules.clock()) < MINUTE
