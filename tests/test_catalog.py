@@ -14,6 +14,7 @@ from webapp.coins.catalog import ORDERS, PLANS, SPIDERS, ArgumentError, parse_ar
         ({"per_page": "250"}, {"per_page": 250}),
         ({"category": "layer-1"}, {"category": "layer-1"}),
         ({"ids": "ethereum, bitcoin,ethereum"}, {"ids": ["bitcoin", "ethereum"]}),
+        ({"ids": "bitcoin" + ",bitcoin" * 12_000}, {"ids": ["bitcoin"]}),
     ],
 )
 def test_right_arguments_become_values(given: dict[str, str], values: dict[str, object]) -> None:
@@ -37,6 +38,7 @@ def test_right_arguments_become_values(given: dict[str, str], values: dict[str, 
         ({"ids": "a b"}, "coin ids with commas between them"),
         ({"ids": "\udcff"}, "coin ids with commas between them"),
         ({"ids": "x" * 256}, "coin ids with commas between them"),
+        ({"ids": ",".join(["é" * 200] * 300)}, "ids is too long: 100,000 bytes are the most."),
         ({"pagez": "1"}, "markets has no argument 'pagez'. Its arguments: order, per_page, pages, category, ids."),
         ({"ids": "a", "category": "b"}, "ids and category cannot be given together: leave one out."),
     ],

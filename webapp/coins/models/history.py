@@ -8,7 +8,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now, TruncMonth
+from django.db.models.functions import Least, Now, TruncMonth
 
 from .queue import QueueQuerySet, Verdict
 
@@ -42,12 +42,10 @@ class HistoryQuerySet(QueueQuerySet["CrawlRun"]):
         """
         if not settings.RUN_HISTORY_DAYS:
             return 0
-        began_before = Now() - timedelta(days=min(settings.RUN_HISTORY_DAYS, A_CENTURY))
+        kept = timedelta(days=min(settings.RUN_HISTORY_DAYS, A_CENTURY))
+        began_before = Least(Now() - kept, TruncMonth(Now()))
         # An index has them by their beginning. What was stopped while it waited has had none.
-        old = self.filter(
-            Q(started_at__lt=began_before) | Q(started_at=None, finished_at__lt=began_before),
-            finished_at__lt=TruncMonth(Now()),
-        ).exclude(started_at__gte=TruncMonth(Now()))
+        old = self.filter(Q(started_at__lt=began_before) | Q(started_at=None, finished_at__lt=began_before))
         old = old.exclude(verdict__in=(Verdict.PENDING, Verdict.RUNNING)).order_by("pk")
         forgotten, after = 0, ""
         while batch := list(old.filter(pk__gt=after).only("spider", "arguments", "verdict")[:BATCH]):
