@@ -70,7 +70,7 @@ def copy(model: type[Model]) -> None:
     for row in model._base_manager.using(SOURCE).order_by("pk").iterator():
         try:
             row.save_base(using=connection.alias, raw=True, force_insert=True)
-        except (DatabaseError, ValueError) as error:
+        except DatabaseError as error:
             reason = f"The {model._meta.verbose_name} {row.pk} cannot be stored ({printable(error, 300)})"
             raise CommandError(f"{reason}. Nothing was copied.") from None
 
@@ -93,6 +93,5 @@ class Command(BaseCommand):
             with connection.cursor() as cursor:
                 for statement in connection.ops.sequence_reset_sql(no_style(), tables()):
                     cursor.execute(statement)
-        ContentType.objects.clear_cache()
         for model in tables():
             self.stdout.write(f"{model._base_manager.count():>9,} {model._meta.verbose_name_plural}")
