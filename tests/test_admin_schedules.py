@@ -254,6 +254,18 @@ def test_the_last_run_and_the_last_20_are_marks_with_words_and_links(admin_clien
     assert f'<a href="{page_of(runs[-1])}"><span class="verdict running">running</span></a>' in page
 
 
+def test_of_runs_that_were_recorded_at_once_the_last_slots_are_shown(admin_client: Client) -> None:
+    schedule = make_schedule()
+    for number in reversed(range(25)):
+        make_run(schedule, at=NOON + HOUR * number, queued_at=NOON + HOUR * 50)
+
+    page = admin_client.get(SCHEDULES).content.decode()
+
+    hours = re.findall(r'title="complete, 2026-02-0(\d) (\d\d):', page)
+    assert len(hours) == 20
+    assert (hours[0], hours[-1]) == (("5", "17"), ("6", "12"))
+
+
 def test_a_run_that_has_not_begun_is_marked_with_its_slot(admin_client: Client) -> None:
     make_run(make_schedule(), verdict=Verdict.PENDING, started_at=None)
 

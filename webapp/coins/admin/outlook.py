@@ -59,7 +59,7 @@ def look(schedules: Iterable[CrawlSchedule]) -> dict[int, Outlook]:
     outlooks = {}
     for key, schedule in shown.items():
         fault = schedule.fault()
-        slot = None if fault or not schedule.enabled else _next_slot(schedule, now)
+        slot = None if fault else _next_slot(schedule, now)
         outlooks[key] = Outlook(now, fault, slot, schedule.spider in busy, runs_of[key], cost_of.get(key))
     return outlooks
 
