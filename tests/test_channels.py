@@ -21,7 +21,9 @@ MESSAGE = channels.Message("runs", "ill", NOON, "runs is ill, <b>Größe</b> �
 
 
 @pytest.fixture(autouse=True)
-def _no_channels(settings: Any) -> None:
+def _no_channels(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But those of a test, and no proxy before them."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     settings.ALARM_WEBHOOK_URL = settings.ALARM_PING_URL = ""
     settings.ALARM_EMAILS = []
 

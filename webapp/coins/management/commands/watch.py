@@ -147,7 +147,7 @@ class Watch:
 
     def _keep(self, alarm: Alarm) -> bool:
         """Whether the table, too, knows who has still to be told."""
-        if alarm in self._unkept.values():
+        if alarm.pk in self._unkept:
             return True
         try:
             self._ask(partial(Alarm.objects.filter(pk=alarm.pk).update, untold=alarm.untold))
