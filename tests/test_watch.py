@@ -166,6 +166,19 @@ def test_each_illness_has_a_message_of_its_own(receiver: Receiver) -> None:
     assert sorted(receiver.said) == ["runs ill", "schedule ill"]
 
 
+def test_a_channel_that_fails_is_not_tried_with_every_message(receiver: Receiver) -> None:
+    receiver.statuses = [500]
+    fall_ill()
+    make_schedule("wrong", crontab="never")
+
+    looks(Watch(), 2)
+    at_first = len(receiver.said)
+    looks(Watch(), 1)
+
+    assert at_first == 1
+    assert sorted(receiver.said[1:]) == ["runs ill", "schedule ill"]
+
+
 def test_a_message_is_not_endless(receiver: Receiver) -> None:
     beaten(NOON)
     for number in range(100):
