@@ -464,6 +464,14 @@ def test_a_run_that_hangs_while_it_writes_makes_nobody_hang_with_it() -> None:
 
 
 @pytest.mark.postgresql
+def test_nor_does_it_keep_its_locks_for_ever() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+
+        assert cursor.fetchone() == ("1min",)
+
+
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_who_marks_a_run_lost_waits_for_the_beat_before_he_locks_it() -> None:
     schedule = CrawlSchedule.objects.create(name="one", spider="markets", crontab="0 * * * *")
