@@ -113,16 +113,16 @@ def test_a_key_serves_once() -> None:
 
 
 def test_the_highest_priority_goes_first_and_of_one_the_oldest() -> None:
-    for key, priority in [("late", 0), ("low", -1), ("early", 0), ("high", 0.5)]:
+    for key, priority in [("late", 0), ("low", -1), ("old", 0), ("high", 0.5)]:
         enqueue(key, priority=priority)
-    jobs.filter(pk="early").update(queued_at=Now() - timedelta(minutes=1))
+    jobs.filter(pk="old").update(queued_at=Now() - timedelta(minutes=1))
 
     order = []
     while job := jobs.claim("node"):
         order.append(job.pk)
         jobs.settle(job.claim, DEATH)
 
-    assert order == ["high", "early", "late", "low"]
+    assert order == ["high", "old", "late", "low"]
 
 
 def test_a_claimed_job_says_by_whom() -> None:

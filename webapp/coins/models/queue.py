@@ -110,7 +110,7 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
 
         `claim` of the run is what the crawl must show to begin it.
         """
-        free = ~Q(spider__in=self.filter(BUSY & ~STALE).values("spider"))
+        free = ~Q(spider__in=self.filter(BUSY).values("spider"))
         if not self.filter(STALE | Q(verdict=Verdict.PENDING, claim="") & free).exists():
             return None  # without having written, which on SQLite would wait for a crawl
         try:
