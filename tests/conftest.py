@@ -34,6 +34,7 @@ SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables t
 ON_ANY_DATABASE = {
     "test_browser_api",
     "test_catalog",
+    "test_channels",
     "test_command",
     "test_extensions",
     "test_fake_api",
