@@ -221,14 +221,13 @@ class Image:
 
     def command(self, name: str, words: list[str], **environment: str) -> dict[str, Any]:
         """For subprocess.run and subprocess.Popen: as the service would do it."""
-        service = SERVICES[name]
         for standard, port in self.ports.items():
             words = [word.replace(standard, port) for word in words]
-        image = dict(pair.split("=") for one in of("ENV") for pair in one.split())
-        own = {name: value.replace("/run/secrets", str(self.secrets)) for name, value in service["environment"].items()}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        port = {"SCRAPYD_HTTP_PORT": self.ports[PORTS["scrapyd"]]}
-        env = {"PATH": path, **image, **own, **port, "HOME": str(self.home), **environment}
+        env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        env |= dict(pair.split("=") for one in of("ENV") for pair in one.split())
+        for variable, value in SERVICES[name]["environment"].items():
+            env[variable] = value.replace("/run/secrets", str(self.secrets))
+        env |= {"HOME": str(self.home), "SCRAPYD_HTTP_PORT": self.ports[PORTS["scrapyd"]], **environment}
         return {"args": [*UNPRIVILEGED, *words], "cwd": self.app, "env": env, "text": True}
 
     def run(self, name: str, words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:

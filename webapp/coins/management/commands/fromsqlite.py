@@ -25,7 +25,7 @@ from ...texts import printable
 from .adminuser import database_explained, here
 
 SOURCE = "source"  # the file's name among Django's databases
-MADE_BY_MIGRATE = (Permission, ContentType)  # under other keys in every database
+MADE_BY_MIGRATE: tuple[type[Model], ...] = (Permission, ContentType)  # under other keys in every database
 
 
 @contextmanager
