@@ -16,6 +16,7 @@ from tests.racing import at_once
 from webapp.coins.catalog import ArgumentError
 from webapp.coins.models import CrawlRun, CrawlSchedule, Verdict
 from webapp.coins.models.queue import STOPPED_BEFORE, Death, JobError
+from webapp.coins.models.run import CrawlRunQuerySet
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +47,34 @@ def let_pass(seconds: float) -> None:
 
 def again(run: CrawlRun) -> CrawlRun:
     return jobs.get(pk=run.pk)
+
+
+# What may have become of a job ------------------------------------------------------------------
+
+
+def begun(job: CrawlRun) -> None:
+    begin(job)
+
+
+def complete(job: CrawlRun) -> None:
+    begin(job).finish(Verdict.COMPLETE)
+
+
+def stopped(job: CrawlRun) -> None:
+    jobs.stop(job.pk)
+
+
+def claimed_anew(job: CrawlRun) -> None:
+    let_pass(61)
+    assert jobs.claim("another node")
+
+
+def settled(job: CrawlRun) -> None:
+    jobs.settle(job.claim, DEATH)
+
+
+def nothing(job: CrawlRun) -> None:
+    pass
 
 
 # What is taken -----------------------------------------------------------------------------------
@@ -286,17 +315,25 @@ def test_of_a_job_and_runs_by_hand_that_begin_in_the_same_moment_the_job_has_the
     assert [run.verdict for run in runs] == [Verdict.RUNNING, *[Verdict.SKIPPED] * 4]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_of_processes_that_begin_a_job_in_the_same_moment_one_does() -> None:
-    job = claim()
+@pytest.mark.parametrize("other", [begun, complete, settled, claimed_anew])
+def test_a_process_whose_job_is_taken_just_before_it_begins_does_not_begin(
+    other: Callable[[CrawlRun], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, look = claim(), CrawlRunQuerySet._job
 
-    def verdict() -> str:
-        try:
-            return begin(job).verdict
-        except JobError:
-            return "refused"
+    def look_and_lose(*args: Any) -> CrawlRun | None:
+        found = look(*args)
+        monkeypatch.undo()
+        other(job)
+        return found
 
-    assert sorted(at_once(*[verdict] * 4)) == ["refused"] * 3 + ["running"]
+    monkeypatch.setattr(CrawlRunQuerySet, "_job", look_and_lose)
+
+    with pytest.raises(JobError, match="The job job has gone to another process"):
+        begin(job)
+
+    assert jobs.count() == 1
+    assert again(job).verdict != Verdict.RUNNING or other is begun
 
 
 def test_a_job_that_is_given_back_waits_again_and_one_that_has_begun_is_not() -> None:
@@ -311,27 +348,6 @@ def test_a_job_that_is_given_back_waits_again_and_one_that_has_begun_is_not() ->
 
 
 # What becomes of it otherwise --------------------------------------------------------------------
-
-
-def begun(job: CrawlRun) -> None:
-    begin(job)
-
-
-def complete(job: CrawlRun) -> None:
-    begin(job).finish(Verdict.COMPLETE)
-
-
-def stopped(job: CrawlRun) -> None:
-    jobs.stop(job.pk)
-
-
-def claimed_anew(job: CrawlRun) -> None:
-    let_pass(61)
-    assert jobs.claim("another node")
-
-
-def nothing(job: CrawlRun) -> None:
-    pass
 
 
 @pytest.mark.parametrize(

@@ -307,9 +307,12 @@ def test_a_clock_that_jumps_ahead_by_a_day_and_back_neither_storms_nor_starves()
     ahead = runs.filter(verdict=Verdict.COMPLETE).count()
     run_for(NOON + 10 * MINUTE - SECOND, 21)
 
+    run_for(NOON + DAY, 10)
+
     assert ahead == 4
     assert ran(NOON, NOON + 30 * MINUTE) == 6
-    assert runs.filter(verdict=Verdict.COMPLETE).count() == 8
+    assert ran(NOON + DAY, NOON + DAY + 10 * MINUTE) == 2
+    assert runs.filter(verdict=Verdict.COMPLETE).count() == ahead + 4 + 2
 
 
 def test_a_clock_that_falls_back_by_a_day_and_is_put_right_neither_storms_nor_starves() -> None:
@@ -484,6 +487,16 @@ def test_a_wrong_schedule_runs_nothing_and_stops_no_other(wrong: dict[str, Any],
     assert bad.fault() == " ".join(refused.value.messages)
     with pytest.raises(JobError, match="It cannot run: "):
         bad.run_now()
+
+
+def test_a_wrong_schedule_can_be_disabled() -> None:
+    bad, good = schedule(name="bad", crontab="0 * * * *"), schedule(name="good")
+    schedules.filter(pk=bad.pk).update(crontab="nonsense", enabled=False)
+
+    beat(NOON)
+
+    assert next_of(bad) is None
+    assert seen(good) == [(NOON, Verdict.PENDING)]
 
 
 def test_a_disabled_schedule_does_not_run_and_does_not_make_up_for_it_later() -> None:
