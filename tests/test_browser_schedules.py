@@ -111,7 +111,7 @@ def test_schedules_fit_a_laptop_and_a_telephone(page: Page, schedules: CrawlSche
 
     page.set_viewport_size({"width": 375, "height": 700})
     page.screenshot(path=tmp_path / "telephone.png", full_page=True)
-    assert fits(page, "html")
+    assert fits(page, "html, .form-row")  # the table of runs scrolls in itself
 
 
 def test_a_log_is_seen_from_its_end_and_stays_in_its_block(page: Page, tmp_path: Path) -> None:
