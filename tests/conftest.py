@@ -36,6 +36,7 @@ ON_ANY_DATABASE = {
     "test_catalog",
     "test_channels",
     "test_command",
+    "test_deploy",
     "test_extensions",
     "test_fake_api",
     "test_faults",
@@ -55,6 +56,7 @@ ON_ANY_DATABASE = {
     "test_site_settings",
     "test_spiders",
     "test_summary",
+    "test_up",
     "test_verdict",
     "test_waiting",
 }

@@ -97,7 +97,7 @@ class ScrapydNode:
         return self._open(Request(f"{self.url}/{service}", headers=headers))
 
     def post(self, service: str, **values: str) -> dict[str, Any]:
-        data = urlencode({"project": "default"} | values).encode()
+        data = urlencode({"project": "coincrawl"} | values).encode()
         return json.loads(self._open(Request(f"{self.url}/{service}", data))[1])
 
     def schedule(self, **values: str) -> str:

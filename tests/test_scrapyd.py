@@ -60,13 +60,13 @@ def test_a_job_runs_and_its_run_tells_of_it(start_node: StartNode) -> None:
     run = ended(key)
     until(lambda: json.loads(node.ask("listjobs.json")[1])["finished"])
 
-    log = node.logs / "default" / "markets" / f"{key}.log"
+    log = node.logs / "coincrawl" / "markets" / f"{key}.log"
     assert (run.verdict, run.node, run.arguments) == ("complete", "node", {"order": "market_cap_desc", "pages": 1})
     assert run.log_file == str(log)
     assert "Crawling markets from" in run.log_tail
     assert "markets: complete" in log.read_text()
     assert json.loads(node.ask("listjobs.json")[1])["finished"][0]["id"] == key
-    assert node.ask(f"logs/default/markets/{key}.log")[0] == 200
+    assert node.ask(f"logs/coincrawl/markets/{key}.log")[0] == 200
     assert FullCoin.objects.count() == 250
     assert until(lambda: Node.objects.filter(name="node", capacity__gt=0).exists())
 
@@ -74,9 +74,9 @@ def test_a_job_runs_and_its_run_tells_of_it(start_node: StartNode) -> None:
 def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> None:
     node = start_node()
 
-    assert json.loads(node.ask("listprojects.json")[1])["projects"] == ["default"]
-    assert json.loads(node.ask("listspiders.json?project=default")[1])["spiders"] == ["markets", "mirror"]
-    assert json.loads(node.ask("listversions.json?project=default")[1])["versions"] == []
+    assert json.loads(node.ask("listprojects.json")[1])["projects"] == ["coincrawl"]
+    assert json.loads(node.ask("listspiders.json?project=coincrawl")[1])["spiders"] == ["markets", "mirror"]
+    assert json.loads(node.ask("listversions.json?project=coincrawl")[1])["versions"] == []
     assert json.loads(node.ask("daemonstatus.json")[1]) == {
         "pending": 0, "running": 0, "finished": 0, "status": "ok", "node_name": "node"
     }  # fmt: skip

@@ -32,6 +32,7 @@ def application(config: Config) -> Componentized:
     }.items():
         if value:
             section[option] = value.replace("%", "%%")  # which is special to a ConfigParser
+    config.cp.remove_option("settings", "default")  # Scrapy's name for the same project, which has one queue
     _check(config)
     with suppress(OSError):  # then it is each job that fails, and says why
         Path(config.get("logs_dir")).mkdir(parents=True, exist_ok=True)
