@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now, TruncMonth
+from django.test.utils import CaptureQueriesContext
 
 from webapp.coins.models import CrawlRun, CrawlSchedule, RejectedRecord, Verdict
 from webapp.coins.models import history as history_module
@@ -147,6 +149,8 @@ def test_many_go_in_batches_also_past_one_of_which_all_stay(monkeypatch: pytest.
     for number, pages in enumerate([0, 0, 1, 1, 4, 5, 1, 0, 0]):
         run(str(number), 400 + number, Verdict.COMPLETE, arguments={"pages": pages})
 
-    assert runs.forget_old() == 5
+    with CaptureQueriesContext(connection) as queries:
+        assert runs.forget_old() == 5
 
     assert kept() == {"0", "2", "4", "5"}
+    assert sum(query["sql"].startswith('DELETE FROM "coins_crawlrun"') for query in queries) == 4

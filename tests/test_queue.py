@@ -2,17 +2,16 @@
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
-from threading import Thread
-from time import monotonic
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from tests.racing import at_once
+from tests.racing import at_once, meanwhile, wait_until_somebody_waits_for_a_lock
 from webapp.coins.catalog import ArgumentError
 from webapp.coins.models import CrawlRun, CrawlSchedule, Verdict
 from webapp.coins.models.queue import STOPPED_BEFORE, Death, JobError
@@ -454,16 +453,6 @@ def test_a_job_that_is_stopped_while_it_is_claimed_never_runs() -> None:
 # PostgreSQL's locks ------------------------------------------------------------------------------
 
 
-def wait_until_somebody_waits_for_a_lock() -> None:
-    until = monotonic() + 30
-    with connection.cursor() as cursor:
-        while monotonic() < until:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-    raise AssertionError("nobody waits")
-
-
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_run_that_hangs_while_it_writes_makes_nobody_hang_with_it() -> None:
@@ -494,19 +483,10 @@ def test_who_marks_a_run_lost_waits_for_the_beat_before_he_locks_it() -> None:
     run = jobs.begin("markets", {})
     jobs.update(schedule=schedule, slot=Now(), heartbeat_at=Now() - timedelta(seconds=181))
 
-    def mark() -> None:
-        jobs.mark_silent_lost()
-        connections.close_all()
-
-    with transaction.atomic():
+    with ExitStack() as stack, transaction.atomic():
         CrawlSchedule.objects.select_for_update().get()  # as the beat does
-        marking = Thread(target=mark)
-        marking.start()
+        stack.enter_context(meanwhile(jobs.mark_silent_lost))
         wait_until_somebody_waits_for_a_lock()
-        try:
-            jobs.select_for_update(nowait=True).get()
-        except OperationalError as error:
-            raise AssertionError("the run is locked, and the beat might wait for it") from error
-    marking.join(30)
+        jobs.select_for_update(nowait=True).get()  # as the beat may: it is not locked
 
     assert again(run).verdict == Verdict.LOST

@@ -1,6 +1,6 @@
 """The schedule's beat: which slot becomes a job and when, whatever nodes, clocks and people do meanwhile."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import takewhile
@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.racing import at_once
+from tests.racing import at_once, meanwhile, wait_until_somebody_waits_for_a_lock
 from webapp.coins.catalog import typical_calls
 from webapp.coins.crontab import Crontab
 from webapp.coins.models import CrawlRun, CrawlSchedule, Node, Verdict
@@ -598,6 +598,19 @@ def test_of_schedules_of_one_spider_that_are_run_in_the_same_moment_one_is() -> 
     at_once(*[partial(run, one) for one in each], partial(beat, NOON))
 
     assert runs.count() == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_beat_waits_for_one_who_is_just_running_a_schedule_of_the_spider() -> None:
+    one, _ = schedule("0 0 1 1 *", "by hand", enabled=False, next_run_at=None), schedule()
+
+    with ExitStack() as stack, transaction.atomic():
+        one.run_now()
+        stack.enter_context(meanwhile(partial(beat, NOON)))
+        wait_until_somebody_waits_for_a_lock()
+
+    assert seen() == [(None, Verdict.PENDING)]
 
 
 @pytest.mark.parametrize(("plan", "calls"), [("keyless", 14_400 + 120 * 77), ("demo", 8_940)])
