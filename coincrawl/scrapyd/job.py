@@ -74,7 +74,7 @@ class Job:
         words = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
         tail = end_of(self.log)
         last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
-        return Death(f"{words}: {last[:500]}" if last else words, tail)
+        return Death(f"{words}: {last[:500]}" if last else words, tail, was_killed=status < 0)
 
 
 def end_of(log: Path) -> str:

@@ -51,11 +51,13 @@ class Death:
 
     words: str
     log_tail: str = ""
+    was_killed: bool = False  # by a signal, and so not for a reason of its own
 
 
 CLAIMED = Q(verdict=Verdict.PENDING) & ~Q(claim="")
 EVERY = Q()
-BUSY = Q(verdict=Verdict.RUNNING) | CLAIMED  # holds its spider's lock
+RUNNING = Q(verdict=Verdict.RUNNING)
+BUSY = RUNNING | CLAIMED  # holds its spider's lock
 STALE = CLAIMED & Q(claimed_at__lt=Now() - CLAIM_HOLDS)
 
 
@@ -138,10 +140,11 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
     def settle(self, claim: str, death: Death) -> None:
         """Record that a claimed job's process has ended: nothing to do where its crawl has set a verdict itself.
 
-        One that had not begun has failed; one that had is lost.
+        One that had begun, or was killed before it could, is lost; another that had not begun has failed.
         """
+        lost = RUNNING | Q(verdict=Verdict.PENDING, stop_requested_at=None) if death.was_killed else RUNNING
         with transaction.atomic(using=self.db):
-            self.mark_lost(Q(claim=claim), f"its process ended before it had: {death.words}", death.log_tail)
+            self.mark_lost(lost & Q(claim=claim), f"its process ended before it had: {death.words}", death.log_tail)
             job = self.filter(verdict=Verdict.PENDING, claim=claim).select_for_update().first()
             if job:
                 self._end_unbegun(job, death)
@@ -155,14 +158,14 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
         self.filter(pk=run.pk).update(verdict=verdict, reason=reason, finished_at=Now(), log_tail=log_tail)
 
     def mark_lost(self, which: Q, reason: str, log_tail: str = "", *, skip_locked: bool = False) -> None:
-        """Mark running runs lost; a slot whose run is lost falls due once more."""
+        """Mark runs lost; a slot whose run is lost falls due once more."""
         with transaction.atomic(using=self.db):
-            running = self.filter(which, verdict=Verdict.RUNNING)
+            runs = self.filter(which)
             # Schedules are locked before runs, as the beat does: else the two may end up waiting for each other.
             schedules = apps.get_model("coins", "CrawlSchedule")._default_manager.order_by("pk")
-            list(schedules.filter(pk__in=running.values("schedule")).select_for_update())
-            running = running.select_related("schedule").select_for_update(of=("self",), skip_locked=skip_locked)
-            for run in running:
+            list(schedules.filter(pk__in=runs.values("schedule")).select_for_update())
+            runs = runs.select_related("schedule").select_for_update(of=("self",), skip_locked=skip_locked)
+            for run in runs:
                 facts = {"log_tail": log_tail} if log_tail else {}
                 self.filter(pk=run.pk).update(verdict=Verdict.LOST, reason=reason, finished_at=Now(), **facts)
                 if run.schedule and run.slot:
@@ -173,8 +176,8 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
 
         Not one whose row is locked: somebody is writing it, or hangs while he does, and nobody is to hang with him.
         """
-        silent = which & Q(heartbeat_at__lt=Now() - LOST_AFTER)
-        if self.filter(silent, verdict=Verdict.RUNNING).exists():
+        silent = which & RUNNING & Q(heartbeat_at__lt=Now() - LOST_AFTER)
+        if self.filter(silent).exists():
             reason = f"no sign of life for {LOST_AFTER.seconds} s: killed, or cut off from the database"
             self.mark_lost(silent, reason, skip_locked=True)
 

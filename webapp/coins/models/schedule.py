@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connections, models, transaction
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from ..catalog import SPIDERS, ArgumentError, as_texts, parse_arguments
@@ -52,7 +52,7 @@ class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
     def _due(self, now: datetime, *, lock: bool = False) -> list["CrawlSchedule"]:
         """Those for which there is something to do."""
         schedules = self.order_by("pk")  # also the order in which all lock them
-        busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True))
+        busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True).distinct())
         found = schedules.select_for_update() if lock else schedules
         return [schedule for schedule in found if schedule.due(now, schedule.spider in busy)]
 
@@ -195,11 +195,12 @@ class CrawlSchedule(models.Model):
         """A skipped run for each slot that passed without one, with the reason."""
         if not passed:
             return
-        overlapping = CrawlRun.objects.filter(spider=self.spider, started_at__lte=now).filter(
-            Q(finished_at=None) | Q(finished_at__gte=passed[0])
+        of_spider = CrawlRun.objects.filter(spider=self.spider, started_at__lte=now)
+        overlapping = of_spider.filter(Q(finished_at=None) | Q(finished_at__gte=passed[0]))
+        times = overlapping.exclude(verdict=Verdict.SKIPPED).values_list(
+            Least("queued_at", "started_at"), "finished_at"
         )
-        times = overlapping.exclude(verdict=Verdict.SKIPPED).values_list("started_at", "finished_at")
-        under_way = [(start, end or now) for start, end in times if start]
+        under_way = [(start, end or now) for start, end in times]
         runs = []
         for slot in passed:
             was_busy = any(start <= slot <= end for start, end in under_way)
