@@ -372,6 +372,19 @@ def test_a_process_that_ends_is_settled_by_what_its_job_is_by_then(
     assert (run.finished_at is None) == (verdict == Verdict.PENDING)
 
 
+@pytest.mark.parametrize(
+    ("before", "verdict"), [(nothing, Verdict.LOST), (stopped, Verdict.SKIPPED), (begun, Verdict.LOST)]
+)
+def test_a_process_that_is_killed_has_not_failed(before: Callable[[CrawlRun], None], verdict: str) -> None:
+    job = claim()
+    before(job)
+
+    jobs.settle(job.claim, Death("signal 9 (Killed)", was_killed=True))
+
+    assert again(job).verdict == verdict
+    assert jobs.begin("markets", {}).verdict == Verdict.RUNNING
+
+
 def test_what_a_dying_process_has_kept_of_its_log_is_not_replaced_by_nothing() -> None:
     job = claim()
     begin(job).beat(log_tail="its own")

@@ -155,6 +155,17 @@ def test_it_waits_until_its_own_next_slot_and_then_that_one_waits() -> None:
     assert next_of(one) == NOON + 5 * MINUTE
 
 
+def test_a_run_that_was_only_starting_when_the_slot_came_was_under_way() -> None:
+    one = schedule()
+    runs.begin("markets", {})
+    runs.update(queued_at=NOON - MINUTE, started_at=NOON + SECOND)
+
+    beat(NOON, NOON + 5 * MINUTE)
+
+    skipped = runs.get(schedule=one)
+    assert skipped.reason == "another run of markets was under way until the next slot came"
+
+
 def test_another_spiders_run_makes_nothing_wait() -> None:
     one = schedule()
     runs.begin("mirror", {})
@@ -247,6 +258,17 @@ def test_a_slot_whose_run_is_lost_falls_due_once_more_and_only_once() -> None:
 
     assert after_one == NOON
     assert next_of(one) == later
+
+
+def test_so_does_one_whose_crawl_was_killed_before_it_could_begin() -> None:
+    one = in_an_hour()
+    job = runs.enqueue("markets", {}, schedule=one, slot=NOON)
+    job = runs.claim("node") or job
+
+    runs.settle(job.claim, Death("signal 9 (Killed)", was_killed=True))
+
+    assert next_of(one) == NOON
+    assert seen(one) == [(NOON, Verdict.LOST)]
 
 
 @pytest.mark.parametrize("values", [{"next_run_at": NOON + MINUTE}, {"enabled": False}], ids=["later slot", "disabled"])
