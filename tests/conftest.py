@@ -37,6 +37,7 @@ ON_ANY_DATABASE = {
     "test_catalog",
     "test_channels",
     "test_command",
+    "test_crontab",
     "test_deploy",
     "test_extensions",
     "test_fake_api",

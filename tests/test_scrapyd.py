@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from scrapyd.config import Config
 
 from coincrawl.scrapyd.job import Job
@@ -250,13 +252,45 @@ def test_a_database_that_is_away_for_a_while_stops_neither_the_beat_nor_the_queu
     until(lambda: schedule.crawlrun_set.filter(slot__gt=began_again, verdict="complete").exists())
 
 
+def idle_launcher(folder: Path) -> Launcher:
+    app: Any = SimpleNamespace(getComponent=lambda kind: None)
+    return Launcher(Config({"runner": "scrapy", "logs_dir": str(folder), "max_proc": "1"}), app)
+
+
+@pytest.mark.django_db
+def test_a_process_whose_run_shows_no_life_counts_as_lost_before_anything_is_written(tmp_path: Path) -> None:
+    launcher, now = idle_launcher(tmp_path), datetime.now(UTC)
+    for spider, seconds in (("silent", 181), ("alive", 170)):
+        CrawlRun.objects.create(
+            spider=spider, claim=spider, verdict=Verdict.RUNNING, heartbeat_at=now - timedelta(seconds=seconds)
+        )
+    CrawlRun.objects.create(spider="waiting", claim="waiting")
+    claims = ("silent", "alive", "waiting", "another's")
+    launcher.processes = {slot: cast(Job, SimpleNamespace(claim=claim)) for slot, claim in enumerate(claims)}
+
+    with CaptureQueriesContext(connection) as queries:
+        verdicts = launcher._verdicts()
+
+    assert verdicts == {"silent": "lost", "alive": "running", "waiting": "pending"}
+    assert not any("UPDATE" in query["sql"] for query in queries)
+
+
+@pytest.mark.django_db
+def test_nodes_that_have_been_gone_for_a_week_are_forgotten() -> None:
+    for name, days in (("here", 6), ("gone", 8)):
+        Node.objects.create(name=name, beat_at=datetime.now(UTC) - timedelta(days=days))
+
+    Node.objects.forget_old()
+
+    assert [node.name for node in Node.objects.all()] == ["here"]
+
+
 def test_a_process_that_hangs_when_its_run_is_over_does_not_keep_its_place(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     clock = {"now": 0.0}
     monkeypatch.setattr("coincrawl.scrapyd.launcher.monotonic", lambda: clock["now"])
-    app: Any = SimpleNamespace(getComponent=lambda kind: None)
-    launcher = Launcher(Config({"runner": "scrapy", "logs_dir": str(tmp_path), "max_proc": "1"}), app)
+    launcher = idle_launcher(tmp_path)
     with subprocess.Popen(["sleep", "600"]) as process:
         launcher.processes[0] = Job("default", "markets", "key", claim="claim", log=tmp_path / "log", process=process)
         for now, verdict in ((0, "pending"), (299, "pending"), (1_000, "running"), (2_000, "lost"), (2_059, "lost")):

@@ -57,6 +57,7 @@ class Beat(TimerService):
             Node.objects.beat(self._node, capacity=self._capacity)
             self._life_shown = monotonic()
         if monotonic() > self._cleaned_up + CLEAN_UP_EVERY:
-            self._cleaned_up = monotonic()
             forget_old_logs(self._logs, self._logs_kept)
             CrawlRun.objects.forget_old()
+            Node.objects.forget_old()
+            self._cleaned_up = monotonic()

@@ -19,7 +19,7 @@ from twisted.python.components import Componentized
 
 from coincrawl.database import one_line
 from webapp.coins.models import CrawlRun, Verdict
-from webapp.coins.models.queue import Death
+from webapp.coins.models.queue import SILENT, Death
 from webapp.coins.upsert import DATABASE_ERRORS
 
 from . import database
@@ -111,12 +111,16 @@ class Launcher(Service):
         for slot, job in [(slot, job) for slot, job in self.processes.items() if job.has_ended()]:
             self._take_leave(slot, job)
         try:
+            if self.processes and monotonic() > self._renewed + RENEW_EVERY:
+                # Read before anything is written: on SQLite a process that hangs may keep all others from writing.
+                verdicts = yield database.later(self._verdicts)
+                self._end_overtime(verdicts)
+                if Verdict.PENDING in verdicts.values():
+                    yield database.later(lambda: CrawlRun.objects.renew(list(verdicts)))
+                self._renewed = monotonic()
             while self._untold:
                 yield database.later(self._untold[0])
                 del self._untold[0]
-            if self.processes and monotonic() > self._renewed + RENEW_EVERY:
-                self._renewed = monotonic()
-                self._end_overtime((yield database.later(self._renew)))
         except DATABASE_ERRORS as error:
             log.warn("The database cannot be told how jobs are: {error}", error=one_line(error))
         except Exception:
@@ -140,11 +144,11 @@ class Launcher(Service):
         """Have the database know it at the next look, or at one after that."""
         self._untold.append(function)
 
-    def _renew(self) -> dict[str, str]:
-        """Keep the claims; the verdicts of the runs that they are for."""
-        claims = [job.claim for job in list(self.processes.values())]
-        CrawlRun.objects.renew(claims)
-        return dict(CrawlRun.objects.filter(claim__in=claims).values_list("claim", "verdict"))
+    def _verdicts(self) -> dict[str, str]:
+        """Those of the runs that the processes are for, by claim; what shows no life counts as lost."""
+        runs = CrawlRun.objects.filter(claim__in=[job.claim for job in list(self.processes.values())])
+        silent = dict.fromkeys(runs.filter(SILENT).values_list("claim", flat=True), Verdict.LOST)
+        return dict(runs.values_list("claim", "verdict")) | silent
 
     def _end_overtime(self, verdicts: dict[str, str]) -> None:
         """Kill what hangs before its run has begun, or after that is over: it would hold its slot for ever."""

@@ -58,6 +58,7 @@ CLAIMED = Q(verdict=Verdict.PENDING) & ~Q(claim="")
 EVERY = Q()
 RUNNING = Q(verdict=Verdict.RUNNING)
 BUSY = RUNNING | CLAIMED  # holds its spider's lock
+SILENT = RUNNING & Q(heartbeat_at__lt=Now() - LOST_AFTER)
 STALE = CLAIMED & Q(claimed_at__lt=Now() - CLAIM_HOLDS)
 
 
@@ -176,7 +177,7 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
 
         Not one whose row is locked: somebody is writing it, or hangs while he does, and nobody is to hang with him.
         """
-        silent = which & RUNNING & Q(heartbeat_at__lt=Now() - LOST_AFTER)
+        silent = which & SILENT
         if self.filter(silent).exists():
             reason = f"no sign of life for {LOST_AFTER.seconds} s: killed, or cut off from the database"
             self.mark_lost(silent, reason, skip_locked=True)

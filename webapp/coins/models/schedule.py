@@ -256,6 +256,10 @@ class NodeQuerySet(models.QuerySet["Node"]):
         """Show that the node's schedule beats."""
         self.update_or_create(name=name, defaults={"beat_at": Now(), **facts})
 
+    def forget_old(self) -> None:
+        """Delete those that have been gone for a week: each container has a name of its own."""
+        self.filter(beat_at__lt=Now() - timedelta(days=7)).delete()
+
 
 class Node(models.Model):
     """A scrapyd that shares the queue; the schedule beats in each of them."""
