@@ -315,6 +315,7 @@ def test_a_process_that_hangs_when_its_run_is_over_does_not_keep_its_place(
         ({"SCRAPYD_USERNAME": "a:b", "SCRAPYD_PASSWORD": "hidden"}, "SCRAPYD_USERNAME must not have a colon in it."),
         ({"SCRAPYD_HTTP_PORT": "65536"}, "SCRAPYD_HTTP_PORT must be a port"),
         ({"SCRAPYD_HTTP_PORT": "many"}, "SCRAPYD_HTTP_PORT must be a whole number from 0 up."),
+        ({"SCRAPYD_MAX_PROC": "1001"}, "SCRAPYD_MAX_PROC must be at most 1000."),
         ({"COINGECKO_PLAN": "gold"}, "COINGECKO_PLAN=gold is not a plan."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",

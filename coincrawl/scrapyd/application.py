@@ -19,6 +19,8 @@ from . import settings
 from .beat import Beat
 from .process import reactor
 
+MOST_CRAWLS = 1_000
+
 
 def application(config: Config) -> Componentized:
     """ConfigError says what is wrong with the settings, and scrapyd ends with that sentence."""
@@ -56,6 +58,8 @@ def _check(config: Config) -> None:
             f"scrapyd would listen on {address} for everybody: set SCRAPYD_USERNAME and SCRAPYD_PASSWORD, "
             "or leave SCRAPYD_BIND_ADDRESS at 127.0.0.1."
         )
+    if settings.MAX_PROC > MOST_CRAWLS:
+        raise ConfigError(f"SCRAPYD_MAX_PROC must be at most {MOST_CRAWLS}.")
     if not 0 < settings.HTTP_PORT < 65_536:
         raise ConfigError("SCRAPYD_HTTP_PORT must be a port: a number from 1 to 65535.")
 
