@@ -44,6 +44,7 @@ ON_ANY_DATABASE = {
     "test_fake_api",
     "test_faults",
     "test_house",
+    "test_launcher",
     "test_linked_api",
     "test_log",
     "test_middlewares",

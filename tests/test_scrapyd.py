@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -12,19 +11,12 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
-from django.test.utils import CaptureQueriesContext
-from scrapyd.config import Config
 
-from coincrawl.scrapyd.job import Job
-from coincrawl.scrapyd.launcher import Launcher
 from coincrawl.scrapyd.logs import forget_old_logs
-from tests.conftest import PATIENCE, ROOT, Away, python
+from tests.conftest import ROOT, Away, python
 from tests.fake_api import FakeAPI, answers
 from tests.nodes import ScrapydNode, free_port, kill_group, until
 from webapp.coins.models import CrawlRun, CrawlSchedule, FullCoin, Node, Verdict
@@ -252,29 +244,6 @@ def test_a_database_that_is_away_for_a_while_stops_neither_the_beat_nor_the_queu
     until(lambda: schedule.crawlrun_set.filter(slot__gt=began_again, verdict="complete").exists())
 
 
-def idle_launcher(folder: Path) -> Launcher:
-    app: Any = SimpleNamespace(getComponent=lambda kind: None)
-    return Launcher(Config({"runner": "scrapy", "logs_dir": str(folder), "max_proc": "1"}), app)
-
-
-@pytest.mark.django_db
-def test_a_process_whose_run_shows_no_life_counts_as_lost_before_anything_is_written(tmp_path: Path) -> None:
-    launcher, now = idle_launcher(tmp_path), datetime.now(UTC)
-    for spider, seconds in (("silent", 181), ("alive", 170)):
-        CrawlRun.objects.create(
-            spider=spider, claim=spider, verdict=Verdict.RUNNING, heartbeat_at=now - timedelta(seconds=seconds)
-        )
-    CrawlRun.objects.create(spider="waiting", claim="waiting")
-    claims = ("silent", "alive", "waiting", "another's")
-    launcher.processes = {slot: cast(Job, SimpleNamespace(claim=claim)) for slot, claim in enumerate(claims)}
-
-    with CaptureQueriesContext(connection) as queries:
-        verdicts = launcher._verdicts()
-
-    assert verdicts == {"silent": "lost", "alive": "running", "waiting": "pending"}
-    assert not any("UPDATE" in query["sql"] for query in queries)
-
-
 @pytest.mark.django_db
 def test_nodes_that_have_been_gone_for_a_week_are_forgotten() -> None:
     for name, days in (("here", 6), ("gone", 8)):
@@ -283,25 +252,6 @@ def test_nodes_that_have_been_gone_for_a_week_are_forgotten() -> None:
     Node.objects.forget_old()
 
     assert [node.name for node in Node.objects.all()] == ["here"]
-
-
-def test_a_process_that_hangs_when_its_run_is_over_does_not_keep_its_place(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    clock = {"now": 0.0}
-    monkeypatch.setattr("coincrawl.scrapyd.launcher.monotonic", lambda: clock["now"])
-    launcher = idle_launcher(tmp_path)
-    with subprocess.Popen(["sleep", "600"]) as process:
-        launcher.processes[0] = Job("default", "markets", "key", claim="claim", log=tmp_path / "log", process=process)
-        for now, verdict in ((0, "pending"), (299, "pending"), (1_000, "running"), (2_000, "lost"), (2_059, "lost")):
-            clock["now"] = now
-            launcher._end_overtime({"claim": verdict})
-            assert process.poll() is None
-
-        clock["now"] = 2_061
-        launcher._end_overtime({"claim": "lost"})
-
-        assert process.wait(PATIENCE) == -signal.SIGKILL
 
 
 # How it starts ---------------------------------------------------------------------------------------
