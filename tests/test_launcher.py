@@ -148,7 +148,7 @@ def test_what_the_database_cannot_be_told_now_is_told_later(launcher: Launcher) 
 
 
 def test_what_can_never_be_told_does_not_keep_the_rest_from_it(launcher: Launcher) -> None:
-    launcher._tell(failing(ValueError("odd"))[0])
+    launcher._tell(failing(*[ValueError("odd")] * 9)[0])
     tell, said = failing()
     launcher._tell(tell)
 
