@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := DATABASE_URL=sqlite:///var/demo.sqlite3 COINGECKO_PLAN=keyless COINGECKO_CALLS_PER_MINUTE=0 VS_CURRENCY=usd
 # Of the tests: half of their time they wait for a process or for an answer.
-WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 3 / 2)))
+WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 2)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup crawl demo up test lint requirements

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.fake_api import FakeAPI, LinkedAPI, Market
+from tests.nodes import ScrapydNode
 from webapp.coins.models import CrawlRun
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,7 @@ PATIENCE = 120  # seconds that a crawl may take before it counts as hung
 Api = FakeAPI | LinkedAPI | str  # where it is a str, its address
 Crawl = Callable[..., subprocess.CompletedProcess[str]]
 Crawling = Callable[..., AbstractContextManager["Process"]]
+StartNode = Callable[..., ScrapydNode]
 Away = Callable[[], AbstractContextManager[None]]
 
 SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables that name them
@@ -56,6 +58,7 @@ ON_ANY_DATABASE = {
     "test_readme",
     "test_responses",
     "test_secrets",
+    "test_scrapyd_start",
     "test_settings",
     "test_site_settings",
     "test_spiders",
@@ -216,3 +219,14 @@ def crawling(database_url: str) -> Crawling:
                 process.kill()
 
     return start
+
+
+@pytest.fixture
+def start_node(database_url: str, api: FakeAPI, tmp_path: Path) -> Iterator[StartNode]:
+    with ExitStack() as stack:
+
+        def start(name: str = "node", **environment: str) -> ScrapydNode:
+            settings = {"BASE_API_URL": api.url} | environment
+            return stack.enter_context(ScrapydNode(database_url, tmp_path / name, name, **settings))
+
+        yield start

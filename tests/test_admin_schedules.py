@@ -659,3 +659,22 @@ def test_a_schedule_is_deleted_and_its_runs_stay(admin_client: Client) -> None:
     assert not CrawlSchedule.objects.exists()
     run.refresh_from_db()
     assert run.schedule is None
+
+
+def test_a_name_that_is_taken_is_refused_at_its_field(admin_client: Client) -> None:
+    make_schedule("Hourly")
+    values = {"name": "Hourly", "spider": "markets", "arguments": "", "crontab": "0 * * * *", "time_zone": "UTC"}
+
+    answer = admin_client.post(reverse("admin:coins_crawlschedule_add"), values)
+
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors == {"name": ["Schedule with this Name already exists."]}
+
+
+def test_arguments_that_were_written_as_texts_by_hand_are_reckoned_with(admin_client: Client) -> None:
+    make_schedule("By hand", arguments={"pages": "2", "per_page": "100"}, crontab="0 0 * * *")
+
+    answer = admin_client.get(reverse("admin:coins_crawlschedule_changelist"))
+
+    assert answer.status_code == 200
+    assert ">60</" in answer.content.decode()

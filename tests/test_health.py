@@ -264,6 +264,23 @@ def test_a_slot_that_is_overdue_while_its_spider_is_free_is_named(
     assert ("is overdue" in health.problems(NOON).get("schedule", "")) is is_ill
 
 
+@pytest.mark.parametrize(
+    ("waits", "busy", "is_ill"),
+    [
+        pytest.param(6 * MINUTE, False, True, id="for minutes"),
+        pytest.param(4 * MINUTE, False, False, id="for less"),
+        pytest.param(6 * MINUTE, True, False, id="while its spider runs"),
+    ],
+)
+def test_a_job_that_no_scrapyd_takes_up_is_named(waits: timedelta, busy: bool, is_ill: bool) -> None:
+    beaten()
+    make_run(verdict="pending", queued_at=NOON - waits)
+    if busy:
+        make_run(verdict="running")
+
+    assert ("has been waiting since" in health.problems(NOON).get("schedule", "")) is is_ill
+
+
 # Runs --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("verdicts", "is_ill"),

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 
 from coincrawl.scrapyd.job import Job, end_of
 from coincrawl.scrapyd.launcher import Launcher
+from coincrawl.scrapyd.queue import RunQueue
 from tests.conftest import PATIENCE
 from webapp.coins.models import CrawlRun, Verdict
 from webapp.coins.models.queue import Death
@@ -218,6 +219,24 @@ def test_the_end_of_a_log_is_its_last_200_lines_as_text(tmp_path: Path) -> None:
     assert end_of(tmp_path / "none") == ""
     log.write_bytes(b"x" * 1_000_000)
     assert len(end_of(log)) == 100_000
+
+
+def test_a_row_that_nobody_can_read_fails_and_lets_the_next_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coincrawl.scrapyd.database.later", maybeDeferred)
+    monkeypatch.setattr("coincrawl.scrapyd.database.now", lambda function: function())
+    make_run(claim="", arguments=["odd"], priority=1)
+    good = make_run(id="good", claim="", arguments={"pages": 1, "name": "odd"})
+    queue, jobs = RunQueue(Config({"node_name": "here"}), "coincrawl"), list[Any]()
+
+    listed = queue.list()
+    queue.pop().addCallback(jobs.append)
+
+    assert [job["_job"] for job in listed] == [job["_job"] for job in jobs] == [good.pk]
+    assert jobs[0]["name"] == "markets"
+    assert (run().verdict, run().reason.partition(" (")[0]) == (
+        "failed",
+        "the crawl could not begin: its arguments or settings cannot be read",
+    )
 
 
 def test_why_a_job_ended_is_said_with_the_last_line_of_its_log(job: Job) -> None:

@@ -260,6 +260,33 @@ def test_a_slot_whose_run_is_lost_falls_due_once_more_and_only_once() -> None:
     assert next_of(one) == later
 
 
+def test_a_run_that_somebody_has_stopped_is_not_made_up_for_when_it_is_killed() -> None:
+    one = in_an_hour()
+    later = next_of(one)
+    runs.enqueue("markets", {}, key="stopped", schedule=one, slot=NOON)
+    job = runs.claim("node")
+    assert job is not None
+    runs.begin("markets", {}, job.pk, claim=job.claim)
+    runs.stop(job.pk)
+
+    runs.settle(job.claim, Death("signal 9 (Killed)", was_killed=True))
+
+    assert (runs.get().verdict, next_of(one)) == (Verdict.LOST, later)
+
+
+def test_of_two_at_one_slot_the_one_that_waited_says_for_whom() -> None:
+    often, rarely = schedule(), schedule("0 * * * *", name="rare")
+    beat(NOON + SECOND)
+    runs.update(queued_at=NOON + SECOND)
+    runs.begin("markets", {}, runs.get().pk)
+    runs.update(started_at=NOON + 2 * SECOND)
+
+    beat(NOON + 5 * MINUTE)
+
+    assert runs.get(verdict=Verdict.RUNNING).schedule == rarely
+    assert runs.get(schedule=often).reason == "another run of markets was under way until the next slot came"
+
+
 def test_so_does_one_whose_crawl_was_killed_before_it_could_begin() -> None:
     one = in_an_hour()
     job = runs.enqueue("markets", {}, schedule=one, slot=NOON)

@@ -1,40 +1,19 @@
 """scrapyd as people use it: its web services, the queue behind them, what it refuses, how it stops."""
 
 import json
-import os
 import signal
-import socket
 import threading
-from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import time
 
-import pytest
 from django.db.models.functions import Now
 
-from coincrawl.scrapyd.logs import forget_old_logs
-from tests.conftest import ROOT, Away, python
+from tests.conftest import ROOT, Away, StartNode
 from tests.fake_api import FakeAPI, answers
-from tests.nodes import ScrapydNode, free_port, kill_group, until
+from tests.nodes import kill_group, until
 from webapp.coins.models import CrawlRun, CrawlSchedule, FullCoin, Node, Verdict
 
-StartNode = Callable[..., ScrapydNode]
-
 ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
-
-
-@pytest.fixture
-def start_node(database_url: str, api: FakeAPI, tmp_path: Path) -> Iterator[StartNode]:
-    with ExitStack() as stack:
-
-        def start(name: str = "node", **environment: str) -> ScrapydNode:
-            settings = {"BASE_API_URL": api.url} | environment
-            return stack.enter_context(ScrapydNode(database_url, tmp_path / name, name, **settings))
-
-        yield start
 
 
 def run_of(key: str) -> CrawlRun:
@@ -83,7 +62,10 @@ def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> No
     for values, sentence in {
         (("spider", "nosuch"),): "spider 'nosuch' not found",
         (("spider", "markets"), ("pages", "0")): "pages=0 is not valid: pages is a whole number from 1 to 1000.",
-        (("spider", "markets"), ("colour", "red")): "markets has no argument 'colour'.",
+        (("spider", "markets"), ("url", "x")): "markets has no argument 'url'.",
+        (("spider", "markets"), ("colour", "red")): "There is no argument 'colour'.",
+        (("spider", "markets"), ("_job", "x")): "There is no argument '_job'.",
+        (("spider", "markets"), ("setting", "LOG_LEVEL")): "A setting is given as setting=NAME=value.",
         (("spider", "markets"), ("jobid", "../../x")): "A job id has letters, digits",
         (("spider", "markets"), ("setting", "ITEM_PIPELINES={}")): "A job cannot set 'ITEM_PIPELINES'.",
         (("spider", "markets"), ("setting", "LOG_LEVEL=LOUD")): "LOG_LEVEL=LOUD is not valid",
@@ -92,10 +74,13 @@ def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> No
         answer = node.post("schedule.json", **dict(values))
         assert (answer["status"], sentence in answer["message"]) == ("error", True), answer
     assert node.post("cancel.json", job="nosuch")["prevstate"] is None
+    assert "There is no signal NOPE" in node.post("cancel.json", job="nosuch", signal="NOPE")["message"]
     assert not CrawlRun.objects.exists()
     # A page of another site cannot have a reader's browser do it.
     assert node.ask("listjobs.json", Origin="https://evil.example")[0] == 403
+    assert node.ask("listjobs.json", Origin="http://evil.example", Host="evil.example")[0] == 403
     assert node.ask("listjobs.json", Origin=node.url)[0] == 200
+    assert node.ask("listjobs.json", Host=f"localhost:{node.port}")[0] == 200
 
 
 def test_a_job_that_runs_is_cancelled_as_interrupted_and_one_that_waits_as_skipped(
@@ -134,9 +119,9 @@ def test_a_due_slot_is_run_within_a_moment(start_node: StartNode) -> None:
 def test_a_job_that_is_killed_is_lost_at_once_and_its_slot_is_made_up_for(start_node: StartNode, api: FakeAPI) -> None:
     api.fault(answers.HANGS, times=1)
     node = start_node()
-    slot = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    slot = datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
     schedule = CrawlSchedule.objects.create(
-        name="hourly", spider="markets", arguments={"pages": 1}, crontab="0 * * * *", next_run_at=slot
+        name="yearly", spider="markets", arguments={"pages": 1}, crontab="0 0 1 1 *", next_run_at=slot
     )
     api.wait_for(requests=1)
 
@@ -242,109 +227,3 @@ def test_a_database_that_is_away_for_a_while_stops_neither_the_beat_nor_the_queu
     began_again = datetime.now(UTC)
 
     until(lambda: schedule.crawlrun_set.filter(slot__gt=began_again, verdict="complete").exists())
-
-
-@pytest.mark.django_db
-def test_nodes_that_have_been_gone_for_a_week_are_forgotten() -> None:
-    for name, days in (("here", 6), ("gone", 8)):
-        Node.objects.create(name=name, beat_at=datetime.now(UTC) - timedelta(days=days))
-
-    Node.objects.forget_old()
-
-    assert [node.name for node in Node.objects.all()] == ["here"]
-
-
-# How it starts ---------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("environment", "sentence"),
-    [
-        ({"SCRAPYD_BIND_ADDRESS": "0.0.0.0"}, "scrapyd would listen on 0.0.0.0 for everybody: set SCRAPYD_USERNAME"),
-        ({"SCRAPYD_BIND_ADDRESS": "::"}, "scrapyd would listen on :: for everybody"),
-        ({"SCRAPYD_BIND_ADDRESS": "example.org"}, "scrapyd would listen on example.org for everybody"),
-        ({"SCRAPYD_USERNAME": "me"}, "SCRAPYD_USERNAME and SCRAPYD_PASSWORD belong together"),
-        ({"SCRAPYD_USERNAME": "a:b", "SCRAPYD_PASSWORD": "hidden"}, "SCRAPYD_USERNAME must not have a colon in it."),
-        ({"SCRAPYD_HTTP_PORT": "65536"}, "SCRAPYD_HTTP_PORT must be a port"),
-        ({"SCRAPYD_HTTP_PORT": "many"}, "SCRAPYD_HTTP_PORT must be a whole number from 0 up."),
-        ({"SCRAPYD_MAX_PROC": "1001"}, "SCRAPYD_MAX_PROC must be at most 1000."),
-        ({"COINGECKO_PLAN": "gold"}, "COINGECKO_PLAN=gold is not a plan."),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
-)
-def test_what_it_cannot_start_with_is_a_sentence(environment: dict[str, str], sentence: str) -> None:
-    done = python(["-m", "scrapyd"], {"SCRAPYD_HTTP_PORT": str(free_port())} | environment)
-
-    assert done.returncode == 1
-    assert sentence in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    assert "hidden" not in done.stdout + done.stderr
-
-
-def test_a_password_is_asked_for_and_may_come_from_a_file(start_node: StartNode, tmp_path: Path) -> None:
-    (tmp_path / "password").write_text("100 %\n")
-    node = start_node(
-        SCRAPYD_USERNAME="me", SCRAPYD_PASSWORD_FILE=str(tmp_path / "password"), SCRAPYD_BIND_ADDRESS="0.0.0.0"
-    )
-
-    def status(user: str) -> int:
-        return node.ask("daemonstatus.json", Authorization=f"Basic {b64encode(user.encode()).decode()}")[0]
-
-    assert [node.ask("daemonstatus.json")[0], status("me:wrong"), status("me:100 %")] == [401, 401, 200]
-
-
-def test_it_listens_on_its_one_port_of_this_machine_and_a_crawl_on_none(start_node: StartNode, api: FakeAPI) -> None:
-    api.fault(answers.HANGS)
-    node = start_node()
-    node.schedule(**ONE_PAGE)
-    api.wait_for(requests=1)
-
-    assert listening(node.process.pid) == {("127.0.0.1", node.port)}
-    assert [listening(pid) for pid in node.children()] == [set()]
-
-
-def listening(pid: int) -> set[tuple[str, int]]:
-    """The TCP addresses that a process listens on."""
-    sockets = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            _, local, _, state, *_, inode = line.split()[:10]
-            if state == "0A" and f"socket:[{inode}]" in sockets:
-                address, port = local.split(":")
-                host = socket.inet_ntoa(bytes.fromhex(address)[::-1]) if table == "tcp" else address
-                found.add((host, int(port, 16)))
-    return found
-
-
-def test_its_timers_do_not_stand_still_when_the_clock_is_set_back() -> None:
-    program = """
-import time
-from twisted.internet import reactor
-from coincrawl.scrapyd.application import _go_by_a_steady_clock
-_go_by_a_steady_clock()
-before, wall = reactor.seconds(), time.time
-time.time = lambda: wall() - 3600
-assert 0 <= reactor.seconds() - before < 60, reactor.seconds() - before
-reactor.callLater(0, reactor.stop)
-reactor.run()
-"""
-
-    done = python(["-c", program], {})
-
-    assert done.returncode == 0, done.stderr
-
-
-def test_of_logs_the_newest_are_kept_for_a_month(tmp_path: Path) -> None:
-    folder = tmp_path / "default" / "markets"
-    folder.mkdir(parents=True)
-    for name, days in {"new": 0, "week": 7, "fortnight": 14, "old": 31}.items():
-        path = folder / f"{name}.log"
-        path.touch()
-        os.utime(path, (time() - days * 86_400,) * 2)
-    (folder / "other.txt").touch()
-
-    forget_old_logs(tmp_path, most=3)
-    after_a_month = {path.name for path in folder.iterdir()}
-    forget_old_logs(tmp_path, most=2)
-
-    assert after_a_month == {"new.log", "week.log", "fortnight.log", "other.txt"}
-    assert {path.name for path in folder.iterdir()} == {"new.log", "week.log", "other.txt"}

@@ -5,6 +5,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from django.db import Error
 from scrapyd.config import Config
 from twisted.application.internet import TimerService
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -12,7 +13,6 @@ from twisted.logger import Logger
 
 from coincrawl.database import one_line
 from webapp.coins.models import CrawlRun, CrawlSchedule, Node
-from webapp.coins.upsert import DATABASE_ERRORS
 
 from . import database
 from .logs import forget_old_logs
@@ -33,22 +33,26 @@ class Beat(TimerService):
         self._node, self._capacity = node_name(config), capacity
         self._logs, self._logs_kept = Path(config.get("logs_dir")), config.getint("jobs_to_keep")
         self._life_shown = self._cleaned_up = -CLEAN_UP_EVERY
-        self._fails = False
+        self._fault = ""
 
     @inlineCallbacks
     def tick(self) -> Generator["Deferred[Any]", Any, None]:
         try:
             yield database.later(self._beat)
-        except DATABASE_ERRORS as error:
-            log.warn("The schedule cannot beat: {error}", error=one_line(error))
-            self._fails = True
-        except Exception:
-            log.failure("The schedule cannot beat")
-            self._fails = True
+        except Error as error:
+            self._tell(f"{one_line(error)} (is the database there, and migrated?)")
+        except Exception as error:
+            self._tell(f"{type(error).__name__}: {one_line(error)}")
         else:
-            if self._fails:
+            if self._fault:
                 log.info("The schedule beats again")
-            self._fails = False
+            self._fault = ""
+
+    def _tell(self, fault: str) -> None:
+        """Once, and not every second."""
+        if fault != self._fault:
+            log.warn("The schedule cannot beat: {fault}", fault=fault)
+        self._fault = fault
 
     def _beat(self) -> None:
         """In the database's thread."""

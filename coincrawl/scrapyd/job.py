@@ -32,14 +32,15 @@ class Job:
         self.pid = process.pid
         self.start_time = datetime.now()  # noqa: DTZ005 - scrapyd shows it beside its own, which has no zone
         self.end_time: datetime | None = None
-        self.transport = self  # what scrapyd sends a signal by
+        self.idle: tuple[str | None, float] | None = None  # its run's verdict, and since when the launcher has seen it
+        self.fault = ""  # why the launcher has killed it
 
     @classmethod
     def start(cls, message: Mapping[str, Any], runner: str, logs: Path, folder: Path) -> Self:
         """Start the crawl of a message of the queue; OSError or ValueError where that fails."""
         values = dict(message)
         project, spider, key, settings = (values.pop(name) for name in ("_project", "_spider", "_job", "settings"))
-        if not KEY.fullmatch(key) or not spider.isidentifier():
+        if not KEY.fullmatch(key) or not KEY.fullmatch(spider):
             raise ValueError("its id or its spider's name cannot be part of a file's name")
         log = logs / project / spider / f"{key}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -58,11 +59,7 @@ class Job:
             )
         return cls(project, spider, key, claim=settings["JOB_CLAIM"], log=log, process=process)
 
-    def signalProcess(self, signalled: str | int) -> None:
-        """Send a signal, by number or by name without SIG."""
-        number = signalled if isinstance(signalled, int) else getattr(signal, f"SIG{signalled}", None)
-        if number is None:
-            raise ValueError(f"there is no signal {signalled}")
+    def signalProcess(self, number: int) -> None:
         self.process.send_signal(number)
 
     def has_ended(self) -> bool:
@@ -72,6 +69,7 @@ class Job:
         """How it ended, with the end of its log."""
         status = self.process.returncode
         words = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
+        words = f"{self.fault}, {words}" if self.fault else words
         tail = end_of(self.log)
         last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
         return Death(f"{words}: {last[:500]}" if last else words, tail, was_killed=status < 0)

@@ -3,12 +3,15 @@
 import multiprocessing
 import signal
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from subprocess import TimeoutExpired
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
+from django.db import ProgrammingError
 from scrapyd.config import Config
 from scrapyd.interfaces import IJobStorage, IPoller
 from twisted.application.service import Service
@@ -32,6 +35,7 @@ LOOK_EVERY = 0.5  # s
 RENEW_EVERY = 5.0  # s
 BEGIN_WITHIN = 300.0  # s that a process may take to begin its run
 END_WITHIN = 60.0  # s that it may take to end once its run is over
+KILLED_WITHIN = 5.0  # s; only what waits for a disk takes any time at all
 STOP_WITHIN = 15.0  # s for all to end; a crawl takes ten at most while the database answers
 
 
@@ -54,8 +58,6 @@ class Launcher(Service):
         self._runner = config.get("runner")
         self._logs = Path(config.get("logs_dir"))
         self._untold: list[Callable[[], None]] = []
-        # By claim and verdict: since when a process has had nothing to do that it should not be done with.
-        self._idle_since: dict[tuple[str, str | None], float] = {}
         self._one_at_a_time = DeferredLock()
         self._renewed = 0.0
         self._looking: LoopingCall | None = None
@@ -81,7 +83,8 @@ class Launcher(Service):
             yield self._look()
             yield deferLater(reactor(), 0.1)
         for job in self.processes.values():
-            log.warn("{job} goes on by itself, as process {pid}", job=job.job, pid=job.pid)
+            self._kill(job, "it did not stop")
+        yield self._look()
 
     def _offer(self, slot: int) -> None:
         self._poller.next().addCallback(self._start, slot)
@@ -93,7 +96,7 @@ class Launcher(Service):
             return
         try:
             job = Job.start(message, self._runner, self._logs, settings.BASE_DIR)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever it is, the slot is free for another job
             log.error("{job} cannot be started: {error}", job=key, error=error)
             death = Death(f"its process could not be started ({error})")
             self._tell(lambda: CrawlRun.objects.settle(claim, death))
@@ -118,14 +121,17 @@ class Launcher(Service):
                 if Verdict.PENDING in verdicts.values():
                     yield database.later(lambda: CrawlRun.objects.renew(list(verdicts)))
                 self._renewed = monotonic()
+        except Exception as error:
+            log.warn("It cannot be seen how jobs are: {error}", error=one_line(error))
+        try:
             while self._untold:
                 yield database.later(self._untold[0])
                 del self._untold[0]
-        except DATABASE_ERRORS as error:
-            log.warn("The database cannot be told how jobs are: {error}", error=one_line(error))
+        except (*DATABASE_ERRORS, ProgrammingError) as error:  # away, or between two migrations
+            log.warn("The database cannot be told how jobs ended: {error}", error=one_line(error))
         except Exception:
             log.failure("How a job ended cannot be told")  # and the next one can
-            del self._untold[:1]
+            del self._untold[0]
 
     def _take_leave(self, slot: int, job: Job) -> None:
         job.end_time = datetime.now()  # noqa: DTZ005 - beside scrapyd's own
@@ -154,9 +160,17 @@ class Launcher(Service):
         """Kill what hangs before its run has begun, or after that is over: it would hold its slot for ever."""
         for job in self.processes.values():
             verdict = verdicts.get(job.claim)  # none: another process has the job
-            if verdict == Verdict.RUNNING:
-                continue
-            since = self._idle_since.setdefault((job.claim, verdict), monotonic())
-            if monotonic() > since + (BEGIN_WITHIN if verdict == Verdict.PENDING else END_WITHIN):
-                log.warn("{job} hangs: killing process {pid}", job=job.job, pid=job.pid)
-                job.signalProcess(signal.SIGKILL)
+            if job.idle is None or job.idle[0] != verdict:
+                job.idle = verdict, monotonic()
+            if verdict != Verdict.RUNNING and monotonic() > job.idle[1] + (
+                BEGIN_WITHIN if verdict == Verdict.PENDING else END_WITHIN
+            ):
+                self._kill(job, "it hung")
+
+    @staticmethod
+    def _kill(job: Job, fault: str) -> None:
+        log.warn("{job}: killing process {pid}, because {fault}", job=job.job, pid=job.pid, fault=fault)
+        job.fault = f"killed by scrapyd, because {fault}"
+        job.signalProcess(signal.SIGKILL)
+        with suppress(TimeoutExpired):  # a process that waits for a disk is seen off at a later look
+            job.process.wait(KILLED_WITHIN)

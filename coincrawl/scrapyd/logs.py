@@ -10,7 +10,7 @@ KEPT_DAYS = 30
 def forget_old_logs(folder: Path, most: int) -> None:
     """Delete logs that are older than KEPT_DAYS, and of each spider all but the newest `most`."""
     oldest = time() - KEPT_DAYS * 86_400
-    for spider in folder.glob("*/*/"):
+    for spider in folder.glob("coincrawl/*/"):
         logs = sorted(spider.glob("*.log"), key=_changed_at, reverse=True)
         for place, log in enumerate(logs):
             if place >= most or _changed_at(log) < oldest:

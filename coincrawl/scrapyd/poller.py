@@ -7,6 +7,8 @@ from scrapyd.poller import QueuePoller
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 
+from coincrawl.database import one_line
+
 log = Logger()
 
 
@@ -22,4 +24,4 @@ class Poller(QueuePoller):
                     self.dq.put({"_project": project, "_spider": spider, **message})
             except Exception as error:
                 # The database may be away; the next poll is in a second.
-                log.warn("The queue cannot be read: {error}", error=error)
+                log.warn("The queue cannot be read: {error}", error=one_line(error))

@@ -1,6 +1,7 @@
 """scrapyd's queue: the runs that have not begun. https://scrapyd.readthedocs.io/en/latest/config.html#spiderqueue"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from scrapyd.config import Config
@@ -10,6 +11,7 @@ from zope.interface import implementer
 
 from webapp.coins.catalog import as_texts
 from webapp.coins.models import CrawlRun
+from webapp.coins.models.queue import Death
 
 from . import database
 from .process import node_name
@@ -37,12 +39,16 @@ class RunQueue:
         run = CrawlRun.objects.claim(self._node)
         if run is None:
             return None
-        message = _message(run)
+        try:
+            message = _message(run)
+        except (AttributeError, TypeError) as error:  # no queue of ours has written it
+            CrawlRun.objects.settle(run.claim, Death(f"its arguments or settings cannot be read ({error})"))
+            return self._pop()
         message["settings"]["JOB_CLAIM"] = run.claim
         return message
 
     def list(self) -> list[Message]:
-        return database.now(lambda: [_message(run) for run in CrawlRun.objects.waiting()])
+        return database.now(lambda: list(_messages(CrawlRun.objects.waiting())))
 
     def count(self) -> int:
         return database.now(lambda: CrawlRun.objects.waiting().count())
@@ -57,4 +63,11 @@ class RunQueue:
 
 
 def _message(run: CrawlRun) -> Message:
-    return {"name": run.spider, "_job": run.pk, "settings": as_texts(run.settings), **as_texts(run.arguments)}
+    return {**as_texts(run.arguments), "name": run.spider, "_job": run.pk, "settings": as_texts(run.settings)}
+
+
+def _messages(runs: Iterable[CrawlRun]) -> Iterator[Message]:
+    """Of those that have one: the others fail once it is their turn."""
+    for run in runs:
+        with suppress(AttributeError, TypeError):
+            yield _message(run)

@@ -5,7 +5,6 @@ as `@daily`. Moments go in and come out with a time zone; slots come out in UTC.
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import dropwhile, islice, takewhile
@@ -76,13 +75,18 @@ class Crontab:
 
     def latest(self, first: datetime, last: datetime, most: int) -> list[datetime]:
         """The slots from `first` to `last`, both included; of many the latest `most`."""
-        span = MONTH / max(1, self.a_month(last)) * most
+        enough = 4 * most
+        early = start = first
+        late = last
         while True:
-            start = max(first, last - span)
-            slots = deque(takewhile(lambda slot: slot <= last, self.since(start)), maxlen=most)
-            if start == first or len(slots) == most:
-                return list(slots)
-            span *= 2
+            slots = list(islice(takewhile(lambda slot: slot <= last, self.since(start)), enough))
+            if len(slots) == enough:
+                early = start
+            elif len(slots) >= most or start == first:
+                return slots[-most:]
+            else:
+                late = start
+            start = early + (late - early) / 2
 
     def a_month(self, moment: datetime) -> int:
         """How many slots there are in 30 days from the one of `moment` on; summer time does not count."""

@@ -20,6 +20,7 @@ from django.db.models import Max, Q, QuerySet
 
 from .catalog import SPIDERS
 from .models import CrawlRun, CrawlSchedule, Node, Verdict
+from .models.queue import BUSY
 from .models.run import NotMigrated
 from .texts import printable
 
@@ -61,7 +62,7 @@ def problems(now: datetime | None = None) -> dict[str, str]:
     able = [schedule for schedule in enabled if schedule not in faults]
     found = {
         "data": [*_old_copy(now), *_without_complete_run(able, now)],
-        "schedule": [*_no_beat(enabled, now), *_faulty(faults), *_overdue(able, now)],
+        "schedule": [*_no_beat(enabled, now), *_faulty(faults), *_overdue(able, now), *_not_begun(now)],
         "runs": _bad_runs(able),
         "rejected": _rejected(able),
     }
@@ -154,6 +155,17 @@ def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]
                 f"The slot {slot:%F %T} UTC of the schedule {schedule} is overdue, though its spider is free: "
                 "scrapyd's log says why."
             )
+
+
+def _not_begun(now: datetime) -> Iterator[str]:
+    """Jobs that no scrapyd takes up, though nothing is in their way."""
+    busy = CrawlRun.objects.filter(BUSY).values("spider")
+    first = CrawlRun.objects.waiting().exclude(spider__in=busy).order_by("queued_at").first()
+    if first and first.queued_at < now - OVERDUE_AFTER:
+        yield (
+            f"The job {first.pk} of {first.spider} has been waiting since {first.queued_at:%F %T} UTC, though its "
+            "spider is free: scrapyd's log says why."
+        )
 
 
 def _bad_runs(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from ..catalog import SPIDERS, typical_calls
+from ..catalog import SPIDERS, as_texts, parse_arguments, typical_calls
 from ..crontab import Crontab
 from ..models import CrawlRun, CrawlSchedule, Verdict
 from ..models.schedule import UNDER_WAY
@@ -72,13 +72,18 @@ def costs(schedules: Iterable[CrawlSchedule], now: datetime) -> dict[int, Cost]:
     measured = CrawlSchedule.objects.filter(pk__in=sound).values_list("pk", Subquery(complete.values("credits")[:1]))
     return {
         key: Cost(
-            calls_a_run=typical_calls(sound[key].spider, sound[key].arguments) if calls is None else calls,
+            calls_a_run=_typical_calls(sound[key]) if calls is None else calls,
             is_measured=calls is not None,
             runs_a_month=_runs_a_month(sound[key].crontab, sound[key].time_zone, now.date()),
             counts_credits=SPIDERS[sound[key].spider].counts_credits,
         )
         for key, calls in measured
     }
+
+
+def _typical_calls(schedule: CrawlSchedule) -> int:
+    """Of what its arguments mean, which were perhaps written into the table by hand."""
+    return typical_calls(schedule.spider, parse_arguments(schedule.spider, as_texts(schedule.arguments)))
 
 
 @dataclass(frozen=True)

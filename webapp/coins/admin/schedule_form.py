@@ -116,6 +116,7 @@ class ScheduleForm(forms.ModelForm):
 
     def clean(self) -> None:
         """Arguments as values. What cannot be is the model's to say, which it does next."""
+        super().clean()  # which also sees to it that names are unique
         texts = self.cleaned_data.get("arguments", {})  # none where a line is wrong: the old ones are not at fault
         with suppress(ArgumentError):
             self.cleaned_data["arguments"] = parse_arguments(self.cleaned_data.get("spider", ""), texts)

@@ -159,7 +159,7 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
         self.filter(pk=run.pk).update(verdict=verdict, reason=reason, finished_at=Now(), log_tail=log_tail)
 
     def mark_lost(self, which: Q, reason: str, log_tail: str = "", *, skip_locked: bool = False) -> None:
-        """Mark runs lost; a slot whose run is lost falls due once more."""
+        """Mark runs lost; a slot whose run is lost falls due once more, unless somebody has asked it to stop."""
         with transaction.atomic(using=self.db):
             runs = self.filter(which)
             # Schedules are locked before runs, as the beat does: else the two may end up waiting for each other.
@@ -169,7 +169,7 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
             for run in runs:
                 facts = {"log_tail": log_tail} if log_tail else {}
                 self.filter(pk=run.pk).update(verdict=Verdict.LOST, reason=reason, finished_at=Now(), **facts)
-                if run.schedule and run.slot:
+                if run.schedule and run.slot and not run.stop_requested_at:
                     run.schedule.make_up_for(run.slot)
 
     def mark_silent_lost(self, which: Q = EVERY) -> None:

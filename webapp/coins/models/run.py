@@ -129,7 +129,7 @@ def count(help_text: str) -> models.PositiveIntegerField:
 
 
 class CrawlRun(models.Model):
-    """One run of a spider; while its verdict is `running`, the row is also the lock that keeps others away."""
+    """One run of a spider; from the claim of its job until its end the row is also the lock that keeps others off."""
 
     id = models.CharField("key", max_length=255, primary_key=True, default=new_key, help_text="scrapyd's job id")
     spider = models.CharField(max_length=100)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from django.conf import settings
@@ -177,7 +178,7 @@ class CrawlSchedule(models.Model):
             # A clock that was ahead has had slots that are still to come; they are free for that, and the runs keep
             # their times. Those just ahead are not: a clock that is set back by seconds gives no slot a second run.
             self.crawlrun_set.filter(slot__gt=now + CLOCK_JUMP).update(slot=None)
-        self._record_passed(due.passed, now)
+        self._record_passed(due.passed, due.slot or due.next_run_at or now, now)
         facts: dict[str, Any] = {"next_run_at": due.next_run_at}
         if due.slot and (run := self._new_run(due.slot)):
             facts["last_run"] = run
@@ -191,8 +192,8 @@ class CrawlSchedule(models.Model):
         except IntegrityError:
             return None
 
-    def _record_passed(self, passed: Sequence[datetime], now: datetime) -> None:
-        """A skipped run for each slot that passed without one, with the reason."""
+    def _record_passed(self, passed: Sequence[datetime], following: datetime, now: datetime) -> None:
+        """A skipped run for each slot that passed without one before the `following` one, with the reason."""
         if not passed:
             return
         of_spider = CrawlRun.objects.filter(spider=self.spider, started_at__lte=now)
@@ -202,8 +203,8 @@ class CrawlSchedule(models.Model):
         )
         under_way = [(start, end or now) for start, end in times]
         runs = []
-        for slot in passed:
-            was_busy = any(start <= slot <= end for start, end in under_way)
+        for slot, until in pairwise((*passed, following)):
+            was_busy = any(start < until and end >= slot for start, end in under_way)
             reason = f"another run of {self.spider} was under way until the next slot came" if was_busy else MISSED
             runs.append(
                 CrawlRun(
