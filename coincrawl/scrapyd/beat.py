@@ -39,19 +39,20 @@ class Beat(TimerService):
     def tick(self) -> Generator["Deferred[Any]", Any, None]:
         try:
             yield database.later(self._beat)
-        except Error as error:
-            self._tell(f"{one_line(error)} (is the database there, and migrated?)")
         except Exception as error:
-            self._tell(f"{type(error).__name__}: {one_line(error)}")
+            self._tell(error)
         else:
             if self._fault:
                 log.info("The schedule beats again")
             self._fault = ""
 
-    def _tell(self, fault: str) -> None:
-        """Once, and not every second."""
-        if fault != self._fault:
-            log.warn("The schedule cannot beat: {fault}", fault=fault)
+    def _tell(self, error: Exception) -> None:
+        """Once, and not every second; with a traceback where nobody expected it."""
+        fault = f"{type(error).__name__}: {one_line(error)}"
+        if fault != self._fault and isinstance(error, Error):
+            log.warn("The schedule cannot beat: {fault} (is the database there, and migrated?)", fault=fault)
+        elif fault != self._fault:
+            log.failure("The schedule cannot beat")
         self._fault = fault
 
     def _beat(self) -> None:
