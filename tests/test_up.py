@@ -24,15 +24,11 @@ from django.core.management import call_command
 
 from tests.conftest import PATIENCE, ROOT
 from tests.fake_api import FakeAPI, answers
+from tests.nodes import free_port
 from webapp.coins.management.commands import up
 from webapp.coins.models import CrawlSchedule
 
 COMMAND = [sys.executable, "webapp/manage.py", "up"]
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return server.getsockname()[1]
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
