@@ -338,7 +338,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(market):
         reply = ask(api)
 
     seconds = int(reply.headers["retry-after"])
-    assert (reply.status, 50 < seconds <= 60) == (429, True)
+    assert (reply.status, 0 < seconds <= 60) == (429, True)
     assert reply.json == {"detail": f"Request was throttled. Expected available in {seconds} seconds."}
 
 
