@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 MARGIN = "  | "  # before every line of a traceback: a record's own line begins with its time
 TAIL_LINES = 200
-TAIL_SIZE = 100_000  # characters
+TAIL_SIZE = 100_000  # characters of a run's log, or bytes of its file
 SHORTEST = 4  # characters; anything shorter stands in ordinary words, and what is missing from them would tell it
 
 _unusual = re.compile("[^ -~]")

@@ -58,6 +58,7 @@ ON_ANY_DATABASE = {
     "test_readme",
     "test_responses",
     "test_secrets",
+    "test_scrapyd_faults",
     "test_scrapyd_start",
     "test_settings",
     "test_site_settings",

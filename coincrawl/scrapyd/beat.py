@@ -5,16 +5,15 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from django.db import Error
 from scrapyd.config import Config
 from twisted.application.internet import TimerService
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 
-from coincrawl.database import one_line
 from webapp.coins.models import CrawlRun, CrawlSchedule, Node
 
 from . import database
+from .faults import Fault
 from .logs import forget_old_logs
 from .process import node_name
 
@@ -33,27 +32,16 @@ class Beat(TimerService):
         self._node, self._capacity = node_name(config), capacity
         self._logs, self._logs_kept = Path(config.get("logs_dir")), config.getint("jobs_to_keep")
         self._life_shown = self._cleaned_up = -CLEAN_UP_EVERY
-        self._fault = ""
+        self._fault = Fault(log, "The schedule cannot beat", "The schedule beats again")
 
     @inlineCallbacks
     def tick(self) -> Generator["Deferred[Any]", Any, None]:
         try:
             yield database.later(self._beat)
         except Exception as error:
-            self._tell(error)
+            self._fault.tell(error)
         else:
-            if self._fault:
-                log.info("The schedule beats again")
-            self._fault = ""
-
-    def _tell(self, error: Exception) -> None:
-        """Once, and not every second; with a traceback where nobody expected it."""
-        fault = f"{type(error).__name__}: {one_line(error)}"
-        if fault != self._fault and isinstance(error, Error):
-            log.warn("The schedule cannot beat: {fault} (is the database there, and migrated?)", fault=fault)
-        elif fault != self._fault:
-            log.failure("The schedule cannot beat")
-        self._fault = fault
+            self._fault.is_over()
 
     def _beat(self) -> None:
         """In the database's thread."""

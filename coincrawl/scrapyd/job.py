@@ -11,10 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+from coincrawl.log import TAIL_LINES, TAIL_SIZE
 from webapp.coins.models.queue import KEY, Death
-
-TAIL_LINES = 200
-TAIL_SIZE = 100_000  # bytes
 
 
 class Job:

@@ -26,6 +26,7 @@ from webapp.coins.models.queue import SILENT, Death
 from webapp.coins.upsert import DATABASE_ERRORS
 
 from . import database
+from .faults import Fault
 from .job import Job
 from .process import reactor
 
@@ -60,6 +61,7 @@ class Launcher(Service):
         self._untold: list[Callable[[], None]] = []
         self._one_at_a_time = DeferredLock()
         self._renewed = 0.0
+        self._fault = Fault(log, "It cannot be seen how jobs are", "It can be seen again how jobs are")
         self._looking: LoopingCall | None = None
 
     def startService(self) -> None:
@@ -121,8 +123,9 @@ class Launcher(Service):
                 if Verdict.PENDING in verdicts.values():
                     yield database.later(lambda: CrawlRun.objects.renew(list(verdicts)))
                 self._renewed = monotonic()
-        except Exception as error:
-            log.warn("It cannot be seen how jobs are: {error}", error=one_line(error))
+                self._fault.is_over()
+        except Exception as error:  # the next look is in half a second
+            self._fault.tell(error)
         try:
             while self._untold:
                 yield database.later(self._untold[0])

@@ -3,17 +3,22 @@
 from collections.abc import Generator
 from typing import Any
 
+from scrapyd.config import Config
 from scrapyd.poller import QueuePoller
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 
-from coincrawl.database import one_line
+from .faults import Fault
 
 log = Logger()
 
 
 class Poller(QueuePoller):
     """scrapyd's own with two differences: no error ends its timer, and a job is taken only where there is room."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._fault = Fault(log, "The queue cannot be read", "The queue can be read again")
 
     @inlineCallbacks
     def poll(self) -> Generator["Deferred[Any]", Any, None]:
@@ -22,6 +27,7 @@ class Poller(QueuePoller):
                 while self.dq.waiting and (message := (yield queue.pop())):
                     spider = message.pop("name")
                     self.dq.put({"_project": project, "_spider": spider, **message})
-            except Exception as error:
-                # The database may be away; the next poll is in a second.
-                log.warn("The queue cannot be read: {error}", error=one_line(error))
+            except Exception as error:  # the next poll is in a second
+                self._fault.tell(error)
+            else:
+                self._fault.is_over()

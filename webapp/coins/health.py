@@ -20,7 +20,6 @@ from django.db.models import Max, Q, QuerySet
 
 from .catalog import SPIDERS
 from .models import CrawlRun, CrawlSchedule, Node, Verdict
-from .models.queue import BUSY
 from .models.run import NotMigrated
 from .texts import printable
 
@@ -159,8 +158,7 @@ def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]
 
 def _not_begun(now: datetime) -> Iterator[str]:
     """Jobs that no scrapyd takes up, though nothing is in their way."""
-    busy = CrawlRun.objects.filter(BUSY).values("spider")
-    first = CrawlRun.objects.waiting().exclude(spider__in=busy).order_by("queued_at").first()
+    first = CrawlRun.objects.ready().order_by("queued_at").first()
     if first and first.queued_at < now - OVERDUE_AFTER:
         yield (
             f"The job {first.pk} of {first.spider} has been waiting since {first.queued_at:%F %T} UTC, though its "

@@ -12,7 +12,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from ..catalog import SPIDERS, as_texts, parse_arguments, typical_calls
 from ..crontab import Crontab
 from ..models import CrawlRun, CrawlSchedule, Verdict
-from ..models.schedule import UNDER_WAY
+from ..models.queue import UNDER_WAY
 from ..numbers import exact
 
 RUNS_SHOWN = 20

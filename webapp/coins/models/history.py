@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Least, Now, TruncMonth
 
-from .queue import QueueQuerySet, Verdict
+from .queue import UNDER_WAY, QueueQuerySet, Verdict
 
 if TYPE_CHECKING:
     from .run import CrawlRun
@@ -46,7 +46,7 @@ class HistoryQuerySet(QueueQuerySet["CrawlRun"]):
         began_before = Least(Now() - kept, TruncMonth(Now()))
         # An index has them by their beginning. What was stopped while it waited has had none.
         old = self.filter(Q(started_at__lt=began_before) | Q(started_at=None, finished_at__lt=began_before))
-        old = old.exclude(verdict__in=(Verdict.PENDING, Verdict.RUNNING)).order_by("pk")
+        old = old.exclude(UNDER_WAY).order_by("pk")
         forgotten, after = 0, ""
         while batch := list(old.filter(pk__gt=after).only("spider", "arguments", "verdict")[:BATCH]):
             after = batch[-1].pk

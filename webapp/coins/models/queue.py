@@ -58,6 +58,7 @@ CLAIMED = Q(verdict=Verdict.PENDING) & ~Q(claim="")
 EVERY = Q()
 RUNNING = Q(verdict=Verdict.RUNNING)
 BUSY = RUNNING | CLAIMED  # holds its spider's lock
+UNDER_WAY = RUNNING | Q(verdict=Verdict.PENDING)  # not over: it holds the lock, or waits for it
 SILENT = RUNNING & Q(heartbeat_at__lt=Now() - LOST_AFTER)
 STALE = CLAIMED & Q(claimed_at__lt=Now() - CLAIM_HOLDS)
 
@@ -108,20 +109,22 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
         """The jobs that no node has claimed, the next one first."""
         return self.filter(verdict=Verdict.PENDING, claim="").order_by("-priority", "queued_at", "pk")
 
+    def ready(self) -> models.QuerySet["CrawlRun"]:
+        """Of those that wait, the ones whose spider is free."""
+        return self.waiting().exclude(spider__in=self.filter(BUSY).values("spider"))
+
     def claim(self, node: str) -> "CrawlRun | None":
         """Claim the next job whose spider is free, for a node; None where there is none.
 
         `claim` of the run is what the crawl must show to begin it.
         """
-        free = ~Q(spider__in=self.filter(BUSY).values("spider"))
-        if not self.filter(STALE | Q(verdict=Verdict.PENDING, claim="") & free).exists():
+        if not self.filter(STALE | Q(pk__in=self.ready().order_by().values("pk"))).exists():
             return None  # without having written, which on SQLite would wait for a crawl
         try:
             with transaction.atomic(using=self.db):
                 self.release_stale()
-                busy = self.filter(BUSY).values("spider")
                 # Of several nodes each takes another row: on SQLite because they write one after the other.
-                job = self.waiting().exclude(spider__in=busy).select_for_update(skip_locked=True).first()
+                job = self.ready().select_for_update(skip_locked=True).first()
                 if job is None:
                     return None
                 self.filter(pk=job.pk).update(claim=uuid.uuid4().hex, claimed_at=Now(), node=node)
@@ -133,6 +136,10 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
     def renew(self, claims: list[str]) -> None:
         """Keep claims fresh whose crawls have not begun yet."""
         self.filter(verdict=Verdict.PENDING, claim__in=claims).update(claimed_at=Now())
+
+    def release(self, claim: str) -> None:
+        """Give a claimed job back to the queue, where it has not begun."""
+        self.filter(verdict=Verdict.PENDING, claim=claim).update(claim="", claimed_at=None, node="")
 
     def release_stale(self) -> None:
         """Give back what was claimed by nodes that have died since."""

@@ -92,10 +92,6 @@ class CrawlRunQuerySet(HistoryQuerySet):
             raise JobError(f"The job {key} is a run of {run.spider} with other arguments: begin it with its own.")
         return run
 
-    def release(self, claim: str) -> None:
-        """Give a claimed job back to the queue, where it has not begun."""
-        self.filter(verdict=Verdict.PENDING, claim=claim).update(claim="", claimed_at=None, node="")
-
     def _who_runs(self, spider: str) -> str:
         holder = self.filter(BUSY, spider=spider).first()
         if holder is None:  # it has ended since

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ..catalog import SPIDERS, ArgumentError, as_texts, parse_arguments
 from ..crontab import Crontab, CrontabError
-from .queue import JobError, Verdict
+from .queue import UNDER_WAY, JobError, Verdict
 from .run import CrawlRun
 
 MOST_PASSED = 100  # slots that passed without a run, and are recorded one by one; more than that is told in words
@@ -78,9 +78,6 @@ class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
         )
         self.create(name="The whole market", spider="markets", crontab=f"0 */{hours} * * *")
         return True
-
-
-UNDER_WAY = Q(verdict__in=(Verdict.PENDING, Verdict.RUNNING))
 
 
 class CrawlSchedule(models.Model):
