@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,16 +14,18 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
-from webapp.coins.models import CrawlRun, Verdict
+from webapp.coins.models import CrawlRun, FullCoin, Verdict
 from webapp.coins.models.batch import Batch
 from webapp.coins.models.queue import new_key
 from webapp.coins.models.run import NotMigrated, RunLost
 from webapp.coins.texts import printable
+from webapp.coins.upsert import Upserted
 
 from .components import Component, extension
 from .database import Database, one_line
 from .log import Tail, without_secrets
 from .pace import Pace
+from .shape import Shape
 from .stop import Stop, within
 from .verdict import Evidence, decide
 
@@ -34,6 +37,33 @@ logger = logging.getLogger(__name__)
 PATIENCE_AT_FIRST = 10.0  # seconds; who has mistyped DATABASE_URL sees the warnings meanwhile
 
 LOST = "another run has taken over, because this one showed no sign of life for too long"
+
+
+FIELDS = [field.name for field in FullCoin.api_fields()]
+KNOWN = {*FIELDS, *FullCoin.BOOKKEEPING}
+
+
+class Outcome:
+    """What became of a run's batches, besides what its row counts."""
+
+    def __init__(self) -> None:
+        self.went_back = self.stale = 0  # coins
+        self.rounded: Counter[str] = Counter()  # by field: numbers
+
+    def add(self, result: Upserted, repeated: set[str]) -> None:
+        self.went_back += len(result.went_back - repeated)
+        self.stale += len(result.stale - repeated)
+        self.rounded += result.rounded
+
+    def notes(self) -> Iterator[str]:
+        if coins := self.went_back + self.stale:
+            yield (
+                f"last_updated went back for {coins} coins: {self.went_back} of them follow the source, "
+                f"{self.stale} were written less than ten minutes before and stay as they are (stale)"
+            )
+        if self.rounded:
+            numbers = ", ".join(f"{count} of {name}" for name, count in sorted(self.rounded.items()))
+            yield f"stored rounded, having more digits than SQLite keeps: {numbers}"
 
 
 class Errors(logging.Handler):
@@ -59,6 +89,9 @@ class RunRecord(Component):
         self.run: CrawlRun | None = None
         self.previous: CrawlRun | None = None  # the last complete run of the same scope
         self.newest_change: datetime | None = None  # that complete runs of the same source have heard of
+        self.usual: dict[str, float] = {}  # by field: the share of records with a value, in complete runs of this scope
+        self.shape = Shape((), ())
+        self.outcome = Outcome()
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
         self.errors = Errors()
@@ -85,6 +118,8 @@ class RunRecord(Component):
             nonlocal was_free
             CrawlRun.objects.check_migrated()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
+            if not spider.counts_vary:
+                self.usual = CrawlRun.objects.usual_shares(spider.name, spider.arguments)
             if url := spider.arguments.get("url"):
                 self.newest_change = CrawlRun.objects.newest_change(spider.name, url)
             known = CrawlRun.objects.filter(pk=key).first()
@@ -115,13 +150,22 @@ class RunRecord(Component):
             self.run, self.verdict, self.reason = run, Verdict(run.verdict), run.reason
         if self.run is None or self.verdict != Verdict.RUNNING:
             raise CloseSpider(self.verdict.value)
+        self.shape = Shape(FIELDS, spider.expected_fields(self.usual))
         self.heart = asyncio.create_task(self._beat(self.run))
 
     async def store(self, batch: Batch) -> None:
         """Write a batch; where that fails for good, the run ends, and says what was not stored."""
-        if self.run is None or self.given_up:
+        run, progress = self.run, self.progress()
+        if run is None or self.given_up:
             return
-        store = partial(self.run.store, batch, self.progress())
+        if batch.rows and (missed := self.shape.miss(batch.names)):
+            logger.warning(
+                "No record of a batch has %s: nothing is written there, what is stored stays", ", ".join(missed)
+            )
+
+        def store() -> None:
+            self.outcome.add(run.store(batch, progress), batch.repeated)
+
         self.given_up = not await self._could(store, "a batch could not be stored")
 
     async def _could(self, function: Callable[[], None], failure: str) -> bool:
@@ -172,7 +216,6 @@ class RunRecord(Component):
             return Verdict.INTERRUPTED, ["stopped by a signal"]
         if reason != "finished":
             return (Verdict.PARTIAL if spider.pages else Verdict.FAILED), [f"closed early: {reason}"]
-        stat = self.crawler.stats.get_value
         comparable = None if spider.counts_vary else self.previous
         return decide(
             Evidence(
@@ -183,8 +226,9 @@ class RunRecord(Component):
                 rejected=run.rejected,
                 errors=self.errors.count,
                 doubts=spider.doubts(),
-                dropped=stat("coincrawl/dropped") if run.seen else (),
-                emptied=set(comparable.filled) - set(stat("coincrawl/filled")) if comparable else (),
+                dropped={spider.called(name) for name in self.shape.dropped} if run.seen else (),
+                filled=self.shape.filled,
+                usual=self.usual,
                 coins_before=comparable.coins if comparable else None,
                 may_be_empty=spider.counts_vary,
             )
@@ -194,9 +238,7 @@ class RunRecord(Component):
         try:
             self.verdict, reasons = self._decide(run, spider, reason)
             self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
-            notes = spider.notes()
-            if unknown := self.crawler.stats.get_value("coincrawl/unknown"):
-                notes.append(f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}")
+            notes = [*spider.notes(), *self._notes()]
             finish = partial(
                 run.finish,
                 self.verdict,
@@ -204,7 +246,7 @@ class RunRecord(Component):
                 answered=spider.answered if spider.whole else None,
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=extension(self.crawler, Pace).resting,
-                filled=self.crawler.stats.get_value("coincrawl/filled"),
+                filled=self.shape.filled,
                 newest_change=spider.newest_change,
                 log_tail=self.tail.text(),
                 **self.progress(),
@@ -222,6 +264,13 @@ class RunRecord(Component):
             self.verdict = Verdict.FAILED
             self.reason = f"the run could not be ended as it should ({type(error).__name__}: {one_line(error)})"
             await self.database.call(partial(run.finish, self.verdict, self.reason))
+
+    def _notes(self) -> Iterator[str]:
+        if unknown := self.shape.unknown(KNOWN):
+            yield f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}"
+        if unwritten := self.shape.unwritten:
+            yield f"fields that no record of a batch had, so that their stored values stay: {', '.join(unwritten)}"
+        yield from self.outcome.notes()
 
     async def _beat(self, run: CrawlRun) -> None:
         """Show life until the run is over, or has lost its lock or its database; hear of it where it is to stop."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 
 from scrapy.http import Response
@@ -95,8 +96,6 @@ def judge(
     try:
         text = _text(response, limit, secret)
         body = _parse(text, hook)
-        if secret and "\\" in text:  # it may have been escaped
-            body = _masked_within(body, secret)
     except Unreadable as unreadable:
         fault = str(unreadable)
     except RecursionError:
@@ -187,17 +186,28 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
 
 
 def _masked(text: str, secret: str) -> str:
-    return text.replace(secret, "***") if len(secret) >= SHORTEST_SECRET else text
+    """A text, of JSON or of a header, with three asterisks for each secret in it, however that is escaped."""
+    if len(secret) < SHORTEST_SECRET:
+        return text
+    if "\\" not in text:
+        return text.replace(secret, "***")
+    return _written(secret).sub(lambda match: match["other"] or "***", text)
 
 
-def _masked_within(value: Any, secret: str) -> Any:
-    if isinstance(value, str):
-        return _masked(value, secret)
-    if isinstance(value, list):
-        return [_masked_within(inner, secret) for inner in value]
-    if isinstance(value, dict):
-        return {name: _masked_within(inner, secret) for name, inner in value.items()}
-    return value
+BACKSLASHED = {'"': r'\\?"', "/": r"\\?/", "\\": r"\\{1,2}"}  # what JSON may write with a backslash before it
+
+
+@cache
+def _written(secret: str) -> re.Pattern[str]:
+    """Finds a secret in a JSON text, and (as `other`) each backslash that is escaped itself: no escape begins there."""
+    return re.compile(rf"{''.join(map(_ways, secret))}|(?P<other>\\\\)")
+
+
+def _ways(character: str) -> str:
+    """A pattern for the ways in which JSON may write a character."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    escaped = "".join(rf"\\u(?i:{units[start : start + 4]})" for start in range(0, len(units), 4))
+    return f"(?:{BACKSLASHED.get(character, re.escape(character))}|{escaped})"
 
 
 def _parse(text: str, hook: Hook | None) -> Any:

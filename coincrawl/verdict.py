@@ -1,13 +1,15 @@
 """From what a run has seen to what it may claim. Pure: numbers and reasons in, a verdict out."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from webapp.coins.models import Verdict
 
 SHRINKAGE = 0.80  # of the last complete run's coins; fewer are not believed
 REJECTED_SHARE = 0.01  # of what was seen; fewer rejected records do not spoil a run
 ENOUGH_TO_JUDGE_FIELDS = 250  # records; a handful of coins may well share an empty field
+KEY = "coin_id"  # the field that has a value in every record that can be stored
+FALL = 0.1  # of the usual share of records that have a value in a field; less is not believed
 
 EXIT_STATUS = {
     Verdict.COMPLETE: 0,
@@ -30,8 +32,9 @@ class Evidence:
     rejected: int
     errors: int = 0  # exceptions in our own code, a feed that could not be written
     doubts: Sequence[str] = ()  # the spider's reasons why this may not be everything
-    dropped: Collection[str] = ()  # fields that no record had
-    emptied: Collection[str] = ()  # fields without a single value, unlike in the last complete run
+    dropped: Collection[str] = ()  # the API's names of fields that no record had
+    filled: Mapping[str, int] = field(default_factory=dict)  # by field that records had: how many had a value in it
+    usual: Mapping[str, float] = field(default_factory=dict)  # the share of records that had, in complete runs
     may_be_empty: bool = False  # no coins at all are a possible answer
     coins_before: int | None = None  # in the last complete run of the same scope
 
@@ -51,8 +54,24 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
         reasons.append(f"{evidence.rejected} of {evidence.seen} records were rejected")
     if evidence.dropped:
         reasons.append(f"the API no longer sends {', '.join(sorted(evidence.dropped))}")
-    if evidence.emptied and evidence.seen >= ENOUGH_TO_JUDGE_FIELDS:
-        reasons.append(f"empty in every record: {', '.join(sorted(evidence.emptied))}")
+    reasons += emptied(evidence.filled, evidence.usual)
     if evidence.coins_before and evidence.coins < evidence.coins_before * SHRINKAGE:
         reasons.append(f"{evidence.coins} coins, where the last complete run had {evidence.coins_before}")
     return (Verdict.PARTIAL if reasons else Verdict.COMPLETE), reasons
+
+
+def emptied(filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[str]:
+    """In words, the fields that have lost their values, all or nearly all."""
+    records = filled.get(KEY, 0)
+    if records < ENOUGH_TO_JUDGE_FIELDS:
+        return
+    fallen = sorted(name for name, count in filled.items() if count / records < usual.get(name, 0) * FALL)
+    if empty := [name for name in fallen if not filled[name]]:
+        yield f"empty in every record: {', '.join(empty)}"
+    nearly = [
+        f"{name} (in {filled[name]:,} of {records:,} records, {100 * usual[name]:.3g} % before)"
+        for name in fallen
+        if filled[name]
+    ]
+    if nearly:
+        yield f"nearly empty: {', '.join(nearly)}"

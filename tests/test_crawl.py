@@ -11,7 +11,7 @@ from tests.conftest import Crawl, last_run
 from tests.fake_api import FakeAPI
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
 
-COUNTS = ("seen", "created", "updated", "unchanged", "duplicates", "rejected")
+COUNTS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected")
 
 
 def outcome(run: CrawlRun) -> dict[str, int]:

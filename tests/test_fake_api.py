@@ -27,6 +27,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.fake_api import Answer, FakeAPI, Listener, Market, answers
+from tests.fake_api.coins import in_july
 from tests.fake_api.server import SlidingWindow
 from tests.fake_api.tls import self_signed
 
@@ -36,7 +37,7 @@ FIVE_MINUTES = timedelta(minutes=5)
 KEYS = """id symbol name image current_price market_cap market_cap_rank fully_diluted_valuation total_volume high_24h
 low_24h price_change_24h price_change_percentage_24h market_cap_change_24h market_cap_change_percentage_24h
 circulating_supply total_supply max_supply ath ath_change_percentage ath_date atl atl_change_percentage atl_date roi
-last_updated"""
+last_updated market_cap_rank_with_rehypothecated"""
 AMOUNTS = """current_price market_cap fully_diluted_valuation total_volume high_24h low_24h price_change_24h
 market_cap_change_24h circulating_supply total_supply max_supply ath atl"""
 PERCENTAGES = """price_change_percentage_24h market_cap_change_percentage_24h ath_change_percentage
@@ -242,7 +243,8 @@ def test_advancing_keeps_the_notation_of_each_number(market):
 def test_a_poisoned_record_keeps_its_place_and_its_id(market, api, text):
     market.replace("ethereum", text)
 
-    first, asked = ask(api, per_page=3), ask(api, ids="ethereum")
+    first = ask(api, per_page=4, order="market_cap_desc", include_rehypothecated="true", ids="bitcoin,ethereum,tether")
+    asked = ask(api, ids="ethereum")
 
     expected = f"[{market.text('bitcoin')},{text},{market.text('tether')}]"
     assert first.body.decode() == expected
@@ -373,6 +375,28 @@ def test_rehypothecated_coins_are_left_out_unless_asked_for(api, market):
     assert sorted(asked.ids) == sorted(named.split(","))
     assert int(ask(api).headers["total"]) == len(market.ids) - 6
     assert set(named.split(",")) <= set(ask(api, "/coins/list").ids)
+
+
+def test_the_rank_among_all_coins_comes_with_rehypothecated_ones(api):
+    without, asked = ask(api, ids="bitcoin,tether"), ask(api, ids="weth,tether,steth", include_rehypothecated="true")
+
+    name = "market_cap_rank_with_rehypothecated"
+    assert [name in coin for coin in without.json] == [False, False]
+    ranks = {coin["id"]: (coin["market_cap_rank"], coin[name]) for coin in asked.json}
+    assert ranks == {"tether": (3, 3), "weth": (None, 4)}
+
+
+def test_since_july_dates_are_whole_seconds_and_those_of_extremes_eight_hours_earlier(api, market):
+    before = market.record("ethereum")
+    names = ("last_updated", "ath_date")
+    market.reshape(in_july)
+
+    after = ask(api, ids="ethereum").json[0]
+
+    dates = [datetime.fromisoformat(record[name]) for name in names for record in (before, after)]
+    assert dates[1] == dates[0].replace(second=dates[0].second // 10 * 10, microsecond=0)
+    assert dates[3] == dates[2].replace(microsecond=0) - timedelta(hours=8)
+    assert after["atl_date"].endswith(".000Z")
 
 
 def test_a_category_selects_its_coins(api):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_admin import NOON, make_run
+from tests.test_admin import NOON, make_rejected, make_run
 from webapp.coins import health
 from webapp.coins.catalog import SpiderEntry
 from webapp.coins.models import CrawlRun, CrawlSchedule, Node, Verdict
@@ -354,6 +354,23 @@ def test_rejected_records_are_ill_where_they_rise_within_a_day(before: int, last
 
     assert list(found) == (["rejected"] if is_ill else [])
     assert not is_ill or f"much rejected {last} records, and that of a day before {before}: " in found["rejected"]
+
+
+@pytest.mark.parametrize(("statuses", "is_ill"), [(["resolved", "ignored"], False), (["resolved", "open"], True)])
+def test_rejected_records_that_are_resolved_are_no_illness(statuses: list[str], is_ill: bool) -> None:
+    beaten()
+    schedule = make_schedule("much", crontab="0 0 * * *")
+    make_runs(schedule, *["complete"] * 3, last=NOON - DAY)
+    make_runs(schedule, "complete")
+    last = CrawlRun.objects.get(finished_at=NOON)
+    CrawlRun.objects.filter(pk=last.pk).update(rejected=20)
+    for status in statuses:
+        make_rejected(status, run=last, status=status)
+
+    found = health.problems(NOON)
+
+    assert ("rejected" in found) is is_ill
+    assert not is_ill or found["rejected"].endswith("1 are open.")
 
 
 def test_rejected_records_of_a_first_day_are_compared_with_nothing() -> None:

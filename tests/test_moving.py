@@ -76,7 +76,7 @@ def fill() -> None:
         slot=THEN,
         started_at=THEN,
         log_tail="\x1b[1mbold\r\nlines\n",
-        filled=["name"],
+        filled={"name": 3},
     )
     CrawlRun.objects.using(FILE).enqueue("markets", {"pages": "1"}, schedule=schedule)
     CrawlSchedule.objects.using(FILE).update(last_run=run, changed_at=THEN, next_run_at=THEN + timedelta(minutes=3))

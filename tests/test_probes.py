@@ -21,7 +21,7 @@ from webapp.coins import probes
 
 PROBES = ["/healthz", "/readyz"]
 Trouble = Callable[[Path], AbstractContextManager[None]]
-CHECKS = ("database", "migrations", "data", "schedule", "runs", "rejected")
+CHECKS = ("database", "migrations", "data", "schedule", "runs", "rejected", "source")
 READY, UNKNOWN = (dict.fromkeys(CHECKS, word) for word in ("ok", "unknown"))
 
 

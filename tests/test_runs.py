@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from webapp.coins.cleaning import Rejection
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
-from webapp.coins.models.batch import Batch
+from webapp.coins.models.batch import Batch, Memory
 from webapp.coins.models.run import RunLost
 
 pytestmark = pytest.mark.django_db
@@ -24,11 +24,10 @@ def begin(**arguments: Any) -> CrawlRun:
     return CrawlRun.objects.begin("markets", arguments)
 
 
-def batch(*coin_ids: str, stored: set[str] | None = None, **values: Any) -> Batch:
-    filled = Batch()
-    stored = set() if stored is None else stored
+def batch(*coin_ids: str, memory: Memory | None = None, **values: Any) -> Batch:
+    filled = Batch(memory or Memory())
     for coin_id in coin_ids:
-        filled.add({"coin_id": coin_id, "last_updated": None} | values, {"id": coin_id}, "1", stored)
+        filled.add({"coin_id": coin_id, "last_updated": None} | values, {"id": coin_id}, "1")
     return filled
 
 
@@ -195,23 +194,23 @@ def test_a_job_id_serves_once() -> None:
 
 
 def test_what_became_of_each_record_is_counted_once() -> None:
-    run, stored = begin(), set[str]()
+    run, memory = begin(), Memory()
     FullCoin.objects.upsert([{"coin_id": "old", "name": "Old"}, {"coin_id": "same"}])
-    first = batch("new", "old", "same", "same", stored=stored)
+    first = batch("new", "old", "same", "same", memory=memory, name=None)
     first.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
     run.store(first, {"pages": 1})
 
-    run.store(batch("new", "newest", stored=stored), {"pages": 2})
+    run.store(batch("new", "newest", memory=memory), {"pages": 2})
 
     assert counts(run) == {"seen": 7, "created": 2, "updated": 1, "unchanged": 1, "duplicates": 2, "rejected": 1}
     assert run.pages == 2
 
 
 def test_a_newer_duplicate_is_written_all_the_same() -> None:
-    run, stored = begin(), set[str]()
-    run.store(batch("a", stored=stored, current_price=Decimal(1)), {})
+    run, memory = begin(), Memory()
+    run.store(batch("a", memory=memory, current_price=Decimal(1)), {})
 
-    run.store(batch("a", stored=stored, current_price=Decimal(2)), {})
+    run.store(batch("a", memory=memory, current_price=Decimal(2)), {})
 
     assert counts(run) == {"seen": 2, "created": 1, "duplicates": 1}
     assert FullCoin.objects.get().current_price == 2
@@ -345,8 +344,8 @@ def test_being_seen_in_any_way_ends_being_missing(how: str) -> None:
 
 
 def test_a_coin_may_be_missing_by_the_word_of_its_source() -> None:
-    since, run, had = timezone.now() - timedelta(days=2), begin(), set[str]()
-    run.store(batch("here", "gone", stored=had), {})
+    since, run, memory = timezone.now() - timedelta(days=2), begin(), Memory()
+    run.store(batch("here", "gone", memory=memory), {})
 
     run.store(batch("here", "gone", "new", missing_since=since), {})
 
@@ -378,10 +377,10 @@ def test_a_coin_that_its_source_has_again_is_not_missing() -> None:
 
 @pytest.mark.parametrize(("dates", "is_missing"), [([NOON, None], False), ([None, NOON], True)], ids=["back", "gone"])
 def test_of_a_coin_that_comes_twice_the_last_word_counts(dates: list[Any], is_missing: bool) -> None:
-    twice, had, run = Batch(), set[str](), begin()
+    twice, run = Batch(), begin()
     for date in dates:
         row = {"coin_id": "a", "last_updated": None, "missing_since": date}
-        twice.add(row, {}, "1", had)
+        twice.add(row, {}, "1")
 
     run.store(twice, {})
 

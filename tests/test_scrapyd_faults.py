@@ -14,9 +14,9 @@ from coincrawl.scrapyd.faults import Fault
 def log() -> Iterator[io.StringIO]:
     file = io.StringIO()
     observer = textFileLogObserver(file)
-    globalLogPublisher.addObserver(observer)
+    globalLogPublisher.addObserver(observer)  # type: ignore[arg-type]  # zope's interfaces are none to mypy
     yield file
-    globalLogPublisher.removeObserver(observer)
+    globalLogPublisher.removeObserver(observer)  # type: ignore[arg-type]
 
 
 def tell(fault: Fault, error: Exception) -> None:

@@ -15,7 +15,7 @@ from tests.conftest import PATIENCE, Crawl, crawl_command, last_run
 from tests.fake_api import FakeAPI, Market, answers
 from webapp.coins.models import CrawlRun, Verdict
 
-COUNTS = ("seen", "created", "updated", "unchanged", "duplicates", "rejected")
+COUNTS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_last_line_of_the_log_is_the_verdict(api: FakeAPI, crawl: Crawl, tmp
 def test_the_summary_has_every_count(api: FakeAPI, crawl: Crawl) -> None:
     done = crawl(api)
 
-    lines = [line.split(maxsplit=1) for line in done.stderr.splitlines() if line.startswith("  ")]
+    lines = [line.split(maxsplit=1) for line in done.stderr.splitlines() if re.match("  [a-z]", line)]
     summary = dict(line for line in lines if len(line) == 2)
     assert set(summary) == {"verdict", "notes", "pages", "requests", *COUNTS, "missing", "time"}
     assert summary["created"].strip() == "600"

@@ -18,8 +18,20 @@ def evidence(**facts: object) -> Evidence:
         ({"rejected": 11}, "partial", "11 of 1000 records were rejected"),
         ({"doubts": ["page 7 stayed broken: status 500"]}, "partial", "page 7 stayed broken: status 500"),
         ({"dropped": {"roi", "ath"}}, "partial", "the API no longer sends ath, roi"),
-        ({"emptied": {"ath"}}, "partial", "empty in every record: ath"),
-        ({"emptied": {"ath"}, "seen": 249, "records": 249}, "complete", ""),
+        ({"filled": {"coin_id": 250, "ath": 0}, "usual": {"ath": 0.01}}, "partial", "empty in every record: ath"),
+        ({"filled": {"coin_id": 249, "ath": 0}, "usual": {"ath": 0.01}}, "complete", ""),
+        ({"filled": {"coin_id": 1_000, "ath": 0}}, "complete", ""),
+        ({"filled": {"coin_id": 1_000}, "usual": {"ath": 1.0}}, "complete", ""),
+        (
+            {
+                "filled": {"coin_id": 1_000, "ath": 99, "atl": 1, "roi": 0},
+                "usual": {"ath": 1.0, "atl": 0.5, "roi": 1.0},
+            },
+            "partial",
+            "empty in every record: roi; nearly empty: ath (in 99 of 1,000 records, 100 % before), "
+            "atl (in 1 of 1,000 records, 50 % before)",
+        ),
+        ({"filled": {"coin_id": 1_000, "ath": 100}, "usual": {"ath": 1.0}}, "complete", ""),
         ({"coins_before": 1_250}, "complete", ""),
         ({"coins_before": 1_251}, "partial", "1000 coins, where the last complete run had 1251"),
         ({"errors": 1}, "partial", "1 errors that nobody expected"),

@@ -142,7 +142,7 @@ SECURE_HSTS_PRELOAD = env.bool("DJANGO_HSTS_PRELOAD", default=False)
 # What it is made of ------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "webapp.coins",
-    "django.contrib.admin",
+    "webapp.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -250,6 +250,7 @@ else:
     }
 DATABASES = {"default": _database | {"OPTIONS": _defaults | _options}}  # the URL's own ?option=... has precedence
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SERIALIZATION_MODULES = {"json": "webapp.dumps.json", "jsonl": "webapp.dumps.jsonl"}
 
 # Language and time -------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -271,6 +272,8 @@ RUN_HISTORY_DAYS = env.int("RUN_HISTORY_DAYS", default=365)
 
 # Hours since the last complete run of a whole source, after which the copy is not fresh for /readyz; 0 for any.
 DATA_MAX_AGE_HOURS = env.int("DATA_MAX_AGE_HOURS", default=0)
+# Hours that a source's newest data may be old when a run of it ends, before it counts as standing still; 0 for any.
+SOURCE_MAX_AGE_HOURS = env.number("SOURCE_MAX_AGE_HOURS", 1)
 
 # Where `make up` listens, on this machine ------------------------------------------------------------
 PORT = env.int("PORT", default=8000)

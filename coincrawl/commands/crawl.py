@@ -30,6 +30,7 @@ COUNTERS = (
     "created",
     "updated",
     "unchanged",
+    "stale",
     "duplicates",
     "rejected",
     "missing",

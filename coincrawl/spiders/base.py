@@ -1,7 +1,6 @@
 """PaginatedSpider: everything that spiders of page after page have in common."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from coincrawl.components import extension
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.pagination import NextLink, PageNumber, PagingError
-from coincrawl.responses import REMEDIES, Absent, Rows, at, number
+from coincrawl.records import DateFormat, Translation, inside
+from coincrawl.responses import REMEDIES, Rows
 from coincrawl.stop import Stop
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
@@ -29,23 +29,12 @@ from webapp.coins.models import FullCoin, Verdict
 from webapp.coins.texts import printable
 
 usable_id = check_for(FullCoin._meta.pk)
-DECIMALS = [field.name for field in FullCoin.api_fields() if isinstance(field, models.DecimalField)]
-NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+FIELDS = FullCoin.api_fields()
+DECIMALS = [field.name for field in FIELDS if isinstance(field, models.DecimalField)]
+DATES = [field.name for field in FIELDS if isinstance(field, models.DateTimeField)]
 
 MOST_GROWTH = 1.25  # of a source during a run of the whole of it
 MOST_BROKEN_IN_A_ROW = 3  # pages; then the source is down, and asking on would only hammer it
-
-
-def inside(record: dict[str, Any], path: str) -> Any:
-    """What a record has at a path; where an object was expected on the way, what is there instead."""
-    found = at(record, path)
-    while found is Absent and "." in path:
-        path = path.rpartition(".")[0]
-        outer = at(record, path)
-        if isinstance(outer, dict):
-            break
-        found = outer  # null, or what the cleaner will not take
-    return found
 
 
 @dataclass(frozen=True)
@@ -73,6 +62,8 @@ class PaginatedSpider(scrapy.Spider):
     remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
     final: Collection[int] = ()  # codes with which also a 429 is final
     fields: Collection[str] | None = None  # of FullCoin's, those that it sends; None: all of them
+    optional_fields: Collection[str] = ()  # of those: not missed by a run where the complete runs before had none
+    dates: DateFormat = "iso"  # or "epoch_s", "epoch_ms": seconds or milliseconds since 1970
     numbers_as_text = False  # whether Decimals come as JSON strings, as Django REST Framework writes them
     tells_missing = False  # whether `missing_since` in its records says that a coin has left the market
 
@@ -97,8 +88,8 @@ class PaginatedSpider(scrapy.Spider):
         self.newest_change: datetime | None = None  # that the source tells of; later runs may ask for changes since
         self.nameless = 0  # records without an id that a coin can be stored under
         self.steps_left = iter(self.steps())
-        # What is found under another name is not found under its own.
-        self.renamed = {*self.names, *(path.partition(".")[0] for path in self.names.values())}
+        self.round = 0  # of asking: in a later one, what has been had may be asked for again
+        self.translation = Translation(self.names, DECIMALS if self.numbers_as_text else (), DATES, self.dates)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
@@ -305,19 +296,18 @@ class PaginatedSpider(scrapy.Spider):
         for row in rows:
             yield CoinItem(record=row, page=page)
 
+    def expected_fields(self, usual: Mapping[str, float]) -> list[str]:
+        """The fields that the source is known to send, by those that it had a value for in its complete runs."""
+        fields = [field.name for field in FIELDS] if self.fields is None else self.fields
+        return [name for name in fields if name not in self.optional_fields or usual.get(name)]
+
+    def called(self, field: str) -> str:
+        """What the source calls a field of FullCoin, or the object that it is in."""
+        return self.names.get(field, field).partition(".")[0]
+
     def translate(self, record: Any) -> Any:
         """A record under the names of FullCoin's fields."""
-        if not isinstance(record, dict):
-            return record
-        translated = {key: value for key, value in record.items() if key not in self.renamed}
-        for field, path in self.names.items():
-            if (value := inside(record, path)) is not Absent:
-                translated[field] = value
-        for field in DECIMALS if self.numbers_as_text else ():
-            value = translated.get(field)
-            if isinstance(value, str) and NUMBER.fullmatch(value):
-                translated[field] = number(value)
-        return translated
+        return self.translation(record)
 
     def label(self, request: Request) -> str:
         """What a request asks for, in words."""
@@ -327,6 +317,7 @@ class PaginatedSpider(scrapy.Spider):
         """When nothing is under way: ask for what would complete the proof, or let the spider close."""
         for step in () if self.is_ending else self.steps_left:
             if requests := list(step()):
+                self.round += 1
                 for request in requests:
                     self.crawler.engine.crawl(request)
                 raise DontCloseSpider

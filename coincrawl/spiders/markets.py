@@ -60,6 +60,7 @@ class MarketsSpider(PaginatedSpider):
         "roi_currency": "roi.currency",
         "roi_percentage": "roi.percentage",
     }
+    optional_fields = ("market_cap_rank_with_rehypothecated",)  # since 2026
     remedies = REMEDIES
     final = (SPENT_CREDITS,)
 

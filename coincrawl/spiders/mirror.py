@@ -13,7 +13,6 @@ from coincrawl.components import extension
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.pagination import NextLink
-from coincrawl.responses import answered_at
 from webapp.coins.addresses import origin
 from webapp.coins.cleaning import Unfit, check_for
 from webapp.coins.models import FullCoin, Verdict
@@ -42,6 +41,7 @@ class MirrorSpider(PaginatedSpider):
     token_word = "Token"  # noqa: S105 - a word
     numbers_as_text = True
     tells_missing = True
+    optional_fields = ("market_cap_rank_with_rehypothecated",)  # an older installation has none
     remedies = responses.REMEDIES | {
         responses.REDIRECTED: "give that address itself in MIRROR_URL or -a url=, if it is the right one",
         400: "if it does not take this size of a page, the spider's pagination says another",
@@ -62,7 +62,7 @@ class MirrorSpider(PaginatedSpider):
     def since(self) -> datetime | None:
         """From when on changes are asked for; None where everything is."""
         known = extension(self.crawler, RunRecord).newest_change
-        return known - OVERLAP if known and self.counts_vary and known <= datetime.now(UTC) else None
+        return known - OVERLAP if known and self.counts_vary else None
 
     @property
     def collection(self) -> str:
@@ -95,11 +95,9 @@ class MirrorSpider(PaginatedSpider):
             return
         if response.meta["page"] == 1:
             # What changes while the other pages are fetched may be on a page that was before: only what was known when
-            # the first one came counts.
-            known = extension(self.crawler, RunRecord).newest_change
-            told = (row.get("changed_at") for row in rows)
-            now = datetime.now(UTC)
-            self.newest_change = newest([known, *told], min(now, answered_at(response, now)))
+            # the first one came counts. It is the source's own date, whatever our clock says of it.
+            known = extension(self.crawler, RunRecord).newest_change if self.counts_vary else None
+            self.newest_change = newest([known, *(row.get("changed_at") for row in rows)])
         yield from super().parse(response)
 
     def translate(self, record: Any) -> Any:
@@ -117,10 +115,10 @@ class MirrorSpider(PaginatedSpider):
         return [*super().notes(), f"asked for {since}"]
 
 
-def newest(moments: Iterable[Any], until: datetime) -> datetime | None:
-    """The newest of these that is a date, and possible: not after `until`, and not before there was any coin."""
+def newest(moments: Iterable[Any]) -> datetime | None:
+    """The newest of these that is a date, and not before there was any coin."""
     dates = []
     for value in moments:
         with suppress(Unfit):
             dates.append(value if isinstance(value, datetime) else moment(value))
-    return max((date for date in dates if FIRST_COIN <= date <= until), default=None)
+    return max((date for date in dates if date >= FIRST_COIN), default=None)

@@ -18,6 +18,7 @@ NAMED = [
     ("staked-ether", "steth", "Lido Staked Ether", 2640.35),
     ("wrapped-bitcoin", "wbtc", "Wrapped Bitcoin", 96021.7),
 ]
+WITH_REHYPOTHECATED = "market_cap_rank_with_rehypothecated"  # sent where these coins are asked for
 REHYPOTHECATED = {"weth", "staked-ether", "wrapped-bitcoin"}
 MOVING = ("current_price", "market_cap", "fully_diluted_valuation", "total_volume", "high_24h", "low_24h")
 # What real records have held, by field. Amounts have at most 29 digits before the point and 30 after it, also
@@ -67,13 +68,14 @@ def make_records(count: int, seed: int) -> Iterator[tuple[Record, bool]]:
     """Records, the NAMED and then the ranked ones first, each with whether it is rehypothecated."""
     rng = random.Random(seed)
     oddities = itertools.cycle(ODDITIES)
-    ranks = itertools.count(1)
+    ranks, all_ranks = itertools.count(1), itertools.count(1)
     for index in range(count):
         coin_id, symbol, name, price = NAMED[index] if index < len(NAMED) else _newcomer(rng, index)
         rehypothecated = coin_id in REHYPOTHECATED or index % 100 == 50
         ranked = index < max(3, 0.45 * count) and not rehypothecated
         rank = next(ranks) if ranked else None
         record = _record(rng, index, rank, coin_id=coin_id, symbol=symbol, name=name, price=price)
+        record[WITH_REHYPOTHECATED] = Number(next(all_ranks)) if ranked or rehypothecated else None
         if index > len(NAMED) and index % 7 == 0:
             record |= next(oddities)
         yield record, rehypothecated
@@ -87,6 +89,19 @@ def moved(record: Record, minutes: int) -> Record:
     later: Record = {field: _scaled(record[field], factor) for field in MOVING}
     if record["last_updated"] is not None:
         later["last_updated"] = _date(datetime.fromisoformat(record["last_updated"]) + timedelta(minutes=minutes))
+    return record | later
+
+
+def in_july(record: Record) -> Record:
+    """The record as CoinGecko writes its dates since July 2026.
+
+    `last_updated` is in steps of ten seconds, the dates of extremes are eight hours earlier, and milliseconds are 0.
+    """
+    later: Record = {}
+    for field, step, shift in (("last_updated", 10, 0), ("ath_date", 1, 8), ("atl_date", 1, 8)):
+        if record[field] is not None:
+            moment = datetime.fromisoformat(record[field]).astimezone(UTC) - timedelta(hours=shift)
+            later[field] = _date(moment.replace(second=moment.second // step * step, microsecond=0))
     return record | later
 
 

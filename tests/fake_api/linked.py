@@ -80,7 +80,7 @@ def _shown(name: str, value: Any) -> Any:
         return value
     if name == "image":
         return value if value.startswith(("http://", "https://")) else None
-    if name == "market_cap_rank":
+    if name.startswith("market_cap_rank"):
         return int(value)
     if name in DATES:
         return iso(datetime.fromisoformat(value).astimezone(UTC))

@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
-from .coins import make_records, moved
+from .coins import WITH_REHYPOTHECATED, make_records, moved
 from .records import Record, from_json, recorded, to_json
 
 CATEGORIES = {
@@ -56,6 +57,9 @@ ORDERS: dict[str, tuple[Callable[[Coin], Any], bool]] = {  # the key, and whethe
     "id_asc": (by_id, False),
     "id_desc": (by_id, True),
 }
+
+
+_rank_with_rehypothecated = re.compile(rf',?\s*"{WITH_REHYPOTHECATED}":\s*(null|\d+)')
 
 
 class Market:
@@ -183,7 +187,8 @@ class Market:
             rows = coins[(number - 1) * size : number * size]
             if key is not by_id:
                 rows = self._shuffled(rows, coins)
-            return [self.text(coin.id) for coin in rows], len(coins)
+            texts = [self.text(coin.id) for coin in rows]
+        return texts if rehypothecated else [_rank_with_rehypothecated.sub("", text) for text in texts], len(coins)
 
     def listing(self) -> str:
         """The body of `/coins/list`: every active id with its symbol and name."""

@@ -5,16 +5,21 @@ each value is checked against its field here. Everything is derived from the mod
 """
 
 import decimal
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 from django.db.backends.base.operations import BaseDatabaseOperations
 
 from .texts import Nested, printable
+
+LABEL_LENGTH = 255  # characters
+# Python takes more for dates than that: 1613060700131, milliseconds since 1970, for one in 1613.
+ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d|\d{4}-?W\d\d(-?\d)?|\d{8}(?=T))([T ]|$)", re.ASCII)
 
 
 class Unfit(ValueError):
@@ -26,7 +31,7 @@ class Rejection:
     """A record that cannot be stored, and why, a line for each field."""
 
     coin_id: str  # '' where the record has no id that a coin could be stored under
-    label: str  # the id for people: escaped, cut to 255 characters, '' where it is no text
+    label: str  # the id for people: escaped, cut to LABEL_LENGTH, '' where it is no text
     reasons: tuple[str, ...]
 
 
@@ -98,8 +103,6 @@ def _finite(value: Any) -> Decimal:
 
 def _check_decimal(field: models.DecimalField) -> Check:
     whole = field.max_digits - field.decimal_places
-    if connection.vendor == "sqlite":
-        whole -= 1  # one more would be stored, rounded up to another digit, and break every read
     scale = Decimal(1).scaleb(-field.decimal_places)
     exact = decimal.Context(prec=field.max_digits, traps=[decimal.InvalidOperation, decimal.Inexact])
 
@@ -140,6 +143,8 @@ def _check_datetime(_: models.DateTimeField) -> Check:
         if not isinstance(value, str):
             raise Unfit(f"{_kind(value)}, not a date")
         try:
+            if not ISO_DATE.match(value):
+                raise ValueError
             moment = datetime.fromisoformat(value)
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
@@ -179,7 +184,7 @@ class Cleaner:
         self.key = next(field.name for field in fields if field.primary_key)
 
     def clean(self, record: object) -> dict[str, Any] | Rejection:
-        """A value for every field, null where the record has none; or the reasons why it cannot be stored."""
+        """A value for every field that the record has; or the reasons why it cannot be stored."""
         if isinstance(record, Nested):
             return Rejection("", "", ("record: nested too deeply to be read",))
         if not isinstance(record, Mapping):
@@ -189,7 +194,8 @@ class Cleaner:
         for name, null, check in self.checks:
             value = record.get(name)
             if value is None and null:
-                values[name] = None
+                if name in record:
+                    values[name] = None
                 continue
             try:
                 values[name] = check(value)
@@ -199,7 +205,7 @@ class Cleaner:
         if not reasons:
             return values
         coin_id = record.get(self.key)
-        label = printable(coin_id, 255) if isinstance(coin_id, str) else ""
+        label = printable(coin_id, LABEL_LENGTH) if isinstance(coin_id, str) else ""
         return Rejection(values.get(self.key, ""), label, tuple(reasons))
 
     @staticmethod

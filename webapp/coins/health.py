@@ -6,7 +6,9 @@ data       no run of a whole source has been complete for DATA_MAX_AGE_HOURS, or
            the later one an hour ago, and no run of it has been complete since the first
 schedule   no scrapyd beats, or a schedule cannot run, or is not beaten
 runs       the last three runs of a schedule have failed, or were lost or partial
-rejected   the last run of a schedule rejected more than twice as many records as the one a day before, and 10 more
+rejected   the last run of a schedule rejected more than twice as many records as the one a day before, and 10 more,
+           and they are not all resolved
+source     the source answers, but its data get older and older (see standstill.py)
 """
 
 import logging
@@ -16,16 +18,17 @@ from typing import cast
 
 from django.conf import settings
 from django.db import Error
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, QuerySet
 
 from .catalog import SPIDERS
-from .models import CrawlRun, CrawlSchedule, Node, Verdict
+from .models import CrawlRun, CrawlSchedule, Node, RejectedRecord, Verdict
 from .models.run import NotMigrated
+from .standstill import standing_still
 from .texts import printable
 
 logger = logging.getLogger(__name__)
 
-CHECKS = ("data", "schedule", "runs", "rejected")
+CHECKS = ("data", "schedule", "runs", "rejected", "source")
 BEFORE_CHECKS = ("database", "migrations")  # where one of these is ill, nobody can look at the others
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -64,6 +67,7 @@ def problems(now: datetime | None = None) -> dict[str, str]:
         "schedule": [*_no_beat(enabled, now), *_faulty(faults), *_overdue(able, now), *_not_begun(now)],
         "runs": _bad_runs(able),
         "rejected": _rejected(able),
+        "source": standing_still(),
     }
     told = {check: " ".join(found[check]) for check in CHECKS}
     return {check: _one_line(text) for check, text in told.items() if text}
@@ -91,9 +95,9 @@ def is_fresh(now: datetime) -> bool | None:
 
 
 def _newest(spider: str, narrowing: tuple[str, ...]) -> CrawlRun | None:
-    ended = CrawlRun.objects.filter(spider=spider, verdict=Verdict.COMPLETE, finished_at__isnull=False)
-    whole = ended.filter(*(~Q(arguments__has_key=name) for name in narrowing))
-    return whole.order_by("-started_at").first()
+    whole = CrawlRun.objects.whole(spider, narrowing)
+    ended = whole.filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
+    return ended.order_by("-started_at").first()
 
 
 def _end(run: CrawlRun) -> datetime:
@@ -182,8 +186,16 @@ def _rejected(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
         runs = _runs(schedule).filter(verdict__in=PROVED)
         last = runs.first()
         before = last and runs.filter(queued_at__lte=last.queued_at - DAY).first()
-        if last and before and last.rejected > max(2 * before.rejected, before.rejected + RISE - 1):
+        rises = last and before and last.rejected > max(2 * before.rejected, before.rejected + RISE - 1)
+        if last and before and rises and not _is_resolved(last):
+            still_open = RejectedRecord.objects.open().count()
             yield (
                 f"The last run of the schedule {schedule} rejected {last.rejected:,} records, and that of a day before "
-                f"{before.rejected:,}: the rejected records in the admin say what does not fit."
+                f"{before.rejected:,}: the rejected records in the admin say why. {still_open:,} are open."
             )
+
+
+def _is_resolved(run: CrawlRun) -> bool:
+    """Whether all that a run has rejected, and no run after it, has been dealt with."""
+    records = RejectedRecord.objects.filter(run=run)
+    return records.exists() and not records.open().exists()

@@ -24,6 +24,7 @@ WORDS = {
     "schedule": "the schedule does not run",
     "runs": "runs fail one after the other",
     "rejected": "more records are rejected than before",
+    "source": "the source stands still",
 }
 HANGS = dict.fromkeys(WORDS, UNKNOWN) | {"database": "the database does not answer"}
 

@@ -1,15 +1,20 @@
-"""Many rows in one statement: inserted where they are new, updated where they moved forward, left alone otherwise."""
+"""Many rows in one statement: inserted where they are new, updated where a value differs, left alone otherwise.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+What was asked for later wins. Only an answer that a cache may have kept loses: see `Upsert`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.options import Options
+
+from .fields import ExactDecimalField, from_sqlite
 
 Row = Mapping[str, Any]
 Column = models.Field
@@ -19,6 +24,11 @@ ROW_ERRORS = (DatabaseError, ValidationError, ValueError, TypeError, ArithmeticE
 # ... and what it cannot: the database is away, locked, full or read-only. A call may succeed when it is made again.
 DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError)
 
+CACHED_FOR = timedelta(minutes=10)  # how long a cache may keep an answer
+TOLERANCE = timedelta(seconds=1)  # an answer is not older by less than this: APIs change how exact their dates are
+FIRST = datetime.min.replace(tzinfo=UTC)
+EXACT_DIGITS = 15  # of a number, which every float keeps
+
 
 @dataclass
 class Upserted:
@@ -27,71 +37,82 @@ class Upserted:
     created: set[str] = field(default_factory=set)
     updated: set[str] = field(default_factory=set)
     unchanged: set[str] = field(default_factory=set)
+    stale: set[str] = field(default_factory=set)  # older than what is stored, as from a cache, so not written
     rejected: dict[str, str] = field(default_factory=dict)
+    went_back: set[str] = field(default_factory=set)  # of those updated: older than what was stored
+    rounded: Counter[str] = field(default_factory=Counter)  # by field: numbers with more digits than the database keeps
+    changed_at: datetime | None = field(default=None, compare=False)  # the stamp of what was written
+
+    @property
+    def stored(self) -> set[str]:
+        """The keys whose rows are stored as they were sent."""
+        return self.created | self.updated | self.unchanged
 
 
 class Upsert:
-    """INSERT ... ON CONFLICT DO UPDATE for one model and database, built once from the fields.
+    """INSERT ... ON CONFLICT DO UPDATE for one model and database, from its fields.
 
-    `values` are the fields that rows bring, the primary key among them. A stored row is overwritten where `version`
-    is not older and any of them differs. `created` is stamped when a row is inserted, `changed` when it is written.
+    `values` are the fields that rows may bring, the primary key among them. A field that no row of a call brings is
+    left as it is stored, and null in new rows. A stored row is overwritten where any value differs, except by a stale
+    answer: one that by its `version`, a date, is older than the stored row, which was written less than CACHED_FOR ago.
+    `stale_before` keeps, with the TOLERANCE, the last version that was not null. `created` is stamped when a row is
+    inserted, `changed` when it is written.
     """
 
-    def __init__(self, using: str, *, values: Sequence[Column], version: str, created: str, changed: str) -> None:
-        meta = values[0].model._meta
+    def __init__(
+        self, using: str, *, values: Sequence[Column], version: str, stale_before: str, created: str, changed: str
+    ) -> None:
+        self.model = values[0].model
+        meta = self.model._meta
         self.using = using
         self.values = values
-        self.stamps = [cast(Column, meta.get_field(name)) for name in (created, changed)]
         self.names = frozenset(column.name for column in values)
         self.key = meta.pk.name
         self.version = version
-        self.head, self.tail = self._frame(connections[using], meta)
+        self.stale_before = cast(Column, meta.get_field(stale_before))
+        self.stamps = [cast(Column, meta.get_field(name)) for name in (created, changed)]
 
-    def _frame(self, database: BaseDatabaseWrapper, meta: Options) -> tuple[str, str]:
-        """The statement before and after its rows."""
-        quote = database.ops.quote_name
-        quoted = {column.name: quote(cast(str, column.column)) for column in [*self.values, *self.stamps]}
-        table, key, version = quote(meta.db_table), quoted[self.key], quoted[self.version]
-        created, changed = (quoted[stamp.name] for stamp in self.stamps)
-        values = [quoted[column.name] for column in self.values if not column.primary_key]
-        assignments = ", ".join(f"{column} = excluded.{column}" for column in [*values, changed])
-        stored = ", ".join(f"{table}.{column}" for column in values)
-        sent = ", ".join(f"excluded.{column}" for column in values)
-        # Null-safe comparison of whole rows; SQLite has had IS NOT for longer than IS DISTINCT FROM.
-        differs = "IS NOT" if database.vendor == "sqlite" else "IS DISTINCT FROM"
-        return (
-            f"INSERT INTO {table} ({', '.join(quoted.values())}) ",
-            f" ON CONFLICT ({key}) DO UPDATE SET {assignments}"
-            f" WHERE (excluded.{version} < {table}.{version}) IS NOT TRUE AND ({stored}) {differs} ({sent})"
-            # A row that was just inserted has both stamps equal; one that was updated was created before.
-            f" RETURNING {key}, {table}.{created} = {table}.{changed}",
-        )
-
-    def __call__(self, rows: Iterable[Row], now: datetime) -> Upserted:
-        """Write `rows`, stamped `now`, in one statement; of rows with the same key, the newest.
+    def __call__(self, rows: Iterable[Row], now: datetime, stamp: datetime) -> Upserted:
+        """Write `rows` in one statement, as of `now`, stamped `stamp`; of rows with the same key, the newest.
 
         A row that the database will not take is found by halving the batch, inside savepoints, and ends in
         `rejected`; all others are written. Raises the errors that are not a row's: OperationalError, InterfaceError
         and bare DatabaseError.
         """
         newest: dict[str, Row] = {}
+        dates: dict[str, datetime | None] = {}
         for row in rows:
             if not row.keys() <= self.names:
                 raise ValueError(f"no such field: {', '.join(sorted(row.keys() - self.names))}")
-            known = newest.get(row[self.key])
-            if known is None or not is_older(row, known, self.version):
+            if is_newest(dates, row[self.key], row.get(self.version)):
                 newest[row[self.key]] = row
-        result = Upserted()
+        result = Upserted(changed_at=stamp)
         # Sorted, so that concurrent writers lock rows in one order and cannot deadlock.
-        self._write([newest[key] for key in sorted(newest)], now, result)
+        sorted_rows = [newest[key] for key in sorted(newest)]
+        brought = set[str]().union(*sorted_rows)
+        columns = [column for column in self.values if column.name in brought]
+        stale_before = self._stale_before(newest) if self.version in brought else {}
+        self._write(sorted_rows, columns, now, stale_before, result)
         return result
 
-    def _write(self, rows: list[Row], now: datetime, result: Upserted) -> None:
+    def _stale_before(self, keys: Iterable[str]) -> dict[str, datetime]:
+        stored = self.model._base_manager.using(self.using).filter(pk__in=list(keys))
+        dated = stored.filter(**{f"{self.stale_before.name}__isnull": False})
+        return dict(dated.values_list("pk", self.stale_before.name))
+
+    def _write(
+        self,
+        rows: list[Row],
+        columns: list[Column],
+        now: datetime,
+        stale_before: Mapping[str, datetime],
+        result: Upserted,
+    ) -> None:
         if not rows:
             return
         try:
             with transaction.atomic(using=self.using):
-                returned = dict(self._execute(rows, now))
+                returned, rounded = self._execute(rows, columns, now, cast(datetime, result.changed_at))
         except ROW_ERRORS as error:
             # A bare DatabaseError is no row's either: a damaged file, a connection of another thread.
             if isinstance(error, DATABASE_ERRORS) or type(error) is DatabaseError:
@@ -100,41 +121,89 @@ class Upsert:
                 result.rejected[rows[0][self.key]] = f"{type(error).__name__}: {error}"
                 return
             middle = len(rows) // 2
-            self._write(rows[:middle], now, result)
-            self._write(rows[middle:], now, result)
+            self._write(rows[:middle], columns, now, stale_before, result)
+            self._write(rows[middle:], columns, now, stale_before, result)
             return
+        result.rounded += rounded
         for row in rows:
-            key = row[self.key]
+            key, version = row[self.key], row.get(self.version)
+            is_older = version is not None and key in stale_before and version < stale_before[key]
             if key not in returned:
-                result.unchanged.add(key)
+                (result.stale if is_older else result.unchanged).add(key)
             elif returned[key]:
                 result.created.add(key)
             else:
                 result.updated.add(key)
+                if is_older:
+                    result.went_back.add(key)
 
-    def _execute(self, rows: list[Row], now: datetime) -> list[tuple[str, bool]]:
-        """The keys of the rows that were written, each with whether it is new."""
+    def _execute(
+        self, rows: list[Row], columns: list[Column], now: datetime, stamp: datetime
+    ) -> tuple[dict[str, bool], Counter[str]]:
+        """The keys of the rows that were written, each with whether it is new; and how many numbers were rounded."""
         connection = connections[self.using]  # looked up here: each thread has its own
-        columns = []
-        for column in self.values:
+        rounded: Counter[str] = Counter()
+        prepared = []
+        for column in columns:
+            values = [row.get(column.name) for row in rows]
             prepare = preparer(column, connection)
-            columns.append([prepare(row.get(column.name)) for row in rows])
-        columns += [[stamp.get_db_prep_save(now, connection)] * len(rows) for stamp in self.stamps]
-        source, parameters = self._source(columns, connection)
+            prepared.append([prepare(value) for value in values])
+            if connection.vendor == "sqlite" and isinstance(column, ExactDecimalField):
+                rounded[column.name] = count_rounded(values, prepared[-1])
+        columns = [*columns, *self.stamps]
+        prepared += [[column.get_db_prep_save(stamp, connection)] * len(rows) for column in self.stamps]
+        is_dated = any(column.name == self.version for column in columns)
+        if is_dated:
+            columns.append(self.stale_before)
+            prepare = preparer(self.stale_before, connection)
+            prepared.append([prepare(earlier(row.get(self.version))) for row in rows])
+        source, parameters = self._source(columns, prepared, connection)
+        head, tail = self._frame(columns, connection, is_dated=is_dated)
+        prepare = preparer(self.stamps[1], connection)
+        window = [prepare(now - CACHED_FOR), prepare(now + CACHED_FOR)] if is_dated else []
         with connection.cursor() as cursor:
-            cursor.execute(self.head + source + self.tail, parameters)
-            return cursor.fetchall()
+            cursor.execute(head + source + tail, [*parameters, *window])
+            return dict(cursor.fetchall()), rounded
 
-    def _source(self, columns: list[list[Any]], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def _frame(self, columns: Sequence[Column], database: BaseDatabaseWrapper, *, is_dated: bool) -> tuple[str, str]:
+        """The statement before and after its rows."""
+        quote = database.ops.quote_name
+        quoted = {column.name: quote(cast(str, column.column)) for column in columns}
+        table, key = quote(self.model._meta.db_table), quoted[self.key]
+        created, changed = (quoted[stamp.name] for stamp in self.stamps)
+        values = [quoted[column.name] for column in columns if column.name in self.names and not column.primary_key]
+        assignments = [f"{column} = excluded.{column}" for column in [*values, changed]]
+        stored = ", ".join(f"{table}.{column}" for column in values)
+        sent = ", ".join(f"excluded.{column}" for column in values)
+        # Null-safe comparison of whole rows; SQLite has had IS NOT for longer than IS DISTINCT FROM.
+        condition = f"({stored}) {'IS NOT' if database.vendor == 'sqlite' else 'IS DISTINCT FROM'} ({sent})"
+        if is_dated:
+            before, version = quoted[self.stale_before.name], quoted[self.version]
+            assignments.append(f"{before} = COALESCE(excluded.{before}, {table}.{before})")
+            # A stamp far in the future is of a clock that was wrong, and no reason to keep answers out until then.
+            condition += (
+                f" AND (excluded.{version} < {table}.{before}"
+                f" AND {table}.{changed} > %s AND {table}.{changed} < %s) IS NOT TRUE"
+            )
+        return (
+            f"INSERT INTO {table} ({', '.join(quoted.values())}) ",
+            f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(assignments)} WHERE {condition}"
+            # A row that was just inserted has both stamps equal; one that was updated was created before.
+            f" RETURNING {key}, {table}.{created} = {table}.{changed}",
+        )
+
+    def _source(
+        self, columns: Sequence[Column], prepared: list[list[Any]], connection: BaseDatabaseWrapper
+    ) -> tuple[str, list[Any]]:
         """The rows as SQL with its parameters."""
         if connection.vendor == "postgresql":
             # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one
             # for each value would take longer than the upsert. Types without their sizes, or a cast would cut values.
-            types = (str(column.db_type(connection)).partition("(")[0] for column in [*self.values, *self.stamps])
-            return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", columns
+            types = (str(column.db_type(connection)).partition("(")[0] for column in columns)
+            return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", prepared
         row = f"({', '.join(['%s'] * len(columns))})"
-        return f"VALUES {', '.join([row] * len(columns[0]))}", [
-            value for row in zip(*columns, strict=True) for value in row
+        return f"VALUES {', '.join([row] * len(prepared[0]))}", [
+            value for row in zip(*prepared, strict=True) for value in row
         ]
 
 
@@ -144,28 +213,48 @@ def preparer(column: Column, connection: BaseDatabaseWrapper) -> Callable[[Any],
     Django converts and formats each value in several steps, which for 30 values a row takes longer than all the rest
     of the upsert. Anything unusual still goes Django's way, and fails there as it should.
     """
-    own_type: type[Any] = {models.DecimalField: Decimal, models.DateTimeField: datetime, models.IntegerField: int}.get(
-        type(column), str
-    )
+    own_type: type[Any] = str
     shorten: Callable[[Any], Any] | None = None
-    limit: Decimal | None = None
-    if own_type is datetime:
-        shorten = connection.ops.adapt_datetimefield_value
-    elif isinstance(column, models.DecimalField) and connection.vendor == "sqlite":
-        shorten = str  # SQLite makes its 15 digits of it: zeros up to the 30th place would only be read again
-        limit = Decimal(10) ** (column.max_digits - column.decimal_places)
+    fits: Callable[[Any], bool] | None = None
+    if isinstance(column, models.DateTimeField):
+        own_type, shorten = datetime, connection.ops.adapt_datetimefield_value
+    elif isinstance(column, models.IntegerField):
+        own_type = int
+    elif isinstance(column, ExactDecimalField):
+        own_type = Decimal
+        if connection.vendor == "sqlite":  # which takes any number, and cannot give back one that is too large
+            shorten, fits = column.for_sqlite, column.holds
 
     def prepare(value: Any) -> Any:
         if value is None:
             return None
-        if type(value) is own_type and (limit is None or -limit < value < limit):
+        if type(value) is own_type and (fits is None or fits(value)):
             return shorten(value) if shorten else value
         return column.get_db_prep_save(value, connection)
 
     return prepare
 
 
-def is_older(row: Row, known: Row, version: str) -> bool:
-    """As the statement has it: both dated, and `row` dated before `known`."""
-    new, old = row.get(version), known.get(version)
-    return new is not None and old is not None and new < old
+def count_rounded(values: Iterable[Decimal | None], prepared: Iterable[Any]) -> int:
+    """How many of these are not what SQLite keeps of them."""
+    return sum(
+        value is not None and len(str(value)) > EXACT_DIGITS and from_sqlite(kept) != value
+        for value, kept in zip(values, prepared, strict=True)
+    )
+
+
+def earlier(version: datetime | None) -> datetime | None:
+    """The date before which an answer is older than one of this version."""
+    return version and max(version, FIRST + TOLERANCE) - TOLERANCE
+
+
+def is_newest(dates: MutableMapping[str, datetime | None], key: str, version: datetime | None) -> bool:
+    """Whether no record with this key and a newer date has come before, by `dates`, which take note of this one.
+
+    A record without a date is the newest; that it has come makes no older one new.
+    """
+    known = dates.setdefault(key, version)
+    if version is None or known is None or version >= known:
+        dates[key] = version or known
+        return True
+    return False

@@ -47,6 +47,7 @@ class FullCoinAdmin(ReadOnlyAdmin):
             "Market",
             (
                 "market_cap_rank",
+                "market_cap_rank_with_rehypothecated",
                 "market_cap",
                 "market_cap_change_24h",
                 "market_cap_change_percentage_24h",

@@ -12,13 +12,14 @@ from django.utils.http import urlencode
 from django.utils.text import Truncator
 
 from ..catalog import SPIDERS
-from ..models import CrawlRun, CrawlSchedule, Verdict
+from ..models import CrawlRun, CrawlSchedule, RejectedRecord, Verdict
 from ..models.queue import JobError
 from ..numbers import NOTHING, exact
+from ..standstill import age_at_the_end, span
 from . import nodes
 from .base import ReadOnlyAdmin, TableFilter
 from .buttons import ButtonAdmin
-from .writing import column, duration, in_words, log, mark, number, second
+from .writing import column, counts, duration, in_words, log, mark, number, second
 
 BUTTONS = {Verdict.PENDING.value: "Cancel", Verdict.RUNNING.value: "Stop"}  # by the run's verdict
 SOON = "at its next sign of life, within 15 s"
@@ -46,7 +47,7 @@ class ScheduleFilter(TableFilter):
 @admin.register(CrawlRun)
 class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
     REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
-    RECORDS = ("seen", "created", "updated", "unchanged", "duplicates", "rejected", "missing")
+    RECORDS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected", "missing")
 
     list_display = (
         column("verdict", mark),
@@ -76,6 +77,8 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
                 "duration",
                 "not_before",
                 "newest_change",
+                "newest_update",
+                "age_of_data",
             ),
         ),
         ("Requests", REQUESTS),
@@ -84,7 +87,7 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
     written = {
         "verdict": mark,
         "arguments": in_words,
-        "filled": lambda names: ", ".join(names) or NOTHING,
+        "filled": counts,
         "log_tail": log,
         "settings": lambda settings: in_words(settings) if settings else NOTHING,
     }
@@ -98,11 +101,20 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
     def duration(self, run: CrawlRun) -> str:
         return duration(run)
 
+    @admin.display(description="age of that at the end")
+    def age_of_data(self, run: CrawlRun) -> str:
+        """Which tells whether the source stands still."""
+        age = age_at_the_end(run)
+        return NOTHING if age is None else span(age)
+
     @admin.display
     def rejected_records(self, run: CrawlRun) -> str:
-        number = run.rejectedrecord_set.count()
+        records = run.rejectedrecord_set
+        number, still_open = records.count(), records.filter(status=RejectedRecord.Status.OPEN).count()
         address = reverse("admin:coins_rejectedrecord_changelist") + "?" + urlencode({"run": run.pk})
-        return format_html('<a href="{}">{} last seen by this run</a>', address, exact(number))
+        return format_html(
+            '<a href="{}">{} last seen by this run</a>, {} of them open', address, exact(number), exact(still_open)
+        )
 
     # Stopping it --------------------------------------------------------------------------------
     def label(self, run: CrawlRun) -> str:

@@ -63,6 +63,13 @@ def in_words(arguments: Any) -> str:
     return "; ".join(given) or "everything"
 
 
+def counts(numbers: Any) -> str:
+    """`coin_id 1,000, name 998`; what are no counts as it stands."""
+    if not isinstance(numbers, dict):
+        return str(numbers)
+    return ", ".join(f"{name} {number:,}" for name, number in sorted(numbers.items())) or NOTHING
+
+
 def log(tail: str) -> str:
     """The last lines first to be seen: base_site.html has the block scrolled to its end."""
     if not tail:

@@ -93,5 +93,5 @@ class HealthSerializer(serializers.Serializer):
     )
     problems = serializers.DictField(
         child=serializers.CharField(),
-        help_text="What is ill, by check (data, schedule, runs, rejected), with what to do; empty where all is well.",
+        help_text="What is ill, by check (data, schedule, runs, rejected, source), and what to do; empty: all is well.",
     )

@@ -28,7 +28,7 @@ def by_name(model: type[models.Model], *hidden: str) -> dict[str, models.Field]:
     return {field.name: field for field in model._meta.concrete_fields if field.name not in hidden}
 
 
-COIN = by_name(FullCoin)
+COIN = by_name(FullCoin, "stale_before")
 # The names of machines, and what happens on them, are nobody's business.
 RUN = by_name(CrawlRun, "node", "claim", "claimed_at", "settings", "log_tail", "log_file")
 
@@ -40,8 +40,12 @@ def write(fields: Sequence[models.Field], rows: Collection[tuple[Any, ...]]) -> 
     """
     names = [field.name for field in fields]
     columns = zip(fields, zip(*rows, strict=True), strict=bool(rows))  # without rows there are no columns
-    written = [_column(WRITERS.get(type(field)), values) for field, values in columns]
+    written = [_column(_writer(field), values) for field, values in columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*written, strict=True)]
+
+
+def _writer(field: models.Field) -> Callable[[Any], Any] | None:
+    return next((write for kind, write in WRITERS.items() if isinstance(field, kind)), None)
 
 
 def _column(writer: Callable[[Any], Any] | None, values: Iterable[Any]) -> Iterable[Any]:

@@ -1,20 +1,52 @@
-"""Records on their way into the database."""
+"""Records on their way into the database, and what a run remembers of those before them."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..cleaning import Rejection
+from ..cleaning import LABEL_LENGTH, Rejection
 from ..texts import printable
-from ..upsert import is_older
+from ..upsert import is_newest
 from .rejected import Refusal
+
+
+class Memory:
+    """What a run has had so far, so that each coin and each rejected record counts once, however often it comes."""
+
+    def __init__(self) -> None:
+        self.dates: dict[str, datetime | None] = {}  # by coin that could be stored: the newest `last_updated` it had
+        self._rejected: Counter[Rejection] = Counter()
+        self._in_round: Counter[tuple[Rejection, int]] = Counter()
+
+    def has_rejected(self, rejection: Rejection) -> bool:
+        return self._rejected[rejection] > 0
+
+    def reject(self, rejection: Rejection, round_number: int = 0) -> bool:
+        """Whether this rejected record has not been counted yet.
+
+        A coin has one for the same reasons. Records without an id cannot be told apart: a run has as many as came in
+        the round with most of them. In later rounds it asks again for what it has asked for.
+        """
+        if rejection.coin_id and self.has_rejected(rejection):
+            return False
+        self._in_round[rejection, round_number] += 1
+        if self._in_round[rejection, round_number] <= self._rejected[rejection]:
+            return False
+        self._rejected[rejection] += 1
+        return True
+
+    def forget(self, coin_id: str) -> None:
+        """The database has refused the coin: what comes of it later is its first."""
+        self.dates.pop(coin_id, None)
 
 
 @dataclass
 class Batch:
-    """Records on their way into the database, by coin id; of a coin that comes twice, the newest."""
+    """Records on their way into the database, by coin id; of a coin that comes twice in a run, the newest."""
 
+    memory: Memory = field(default_factory=Memory)  # the run's
     rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     sources: dict[str, tuple[object, str]] = field(default_factory=dict)  # record and page, should the database refuse
     repeated: set[str] = field(default_factory=set)  # of `rows`: stored by this run before, so counted as duplicates
@@ -23,39 +55,55 @@ class Batch:
     refusals: list[Refusal] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)  # coins that the market has by what was refused
 
-    def add(self, row: Mapping[str, Any], record: object, page: str, stored: set[str]) -> bool:
-        """Take a cleaned record; whether it is the first of its coin, by the ids `stored` in this run so far.
+    def add(self, row: Mapping[str, Any], record: object, page: str) -> bool:
+        """Take a cleaned record; whether it is the first of its coin in this run.
 
         A `missing_since` in it says that the source itself has no market for the coin any more.
         """
         row = dict(row)
         missing_since, coin_id = row.pop("missing_since", None), row["coin_id"]
-        is_first = coin_id not in stored
-        stored.add(coin_id)
-        known = self.rows.get(coin_id)
-        if known is None or not is_older(row, known, "last_updated"):
+        is_first = coin_id not in self.memory.dates
+        if not is_first:
+            self.duplicates += 1
+        if is_newest(self.memory.dates, coin_id, row.get("last_updated")):
+            if not is_first and coin_id not in self.rows:
+                self.repeated.add(coin_id)
             self.rows[coin_id] = row
             self.sources[coin_id] = record, page
             if missing_since:
                 self.missing[coin_id] = missing_since
             else:
                 self.missing.pop(coin_id, None)
-        if not is_first:
-            self.duplicates += 1
-            if known is None:
-                self.repeated.add(coin_id)
         return is_first
 
-    def refuse(self, rejection: Rejection, record: object, page: str, *, is_sighting: bool = True) -> None:
+    def refuse(
+        self, rejection: Rejection, record: object, page: str, *, round_number: int = 0, is_sighting: bool = True
+    ) -> None:
         """Take a record that cannot be stored; where it is a sighting, its coin is not missing all the same."""
-        self.refusals.append(Refusal(rejection, record, page))
+        is_news = self.memory.reject(rejection, round_number)
+        self.refusals.append(Refusal(rejection, record, page, is_news))
         if is_sighting:
             self.seen.add(rejection.coin_id)
 
-    def refused(self, coin_id: str, error: str) -> Refusal:
-        """A row of this batch that only the database found guilty, in its words."""
+    def refused(self, errors: Mapping[str, str]) -> list[Refusal]:
+        """The rows of this batch that only the database found guilty, in its words."""
+        return [self._refused(coin_id, error) for coin_id, error in errors.items()]
+
+    def _refused(self, coin_id: str, error: str) -> Refusal:
         reason = printable(f"the database refused it: {error}", 500)
-        return Refusal(Rejection(coin_id, printable(coin_id, 255), (reason,)), *self.sources[coin_id])
+        rejection = Rejection(coin_id, printable(coin_id, LABEL_LENGTH), (reason,))
+        return Refusal(rejection, *self.sources[coin_id], not self.memory.has_rejected(rejection))
+
+    def remember(self, refused: Iterable[Refusal]) -> None:
+        """It is stored that the database has refused these."""
+        for refusal in refused:
+            self.memory.reject(refusal.rejection)
+            self.memory.forget(refusal.rejection.coin_id)
+
+    @property
+    def names(self) -> set[str]:
+        """The fields that some row has, if only as null."""
+        return set[str]().union(*self.rows.values())
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.refusals)

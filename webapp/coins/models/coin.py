@@ -1,21 +1,23 @@
 """FullCoin, the copy of the market. A field added here needs no other edit, only a migration."""
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, cast
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Max
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import IsNull
-from django.utils import timezone
 
+from ..clock import database_clock
+from ..fields import ExactDecimalField
 from ..upsert import Upsert, Upserted
 
 MISSING_SHARE = 0.20  # of the coins on the market; more do not leave it between two runs
 MISSING_AT_ONCE = 50  # coins; fewer are always believed
+MICROSECOND = timedelta(microseconds=1)  # the smallest step of a date in either database
 IDS_PER_STATEMENT = 500  # enough to be fast, and far below any database's limit of parameters
 
 
@@ -23,14 +25,18 @@ def text(max_length: int) -> models.CharField:
     return models.CharField(max_length=max_length, null=True, blank=True)
 
 
-def amount() -> models.DecimalField:
+def amount() -> ExactDecimalField:
     """30 digits before and 30 after the point: prices run from 1e-18 to 5e13, supplies to 1e25."""
-    return models.DecimalField(max_digits=60, decimal_places=30, null=True, blank=True)
+    return ExactDecimalField(max_digits=60, decimal_places=30, null=True, blank=True)
 
 
-def percentage() -> models.DecimalField:
+def percentage() -> ExactDecimalField:
     """50 digits before and 10 after the point: atl_change_percentage has reached 3.2e46."""
-    return models.DecimalField(max_digits=60, decimal_places=10, null=True, blank=True)
+    return ExactDecimalField(max_digits=60, decimal_places=10, null=True, blank=True)
+
+
+def rank() -> models.IntegerField:
+    return models.IntegerField(null=True, blank=True)
 
 
 def moment() -> models.DateTimeField:
@@ -59,21 +65,33 @@ class TooManyMissing(Exception):
 
 class FullCoinQuerySet(models.QuerySet["FullCoin"]):
     def upsert(self, rows: Iterable[Mapping[str, Any]], now: datetime | None = None) -> Upserted:
-        """Insert what is new, update what moved forward, leave the rest: one statement for all `rows`.
+        """Insert what is new, update what differs, leave the rest: one statement for all `rows`.
 
-        A row maps field names to cleaned values, `coin_id` at least; what it does not name is stored as null. A
-        stored row is overwritten where its `last_updated` is not newer and any value differs. Returns the ids that
-        were created, updated, left unchanged, and rejected (with the database's words). Raises ValueError for a name
-        that is no field, OperationalError or InterfaceError where the database fails.
+        A row maps field names to cleaned values, `coin_id` at least. What no row names stays as it is stored; what some
+        name is stored as null for the others. A row whose `last_updated` is older than that of the stored one by more
+        than a second is stale, and not stored, where the stored one was written in the last ten minutes. `now` is the
+        database's clock where it is not given. Returns the ids that were created, updated, left unchanged, stale and
+        rejected (with the database's words). Raises ValueError for a name that is no field, OperationalError or
+        InterfaceError where the database fails.
         """
         rows = [{"vs_currency": settings.VS_CURRENCY, **row} for row in rows]
-        return _upsert(self.db)(rows, now or timezone.now())
+        now = now or database_clock(self.db)
+        return _upsert(self.db)(rows, now, self.next_change(now))
 
-    def mark_seen(self, ids: Collection[str], now: datetime) -> int:
+    def next_change(self, now: datetime | None = None) -> datetime:
+        """The `changed_at` of what is written next: the database's clock, but later than all changes there have been.
+
+        So whoever asks for what has changed since the newest change that he knows misses none, whatever clocks do.
+        """
+        newest = self.aggregate(newest=Max("changed_at"))["newest"]
+        now = now or database_clock(self.db)
+        return max(now, newest + MICROSECOND) if newest else now
+
+    def mark_seen(self, ids: Collection[str], changed_at: datetime) -> int:
         """The market has an answer for these coins: they are not missing, whatever became of the answer."""
-        return self.filter(pk__in=ids, missing_since__isnull=False).update(missing_since=None, changed_at=now)
+        return self.filter(pk__in=ids, missing_since__isnull=False).update(missing_since=None, changed_at=changed_at)
 
-    def mark_missing_since(self, dates: Mapping[str, datetime], now: datetime) -> None:
+    def mark_missing_since(self, dates: Mapping[str, datetime], changed_at: datetime) -> None:
         """These coins are missing since the dates that their source names."""
         known = dict(self.filter(pk__in=dates).values_list("pk", "missing_since"))
         news: dict[datetime, list[str]] = {}
@@ -81,9 +99,9 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
             if pk in known and known[pk] != since:
                 news.setdefault(since, []).append(pk)
         for since, ids in news.items():
-            self.filter(pk__in=ids).update(missing_since=since, changed_at=now)
+            self.filter(pk__in=ids).update(missing_since=since, changed_at=changed_at)
 
-    def mark_missing(self, answered: Collection[str], now: datetime) -> None:
+    def mark_missing(self, answered: Collection[str]) -> None:
         """Date all coins that the market did not answer for, unless they are dated already.
 
         TooManyMissing where that is a great part of them: this looks like another market, or like a part of this one.
@@ -95,6 +113,7 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
                 f"{len(missing)} of {len(there)} stored coins would be missing at once, which is not believed: "
                 "is this another source, or a part of it? One database is the copy of one source"
             )
+        now = self.next_change()
         for start in range(0, len(missing), IDS_PER_STATEMENT):
             ids = missing[start : start + IDS_PER_STATEMENT]
             self.filter(pk__in=ids).update(missing_since=now, changed_at=now)
@@ -120,7 +139,8 @@ class FullCoin(models.Model):
     price_change_percentage_24h = percentage()
     # size
     market_cap = amount()
-    market_cap_rank = models.IntegerField(null=True, blank=True)
+    market_cap_rank = rank()
+    market_cap_rank_with_rehypothecated = rank()  # among all coins, those that stand for others (WETH) as well
     fully_diluted_valuation = amount()
     total_volume = amount()
     market_cap_change_24h = amount()
@@ -144,12 +164,19 @@ class FullCoin(models.Model):
     # bookkeeping
     vs_currency = models.CharField(max_length=20, help_text="The currency of the prices; one database holds one.")
     first_seen_at = models.DateTimeField(help_text="When a crawl first stored this coin.")
-    changed_at = models.DateTimeField(help_text="When a crawl last changed this row.")
+    changed_at = models.DateTimeField(
+        help_text="When a crawl last changed this row, by the database's clock; later than all changes before it."
+    )
     missing_since = models.DateTimeField(
         null=True, blank=True, help_text="When a complete crawl of the whole market first got no answer for it."
     )
+    stale_before = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="An answer that is dated before this is older than the last dated one that was stored.",
+    )
 
-    BOOKKEEPING = ("vs_currency", "first_seen_at", "changed_at", "missing_since")
+    BOOKKEEPING = ("vs_currency", "first_seen_at", "changed_at", "missing_since", "stale_before")
 
     objects = FullCoinQuerySet.as_manager()
 
@@ -177,6 +204,7 @@ def _upsert(using: str) -> Upsert:
         using,
         values=[*FullCoin.api_fields(), cast(models.Field, FullCoin._meta.get_field("vs_currency"))],
         version="last_updated",
+        stale_before="stale_before",
         created="first_seen_at",
         changed="changed_at",
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Least, Now, TruncMonth
 
@@ -15,6 +15,7 @@ from .queue import UNDER_WAY, QueueQuerySet, Verdict
 if TYPE_CHECKING:
     from .run import CrawlRun
 
+RUNS_COMPARED = 30
 BATCH = 1_000  # runs that are deleted in one transaction: a crawl that writes meanwhile waits for a moment
 A_CENTURY = 36_500  # days; beyond that are dates that a database does not know
 
@@ -22,8 +23,25 @@ A_CENTURY = 36_500  # days; beyond that are dates that a database does not know
 class HistoryQuerySet(QueueQuerySet["CrawlRun"]):
     def last_complete(self, spider: str, arguments: Mapping[str, Any]) -> "CrawlRun | None":
         """The newest run of the same scope that proved itself complete."""
+        return self._complete(spider, arguments).first()
+
+    def usual_shares(self, spider: str, arguments: Mapping[str, Any]) -> dict[str, float]:
+        """By field: the greatest share of records that had a value in it, in the last complete runs of this scope.
+
+        In several, because a field may also empty by degrees.
+        """
+        usual: dict[str, float] = {}
+        for run in self._complete(spider, arguments).only("filled")[:RUNS_COMPARED]:
+            usual |= {name: max(share, usual.get(name, 0)) for name, share in run.shares.items()}
+        return usual
+
+    def _complete(self, spider: str, arguments: Mapping[str, Any]) -> "models.QuerySet[CrawlRun]":
         scope = self.filter(spider=spider, arguments=arguments, verdict=Verdict.COMPLETE)
-        return scope.order_by("-finished_at").first()
+        return scope.order_by("-finished_at")
+
+    def whole(self, spider: str, narrowing: Iterable[str]) -> "models.QuerySet[CrawlRun]":
+        """The runs of a spider that none of these arguments has narrowed to a part of its source."""
+        return self.filter(*(~Q(arguments__has_key=name) for name in narrowing), spider=spider)
 
     def newest_change(self, spider: str, url: str) -> datetime | None:
         """The newest change that the latest complete run on this address has heard of."""

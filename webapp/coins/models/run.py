@@ -2,16 +2,17 @@
 
 import socket
 from collections.abc import Collection, Mapping
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import IntegrityError, connections, models, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q, Sum
 from django.db.models.functions import Now, TruncMonth
-from django.utils import timezone
 
+from ..clock import database_clock
+from ..upsert import Upserted
 from .batch import Batch
 from .coin import FullCoin, TooManyMissing
 from .history import HistoryQuerySet
@@ -159,12 +160,13 @@ class CrawlRun(models.Model):
     credits = count("Answers with status 200, which are what a plan counts.")
     retries = count("Requests tried again.")
     throttled = count("Answers that asked to slow down.")
-    # what it got: seen = created + updated + unchanged + duplicates + rejected
+    # what it got: seen = created + updated + unchanged + stale + duplicates + rejected
     seen = count("Records in all answers.")
     created = count("Coins stored for the first time.")
     updated = count("Coins whose values changed.")
-    unchanged = count("Coins stored already with these values, or with newer ones.")
-    duplicates = count("Later occurrences of a coin in the same run.")
+    unchanged = count("Coins stored already with these values.")
+    stale = count("Coins stored minutes before with newer values: the answer was a cache's, and is not stored.")
+    duplicates = count("Later occurrences of a coin, or of a rejected record, in the same run.")
     rejected = count("Records that could not be stored and are kept as rejected records.")
     missing = count("Stored coins that the market no longer has, where the whole market was crawled.")
     newest_change = models.DateTimeField(
@@ -172,7 +174,14 @@ class CrawlRun(models.Model):
         blank=True,
         help_text="The latest change that the source told of, by its clock; changes are asked for from then on.",
     )
-    filled = models.JSONField(default=list, blank=True, help_text="Fields that had a value in at least one record.")
+    newest_update = models.DateTimeField(
+        null=True, blank=True, help_text="The newest `last_updated` of a coin, by the source's clock."
+    )
+    filled = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="By field: in how many records it had a value; coin_id: in all that could be stored.",
+    )
 
     objects = CrawlRunQuerySet.as_manager()
 
@@ -200,6 +209,12 @@ class CrawlRun(models.Model):
         """Different coins seen: stored ones, and records that could not be."""
         return self.seen - self.duplicates
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """By field: the share of the records that had a value in it."""
+        records = self.filled.get("coin_id")
+        return {name: count / records for name, count in self.filled.items()} if records else {}
+
     def _skip(self, reason: str) -> None:
         self.reason, self.finished_at = reason, Now()
         self._take_up(Verdict.SKIPPED)
@@ -225,32 +240,46 @@ class CrawlRun(models.Model):
         """Whether somebody has asked for that."""
         return self._still_running().filter(stop_requested_at__isnull=False).exists()
 
-    def store(self, batch: Batch, progress: Mapping[str, int]) -> None:
+    def store(self, batch: Batch, progress: Mapping[str, int]) -> Upserted:
         """Write a batch and count it, in one transaction: what is counted is stored, and nothing else.
 
         `progress` are the run's other counters (pages, requests ...) as they stand. Raises RunLost where another
         run has taken over, OperationalError or InterfaceError where the database fails; then nothing was written.
         """
-        now = timezone.now()
         with transaction.atomic():
             self.beat()
+            now = database_clock(FullCoin.objects.db)
             result = FullCoin.objects.upsert(batch.rows.values(), now)
-            refusals = [*batch.refusals, *(batch.refused(*refused) for refused in result.rejected.items())]
+            changed_at = cast(datetime, result.changed_at)
+            refused = batch.refused(result.rejected)
+            refusals = [*batch.refusals, *refused]
+            RejectedRecord.objects.resolve(result.stored)
             RejectedRecord.objects.keep(self, refusals)
-            FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), now)
-            FullCoin.objects.mark_missing_since(batch.missing, now)
+            FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), changed_at)
+            FullCoin.objects.mark_missing_since(batch.missing, changed_at)
+            rejected = sum(refusal.is_news for refusal in refusals)
             counted = {
                 "created": len(result.created - batch.repeated),
                 "updated": len(result.updated - batch.repeated),
                 "unchanged": len(result.unchanged - batch.repeated),
-                "duplicates": batch.duplicates - len(result.rejected.keys() & batch.repeated),
-                "rejected": len(refusals),
+                "stale": len(result.stale - batch.repeated),
+                "duplicates": batch.duplicates
+                - len(result.rejected.keys() & batch.repeated)
+                + len(refusals)
+                - rejected,
+                "rejected": rejected,
             }
-            totals = {name: getattr(self, name) + number for name, number in counted.items()}
-            totals["seen"] = sum(totals.values())
-            self._still_running().update(**totals, **progress)
-        for name, value in {**totals, **progress}.items():
+            facts: dict[str, Any] = {name: getattr(self, name) + number for name, number in counted.items()}
+            facts["seen"] = sum(facts.values())
+            dates = [self.newest_update, *(row.get("last_updated") for row in batch.rows.values())]
+            # A date in the future, as one wrong clock makes it, tells nothing of how fresh the others are.
+            facts["newest_update"] = max((date for date in dates if date and date <= now), default=None)
+            facts |= progress
+            self._still_running().update(**facts)
+        batch.remember(refused)
+        for name, value in facts.items():
             setattr(self, name, value)
+        return result
 
     def finish(
         self,
@@ -263,9 +292,9 @@ class CrawlRun(models.Model):
         """Set the verdict and give up the lock; raises RunLost where another run has taken it.
 
         `answered` are the ids that a complete run of the whole market has answers for: every other stored coin is
-        marked missing in the same transaction, or the run is partial where that would be too many to be believed. For
-        `leave_alone` seconds, a day at most, runs of this spider will be skipped. `facts` are further fields of the
-        row.
+        marked missing in the same transaction, or the run is partial where that would be too many to be believed; and
+        rejected records that came no more are resolved. For `leave_alone` seconds, a day at most, runs of this spider
+        will be skipped. `facts` are further fields of the row.
         """
         with transaction.atomic():
             try:
@@ -279,10 +308,11 @@ class CrawlRun(models.Model):
                 facts["not_before"] = Now() + min(timedelta(seconds=leave_alone), LONGEST_ABSENCE)
             if answered is not None and verdict == Verdict.COMPLETE:
                 try:
-                    FullCoin.objects.mark_missing(answered, timezone.now())
+                    FullCoin.objects.mark_missing(answered)
                 except TooManyMissing as too_many:
                     verdict, reason = Verdict.PARTIAL, str(too_many)
                 else:
+                    RejectedRecord.objects.resolve_gone(self, answered)
                     facts["missing"] = FullCoin.objects.filter(missing_since__isnull=False).count()
             self._still_running().update(verdict=verdict, reason=reason, finished_at=Now(), **facts)
         self.refresh_from_db()

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connections, models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Least, Now
-from django.utils import timezone
 
 from ..catalog import SPIDERS, ArgumentError, as_texts, parse_arguments
+from ..clock import database_clock
 from ..crontab import Crontab, CrontabError
 from .queue import UNDER_WAY, JobError, Verdict
 from .run import CrawlRun
@@ -58,12 +58,7 @@ class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
         return [schedule for schedule in found if schedule.due(now, schedule.spider in busy)]
 
     def clock(self) -> datetime:
-        """The time by which runs, nodes and slots go: the database's."""
-        if connections[self.db].vendor == "sqlite":
-            return timezone.now()  # its clock is this machine's
-        with connections[self.db].cursor() as cursor:
-            cursor.execute("SELECT clock_timestamp()")
-            return cursor.fetchone()[0]
+        return database_clock(self.db)
 
     def make_defaults(self) -> bool:
         """Make two schedules that fit the plan, where there is none at all; whether it did."""

@@ -1,0 +1,15 @@
+"""The clock that runs, nodes, slots and changes go by: the database's, which all machines share."""
+
+from datetime import datetime
+
+from django.db import connections
+from django.utils import timezone
+
+
+def database_clock(using: str) -> datetime:
+    """The time by the clock of this database, in UTC."""
+    if connections[using].vendor == "sqlite":
+        return timezone.now()  # its clock is this machine's
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0]

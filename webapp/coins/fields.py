@@ -1,0 +1,69 @@
+"""ExactDecimalField, which SQLite gives back with the digits that it was given."""
+
+from decimal import Decimal
+from math import nextafter
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.functional import cached_property
+
+WHOLE_FLOATS = 2**53  # below it, every whole number is a float
+INTEGERS = range(-(2**63), 2**63)  # that SQLite keeps as such
+
+
+class ExactDecimalField(models.DecimalField):
+    """A DecimalField that is exact on SQLite wherever a 64-bit float or integer can be.
+
+    SQLite keeps a number as one of these two. Django reads a float back with 15 significant digits; this field reads
+    it by its shortest form, as `repr` writes it. That has the digits that were stored wherever they tell one float
+    from the next: all numbers of up to 15 significant digits, and every number that was itself printed from a float.
+    A number with more digits is rounded when it is stored (see `is_exact`). On other databases this is a DecimalField.
+    """
+
+    def get_internal_type(self) -> str:
+        return "ExactDecimalField"  # for a DecimalField, Django's backend for SQLite would cut the digits
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        column_type: Any = connection.data_types["DecimalField"]
+        return column_type % self.db_type_parameters(connection)
+
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Raises ValueError for a number that is too large, as other databases do; SQLite would take it."""
+        if isinstance(value, Decimal) and value.is_finite() and not self.holds(value):
+            raise ValueError(f"{self.name}: a number with more than {self.whole_digits} digits before the point")
+        return super().get_db_prep_save(value, connection)
+
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
+        adapted = super().get_db_prep_value(value, connection, prepared)
+        return self.for_sqlite(adapted) if connection.vendor == "sqlite" and adapted is not None else adapted
+
+    @property
+    def whole_digits(self) -> int:
+        return self.max_digits - self.decimal_places
+
+    @cached_property
+    def _limit(self) -> Decimal:
+        return Decimal(10) ** self.whole_digits
+
+    def holds(self, value: Decimal) -> bool:
+        """Whether a number has no more digits before the point than the field."""
+        return -self._limit < value < self._limit
+
+    def for_sqlite(self, value: Decimal) -> int | float:
+        """What SQLite is given for a number: the nearest float, or the integer that it is, and below the limit."""
+        number = float(value)
+        if -WHOLE_FLOATS < number < WHOLE_FLOATS:
+            return number
+        # SQLite makes a whole float an integer with all its digits, of which only the first 17 were meant.
+        if value == (whole := int(value)) and whole in INTEGERS:
+            return whole
+        return nextafter(number, 0.0) if self.holds(value) and not self.holds(from_sqlite(number)) else number
+
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+        return from_sqlite(value) if connection.vendor == "sqlite" and value is not None else value
+
+
+def from_sqlite(number: float) -> Decimal:
+    """The decimal that an integer or a float of SQLite stands for."""
+    return Decimal(repr(number))

@@ -1,0 +1,64 @@
+"""Sources that stand still: they answer, and what they answer gets older and older."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from statistics import median
+
+from django.conf import settings
+from django.db.models import Max, QuerySet
+from django.utils.timesince import timesince
+
+from .catalog import SPIDERS
+from .models import CrawlRun, Verdict
+
+SAMPLE = 250  # coins; all of fewer may be without trades for weeks
+USUAL_TIMES = 3
+DATES_COMPARED = 50
+
+
+def standing_still() -> Iterator[str]:
+    """A sentence for each spider whose last run that tells had data that were too old at its end.
+
+    Too old is older than SOURCE_MAX_AGE_HOURS, and than USUAL_TIMES what this source's data used to be.
+    """
+    for spider, entry in SPIDERS.items() if settings.SOURCE_MAX_AGE_HOURS else ():
+        dated = CrawlRun.objects.whole(spider, entry.narrowing) | CrawlRun.objects.filter(
+            spider=spider, seen__gte=SAMPLE
+        )
+        dated = dated.filter(finished_at__isnull=False, newest_update__isnull=False).order_by("-started_at")
+        last = dated.filter(verdict__in=(Verdict.COMPLETE, Verdict.PARTIAL)).first()
+        age = age_at_the_end(last) if last else None
+        if last is None or age is None or age.total_seconds() <= settings.SOURCE_MAX_AGE_HOURS * 3600:
+            continue
+        usual = usual_age(dated.filter(verdict=Verdict.COMPLETE), last)
+        if usual is None or age > USUAL_TIMES * usual:
+            before = f", and they used to be {span(usual)} old" if usual is not None else ""
+            yield (
+                f"The source of {spider} stands still: the newest data that its last run had were {span(age)} old "
+                f"when it ended, of {last.newest_update:%F %T} UTC{before}. See what is wrong there, or set "
+                "SOURCE_MAX_AGE_HOURS if nothing is."
+            )
+
+
+def age_at_the_end(run: CrawlRun) -> timedelta | None:
+    """How old the newest data of a run were when it ended; None where it had none, or has not ended."""
+    return run.finished_at - run.newest_update if run.finished_at and run.newest_update else None
+
+
+def usual_age(complete: QuerySet[CrawlRun], last: CrawlRun) -> timedelta | None:
+    """How old this source's newest data usually become before newer ones come; None where it had no others than `last`.
+
+    However long the source has been standing still, that is one date among many.
+    """
+    if "url" in last.arguments:
+        complete = complete.filter(arguments__url=last.arguments["url"])
+    others = complete.exclude(newest_update=last.newest_update).values("newest_update")
+    dates = others.annotate(end=Max("finished_at")).order_by("-end").values_list("end", "newest_update")
+    seconds = [(end - newest).total_seconds() for end, newest in dates[:DATES_COMPARED]]
+    return timedelta(seconds=median(seconds)) if seconds else None
+
+
+def span(age: timedelta) -> str:
+    """A span of time, such as 4 weeks, 2 days."""
+    since = datetime(2000, 1, 1, tzinfo=UTC)
+    return timesince(since, since + age) if age >= timedelta(minutes=1) else "less than a minute"
