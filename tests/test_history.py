@@ -154,3 +154,31 @@ def test_many_go_in_batches_also_past_one_of_which_all_stay(monkeypatch: pytest.
 
     assert kept() == {"0", "2", "4", "5"}
     assert sum(query["sql"].startswith('DELETE FROM "coins_crawlrun"') for query in queries) == 4
+
+
+# What complete runs had ------------------------------------------------------------------------------
+
+
+def test_of_each_field_the_greatest_share_of_the_last_complete_runs_is_usual() -> None:
+    run("first", 5, Verdict.COMPLETE, filled={"coin_id": 100, "ath": 100, "roi": 1, "old": 7})
+    run("by degrees", 4, Verdict.COMPLETE, filled={"coin_id": 200, "ath": 40, "roi": 4})
+    run("partial", 3, Verdict.PARTIAL, filled={"coin_id": 100, "roi": 100})
+    run("narrow", 3, Verdict.COMPLETE, filled={"coin_id": 100, "roi": 100}, arguments={"pages": 1})
+    run("other", 3, Verdict.COMPLETE, filled={"coin_id": 100, "roi": 100}, spider="mirror")
+    run("none", 2, Verdict.COMPLETE)
+
+    usual = runs.usual_shares("markets", {})
+
+    assert usual == {"coin_id": 1.0, "ath": 1.0, "roi": 0.02, "old": 0.07}
+
+
+def test_a_share_of_long_ago_is_no_longer_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "RUNS_COMPARED", 2)
+    for days, count in ((3, 100), (2, 50), (1, 20)):
+        run(str(days), days, Verdict.COMPLETE, filled={"coin_id": 100, "ath": count})
+
+    assert runs.usual_shares("markets", {})["ath"] == 0.5
+
+
+def test_where_no_run_was_complete_nothing_is_usual() -> None:
+    assert runs.usual_shares("markets", {}) == {}

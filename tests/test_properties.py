@@ -18,6 +18,7 @@ from scrapy.http import Response
 from coincrawl.responses import Broken, Judgement, Refused, Rows, Throttled, judge
 from coincrawl.spiders.markets import MarketsSpider, only_id
 from webapp.coins.cleaning import Cleaner, Rejection
+from webapp.coins.fields import ExactDecimalField, from_sqlite
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
 from webapp.coins.models.batch import Batch, Memory
 from webapp.coins.texts import RAW_LIMIT, Nested, raw_json
@@ -312,10 +313,11 @@ def run_of(batch: Batch) -> CrawlRun:
     return run
 
 
-def is_kept(stored: Any, sent: Any) -> bool:
-    """SQLite has 15 digits of a number, PostgreSQL all of them."""
-    if isinstance(sent, Decimal) and connection.vendor == "sqlite":
-        return abs(stored - sent) <= abs(sent) * Decimal("1e-14")
+def is_kept(name: str, stored: Any, sent: Any) -> bool:
+    """SQLite has a float of a number, PostgreSQL all of it."""
+    field = FullCoin._meta.get_field(name)
+    if sent is not None and isinstance(field, ExactDecimalField) and connection.vendor == "sqlite":
+        return stored == from_sqlite(field.for_sqlite(sent))
     return stored == sent
 
 
@@ -337,7 +339,7 @@ def test_any_records_are_stored_or_kept_as_rejected_and_each_is_counted_once(bat
     assert coins.keys() == batch.rows.keys()  # so the database itself had nothing to refuse
     for coin_id, row in batch.rows.items():
         for name, value in row.items():
-            assert is_kept(getattr(coins[coin_id], name), value), name
+            assert is_kept(name, getattr(coins[coin_id], name), value), name
     assert sum(record.count for record in kept) == run.rejected
     assert all(record.raw.isascii() and record.reasons and str(record) for record in kept)
 

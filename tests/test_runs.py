@@ -14,6 +14,7 @@ from webapp.coins.cleaning import Rejection
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
 from webapp.coins.models.batch import Batch, Memory
 from webapp.coins.models.run import RunLost
+from webapp.coins.texts import printable
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +34,7 @@ def batch(*coin_ids: str, memory: Memory | None = None, **values: Any) -> Batch:
 
 def counts(run: CrawlRun) -> dict[str, int]:
     run.refresh_from_db()
-    names = ("seen", "created", "updated", "unchanged", "duplicates", "rejected")
+    names = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected")
     return {name: getattr(run, name) for name in names if getattr(run, name)}
 
 
@@ -216,6 +217,76 @@ def test_a_newer_duplicate_is_written_all_the_same() -> None:
     assert FullCoin.objects.get().current_price == 2
 
 
+def test_an_answer_older_than_what_was_just_stored_is_counted_as_stale() -> None:
+    now = timezone.now()
+    begin().store(batch("a", "b", "c", last_updated=now), {})
+    CrawlRun.objects.update(verdict=Verdict.COMPLETE)
+    older = batch("a", "b", last_updated=now - timedelta(minutes=1))
+    older.add({"coin_id": "c", "last_updated": now}, {}, "1")
+    run = begin()
+
+    result = run.store(older, {})
+
+    assert counts(run) == {"seen": 3, "unchanged": 1, "stale": 2}
+    assert result.stale == {"a", "b"}
+    assert FullCoin.objects.filter(last_updated=now).count() == 3
+
+
+@pytest.mark.parametrize("is_first_stale", [False, True])
+def test_within_a_run_the_newest_counts_however_long_ago_it_was_stored(is_first_stale: bool) -> None:
+    now, run, memory = timezone.now(), begin(), Memory()
+    if is_first_stale:
+        FullCoin.objects.upsert([{"coin_id": "a", "last_updated": now + timedelta(hours=1)}])
+    run.store(batch("a", memory=memory, last_updated=now, name="newest"), {})
+    FullCoin.objects.update(changed_at=now - timedelta(hours=1))  # the run has taken long
+
+    for date in (now - timedelta(microseconds=1), None, now - timedelta(hours=1)):
+        run.store(batch("a", memory=memory, last_updated=date, name=f"dated {date and 'before'}"), {})
+
+    assert counts(run) == {"seen": 4, "duplicates": 3} | ({"stale": 1} if is_first_stale else {"created": 1})
+    assert FullCoin.objects.get().name == "dated None"
+
+
+def test_a_coin_that_the_database_has_refused_may_come_again_sound_and_older() -> None:
+    now, run, memory = timezone.now(), begin(), Memory()
+    run.store(batch("a", memory=memory, last_updated=now, market_cap_rank=10**30), {})
+
+    run.store(batch("a", memory=memory, last_updated=now - timedelta(hours=1)), {})
+
+    assert counts(run) == {"seen": 2, "created": 1, "rejected": 1}
+    assert RejectedRecord.objects.get().status == "resolved"
+
+
+def test_a_run_keeps_the_newest_update_it_has_seen_but_none_of_the_future() -> None:
+    now, run, memory = timezone.now(), begin(), Memory()
+    minute = timedelta(minutes=1)
+    dates = [now - minute, now - 2 * minute, None, now + 2 * minute, now.replace(year=2126)]
+
+    for place, date in enumerate(dates):
+        run.store(batch(str(place), memory=memory, last_updated=date), {})
+
+    run.refresh_from_db()
+    assert run.newest_update == now - minute
+
+
+def test_a_repeated_store_after_a_failure_counts_as_the_first_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, memory = begin(), Memory()
+    both = batch("good", "bad", memory=memory, market_cap_rank=None)
+    both.rows["bad"] = {**both.rows["bad"], "market_cap_rank": 10**30}
+    with monkeypatch.context() as patch:
+        patch.setattr(RejectedRecord.objects, "keep", raising)
+        with pytest.raises(OperationalError):
+            run.store(both, {})
+
+    run.store(both, {})
+
+    assert counts(run) == {"seen": 2, "created": 1, "rejected": 1}
+
+
+def raising(*_: Any) -> None:
+    raise OperationalError("gone")
+
+
 def test_a_row_that_only_the_database_refuses_is_kept_as_rejected() -> None:
     run = begin()
 
@@ -225,6 +296,126 @@ def test_a_row_that_only_the_database_refuses_is_kept_as_rejected() -> None:
     kept = RejectedRecord.objects.get(coin_id="bad")
     assert kept.reasons.startswith("the database refused it")
     assert kept.raw == '{"id": "bad"}'
+
+
+def bad(coin_id: str = "bad", memory: Memory | None = None, round_number: int = 0, times: int = 1) -> Batch:
+    """A batch with as many records that cannot be stored."""
+    filled = Batch(memory or Memory())
+    for _ in range(times):
+        rejection = Rejection(coin_id, coin_id, ("ath: true, not a number",))
+        filled.refuse(rejection, {"id": coin_id}, "1", round_number=round_number)
+    return filled
+
+
+@pytest.mark.parametrize(
+    ("coin_id", "rounds", "rejected"),
+    [
+        ("bad", [(0, 1), (1, 1), (2, 1)], 1),
+        ("bad", [(0, 3)], 1),
+        ("", [(0, 3)], 3),
+        ("", [(0, 2), (0, 1), (1, 3), (2, 2)], 3),
+        ("", [(0, 1), (1, 2), (2, 1)], 2),
+    ],
+    ids=[
+        "asked for again",
+        "on several pages",
+        "several without an id",
+        "several without an id, asked for again",
+        "one without an id, and another that no page had",
+    ],
+)
+def test_a_rejected_record_counts_once_in_a_run(coin_id: str, rounds: list[tuple[int, int]], rejected: int) -> None:
+    run, memory = begin(), Memory()
+
+    for round_number, times in rounds:
+        run.store(bad(coin_id, memory, round_number, times), {})
+
+    seen = sum(times for _, times in rounds)
+    expected = {"seen": seen, "rejected": rejected, "duplicates": seen - rejected}
+    assert counts(run) == {name: count for name, count in expected.items() if count}
+    assert RejectedRecord.objects.get().count == rejected
+
+
+def statuses() -> dict[str, str]:
+    return dict(RejectedRecord.objects.values_list("coin_id", "status"))
+
+
+@pytest.mark.parametrize("how", ["created", "updated", "unchanged"])
+def test_a_rejected_record_is_resolved_when_its_coin_is_stored(how: str) -> None:
+    run = begin()
+    if how != "created":
+        FullCoin.objects.upsert(
+            [{"coin_id": "bad", "last_updated": None, "name": "old" if how == "updated" else "new"}]
+        )
+    run.store(bad(), {})
+    run.store(bad("other"), {})
+
+    run.store(batch("bad", name="new"), {})
+
+    assert statuses() == {"bad": "resolved", "other": "open"}
+
+
+def test_a_rejected_record_is_not_resolved_by_a_stale_answer() -> None:
+    now, run = timezone.now(), begin()
+    run.store(batch("bad", last_updated=now), {})
+    run.store(bad(), {})
+
+    run.store(batch("bad", last_updated=now - timedelta(minutes=1)), {})
+
+    assert statuses() == {"bad": "open"}
+
+
+def test_a_coin_whose_id_is_escaped_in_its_record_is_resolved_too() -> None:
+    run = begin()
+    odd = Batch()
+    odd.refuse(Rejection("é\\🚀", printable("é\\🚀", 255), ("ath: true, not a number",)), {}, "1")
+    run.store(odd, {})
+
+    run.store(batch("é\\🚀"), {})
+
+    assert list(statuses().values()) == ["resolved"]
+
+
+def test_a_resolved_record_that_comes_again_is_open_again() -> None:
+    run = begin()
+    run.store(bad(), {})
+    run.store(batch("bad"), {})
+
+    run.store(bad(), {})
+
+    kept = RejectedRecord.objects.get()
+    assert (kept.status, kept.count) == ("open", 2)
+
+
+def test_a_complete_run_of_everything_resolves_what_does_not_come_any_more() -> None:
+    before = begin()
+    for coin_id in ("gone", "here", "", "again"):
+        before.store(bad(coin_id), {})
+    RejectedRecord.objects.filter(coin_id="").update(reasons="record: null, not an object")
+    before.finish(Verdict.COMPLETE)
+    run = begin()
+    run.store(bad("again"), {})
+
+    run.finish(Verdict.COMPLETE, answered={"here", "again"})
+
+    assert statuses() == {"gone": "resolved", "": "resolved", "here": "open", "again": "open"}
+
+
+@pytest.mark.parametrize(
+    ("spider", "verdict", "answered"),
+    [("markets", Verdict.PARTIAL, set()), ("markets", Verdict.COMPLETE, None), ("mirror", Verdict.COMPLETE, set())],
+    ids=["partial", "narrow", "of another source"],
+)
+def test_another_run_resolves_nothing_that_it_has_not_stored(
+    spider: str, verdict: Verdict, answered: set[str] | None
+) -> None:
+    before = begin()
+    before.store(bad(""), {})
+    before.finish(Verdict.COMPLETE)
+
+    CrawlRun.objects.begin(spider, {}).finish(verdict, answered=answered)
+
+    assert statuses() == {"": "open"}
 
 
 def test_the_same_rejection_again_counts_and_keeps_the_latest() -> None:
@@ -239,7 +430,7 @@ def test_the_same_rejection_again_counts_and_keeps_the_latest() -> None:
     assert (kept.count, kept.raw, kept.page) == (2, '{"id": "bad", "price": 2}', "2")
 
 
-def test_a_rejection_that_was_dealt_with_opens_anew() -> None:
+def test_a_rejection_that_was_ignored_opens_anew() -> None:
     run, again = begin(), Batch()
     again.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {}, "1")
     run.store(again, {})

@@ -199,6 +199,30 @@ def test_a_like_api_may_name_things_in_its_own_way() -> None:
     assert list(ArticleSpider().ids([record])) == ["a"]
 
 
+class EpochSpider(MarketsSpider):
+    dates = "epoch_ms"
+
+
+def test_a_spider_may_declare_that_its_dates_are_numbers() -> None:
+    record = {"id": "a", "last_updated": Decimal(1782892800123), "ath_date": "1782892800000", "name": "1782892800000"}
+
+    assert EpochSpider().translate(record) == {
+        "coin_id": "a",
+        "last_updated": "2026-07-01T08:00:00.123000+00:00",
+        "ath_date": "2026-07-01T08:00:00+00:00",
+        "name": "1782892800000",
+    }
+
+
+@pytest.mark.parametrize("usual", [{}, {"market_cap_rank_with_rehypothecated": 0.0}], ids=["never", "never a value"])
+@pytest.mark.parametrize("spider", [MarketsSpider, MirrorSpider])
+def test_a_field_that_is_new_is_missed_where_it_has_been_sent(spider: Any, usual: dict[str, float]) -> None:
+    name, fields = "market_cap_rank_with_rehypothecated", [field.name for field in FullCoin.api_fields()]
+
+    assert spider().expected_fields(usual) == [field for field in fields if field != name]
+    assert spider().expected_fields({name: 0.01}) == fields
+
+
 @pytest.mark.parametrize(
     ("moments", "hour"),
     [

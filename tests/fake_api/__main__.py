@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from . import FakeAPI, Market
@@ -25,7 +26,7 @@ def main() -> int:
             log = stack.enter_context(options.log.open("w", encoding="utf-8")) if options.log else None
             api = stack.enter_context(
                 FakeAPI(
-                    None if options.pages else Market(options.coins, options.seed),
+                    None if options.pages else Market(options.coins, options.seed, datetime.now(UTC)),
                     total=options.total,
                     plan=options.plan,
                     key=options.key,

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from .records import Number, Record
 
-START = datetime(2026, 2, 5, 12, tzinfo=UTC)  # the market's clock at minute 0
+START = datetime(2026, 2, 5, 12, tzinfo=UTC)  # a market's clock at minute 0, unless it says otherwise
 SINGAPORE = timezone(timedelta(hours=8))  # where CoinGecko's dates with +08:00 come from
 NAMED = [
     ("bitcoin", "btc", "Bitcoin", 96114.1),
@@ -21,26 +21,26 @@ NAMED = [
 WITH_REHYPOTHECATED = "market_cap_rank_with_rehypothecated"  # sent where these coins are asked for
 REHYPOTHECATED = {"weth", "staked-ether", "wrapped-bitcoin"}
 MOVING = ("current_price", "market_cap", "fully_diluted_valuation", "total_volume", "high_24h", "low_24h")
-# What real records have held, by field. Amounts have at most 29 digits before the point and 30 after it, also
-# after the market has moved; percentages 49 and 5, that of a roi 15.
+# What real records have held, by field. Each number is the shortest form of a 64-bit float, as all that the API sends,
+# and still one after the market has moved.
 _EXTREMES: dict[str, tuple[str, ...]] = {
     "current_price": ("1e-18", "0.0000000000000001234567", "50000000000000", "-0.00000421", "96114.08481738689"),
-    "market_cap": ("0.0", "0.0031", "19999.871234", "98765432109876543210987654"),
-    "fully_diluted_valuation": ("12345678901234567890123456", "7.0e-05", "1.2e+21"),
-    "total_volume": ("0.0", "0.0000000012", "1844674407370955161600"),
+    "market_cap": ("0.0", "0.0031", "19999.871234", "9.876543210987653e+25"),
+    "fully_diluted_valuation": ("1.2345678901234568e+25", "7.0e-05", "1.2e+21"),
+    "total_volume": ("0.0", "0.0000000012", "1.8446744073709552e+21"),
     "high_24h": ("1.0e-18", "50000000000000", "0.0000000000000001299999"),
     "low_24h": ("1e-18", "-0.00000433", "1.0"),
     "price_change_24h": ("0.0", "-1.3e-19", "0.0000000000000000000012", "-4127835512345.678"),
     "price_change_percentage_24h": ("0.0", "1e-05", "-100.0", "8340211.90231"),
-    "market_cap_change_24h": ("0.0", "-4257724864.859619", "-1234567890123456789012345"),
+    "market_cap_change_24h": ("0.0", "-4257724864.859619", "-1.2345678901234568e+24"),
     "market_cap_change_percentage_24h": ("219876543.21098", "2.2e+08", "-99.99999"),
-    "circulating_supply": ("0.0", "1e+25", "9999999999999999999999999.0", "986061142857000.123456789"),
+    "circulating_supply": ("0.0", "1e+25", "9.999999999999999e+24", "986061142857000.1"),
     "total_supply": ("-1", "-1.0", "1.0e+25", "3"),
-    "max_supply": ("-1", "0.0", "9999999999999999999999999", "1000000000000000000000.5"),
+    "max_supply": ("-1", "0.0", "9999999999999998", "1.0000000000000001e+21"),
     "ath": ("50000000000000", "1.0e-18", "-0.0000001"),
     "ath_change_percentage": ("-100.0", "12.5", "0.0"),
     "atl": ("1e-18", "0.0", "0.0000000000000000000321"),
-    "atl_change_percentage": ("3.2e+46", "31987654321098765432109876543210987654321098765.12345", "-3.5"),
+    "atl_change_percentage": ("3.2e+46", "3.198765432109877e+46", "-3.5"),
 }
 _LONG_PATH = "x" * 247
 _ODD_TEXTS: dict[str, tuple[str | None, ...]] = {
@@ -64,8 +64,8 @@ ODDITIES: list[Record] = [
 ]
 
 
-def make_records(count: int, seed: int) -> Iterator[tuple[Record, bool]]:
-    """Records, the NAMED and then the ranked ones first, each with whether it is rehypothecated."""
+def make_records(count: int, seed: int, start: datetime = START) -> Iterator[tuple[Record, bool]]:
+    """Records of the minute before `start`, the NAMED and the ranked first; each with whether it is rehypothecated."""
     rng = random.Random(seed)
     oddities = itertools.cycle(ODDITIES)
     ranks, all_ranks = itertools.count(1), itertools.count(1)
@@ -74,7 +74,7 @@ def make_records(count: int, seed: int) -> Iterator[tuple[Record, bool]]:
         rehypothecated = coin_id in REHYPOTHECATED or index % 100 == 50
         ranked = index < max(3, 0.45 * count) and not rehypothecated
         rank = next(ranks) if ranked else None
-        record = _record(rng, index, rank, coin_id=coin_id, symbol=symbol, name=name, price=price)
+        record = _record(rng, index, rank, start, coin_id=coin_id, symbol=symbol, name=name, price=price)
         record[WITH_REHYPOTHECATED] = Number(next(all_ranks)) if ranked or rehypothecated else None
         if index > len(NAMED) and index % 7 == 0:
             record |= next(oddities)
@@ -121,7 +121,15 @@ def _word(rng: random.Random) -> str:
 
 
 def _record(
-    rng: random.Random, index: int, rank: int | None, *, coin_id: str, symbol: str, name: str, price: float
+    rng: random.Random,
+    index: int,
+    rank: int | None,
+    start: datetime,
+    *,
+    coin_id: str,
+    symbol: str,
+    name: str,
+    price: float,
 ) -> Record:
     cap = 2e12 / (index + 1) ** 1.2 if rank else 10 ** rng.uniform(0, 6)
     supply = cap / price
@@ -149,12 +157,12 @@ def _record(
         "max_supply": Number(round(supply * 1.5, 0)) if rng.random() < 0.5 else None,
         "ath": _amount(ath),
         "ath_change_percentage": _percentage((price / ath - 1) * 100),
-        "ath_date": _date((START - timedelta(seconds=rng.uniform(1e7, 1e8))).astimezone(zone)),
+        "ath_date": _date((start - timedelta(seconds=rng.uniform(1e7, 1e8))).astimezone(zone)),
         "atl": _amount(atl),
         "atl_change_percentage": _percentage((price / atl - 1) * 100),
-        "atl_date": _date((START - timedelta(seconds=rng.uniform(1e7, 1e8))).astimezone(zone)),
+        "atl_date": _date((start - timedelta(seconds=rng.uniform(1e7, 1e8))).astimezone(zone)),
         "roi": _roi(rng.uniform(-1, 40)) if index % 10 == 1 else None,
-        "last_updated": _date((START - timedelta(seconds=rng.uniform(0, 60))).astimezone(zone)),
+        "last_updated": _date((start - timedelta(seconds=rng.uniform(0, 60))).astimezone(zone)),
     }
 
 
@@ -176,10 +184,10 @@ def _date(moment: datetime) -> str:
 
 
 def _scaled(number: Number | None, factor: Decimal) -> Number | None:
-    """A large integer stays an integer, any other number keeps its notation and gains at most four decimals."""
+    """A large integer stays an integer, any other number becomes the nearest float's shortest form."""
     if number is None:
         return None
     value = Decimal(number) * factor
     if number.lstrip("-").isdigit() and abs(value) >= 20_000:
         return Number(round(value))
-    return Number(f"{value:e}" if "e" in number else f"{value:f}")
+    return Number(float(value))

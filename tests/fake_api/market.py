@@ -7,11 +7,12 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
-from .coins import WITH_REHYPOTHECATED, make_records, moved
+from .coins import START, WITH_REHYPOTHECATED, make_records, moved
 from .records import Record, from_json, recorded, to_json
 
 CATEGORIES = {
@@ -63,20 +64,20 @@ _rank_with_rehypothecated = re.compile(rf',?\s*"{WITH_REHYPOTHECATED}":\s*(null|
 
 
 class Market:
-    """So many made coins, always the same for the same seed.
+    """So many made coins, always the same for the same seed, last updated in the minute before `start`.
 
     The first are bitcoin, ethereum and tether, ranked 1 to 3, then weth, staked-ether and wrapped-bitcoin. Those three
     and 1 % of the others are rehypothecated: not on the market unless asked for. 55 % are unranked. `ghosts` are ids
     that `/coins/list` names and the market does not know. Every verb may be called while the server answers.
     """
 
-    def __init__(self, coins: int = 18_000, seed: int = 1) -> None:
+    def __init__(self, coins: int = 18_000, seed: int = 1, start: datetime = START) -> None:
         self.seed = seed
         self.minutes = 0
         self.ghosts = [f"ghost-{number}" for number in range(-(-coins // 100))]
         self._coins = {
             record["id"]: Coin(record["id"], record, rehypothecated=rehypothecated)
-            for record, rehypothecated in make_records(coins, seed)
+            for record, rehypothecated in make_records(coins, seed, start)
         }
         self._change: Callable[[Record], Record] = lambda record: record
         self._texts: dict[str, str] = {}

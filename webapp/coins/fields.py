@@ -55,8 +55,8 @@ class ExactDecimalField(models.DecimalField):
         number = float(value)
         if -WHOLE_FLOATS < number < WHOLE_FLOATS:
             return number
-        # SQLite makes a whole float an integer with all its digits, of which only the first 17 were meant.
-        if value == (whole := int(value)) and whole in INTEGERS:
+        # SQLite would make an integer of a float that is whole, with digits that nobody has sent.
+        if (whole := round(value)) in INTEGERS:
             return whole
         return nextafter(number, 0.0) if self.holds(value) and not self.holds(from_sqlite(number)) else number
 

@@ -1,0 +1,48 @@
+"""What is seen of the records' fields."""
+
+from typing import Any
+
+from coincrawl.shape import Shape
+
+FIELDS = ("coin_id", "name", "price")
+
+
+def shape_of(*records: dict[str, Any], expected: tuple[str, ...] = FIELDS) -> Shape:
+    shape = Shape(FIELDS, expected)
+    for record in records:
+        shape.add(record, record)
+    return shape
+
+
+def test_values_are_counted_in_the_fields_that_some_record_has() -> None:
+    shape = shape_of({"coin_id": "a", "name": None}, {"coin_id": "b", "name": "B"}, {"coin_id": "c", "odd": 1})
+
+    assert shape.filled == {"coin_id": 3, "name": 1}
+
+
+def test_a_record_that_cannot_be_stored_has_its_fields_but_no_values() -> None:
+    shape = Shape(FIELDS, FIELDS)
+
+    shape.add({"coin_id": "a", "name": "A", "price": "much"}, {})
+
+    assert (shape.filled, shape.dropped) == ({"coin_id": 0, "name": 0, "price": 0}, set())
+
+
+def test_an_expected_field_that_no_record_has_is_dropped() -> None:
+    assert shape_of({"coin_id": "a", "name": None}).dropped == {"price"}
+    assert shape_of({"coin_id": "a", "name": None}, expected=("coin_id", "name")).dropped == set()
+
+
+def test_a_field_that_a_batch_misses_is_told_once_and_remembered() -> None:
+    shape = shape_of()
+
+    missed = [shape.miss(written) for written in (["coin_id", "name"], ["coin_id"], FIELDS)]
+
+    assert missed == [["price"], ["name"], []]
+    assert shape.unwritten == ["name", "price"]
+
+
+def test_names_that_nobody_knows_are_told() -> None:
+    assert shape_of({"coin_id": "a", "sparkline": None, "missing_since": None}).unknown([*FIELDS, "missing_since"]) == [
+        "sparkline"
+    ]
