@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scrapy.http import Response
 
 from coincrawl.responses import LONGEST_BODY, MOST_MEMBERS, REMEDIES, Broken, Judgement, Refused, Rows, Throttled, judge
@@ -654,6 +656,49 @@ def test_a_secret_that_json_has_escaped_is_masked_in_rows_too(body: str) -> None
     assert isinstance(judgement, Rows)
     assert SECRET not in str(judgement.rows)
     assert "***" in str(judgement.rows)
+
+
+ODD_SECRET = 'a/"\\é🚀-key'
+
+
+@given(st.lists(st.integers(0, 3), min_size=len(ODD_SECRET), max_size=len(ODD_SECRET)))
+def test_a_secret_is_masked_however_json_writes_its_characters(choices: list[int]) -> None:
+    written = "".join(map(written_as, ODD_SECRET, choices))
+
+    judgement: Any = judged(answers.data(f'[{{"{written}": "x{written}x\\\\"}}]'), secret=ODD_SECRET)
+
+    assert judgement.rows == [{"***": "x***x\\"}]
+
+
+def written_as(character: str, choice: int) -> str:
+    """One of the ways in which JSON may write a character."""
+    units = character.encode("utf-16-be").hex()
+    escaped = "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+    plain = json.dumps(character, ensure_ascii=False)[1:-1]
+    return [plain, escaped, escaped.replace("\\u", "\\U").upper().replace("\\U", "\\u"), plain.replace("/", "\\/")][
+        choice
+    ]
+
+
+def test_what_only_looks_like_an_escaped_secret_is_left() -> None:
+    body = r'[{"name": "\\u0043G-0123456789abcdef", "x": "\\\\"}]'
+
+    judgement = judged(answers.data(body), secret=SECRET)
+
+    assert judgement == Rows(json.loads(body))
+
+
+@pytest.mark.parametrize("depth", [100, 300, 520, 900, 990, 1_000, 3_000])
+@pytest.mark.parametrize("inside", ["[]", "{}"])
+def test_a_deep_record_with_a_backslash_costs_no_other_where_there_is_a_secret(depth: int, inside: str) -> None:
+    opening, closing = ("[", "]") if inside == "[]" else ('{"x":', "}")
+    deep = f'{{"id":"deep","name":"\\\\","x":{opening * depth}1{closing * depth}}}'
+    body = f'[{NEIGHBOURS[1]},{deep},{{"id":"\\u0043{SECRET[1:]}"}}]'
+
+    judgement: Any = judged(answers.data(body), secret=SECRET)
+
+    first, _, last = judgement.rows
+    assert (first, last) == (json.loads(NEIGHBOURS[1]), {"id": "***"})
 
 
 def test_what_is_too_short_for_a_key_is_left_in_the_names_of_coins() -> None:

@@ -16,7 +16,7 @@ from scrapy.utils.project import get_project_settings
 from tests.conftest import Crawl, Crawling
 from tests.fake_api import Answer, FakeAPI, Listener, Market, Request, answers
 from tests.fake_api.tls import self_signed
-from webapp.coins.models import CrawlRun
+from webapp.coins.models import CrawlRun, FullCoin
 
 KEY = "CG-a/secret+key-of?the&tests"
 DEMO = {"COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": KEY}
@@ -91,6 +91,19 @@ def test_the_key_is_in_no_log_file_or_table_whatever_goes_wrong(fault: str, craw
         assert form not in written
         assert form.encode() not in files_of_the_database()
     assert all(KEY not in f"{request.path} {request.params}" for request in api.requests)
+
+
+def test_a_deep_record_costs_no_other_where_a_key_is_set(crawl: Crawl) -> None:
+    """One on each page: each depth is too much for another one of those that handle a record."""
+    depths = [300, 450, 600, 750, 900, 1_200]
+    with FakeAPI(Market(coins=300), plan="demo", key=KEY) as api:
+        for coin_id, depth in zip(api.market.ids[::50], depths, strict=True):
+            api.market.replace(coin_id, answers.nested_record(coin_id, depth).replace("Nested", "\\\\"))
+        done = crawl(api, "-L", "DEBUG", "-a", "per_page=50", **DEMO)
+
+    assert "Traceback" not in done.stderr
+    assert FullCoin.objects.count() == 300 - len(depths)
+    assert CrawlRun.objects.get().rejected == len(depths)
 
 
 def test_the_key_is_in_no_argument_and_no_file(crawling: Crawling, tmp_path: Path) -> None:
