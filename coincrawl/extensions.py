@@ -58,12 +58,12 @@ class Outcome:
     def notes(self) -> Iterator[str]:
         if coins := self.went_back + self.stale:
             yield (
-                f"last_updated went back for {coins} coins: {self.went_back} of them follow the source, "
-                f"{self.stale} were written less than ten minutes before and stay as they are (stale)"
+                f"{coins} coins came with an older last_updated than before: {self.went_back} were stored, "
+                f"{self.stale} were ignored as stale (newer values had been stored in the last ten minutes)"
             )
         if self.rounded:
             numbers = ", ".join(f"{count} of {name}" for name, count in sorted(self.rounded.items()))
-            yield f"stored rounded, having more digits than SQLite keeps: {numbers}"
+            yield f"numbers with more digits than SQLite can keep were rounded: {numbers}"
 
 
 class Errors(logging.Handler):
@@ -159,9 +159,7 @@ class RunRecord(Component):
         if run is None or self.given_up:
             return
         if batch.rows and (missed := self.shape.miss(batch.names)):
-            logger.warning(
-                "No record of a batch has %s: nothing is written there, what is stored stays", ", ".join(missed)
-            )
+            logger.warning("No record in this batch has %s: the stored values are kept", ", ".join(missed))
 
         def store() -> None:
             self.outcome.add(run.store(batch, progress), batch.repeated)
@@ -269,7 +267,7 @@ class RunRecord(Component):
         if unknown := self.shape.unknown(KNOWN):
             yield f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}"
         if unwritten := self.shape.unwritten:
-            yield f"fields that no record of a batch had, so that their stored values stay: {', '.join(unwritten)}"
+            yield f"missing from every record of a batch, so the stored values were kept: {', '.join(unwritten)}"
         yield from self.outcome.notes()
 
     async def _beat(self, run: CrawlRun) -> None:

@@ -102,6 +102,29 @@ def test_the_index_leads_with_the_crawled_data(admin_client: Client) -> None:
     assert response.context["site_header"] == response.context["site_title"] == "coincrawl"
 
 
+def test_the_index_says_what_is_ill_to_whoever_may_see_runs(admin_client: Client, client: Client) -> None:
+    old = {"newest_update": NOON - timedelta(days=30), "finished_at": NOON}
+    make_run(**old)
+    nobody = User.objects.create_user("nobody", is_staff=True)
+
+    told = text_of(admin_client, reverse("admin:index"))
+    client.force_login(nobody)
+    kept_back = text_of(client, reverse("admin:index"))
+
+    sentence = "was 4 weeks, 2 days old when the last run ended. Check the source"
+    assert sentence in told
+    assert sentence not in kept_back
+
+
+def test_a_run_tells_how_old_its_newest_data_were(admin_client: Client) -> None:
+    run = make_run(newest_update=NOON - timedelta(minutes=5), finished_at=NOON)
+
+    shown = text_of(admin_client, page_of(run))
+
+    assert "Newest update: 2026-02-05 11:55:00 UTC" in shown
+    assert "Age of that at the end: 5 minutes" in shown
+
+
 @pytest.mark.parametrize("model", MAKE)
 def test_a_page_shows_every_field_of_the_model(model: Any, rf: Any) -> None:
     shown = flatten_fieldsets(admin.site.get_model_admin(model).get_fieldsets(rf.get("/")))

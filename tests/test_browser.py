@@ -143,6 +143,17 @@ def test_the_index_leads_with_what_was_crawled(page: Page) -> None:
     expect(headings).to_have_text(["Crawled data", "Read API", "Users and groups"])
 
 
+def test_the_index_leads_with_what_is_ill(page: Page, market: None, tmp_path: Path) -> None:
+    make_run(newest_update=NOON - timedelta(days=30), finished_at=NOON)
+    page.reload()
+    page.screenshot(path=tmp_path / "ill.png")
+
+    expect(page.locator(".messagelist .warning")).to_contain_text(
+        "The source of markets answers, but its data does not change"
+    )
+    assert fits(page, "html, .messagelist")
+
+
 def test_coins_are_listed_searched_and_filtered(page: Page, market: None, tmp_path: Path) -> None:
     open_list(page, "Coins")
     page.screenshot(path=tmp_path / "coins.png")

@@ -44,7 +44,10 @@ def test_newer_data_updates_and_older_data_is_stale_for_ten_minutes(api: FakeAPI
 
     assert newer == {"seen": 600, "updated": 600}
     assert outcome(last_run()) == {"seen": 600, "stale": 600}
-    assert "last_updated went back for 600 coins: 0 of them follow the source, 600 were written" in last_run().messages
+    assert (
+        "600 coins came with an older last_updated than before: 0 were stored, 600 were ignored as stale"
+        in last_run().messages
+    )
     assert "600 stale" in done.stderr
 
 
@@ -84,7 +87,10 @@ def test_no_coin_freezes_where_the_source_changes_its_dates_and_its_clock(api: F
     later = last_run()
     assert (soon.verdict, soon.updated + soon.stale, soon.stale > 1) == ("complete", 600, True)
     assert (later.verdict, later.updated, later.unchanged) == ("complete", soon.stale, soon.updated)
-    assert f"last_updated went back for {soon.stale} coins: {soon.stale} of them follow the source" in later.messages
+    assert (
+        f"{soon.stale} coins came with an older last_updated than before: {soon.stale} were stored, 0 were"
+        in later.messages
+    )
     assert as_stored(api) == as_sent(api)
 
 
@@ -164,8 +170,8 @@ def test_a_field_that_the_api_renames_keeps_its_stored_values(api: FakeAPI, craw
     assert (done.returncode, run.updated) == (3, 600)
     assert run.reason == "the API no longer sends current_price"
     assert dict(FullCoin.objects.values_list("pk", "current_price")) == prices
-    assert "fields that no record of a batch had, so that their stored values stay: current_price" in run.messages
-    assert done.stderr.count("No record of a batch has current_price: nothing is written there") == 1
+    assert "missing from every record of a batch, so the stored values were kept: current_price" in run.messages
+    assert done.stderr.count("No record in this batch has current_price: the stored values are kept") == 1
 
 
 # Exactness -------------------------------------------------------------------------------------------

@@ -95,9 +95,9 @@ def test_it_is_said_in_words() -> None:
     dated(MINUTE, MINUTE, 30 * DAY)
 
     assert health.problems(NOON)["source"] == (
-        "The source of markets stands still: the newest data that its last run had were 4 weeks, 2 days old when it "
-        "ended, of 2026-01-06 12:00:00 UTC, and they used to be 1 minute old. See what is wrong there, or set "
-        "SOURCE_MAX_AGE_HOURS if nothing is."
+        "The source of markets answers, but its data does not change: the newest last_updated "
+        "(2026-01-06 12:00:00 UTC) was 4 weeks, 2 days old when the last run ended. Before that it was usually "
+        "1 minute old. Check the source, or raise SOURCE_MAX_AGE_HOURS if this is normal."
     )
 
 

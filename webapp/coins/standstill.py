@@ -32,11 +32,11 @@ def standing_still() -> Iterator[str]:
             continue
         usual = usual_age(dated.filter(verdict=Verdict.COMPLETE), last)
         if usual is None or age > USUAL_TIMES * usual:
-            before = f", and they used to be {span(usual)} old" if usual is not None else ""
+            before = f" Before that it was usually {span(usual)} old." if usual is not None else ""
             yield (
-                f"The source of {spider} stands still: the newest data that its last run had were {span(age)} old "
-                f"when it ended, of {last.newest_update:%F %T} UTC{before}. See what is wrong there, or set "
-                "SOURCE_MAX_AGE_HOURS if nothing is."
+                f"The source of {spider} answers, but its data does not change: the newest last_updated "
+                f"({last.newest_update:%F %T} UTC) was {span(age)} old when the last run ended.{before} "
+                "Check the source, or raise SOURCE_MAX_AGE_HOURS if this is normal."
             )
 
 

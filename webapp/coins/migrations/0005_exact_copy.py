@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='crawlrun',
             name='stale',
-            field=models.PositiveIntegerField(default=0, help_text="Coins stored minutes before with newer values: the answer was a cache's, and is not stored."),
+            field=models.PositiveIntegerField(default=0, help_text='Records older than what was stored less than ten minutes ago: probably from a cache, so not stored.'),
         ),
         migrations.AlterField(
             model_name='crawlrun',

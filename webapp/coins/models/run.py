@@ -165,7 +165,7 @@ class CrawlRun(models.Model):
     created = count("Coins stored for the first time.")
     updated = count("Coins whose values changed.")
     unchanged = count("Coins stored already with these values.")
-    stale = count("Coins stored minutes before with newer values: the answer was a cache's, and is not stored.")
+    stale = count("Records older than what was stored less than ten minutes ago: probably from a cache, so not stored.")
     duplicates = count("Later occurrences of a coin, or of a rejected record, in the same run.")
     rejected = count("Records that could not be stored and are kept as rejected records.")
     missing = count("Stored coins that the market no longer has, where the whole market was crawled.")
