@@ -4,17 +4,19 @@ What was asked for later wins. Only an answer that a cache may have kept loses: 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
+from types import NoneType
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .fields import ExactDecimalField, from_sqlite
+from .fields import ExactDecimalField, count_rounded
 
 Row = Mapping[str, Any]
 Column = models.Field
@@ -27,7 +29,11 @@ DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError)
 CACHED_FOR = timedelta(minutes=10)  # how long a cache may keep an answer
 TOLERANCE = timedelta(seconds=1)  # an answer is not older by less than this: APIs change how exact their dates are
 FIRST = datetime.min.replace(tzinfo=UTC)
-EXACT_DIGITS = 15  # of a number, which every float keeps
+OWN_TYPES: Mapping[type[Column], type[Any]] = {  # of values that databases take as they are; of other fields: str
+    models.DecimalField: Decimal,
+    models.DateTimeField: datetime,
+    models.IntegerField: int,
+}
 
 
 @dataclass
@@ -91,21 +97,34 @@ class Upsert:
         sorted_rows = [newest[key] for key in sorted(newest)]
         brought = set[str]().union(*sorted_rows)
         columns = [column for column in self.values if column.name in brought]
-        stale_before = self._stale_before(newest) if self.version in brought else {}
-        self._write(sorted_rows, columns, now, stale_before, result)
+        self._write(sorted_rows, columns, now, self._older(dates), result)
         return result
 
-    def _stale_before(self, keys: Iterable[str]) -> dict[str, datetime]:
-        stored = self.model._base_manager.using(self.using).filter(pk__in=list(keys))
-        dated = stored.filter(**{f"{self.stale_before.name}__isnull": False})
-        return dict(dated.values_list("pk", self.stale_before.name))
+    def _older(self, versions: Mapping[str, datetime | None]) -> set[str]:
+        """The keys whose versions are older than what is stored."""
+        dated = {key: version for key, version in versions.items() if version}
+        if not dated:
+            return set()
+        connection = connections[self.using]
+        key, version = (column for column in self.values if column.name in (self.key, self.version))
+        lists = [prepared(key, [*dated], connection), prepared(version, [*dated.values()], connection)]
+        source, parameters = self._source([key, version], lists, connection)
+        quote = connection.ops.quote_name
+        table, stale_before = quote(self.model._meta.db_table), quote(cast(str, self.stale_before.column))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"WITH sent (key, version) AS ({source}) SELECT key FROM sent"
+                f" JOIN {table} ON {table}.{quote(cast(str, key.column))} = key WHERE version < {table}.{stale_before}",
+                parameters,
+            )
+            return {found for (found,) in cursor.fetchall()}
 
     def _write(
         self,
         rows: list[Row],
         columns: list[Column],
         now: datetime,
-        stale_before: Mapping[str, datetime],
+        older: Collection[str],
         result: Upserted,
     ) -> None:
         if not rows:
@@ -121,20 +140,19 @@ class Upsert:
                 result.rejected[rows[0][self.key]] = f"{type(error).__name__}: {error}"
                 return
             middle = len(rows) // 2
-            self._write(rows[:middle], columns, now, stale_before, result)
-            self._write(rows[middle:], columns, now, stale_before, result)
+            self._write(rows[:middle], columns, now, older, result)
+            self._write(rows[middle:], columns, now, older, result)
             return
         result.rounded += rounded
         for row in rows:
-            key, version = row[self.key], row.get(self.version)
-            is_older = version is not None and key in stale_before and version < stale_before[key]
+            key = row[self.key]
             if key not in returned:
-                (result.stale if is_older else result.unchanged).add(key)
+                (result.stale if key in older else result.unchanged).add(key)
             elif returned[key]:
                 result.created.add(key)
             else:
                 result.updated.add(key)
-                if is_older:
+                if key in older:
                     result.went_back.add(key)
 
     def _execute(
@@ -143,24 +161,22 @@ class Upsert:
         """The keys of the rows that were written, each with whether it is new; and how many numbers were rounded."""
         connection = connections[self.using]  # looked up here: each thread has its own
         rounded: Counter[str] = Counter()
-        prepared = []
+        lists: list[list[Any]] = []  # by column, the rows' values
         for column in columns:
             values = [row.get(column.name) for row in rows]
-            prepare = preparer(column, connection)
-            prepared.append([prepare(value) for value in values])
+            lists.append(prepared(column, values, connection))
             if connection.vendor == "sqlite" and isinstance(column, ExactDecimalField):
-                rounded[column.name] = count_rounded(values, prepared[-1])
+                rounded[column.name] = count_rounded(values, lists[-1])
         columns = [*columns, *self.stamps]
-        prepared += [[column.get_db_prep_save(stamp, connection)] * len(rows) for column in self.stamps]
-        is_dated = any(column.name == self.version for column in columns)
-        if is_dated:
+        lists += [[column.get_db_prep_save(stamp, connection)] * len(rows) for column in self.stamps]
+        window: list[Any] = []
+        if is_dated := any(column.name == self.version for column in columns):
             columns.append(self.stale_before)
-            prepare = preparer(self.stale_before, connection)
-            prepared.append([prepare(earlier(row.get(self.version))) for row in rows])
-        source, parameters = self._source(columns, prepared, connection)
+            dates = [earlier(row.get(self.version)) for row in rows]
+            lists.append(prepared(self.stale_before, dates, connection))
+            window = prepared(self.stamps[1], [now - CACHED_FOR, now + CACHED_FOR], connection)
+        source, parameters = self._source(columns, lists, connection)
         head, tail = self._frame(columns, connection, is_dated=is_dated)
-        prepare = preparer(self.stamps[1], connection)
-        window = [prepare(now - CACHED_FOR), prepare(now + CACHED_FOR)] if is_dated else []
         with connection.cursor() as cursor:
             cursor.execute(head + source + tail, [*parameters, *window])
             return dict(cursor.fetchall()), rounded
@@ -193,54 +209,34 @@ class Upsert:
         )
 
     def _source(
-        self, columns: Sequence[Column], prepared: list[list[Any]], connection: BaseDatabaseWrapper
+        self, columns: Sequence[Column], lists: list[list[Any]], connection: BaseDatabaseWrapper
     ) -> tuple[str, list[Any]]:
         """The rows as SQL with its parameters."""
         if connection.vendor == "postgresql":
             # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one
             # for each value would take longer than the upsert. Types without their sizes, or a cast would cut values.
             types = (str(column.db_type(connection)).partition("(")[0] for column in columns)
-            return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", prepared
+            return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", lists
         row = f"({', '.join(['%s'] * len(columns))})"
-        return f"VALUES {', '.join([row] * len(prepared[0]))}", [
-            value for row in zip(*prepared, strict=True) for value in row
-        ]
+        return f"VALUES {', '.join([row] * len(lists[0]))}", list(chain(*zip(*lists, strict=True)))
 
 
-def preparer(column: Column, connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
-    """`column.get_db_prep_save`, with a short cut for null and for values of the column's own type.
+def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper) -> list[Any]:
+    """`column.get_db_prep_save` of each value, with a short cut where all are null or of the column's own type.
 
     Django converts and formats each value in several steps, which for 30 values a row takes longer than all the rest
     of the upsert. Anything unusual still goes Django's way, and fails there as it should.
     """
-    own_type: type[Any] = str
-    shorten: Callable[[Any], Any] | None = None
-    fits: Callable[[Any], bool] | None = None
-    if isinstance(column, models.DateTimeField):
-        own_type, shorten = datetime, connection.ops.adapt_datetimefield_value
-    elif isinstance(column, models.IntegerField):
-        own_type = int
-    elif isinstance(column, ExactDecimalField):
-        own_type = Decimal
-        if connection.vendor == "sqlite":  # which takes any number, and cannot give back one that is too large
-            shorten, fits = column.for_sqlite, column.holds
-
-    def prepare(value: Any) -> Any:
-        if value is None:
-            return None
-        if type(value) is own_type and (fits is None or fits(value)):
-            return shorten(value) if shorten else value
-        return column.get_db_prep_save(value, connection)
-
-    return prepare
-
-
-def count_rounded(values: Iterable[Decimal | None], prepared: Iterable[Any]) -> int:
-    """How many of these are not what SQLite keeps of them."""
-    return sum(
-        value is not None and len(str(value)) > EXACT_DIGITS and from_sqlite(kept) != value
-        for value, kept in zip(values, prepared, strict=True)
-    )
+    own_type = next((own for kind, own in OWN_TYPES.items() if isinstance(column, kind)), str)
+    if not {*map(type, values)} <= {own_type, NoneType}:
+        return [None if value is None else column.get_db_prep_save(value, connection) for value in values]
+    if connection.vendor != "sqlite" or own_type in (str, int):
+        return values
+    if own_type is Decimal:
+        return cast(ExactDecimalField, column).all_for_sqlite(values)
+    if all(value is None or value.tzinfo is UTC for value in values):
+        return [None if value is None else value.isoformat(" ").removesuffix("+00:00") for value in values]
+    return [None if value is None else connection.ops.adapt_datetimefield_value(value) for value in values]
 
 
 def earlier(version: datetime | None) -> datetime | None:
