@@ -18,6 +18,7 @@ from django.db import connection
 
 from tests.fake_api import FakeAPI, LinkedAPI, Market
 from tests.nodes import ScrapydNode
+from tests.preloaded import Preloaded
 from webapp.coins.models import CrawlRun
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,13 +173,21 @@ def crawl_command(
     }
 
 
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Preloaded]:
+    server = Preloaded()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def crawl(database_url: str) -> Crawl:
+def crawl(database_url: str, preloaded: Preloaded) -> Crawl:
     """Run `scrapy crawl ...` against an API; the result has returncode, stdout and stderr."""
 
     def run(api: Api, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = crawl_command(api, database_url, *arguments, **environment)
-        return subprocess.run(**command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        _, _, _, *given = command["args"]
+        return preloaded.run(given, command["cwd"], dict(command["env"]), PATIENCE)
 
     return run
 

@@ -1,0 +1,133 @@
+"""`python -m scrapy`, half a second sooner: forked from a process that has imported what every crawl imports.
+
+A crawl is a process of its own all the same, with its own arguments, environment and outputs. Only libraries are
+imported beforehand, and nothing that reads the environment. Tests of signals and of what a process shows start a real
+one.
+"""
+
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+LIBRARIES = [
+    "aiohttp",
+    "croniter",
+    "environ",
+    "psycopg",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+    "simplejson",
+    "sqlite3",
+    "tldextract",
+    "scrapy.cmdline",
+    "scrapy.commands.crawl",
+    "scrapy.crawler",
+    "scrapy.core.downloader.handlers.http11",
+    "scrapy.core.engine",
+    "scrapy.extensions.feedexport",
+    "scrapy.extensions.remote_control",
+    "scrapy.extensions.telnet",
+    "scrapy.pqueues",
+    "twisted.internet.asyncioreactor",
+    "django.contrib.admin.sites",
+    "django.core.management",
+    "django.db.migrations.executor",
+    "django.forms",
+    "django.http",
+    "django.template.response",
+    "django.urls",
+    "django.db.backends.sqlite3.base",
+]
+REQUEST = 2**20  # bytes at most
+
+
+class Preloaded:
+    """The process that forks; it ends with the one that has made it."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (self._control, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST)
+        program = [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())]
+        self._process = subprocess.Popen(program, pass_fds=[theirs.fileno()])
+        theirs.close()
+
+    def close(self) -> None:
+        self._control.close()
+        self._process.wait()
+
+    def run(
+        self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """As subprocess.run(["python", "-m", "scrapy", *arguments], ..., capture_output=True, text=True)."""
+        ours, theirs = socket.socketpair()
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, ours, theirs:
+            request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": env}).encode()
+            socket.send_fds(self._control, [request], [out.fileno(), err.fileno(), theirs.fileno()])
+            theirs.close()
+            ours.settimeout(timeout)
+            pid = int(ours.makefile().readline())
+            try:
+                status = int(ours.makefile().readline())
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(arguments, timeout) from None
+            for file in (out, err):
+                file.seek(0)
+            return subprocess.CompletedProcess(arguments, status, out.read().decode(), err.read().decode())
+
+
+def serve(control: socket.socket) -> None:
+    for name in LIBRARIES:
+        import_module(name)
+    assert "twisted.internet.reactor" not in sys.modules, "each crawl has a reactor of its own"
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
+    while True:
+        request, fds, _, _ = socket.recv_fds(control, REQUEST, 3)
+        if not request:
+            return
+        if os.fork() == 0:
+            control.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            wait_for_crawl(json.loads(request), *fds)
+            return  # in the crawl, whose run it was
+        for fd in fds:
+            os.close(fd)
+
+
+def wait_for_crawl(request: dict[str, Any], out: int, err: int, answer: int) -> None:
+    """Fork the crawl, and say its process id and its exit status; returns in the crawl alone, when it is over."""
+    pid = os.fork()
+    if pid:
+        os.write(answer, f"{pid}\n".encode())
+        _, status = os.waitpid(pid, 0)
+        os.write(answer, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        os._exit(0)
+    os.close(answer)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    sys.argv[1:] = request["arguments"]
+    sys.path[0] = request["cwd"]
+    runpy.run_module("scrapy", run_name="__main__", alter_sys=True)
+
+
+def main() -> NoReturn:
+    serve(socket.socket(fileno=int(sys.argv[1])))
+    sys.exit()
+
+
+if __name__ == "__main__":
+    main()
