@@ -1,6 +1,6 @@
 """`manage.py fromsqlite FILE`: move from SQLite to PostgreSQL, to the last microsecond.
 
-Django's own dumpdata cuts moments to milliseconds in JSON, and knows no control characters in XML.
+All of it in one transaction: it moves as a whole, or not at all.
 """
 
 from collections.abc import Iterator
