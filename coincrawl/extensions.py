@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
@@ -19,11 +18,11 @@ from webapp.coins.models.batch import Batch
 from webapp.coins.models.queue import new_key
 from webapp.coins.models.run import NotMigrated, RunLost
 from webapp.coins.texts import printable
-from webapp.coins.upsert import Upserted
 
 from .components import Component, extension
 from .database import Database, one_line
 from .log import Tail, without_secrets
+from .outcome import Outcome
 from .pace import Pace
 from .shape import Shape
 from .stop import Stop, within
@@ -41,29 +40,6 @@ LOST = "another run has taken over, because this one showed no sign of life for 
 
 FIELDS = [field.name for field in FullCoin.api_fields()]
 KNOWN = {*FIELDS, *FullCoin.BOOKKEEPING}
-
-
-class Outcome:
-    """What became of a run's batches, besides what its row counts."""
-
-    def __init__(self) -> None:
-        self.went_back = self.stale = 0  # coins
-        self.rounded: Counter[str] = Counter()  # by field: numbers
-
-    def add(self, result: Upserted, repeated: set[str]) -> None:
-        self.went_back += len(result.went_back - repeated)
-        self.stale += len(result.stale - repeated)
-        self.rounded += result.rounded
-
-    def notes(self) -> Iterator[str]:
-        if coins := self.went_back + self.stale:
-            yield (
-                f"{coins} coins came with an older last_updated than before: {self.went_back} were stored, "
-                f"{self.stale} were ignored as stale (newer values had been stored in the last ten minutes)"
-            )
-        if self.rounded:
-            numbers = ", ".join(f"{count} of {name}" for name, count in sorted(self.rounded.items()))
-            yield f"numbers with more digits than SQLite can keep were rounded: {numbers}"
 
 
 class Errors(logging.Handler):

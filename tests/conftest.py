@@ -54,6 +54,7 @@ ON_ANY_DATABASE = {
     "test_middlewares",
     "test_mirror_sources",
     "test_numbers",
+    "test_outcome",
     "test_pace",
     "test_pagination",
     "test_proof",

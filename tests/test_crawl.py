@@ -273,7 +273,7 @@ def test_poisoned_records_are_kept_with_reasons_and_all_others_stored(
         assert admin_client.get(f"/admin/coins/{name}/").status_code == 200
     for record in RejectedRecord.objects.all():
         assert admin_client.get(f"/admin/coins/rejectedrecord/{record.pk}/change/").status_code == 200
-    assert run.seen == run.created + run.updated + run.unchanged + run.duplicates + run.rejected
+    assert run.seen == run.created + run.updated + run.unchanged + run.stale + run.duplicates + run.rejected
 
 
 def test_a_defect_is_counted_once_a_run_and_resolved_when_it_is_mended(api: FakeAPI, crawl: Crawl) -> None:

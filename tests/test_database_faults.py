@@ -26,7 +26,7 @@ def market() -> Iterator[FakeAPI]:
 
 
 def counted(run: CrawlRun) -> int:
-    return run.created + run.updated + run.unchanged + run.duplicates + run.rejected
+    return run.created + run.updated + run.unchanged + run.stale + run.duplicates + run.rejected
 
 
 def age() -> None:

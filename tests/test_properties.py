@@ -334,7 +334,11 @@ def test_any_records_are_stored_or_kept_as_rejected_and_each_is_counted_once(bat
 
         coins = {coin.pk: coin for coin in FullCoin.objects.all()}
         kept = list(RejectedRecord.objects.all())
-    assert run.seen == run.created + run.updated + run.unchanged + run.duplicates + run.rejected == len(batch_of)
+    assert (
+        run.seen
+        == run.created + run.updated + run.unchanged + run.stale + run.duplicates + run.rejected
+        == len(batch_of)
+    )
     assert run.created == len(coins)
     assert coins.keys() == batch.rows.keys()  # so the database itself had nothing to refuse
     for coin_id, row in batch.rows.items():

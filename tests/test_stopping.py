@@ -112,7 +112,7 @@ def test_whenever_it_is_killed_one_more_run_makes_up_for_it(crawling: Crawling, 
 
 
 def assert_whole_batches(run: CrawlRun) -> None:
-    counted = run.created + run.updated + run.unchanged + run.duplicates + run.rejected
+    counted = run.created + run.updated + run.unchanged + run.stale + run.duplicates + run.rejected
     assert run.seen == counted
     assert run.seen % 250 == 0
     assert FullCoin.objects.count() >= run.created

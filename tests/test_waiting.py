@@ -31,7 +31,7 @@ STATES: dict[str, tuple[Callable[[FakeAPI], None], int, dict[str, str]]] = {
 
 def agrees(run: CrawlRun) -> bool:
     """Whether the run has counted what is stored, and nothing else."""
-    counted = run.created + run.updated + run.unchanged + run.duplicates + run.rejected
+    counted = run.created + run.updated + run.unchanged + run.stale + run.duplicates + run.rejected
     return run.seen == counted == FullCoin.objects.count()
 
 

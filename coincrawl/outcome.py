@@ -1,0 +1,29 @@
+"""What became of a run's batches, besides what its row counts."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from webapp.coins.upsert import Upserted
+
+
+class Outcome:
+    def __init__(self) -> None:
+        self._went_back = self._stale = 0  # coins
+        self._rounded: Counter[str] = Counter()  # by field: numbers
+
+    def add(self, result: Upserted, repeated: set[str]) -> None:
+        """Take note of a batch that was stored, in which some coins are `repeated`: the run has had them before."""
+        self._went_back += len(result.went_back - repeated)
+        self._stale += len(result.stale - repeated)
+        self._rounded += result.rounded
+
+    def notes(self) -> Iterator[str]:
+        """The run's messages about it."""
+        if coins := self._went_back + self._stale:
+            yield (
+                f"{coins} coins came with an older last_updated than before: {self._went_back} were stored, "
+                f"{self._stale} were ignored as stale (newer values had been stored in the last ten minutes)"
+            )
+        if self._rounded:
+            numbers = ", ".join(f"{count} of {name}" for name, count in sorted(self._rounded.items()))
+            yield f"numbers with more digits than SQLite can keep were rounded: {numbers}"
