@@ -75,9 +75,10 @@ class Preloaded:
             socket.send_fds(self._control, [request], [out.fileno(), err.fileno(), theirs.fileno()])
             theirs.close()
             ours.settimeout(timeout)
-            pid = int(ours.makefile().readline())
+            answers = ours.makefile()
+            pid = int(answers.readline())
             try:
-                status = int(ours.makefile().readline())
+                status = int(answers.readline())
             except TimeoutError:
                 os.kill(pid, signal.SIGKILL)
                 raise subprocess.TimeoutExpired(arguments, timeout) from None

@@ -159,7 +159,7 @@ def test_an_api_that_goes_down_is_not_asked_for_every_page(crawl: Crawl) -> None
     assert done.returncode == 3
     assert FullCoin.objects.count() == 5 * 250
     assert "pages in a row stayed broken, so paging ended there" in last_run().reason
-    assert len(api.requests) <= 5 + 6 * 16
+    assert len(api.requests) <= 5 + 6 * (3 + 16)  # three broken in a row, and those under way meanwhile
 
 
 @pytest.mark.parametrize(("refusal", "page"), [*((refusal, 1) for refusal in REFUSED), ("blocked", 3)])
