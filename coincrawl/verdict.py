@@ -7,7 +7,7 @@ from webapp.coins.models import Verdict
 
 SHRINKAGE = 0.80  # of the last complete run's coins; fewer are not believed
 REJECTED_SHARE = 0.01  # of what was seen; fewer rejected records do not spoil a run
-ENOUGH_TO_JUDGE_FIELDS = 250  # records; a handful of coins may well share an empty field
+ENOUGH_VALUES = 10  # that a field is expected to have; fewer may go without a fault, a coin at a time
 KEY = "coin_id"  # the field that has a value in every record that can be stored
 FALL = 0.1  # of the usual share of records that have a value in a field; less is not believed
 
@@ -63,9 +63,10 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
 def emptied(filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[str]:
     """In words, the fields that have lost their values, all or nearly all."""
     records = filled.get(KEY, 0)
-    if records < ENOUGH_TO_JUDGE_FIELDS:
-        return
-    fallen = sorted(name for name, count in filled.items() if count / records < usual.get(name, 0) * FALL)
+    expected = {name: usual.get(name, 0) * records for name in filled}
+    fallen = sorted(
+        name for name, count in filled.items() if expected[name] >= ENOUGH_VALUES and count < expected[name] * FALL
+    )
     if empty := [name for name in fallen if not filled[name]]:
         yield f"empty in every record: {', '.join(empty)}"
     nearly = [

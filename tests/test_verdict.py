@@ -18,8 +18,10 @@ def evidence(**facts: object) -> Evidence:
         ({"rejected": 11}, "partial", "11 of 1000 records were rejected"),
         ({"doubts": ["page 7 stayed broken: status 500"]}, "partial", "page 7 stayed broken: status 500"),
         ({"dropped": {"roi", "ath"}}, "partial", "the API no longer sends ath, roi"),
-        ({"filled": {"coin_id": 250, "ath": 0}, "usual": {"ath": 0.01}}, "partial", "empty in every record: ath"),
-        ({"filled": {"coin_id": 249, "ath": 0}, "usual": {"ath": 0.01}}, "complete", ""),
+        ({"filled": {"coin_id": 1_000, "ath": 0}, "usual": {"ath": 0.01}}, "partial", "empty in every record: ath"),
+        ({"filled": {"coin_id": 990, "ath": 0}, "usual": {"ath": 0.01}}, "complete", ""),
+        ({"filled": {"coin_id": 10, "ath": 0}, "usual": {"ath": 1.0}}, "partial", "empty in every record: ath"),
+        ({"filled": {"coin_id": 9, "ath": 0}, "usual": {"ath": 1.0}}, "complete", ""),
         ({"filled": {"coin_id": 1_000, "ath": 0}}, "complete", ""),
         ({"filled": {"coin_id": 1_000}, "usual": {"ath": 1.0}}, "complete", ""),
         (
