@@ -149,7 +149,7 @@ def test_the_index_leads_with_what_is_ill(page: Page, market: None, tmp_path: Pa
     page.screenshot(path=tmp_path / "ill.png")
 
     expect(page.locator(".messagelist .warning")).to_contain_text(
-        "The source of markets answers, but its data does not change"
+        "The source of markets answers, but its data is old"
     )
     assert fits(page, "html, .messagelist")
 

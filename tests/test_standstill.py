@@ -46,6 +46,9 @@ def frozen(since: timedelta, every: timedelta = HOUR) -> list[timedelta]:
         pytest.param([MINUTE, *frozen(30 * DAY)], True, id="a month already"),
         pytest.param([MINUTE, *frozen(30 * DAY), MINUTE], False, id="well again after a month"),
         pytest.param([MINUTE, MINUTE, *frozen(30 * DAY), MINUTE, HOUR + MINUTE], True, id="and again"),
+        pytest.param([MINUTE, *[30 * DAY - MINUTE] * 20], True, id="for long a month behind, at the usual pace"),
+        pytest.param([MINUTE, *[30 * DAY - MINUTE] * 20, MINUTE], False, id="and caught up"),
+        pytest.param([MINUTE, *[number * 59 * MINUTE for number in range(1, 30)]], True, id="falling behind"),
         pytest.param(frozen(6 * HOUR) * 5, False, id="new data every six hours"),
         pytest.param([*frozen(6 * HOUR) * 5, *frozen(19 * HOUR)], True, id="no new ones for nineteen"),
     ],
@@ -95,7 +98,7 @@ def test_it_is_said_in_words() -> None:
     dated(MINUTE, MINUTE, 30 * DAY)
 
     assert health.problems(NOON)["source"] == (
-        "The source of markets answers, but its data does not change: the newest last_updated "
+        "The source of markets answers, but its data is old: the newest last_updated "
         "(2026-01-06 12:00:00 UTC) was 4 weeks, 2 days old when the last run ended. Before that it was usually "
         "1 minute old. Check the source, or raise SOURCE_MAX_AGE_HOURS if this is normal."
     )

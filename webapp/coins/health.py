@@ -8,7 +8,7 @@ schedule   no scrapyd beats, or a schedule cannot run, or is not beaten
 runs       the last three runs of a schedule have failed, or were lost or partial
 rejected   the last run of a schedule rejected more than twice as many records as the one a day before, and 10 more,
            and they are not all resolved
-source     the source answers, but its data get older and older (see standstill.py)
+source     the source answers, but its data is old (see standstill.py)
 """
 
 import logging

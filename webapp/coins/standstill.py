@@ -1,8 +1,8 @@
 """Sources that stand still: they answer, and what they answer gets older and older."""
 
-from collections.abc import Iterator
+from bisect import insort
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from statistics import median
 
 from django.conf import settings
 from django.db.models import Max, QuerySet
@@ -13,7 +13,7 @@ from .models import CrawlRun, Verdict
 
 SAMPLE = 250  # coins; all of fewer may be without trades for weeks
 USUAL_TIMES = 3
-DATES_COMPARED = 50
+DATES_COMPARED = 10_000  # three weeks of a source that is crawled every three minutes
 
 
 def standing_still() -> Iterator[str]:
@@ -21,20 +21,21 @@ def standing_still() -> Iterator[str]:
 
     Too old is older than SOURCE_MAX_AGE_HOURS, and than USUAL_TIMES what this source's data used to be.
     """
-    for spider, entry in SPIDERS.items() if settings.SOURCE_MAX_AGE_HOURS else ():
+    limit = settings.SOURCE_MAX_AGE_HOURS * 3600
+    for spider, entry in SPIDERS.items() if limit else ():
         dated = CrawlRun.objects.whole(spider, entry.narrowing) | CrawlRun.objects.filter(
             spider=spider, seen__gte=SAMPLE
         )
         dated = dated.filter(finished_at__isnull=False, newest_update__isnull=False).order_by("-started_at")
         last = dated.filter(verdict__in=(Verdict.COMPLETE, Verdict.PARTIAL)).first()
         age = age_at_the_end(last) if last else None
-        if last is None or age is None or age.total_seconds() <= settings.SOURCE_MAX_AGE_HOURS * 3600:
+        if last is None or age is None or age.total_seconds() <= limit:
             continue
-        usual = usual_age(dated.filter(verdict=Verdict.COMPLETE), last)
-        if usual is None or age > USUAL_TIMES * usual:
-            before = f" Before that it was usually {span(usual)} old." if usual is not None else ""
+        usual = usual_age(ages_before(dated.filter(verdict=Verdict.COMPLETE), last), limit)
+        if usual is None or age.total_seconds() > USUAL_TIMES * usual:
+            before = f" Before that it was usually {span(timedelta(seconds=usual))} old." if usual is not None else ""
             yield (
-                f"The source of {spider} answers, but its data does not change: the newest last_updated "
+                f"The source of {spider} answers, but its data is old: the newest last_updated "
                 f"({last.newest_update:%F %T} UTC) was {span(age)} old when the last run ended.{before} "
                 "Check the source, or raise SOURCE_MAX_AGE_HOURS if this is normal."
             )
@@ -45,17 +46,34 @@ def age_at_the_end(run: CrawlRun) -> timedelta | None:
     return run.finished_at - run.newest_update if run.finished_at and run.newest_update else None
 
 
-def usual_age(complete: QuerySet[CrawlRun], last: CrawlRun) -> timedelta | None:
-    """How old this source's newest data usually become before newer ones come; None where it had no others than `last`.
+def ages_before(complete: QuerySet[CrawlRun], last: CrawlRun) -> list[float]:
+    """How many seconds old this source's data became before newer data came, the oldest first.
 
-    However long the source has been standing still, that is one date among many.
+    However long the source has been standing still, that is one date among many. The date of the `last` run is none
+    of them.
     """
     if "url" in last.arguments:
         complete = complete.filter(arguments__url=last.arguments["url"])
     others = complete.exclude(newest_update=last.newest_update).values("newest_update")
     dates = others.annotate(end=Max("finished_at")).order_by("-end").values_list("end", "newest_update")
-    seconds = [(end - newest).total_seconds() for end, newest in dates[:DATES_COMPARED]]
-    return timedelta(seconds=median(seconds)) if seconds else None
+    return [(end - newest).total_seconds() for end, newest in reversed(dates[:DATES_COMPARED])]
+
+
+def usual_age(ages: Iterable[float], limit: float) -> float | None:
+    """The median of those ages that were not too old themselves, by the ages before them; None where there are none.
+
+    So a source that falls behind stays ill until it catches up: what is wrong does not become usual.
+    """
+    usual: list[float] = []  # sorted
+    for age in ages:
+        if not usual or age <= max(limit, USUAL_TIMES * middle(usual)):
+            insort(usual, age)
+    return middle(usual) if usual else None
+
+
+def middle(ordered: Sequence[float]) -> float:
+    """The median of sorted numbers; of the two in the middle, the smaller."""
+    return ordered[(len(ordered) - 1) // 2]
 
 
 def span(age: timedelta) -> str:
