@@ -21,8 +21,8 @@ class Outcome:
         """The run's messages about it."""
         if coins := self._went_back + self._stale:
             yield (
-                f"{coins} coins came with an older last_updated than before: {self._went_back} were stored, "
-                f"{self._stale} were ignored as stale (newer values had been stored in the last ten minutes)"
+                f"{coins} coins went back in time (their last_updated is older than before): {self._went_back} were "
+                f"stored, {self._stale} were ignored as stale because newer values had just been stored"
             )
         if self._rounded:
             numbers = ", ".join(f"{count} of {name}" for name, count in sorted(self._rounded.items()))
