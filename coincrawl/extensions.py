@@ -65,7 +65,7 @@ class RunRecord(Component):
         self.run: CrawlRun | None = None
         self.previous: CrawlRun | None = None  # the last complete run of the same scope
         self.newest_change: datetime | None = None  # that complete runs of the same source have heard of
-        self.usual: dict[str, float] = {}  # by field: the share of records with a value, in complete runs of this scope
+        self.usual: dict[str, float] = {}  # by field: the share of records with a value, in complete runs
         self.shape = Shape((), ())
         self.outcome = Outcome()
         self.verdict = Verdict.FAILED
@@ -94,8 +94,7 @@ class RunRecord(Component):
             nonlocal was_free
             CrawlRun.objects.check_migrated()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
-            if not spider.counts_vary:
-                self.usual = CrawlRun.objects.usual_shares(spider.name, spider.arguments)
+            self.usual = CrawlRun.objects.usual_shares(spider.name, spider.whole_arguments)
             if url := spider.arguments.get("url"):
                 self.newest_change = CrawlRun.objects.newest_change(spider.name, url)
             known = CrawlRun.objects.filter(pk=key).first()
@@ -221,7 +220,8 @@ class RunRecord(Component):
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=extension(self.crawler, Pace).resting,
                 filled=self.shape.filled,
-                newest_change=spider.newest_change,
+                # What was stale is asked for again.
+                newest_change=self.newest_change if run.stale else spider.newest_change,
                 log_tail=self.tail.text(),
                 **self.progress(),
             )

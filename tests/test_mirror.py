@@ -1,11 +1,12 @@
 """A mirror end to end: what `scrapy crawl mirror` makes of a source that changes."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import models
+from django.db.models import F
 
 from tests.conftest import Crawl, last_run
 from tests.fake_api import LinkedAPI, Market
@@ -105,3 +106,53 @@ def test_changes_are_asked_for_from_ten_minutes_before_the_newest_that_is_known(
     assert last_run().verdict == "complete"  # with fewer coins than the run before, which says nothing here
     assert differences(api) == []
     assert list(FullCoin.objects.exclude(missing_since=None)) == [FullCoin.objects.get(pk=left)]
+
+
+def test_what_was_stale_is_asked_for_until_it_is_stored(market: Market, crawl: Crawl) -> None:
+    """However long that takes: a clock may have been wrong when the coin was stored."""
+    with LinkedAPI(market) as api:
+        crawl(api, spider="mirror")
+        api.later(minutes=60)
+        market.replace("tether", market.record("tether") | {"last_updated": "2026-02-05T10:00:00.000Z"})
+        crawl(api, *CHANGED, spider="mirror")
+        stale = outcome(last_run()).get("stale")
+        for _ in range(2):
+            api.later(minutes=60)
+            market.replace("bitcoin", market.record("bitcoin") | {"symbol": str(api.now)})
+            crawl(api, *CHANGED, spider="mirror")
+        FullCoin.objects.update(changed_at=F("changed_at") - timedelta(minutes=10))
+
+        crawl(api, *CHANGED, spider="mirror")
+        stored = outcome(last_run())
+        crawl(api, *CHANGED, spider="mirror")
+
+    assert (stale, stored["updated"]) == (1, 1)
+    assert differences(api) == []
+    assert outcome(last_run()) == {"seen": 1, "unchanged": 1}
+
+
+def test_a_change_in_the_future_keeps_no_later_one_back(market: Market, crawl: Crawl) -> None:
+    """As a source may have one whose clock was once wrong and which dates its changes by its clock alone."""
+
+    def record(usual: dict[str, Any]) -> dict[str, Any]:
+        return usual | ({"changed_at": "2126-02-05T12:00:00Z"} if usual["coin_id"] == "bitcoin" else {})
+
+    with LinkedAPI(market, record=record) as api:
+        api.later(minutes=(datetime.now(UTC) - START) // timedelta(minutes=1))
+        crawl(api, spider="mirror")
+        market.replace("tether", market.record("tether") | {"name": "Tether 2"})
+
+        crawl(api, *CHANGED, spider="mirror")
+
+    assert differences(api) == []
+
+
+def test_a_field_that_empties_among_what_has_changed_makes_the_run_partial(market: Market, crawl: Crawl) -> None:
+    with LinkedAPI(market) as api:
+        crawl(api, spider="mirror")
+        api.later(minutes=60)
+        market.reshape(lambda record: record | {"current_price": None})
+
+        done = crawl(api, *CHANGED, spider="mirror")
+
+    assert (done.returncode, last_run().reason) == (3, "empty in every record: current_price")

@@ -141,6 +141,11 @@ class PaginatedSpider(scrapy.Spider):
         """Whether runs of one scope may have any number of records, none as well."""
         return False
 
+    @property
+    def whole_arguments(self) -> Mapping[str, Any]:
+        """The arguments of the runs whose records this run's are like: its own, or those of a run of more."""
+        return self.arguments
+
     def steps(self) -> Iterable[Any]:
         """Functions that return requests, each called when all requests before have been answered."""
         yield self.ask_short_pages

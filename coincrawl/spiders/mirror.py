@@ -82,6 +82,10 @@ class MirrorSpider(PaginatedSpider):
     def counts_vary(self) -> bool:
         return "only" in self.arguments
 
+    @property
+    def whole_arguments(self) -> Mapping[str, Any]:
+        return {name: value for name, value in self.arguments.items() if name != "only"}
+
     def parse(self, response: Response) -> Iterator[Request | CoinItem]:
         ours = self.settings["VS_CURRENCY"]
         rows = [row for row in response.meta["answer"].rows if isinstance(row, dict)]
@@ -95,9 +99,11 @@ class MirrorSpider(PaginatedSpider):
             return
         if response.meta["page"] == 1:
             # What changes while the other pages are fetched may be on a page that was before: only what was known when
-            # the first one came counts. It is the source's own date, whatever our clock says of it.
+            # the first one came counts.
             known = extension(self.crawler, RunRecord).newest_change if self.counts_vary else None
-            self.newest_change = newest([known, *(row.get("changed_at") for row in rows)])
+            now = datetime.now(UTC)
+            until = min(now, responses.answered_at(response, now))
+            self.newest_change = newest([known, *(row.get("changed_at") for row in rows)], until)
         yield from super().parse(response)
 
     def translate(self, record: Any) -> Any:
@@ -115,10 +121,14 @@ class MirrorSpider(PaginatedSpider):
         return [*super().notes(), f"asked for {since}"]
 
 
-def newest(moments: Iterable[Any]) -> datetime | None:
-    """The newest of these that is a date, and not before there was any coin."""
+def newest(moments: Iterable[Any], until: datetime) -> datetime | None:
+    """The newest of these that is a date, and not before there was any coin; at most `until`.
+
+    A date in the future is of a clock that was wrong. The source may date its next changes earlier than that.
+    """
     dates = []
     for value in moments:
         with suppress(Unfit):
             dates.append(value if isinstance(value, datetime) else moment(value))
-    return max((date for date in dates if date >= FIRST_COIN), default=None)
+    possible = [date for date in dates if date >= FIRST_COIN]
+    return min(max(possible), until) if possible else None
