@@ -148,9 +148,7 @@ def test_the_index_leads_with_what_is_ill(page: Page, market: None, tmp_path: Pa
     page.reload()
     page.screenshot(path=tmp_path / "ill.png")
 
-    expect(page.locator(".messagelist .warning")).to_contain_text(
-        "The source of markets answers, but its data is old"
-    )
+    expect(page.locator(".messagelist .warning")).to_contain_text("The source of markets answers, but its data is old")
     assert fits(page, "html, .messagelist")
 
 
