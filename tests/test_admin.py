@@ -247,13 +247,15 @@ def test_every_verdict_is_written_out_and_has_its_mark(admin_client: Client, ver
 def test_a_run_and_its_rejected_records_link_to_each_other(admin_client: Client) -> None:
     run = make_run(id="job/1?&")
     make_rejected("mine", run=run)
+    make_rejected("dealt with", run=run, status="resolved")
     make_rejected("of another", run=make_run())
 
     page = admin_client.get(page_of(run)).content.decode()
-    href = unescape(re.search(r'href="([^"]*)">1 last seen by this run', page)[1])  # type: ignore[index]  # no match is a failure too
+    href = unescape(re.search(r'href="([^"]*)">2 last seen by this run', page)[1])  # type: ignore[index]  # no match is a failure too
     listed = admin_client.get(href).content.decode()
 
-    assert "1 rejected record" in listed
+    assert "2 last seen by this run</a>, 1 of them open" in page
+    assert "2 rejected records" in listed
     assert "of another" not in listed
     assert f'<a href="{page_of(run)}">2026-02-05 12:00:00</a>' in listed
 

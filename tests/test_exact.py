@@ -121,6 +121,16 @@ def test_a_model_saved_by_itself_is_as_exact() -> None:
 
 
 @pytest.mark.django_db
+def test_a_model_with_a_number_that_the_field_cannot_hold_is_not_saved() -> None:
+    FullCoin.objects.upsert([row()])
+    coin = FullCoin.objects.get()
+    coin.ath = Decimal(10) ** 30
+
+    with pytest.raises(ValueError, match="ath: more than 30 digits before the point"):
+        coin.save()
+
+
+@pytest.mark.django_db
 def test_a_number_that_the_field_cannot_hold_is_not_stored() -> None:
     result = FullCoin.objects.upsert([row("bad", ath=Decimal(10) ** 30), row("good")])
 

@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F
+from django.db.models import F, Max
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from webapp.coins.cleaning import Rejection
+from webapp.coins.clock import database_clock
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
 from webapp.coins.models.batch import Batch, Memory
 from webapp.coins.models.run import RunLost
@@ -232,6 +234,17 @@ def test_an_answer_older_than_what_was_just_stored_is_counted_as_stale() -> None
     assert FullCoin.objects.filter(last_updated=now).count() == 3
 
 
+def test_a_stale_coin_that_comes_again_is_a_duplicate() -> None:
+    now, memory = timezone.now(), Memory()
+    FullCoin.objects.upsert([{"coin_id": "a", "last_updated": now}])
+    run = begin()
+
+    for _ in range(2):
+        run.store(batch("a", memory=memory, last_updated=now - timedelta(minutes=1)), {})
+
+    assert counts(run) == {"seen": 2, "stale": 1, "duplicates": 1}
+
+
 @pytest.mark.parametrize("is_first_stale", [False, True])
 def test_within_a_run_the_newest_counts_however_long_ago_it_was_stored(is_first_stale: bool) -> None:
     now, run, memory = timezone.now(), begin(), Memory()
@@ -267,6 +280,15 @@ def test_a_run_keeps_the_newest_update_it_has_seen_but_none_of_the_future() -> N
 
     run.refresh_from_db()
     assert run.newest_update == now - minute
+
+
+def test_a_stale_answer_tells_how_new_the_sources_data_are() -> None:
+    now, run = timezone.now(), begin()
+    FullCoin.objects.upsert([{"coin_id": "a", "last_updated": now}])
+
+    run.store(batch("a", last_updated=now - timedelta(minutes=1)), {})
+
+    assert (run.stale, run.newest_update) == (1, now - timedelta(minutes=1))
 
 
 def test_a_repeated_store_after_a_failure_counts_as_the_first_would(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,6 +377,45 @@ def test_a_rejected_record_is_resolved_when_its_coin_is_stored(how: str) -> None
     assert statuses() == {"bad": "resolved", "other": "open"}
 
 
+@pytest.mark.parametrize("is_sound_last", [True, False])
+@pytest.mark.parametrize("in_one_batch", [True, False])
+def test_the_last_record_of_a_coin_decides_whether_it_is_resolved(in_one_batch: bool, is_sound_last: bool) -> None:
+    run, memory = begin(), Memory()
+    batches = [Batch(memory), Batch(memory)]
+    for place, is_sound in enumerate([not is_sound_last, is_sound_last]):
+        filled = batches[0 if in_one_batch else place]
+        if is_sound:
+            filled.add({"coin_id": "a"}, {"id": "a"}, "1")
+        else:
+            filled.refuse(Rejection("a", "a", ("ath: true, not a number",)), {"id": "a"}, "1")
+
+    for filled in batches:
+        run.store(filled, {})
+
+    assert statuses() == {"a": "resolved" if is_sound_last else "open"}
+
+
+def test_an_ignored_record_stays_ignored_when_its_coin_is_stored() -> None:
+    run = begin()
+    run.store(bad(), {})
+    RejectedRecord.objects.update(status="ignored")
+
+    run.store(batch("bad"), {})
+
+    assert statuses() == {"bad": "ignored"}
+
+
+def test_of_records_that_agree_the_last_is_kept() -> None:
+    run, alike = begin(), Batch()
+    for number in (1, 2):
+        alike.refuse(Rejection("", "", ("coin_id: missing",)), {"n": number}, str(number))
+
+    run.store(alike, {})
+
+    kept = RejectedRecord.objects.get()
+    assert (kept.raw, kept.page, kept.count) == ('{"n": 2}', "2", 2)
+
+
 def test_a_rejected_record_is_not_resolved_by_a_stale_answer() -> None:
     now, run = timezone.now(), begin()
     run.store(batch("bad", last_updated=now), {})
@@ -399,6 +460,31 @@ def test_a_complete_run_of_everything_resolves_what_does_not_come_any_more() -> 
     run.finish(Verdict.COMPLETE, answered={"here", "again"})
 
     assert statuses() == {"gone": "resolved", "": "resolved", "here": "open", "again": "open"}
+
+
+def test_a_record_without_an_id_that_comes_again_stays_open() -> None:
+    before = begin()
+    before.store(bad(""), {})
+    before.finish(Verdict.COMPLETE)
+    run = begin()
+    run.store(bad(""), {})
+
+    run.finish(Verdict.COMPLETE, answered=set())
+
+    assert statuses() == {"": "open"}
+
+
+def test_all_that_is_gone_is_resolved_however_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.coins.models.rejected.IDS_PER_STATEMENT", 2)
+    before = begin()
+    for number in range(5):
+        before.store(bad(str(number)), {})
+    RejectedRecord.objects.filter(coin_id="0").update(run=None)
+    before.finish(Verdict.COMPLETE)
+
+    begin().finish(Verdict.COMPLETE, answered=set())
+
+    assert {*statuses().values()} == {"resolved"}
 
 
 @pytest.mark.parametrize(
@@ -490,6 +576,32 @@ def test_what_a_complete_run_has_no_answer_for_is_missing_since_then() -> None:
     assert run.missing == 1
     assert gone.missing_since == gone.changed_at > changed_at
     assert FullCoin.objects.get(pk="here").missing_since is None
+
+
+def test_a_change_is_dated_by_the_databases_clock_and_not_by_the_crawlers() -> None:
+    run = begin()
+    with time_machine.travel(datetime(2100, 1, 1, tzinfo=UTC)):
+        before = database_clock("default")
+        run.store(batch("a"), {})
+        after = database_clock("default")
+
+    assert before <= FullCoin.objects.get().changed_at <= after
+
+
+def test_whoever_is_missing_or_seen_again_has_changed_after_all_changes_before() -> None:
+    ahead = timezone.now() + timedelta(days=1)
+    FullCoin.objects.upsert([{"coin_id": coin_id} for coin_id in "abc"], ahead)
+    stamps = []
+    for function in (
+        lambda run: run.finish(Verdict.COMPLETE, answered={"b", "c"}),
+        lambda run: run.store(bad("a"), {}),
+        lambda run: run.store(batch("b", missing_since=timezone.now()), {}),
+    ):
+        CrawlRun.objects.update(verdict=Verdict.COMPLETE)
+        function(begin())
+        stamps.append(FullCoin.objects.aggregate(newest=Max("changed_at"))["newest"])
+
+    assert [ahead, *stamps] == sorted({ahead, *stamps})
 
 
 def test_it_stays_missing_since_the_first_time() -> None:

@@ -1,15 +1,19 @@
 """FullCoin.objects.upsert on the database that the session is for."""
 
+import sqlite3
 import threading
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from webapp.coins.models import FullCoin
+from webapp.coins.models.coin import CHANGES_LOCK
 from webapp.coins.upsert import Upsert, Upserted
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -168,23 +172,16 @@ def test_of_a_coin_that_comes_twice_the_newest_is_stored_and_of_undated_ones_the
 
 
 @pytest.mark.django_db
-def test_what_no_row_names_stays_as_it_is() -> None:
-    FullCoin.objects.upsert([row("a", name="A"), row("b", name="B")])
+def test_what_a_row_does_not_name_stays_as_it_is() -> None:
+    FullCoin.objects.upsert([row("a", name="A"), row("b", name="B"), row("c", name="C")])
 
-    result = FullCoin.objects.upsert([{"coin_id": "a", "ath": Decimal(5)}, {"coin_id": "new"}])
+    result = FullCoin.objects.upsert(
+        [{"coin_id": "a", "ath": Decimal(5)}, {"coin_id": "new"}, {"coin_id": "b", "name": None}, row("c", name="C")]
+    )
 
-    assert (result.created, result.updated) == ({"new"}, {"a"})
+    assert (result.created, result.updated, result.unchanged) == ({"new"}, {"a", "b"}, {"c"})
     stored = {coin.pk: (coin.name, coin.current_price, coin.ath) for coin in FullCoin.objects.all()}
-    assert stored == {"a": ("A", 1, 5), "b": ("B", 1, None), "new": (None, None, None)}
-
-
-@pytest.mark.django_db
-def test_what_some_row_names_is_null_in_the_others() -> None:
-    FullCoin.objects.upsert([row("a", name="A"), row("b", name="B")])
-
-    FullCoin.objects.upsert([{"coin_id": "a", "name": "A 2"}, {"coin_id": "b"}])
-
-    assert dict(FullCoin.objects.values_list("coin_id", "name")) == {"a": "A 2", "b": None}
+    assert stored == {"a": ("A", 1, 5), "b": (None, 1, None), "c": ("C", 1, None), "new": (None, None, None)}
 
 
 @pytest.mark.django_db
@@ -238,6 +235,78 @@ def test_a_guilty_row_is_found_and_all_others_are_stored(guilty: int) -> None:
 
     assert list(result.rejected) == [f"coin-{guilty:03}"]
     assert len(result.created) == FullCoin.objects.count() == 249
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"coin_id": "a\0b"},
+        {"last_updated": "soon"},
+        {"current_price": Decimal("NaN")},
+        {"current_price": Decimal("Infinity")},
+        {"name": "x" * 256},
+    ],
+    ids=repr,
+)
+def test_a_value_that_no_row_can_have_costs_its_row_alone(bad: dict[str, Any]) -> None:
+    """The cleaner lets none of them through, but other callers may."""
+    is_cut = connection.vendor == "sqlite" and ("name" in bad or "coin_id" in bad)  # SQLite takes such texts
+
+    result = FullCoin.objects.upsert([row("bad") | bad, *(row(str(number)) for number in range(5))])
+
+    assert (len(result.rejected), len(result.created)) == ((0, 6) if is_cut else (1, 5))
+
+
+@pytest.mark.django_db
+def test_what_is_stale_is_told_beside_a_guilty_row() -> None:
+    FullCoin.objects.upsert([row("y"), row("z")], NOON)
+    rows = [row("a", market_cap_rank=10**30), row("b"), row("y", -1), row("z", -1, current_price=Decimal("0.1"))]
+
+    result = FullCoin.objects.upsert(rows, NOON)
+
+    assert (list(result.rejected), result.created, result.stale) == (["a"], {"b"}, {"y", "z"})
+
+
+@pytest.mark.django_db
+def test_numbers_of_stale_rows_are_not_counted_as_rounded() -> None:
+    FullCoin.objects.upsert([row("z")], NOON)
+    long = Decimal("0.1234567890123456789")
+
+    result = FullCoin.objects.upsert([row("a", current_price=long), row("z", -1, current_price=long)], NOON)
+
+    assert result.rounded["current_price"] == (connection.vendor == "sqlite")
+
+
+@pytest.mark.django_db
+def test_a_date_may_have_any_offset() -> None:
+    east = NOON.astimezone(timezone(timedelta(hours=8)))
+
+    results = [FullCoin.objects.upsert([row(last_updated=date)], NOON) for date in (NOON, east)]
+
+    assert results[1].unchanged == {"bitcoin"}
+
+
+def may_write(database_url: str) -> bool:
+    """Whether another writer could date a change now."""
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=0)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            return True
+    with psycopg.connect(database_url) as server:
+        return server.execute("SELECT pg_try_advisory_xact_lock(%s)", [CHANGES_LOCK]).fetchone() == (True,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changes_are_committed_in_the_order_of_their_dates(database_url: str) -> None:
+    with transaction.atomic():
+        FullCoin.objects.upsert([row()])
+        during = may_write(database_url)
+
+    assert (during, may_write(database_url)) == (False, True)
 
 
 @pytest.mark.django_db

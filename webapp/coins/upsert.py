@@ -4,11 +4,11 @@ What was asked for later wins. Only an answer that a cache may have kept loses: 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, compress
 from types import NoneType
 from typing import Any, cast
 
@@ -47,7 +47,11 @@ class Upserted:
     rejected: dict[str, str] = field(default_factory=dict)
     went_back: set[str] = field(default_factory=set)  # of those updated: older than what was stored
     rounded: Counter[str] = field(default_factory=Counter)  # by field: numbers with more digits than the database keeps
-    changed_at: datetime | None = field(default=None, compare=False)  # the stamp of what was written
+
+    def add(self, other: "Upserted") -> None:
+        """Take in what became of other rows."""
+        for name in ("created", "updated", "unchanged", "stale", "rejected", "went_back", "rounded"):
+            getattr(self, name).update(getattr(other, name))
 
     @property
     def stored(self) -> set[str]:
@@ -58,10 +62,10 @@ class Upserted:
 class Upsert:
     """INSERT ... ON CONFLICT DO UPDATE for one model and database, from its fields.
 
-    `values` are the fields that rows may bring, the primary key among them. A field that no row of a call brings is
-    left as it is stored, and null in new rows. A stored row is overwritten where any value differs, except by a stale
+    `values` are the fields that rows may bring, the primary key among them. What a row does not bring is left as it is
+    stored, and null where the row is new. A stored row is overwritten where any value differs, except by a stale
     answer: one that by its `version`, a date, is older than the stored row, which was written less than CACHED_FOR ago.
-    `stale_before` keeps, with the TOLERANCE, the last version that was not null. `created` is stamped when a row is
+    `stale_before` is the last version that was not null, less the TOLERANCE. `created` is stamped when a row is
     inserted, `changed` when it is written.
     """
 
@@ -79,59 +83,32 @@ class Upsert:
         self.stamps = [cast(Column, meta.get_field(name)) for name in (created, changed)]
 
     def __call__(self, rows: Iterable[Row], now: datetime, stamp: datetime) -> Upserted:
-        """Write `rows` in one statement, as of `now`, stamped `stamp`; of rows with the same key, the newest.
+        """Write `rows` as of `now`, stamped `stamp`; of rows with the same key, the newest.
 
-        A row that the database will not take is found by halving the batch, inside savepoints, and ends in
-        `rejected`; all others are written. Raises the errors that are not a row's: OperationalError, InterfaceError
-        and bare DatabaseError.
+        Rows that bring the same fields are one statement. A row that the database will not take is found by halving
+        them, inside savepoints, and ends in `rejected`; all others are written. Raises the errors that are not a row's:
+        OperationalError, InterfaceError and bare DatabaseError.
         """
         newest: dict[str, Row] = {}
         dates: dict[str, datetime | None] = {}
         for row in rows:
             if not row.keys() <= self.names:
                 raise ValueError(f"no such field: {', '.join(sorted(row.keys() - self.names))}")
-            if is_newest(dates, row[self.key], row.get(self.version)):
+            if note_date(dates, row[self.key], row.get(self.version)):
                 newest[row[self.key]] = row
-        result = Upserted(changed_at=stamp)
+        alike: dict[frozenset[str], list[Row]] = {}  # by the fields that they bring
         # Sorted, so that concurrent writers lock rows in one order and cannot deadlock.
-        sorted_rows = [newest[key] for key in sorted(newest)]
-        brought = set[str]().union(*sorted_rows)
-        columns = [column for column in self.values if column.name in brought]
-        self._write(sorted_rows, columns, now, self._older(dates), result)
+        for key in sorted(newest):
+            alike.setdefault(frozenset(newest[key]), []).append(newest[key])
+        result = Upserted()
+        for names, group in alike.items():
+            self._write(group, [column for column in self.values if column.name in names], now, stamp, result)
         return result
 
-    def _older(self, versions: Mapping[str, datetime | None]) -> set[str]:
-        """The keys whose versions are older than what is stored."""
-        dated = {key: version for key, version in versions.items() if version}
-        if not dated:
-            return set()
-        connection = connections[self.using]
-        key, version = (column for column in self.values if column.name in (self.key, self.version))
-        lists = [prepared(key, [*dated], connection), prepared(version, [*dated.values()], connection)]
-        source, parameters = self._source([key, version], lists, connection)
-        quote = connection.ops.quote_name
-        table, stale_before = quote(self.model._meta.db_table), quote(cast(str, self.stale_before.column))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"WITH sent (key, version) AS ({source}) SELECT key FROM sent"
-                f" JOIN {table} ON {table}.{quote(cast(str, key.column))} = key WHERE version < {table}.{stale_before}",
-                parameters,
-            )
-            return {found for (found,) in cursor.fetchall()}
-
-    def _write(
-        self,
-        rows: list[Row],
-        columns: list[Column],
-        now: datetime,
-        older: Collection[str],
-        result: Upserted,
-    ) -> None:
-        if not rows:
-            return
+    def _write(self, rows: list[Row], columns: list[Column], now: datetime, stamp: datetime, result: Upserted) -> None:
         try:
             with transaction.atomic(using=self.using):
-                returned, rounded = self._execute(rows, columns, now, cast(datetime, result.changed_at))
+                written = self._execute(rows, columns, now, stamp)
         except ROW_ERRORS as error:
             # A bare DatabaseError is no row's either: a damaged file, a connection of another thread.
             if isinstance(error, DATABASE_ERRORS) or type(error) is DatabaseError:
@@ -140,63 +117,83 @@ class Upsert:
                 result.rejected[rows[0][self.key]] = f"{type(error).__name__}: {error}"
                 return
             middle = len(rows) // 2
-            self._write(rows[:middle], columns, now, older, result)
-            self._write(rows[middle:], columns, now, older, result)
-            return
-        result.rounded += rounded
-        for row in rows:
-            key = row[self.key]
-            if key not in returned:
-                (result.stale if key in older else result.unchanged).add(key)
-            elif returned[key]:
-                result.created.add(key)
-            else:
-                result.updated.add(key)
-                if key in older:
-                    result.went_back.add(key)
+            self._write(rows[:middle], columns, now, stamp, result)
+            self._write(rows[middle:], columns, now, stamp, result)
+        else:
+            result.add(written)
 
-    def _execute(
-        self, rows: list[Row], columns: list[Column], now: datetime, stamp: datetime
-    ) -> tuple[dict[str, bool], Counter[str]]:
-        """The keys of the rows that were written, each with whether it is new; and how many numbers were rounded."""
+    def _execute(self, rows: list[Row], columns: list[Column], now: datetime, stamp: datetime) -> Upserted:
+        """Write rows that bring these columns, in one statement."""
         connection = connections[self.using]  # looked up here: each thread has its own
-        rounded: Counter[str] = Counter()
-        lists: list[list[Any]] = []  # by column, the rows' values
-        for column in columns:
-            values = [row.get(column.name) for row in rows]
-            lists.append(prepared(column, values, connection))
-            if connection.vendor == "sqlite" and isinstance(column, ExactDecimalField):
-                rounded[column.name] = count_rounded(values, lists[-1])
-        columns = [*columns, *self.stamps]
-        lists += [[column.get_db_prep_save(stamp, connection)] * len(rows) for column in self.stamps]
+        older = self._older(rows, connection)
+        values = {column: [row[column.name] for row in rows] for column in columns}
+        lists = {column: prepared(column, values[column], connection) for column in columns}
+        lists |= {column: [column.get_db_prep_save(stamp, connection)] * len(rows) for column in self.stamps}
         window: list[Any] = []
-        if is_dated := any(column.name == self.version for column in columns):
-            columns.append(self.stale_before)
-            dates = [earlier(row.get(self.version)) for row in rows]
-            lists.append(prepared(self.stale_before, dates, connection))
+        if any(column.name == self.version for column in columns):
+            dates = [less_tolerance(row[self.version]) for row in rows]
+            lists[self.stale_before] = prepared(self.stale_before, dates, connection)
             window = prepared(self.stamps[1], [now - CACHED_FOR, now + CACHED_FOR], connection)
-        source, parameters = self._source(columns, lists, connection)
-        head, tail = self._frame(columns, connection, is_dated=is_dated)
+        source, parameters = self._source(lists, connection)
+        head, tail = self._frame(lists, connection)
         with connection.cursor() as cursor:
             cursor.execute(head + source + tail, [*parameters, *window])
-            return dict(cursor.fetchall()), rounded
+            returned: dict[str, bool] = dict(cursor.fetchall())  # by key of what was written: whether it is new
+        keys = {row[self.key] for row in rows}
+        updated = {key for key, is_new in returned.items() if not is_new}
+        stale = older - returned.keys()
+        is_stored = [row[self.key] not in stale for row in rows]
+        return Upserted(
+            created=returned.keys() - updated,
+            updated=updated,
+            unchanged=keys - returned.keys() - stale,
+            stale=stale,
+            went_back=updated & older,
+            rounded=Counter(
+                {
+                    column.name: count_rounded(compress(values[column], is_stored), compress(lists[column], is_stored))
+                    for column in columns
+                    if connection.vendor == "sqlite" and isinstance(column, ExactDecimalField)
+                }
+            ),
+        )
 
-    def _frame(self, columns: Sequence[Column], database: BaseDatabaseWrapper, *, is_dated: bool) -> tuple[str, str]:
+    def _older(self, rows: list[Row], connection: BaseDatabaseWrapper) -> set[str]:
+        """The keys of the rows that are older than what is stored."""
+        dated = [row for row in rows if row.get(self.version)]
+        if not dated:
+            return set()
+        columns = [column for column in self.values if column.name in (self.key, self.version)]
+        lists = {column: prepared(column, [row[column.name] for row in dated], connection) for column in columns}
+        source, parameters = self._source(lists, connection)
+        quote = connection.ops.quote_name
+        names = {column.name: quote(cast(str, column.column)) for column in columns}
+        key, version, stale_before = names[self.key], names[self.version], quote(cast(str, self.stale_before.column))
+        table = quote(self.model._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"WITH sent ({', '.join(names.values())}) AS ({source}) SELECT sent.{key} FROM sent"
+                f" JOIN {table} USING ({key}) WHERE sent.{version} < {table}.{stale_before}",
+                parameters,
+            )
+            return {found for (found,) in cursor.fetchall()}
+
+    def _frame(self, columns: Iterable[Column], database: BaseDatabaseWrapper) -> tuple[str, str]:
         """The statement before and after its rows."""
         quote = database.ops.quote_name
         quoted = {column.name: quote(cast(str, column.column)) for column in columns}
         table, key = quote(self.model._meta.db_table), quoted[self.key]
         created, changed = (quoted[stamp.name] for stamp in self.stamps)
-        values = [quoted[column.name] for column in columns if column.name in self.names and not column.primary_key]
+        values = [name for field, name in quoted.items() if field in self.names and field != self.key]
         assignments = [f"{column} = excluded.{column}" for column in [*values, changed]]
         stored = ", ".join(f"{table}.{column}" for column in values)
         sent = ", ".join(f"excluded.{column}" for column in values)
         # Null-safe comparison of whole rows; SQLite has had IS NOT for longer than IS DISTINCT FROM.
         condition = f"({stored}) {'IS NOT' if database.vendor == 'sqlite' else 'IS DISTINCT FROM'} ({sent})"
-        if is_dated:
+        if self.stale_before.name in quoted:
             before, version = quoted[self.stale_before.name], quoted[self.version]
             assignments.append(f"{before} = COALESCE(excluded.{before}, {table}.{before})")
-            # A stamp far in the future is of a clock that was wrong, and no reason to keep answers out until then.
+            # If the stored row is stamped far in the future, a clock was wrong: no answer is kept out until then.
             condition += (
                 f" AND (excluded.{version} < {table}.{before}"
                 f" AND {table}.{changed} > %s AND {table}.{changed} < %s) IS NOT TRUE"
@@ -208,17 +205,16 @@ class Upsert:
             f" RETURNING {key}, {table}.{created} = {table}.{changed}",
         )
 
-    def _source(
-        self, columns: Sequence[Column], lists: list[list[Any]], connection: BaseDatabaseWrapper
-    ) -> tuple[str, list[Any]]:
-        """The rows as SQL with its parameters."""
+    def _source(self, lists: Mapping[Column, list[Any]], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        """Rows as SQL with its parameters; `lists` has their values by column."""
         if connection.vendor == "postgresql":
             # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one
             # for each value would take longer than the upsert. Types without their sizes, or a cast would cut values.
-            types = (str(column.db_type(connection)).partition("(")[0] for column in columns)
-            return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", lists
-        row = f"({', '.join(['%s'] * len(columns))})"
-        return f"VALUES {', '.join([row] * len(lists[0]))}", list(chain(*zip(*lists, strict=True)))
+            types = (str(column.db_type(connection)).partition("(")[0] for column in lists)
+            return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", [*lists.values()]
+        rows = [*zip(*lists.values(), strict=True)]
+        row = f"({', '.join(['%s'] * len(lists))})"
+        return f"VALUES {', '.join([row] * len(rows))}", list(chain(*rows))
 
 
 def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper) -> list[Any]:
@@ -228,7 +224,10 @@ def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper)
     of the upsert. Anything unusual still goes Django's way, and fails there as it should.
     """
     own_type = next((own for kind, own in OWN_TYPES.items() if isinstance(column, kind)), str)
-    if not {*map(type, values)} <= {own_type, NoneType}:
+    is_usual = {*map(type, values)} <= {own_type, NoneType}
+    if own_type is Decimal:
+        is_usual = is_usual and all(value is None or value.is_finite() for value in values)
+    if not is_usual:
         return [None if value is None else column.get_db_prep_save(value, connection) for value in values]
     if connection.vendor != "sqlite" or own_type in (str, int):
         return values
@@ -239,15 +238,15 @@ def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper)
     return [None if value is None else connection.ops.adapt_datetimefield_value(value) for value in values]
 
 
-def earlier(version: datetime | None) -> datetime | None:
+def less_tolerance(version: datetime | None) -> datetime | None:
     """The date before which an answer is older than one of this version."""
     return version and max(version, FIRST + TOLERANCE) - TOLERANCE
 
 
-def is_newest(dates: MutableMapping[str, datetime | None], key: str, version: datetime | None) -> bool:
-    """Whether no record with this key and a newer date has come before, by `dates`, which take note of this one.
+def note_date(dates: MutableMapping[str, datetime | None], key: str, version: datetime | None) -> bool:
+    """Note a record's date under its key in `dates`; whether no newer one was there.
 
-    A record without a date is the newest; that it has come makes no older one new.
+    A record without a date counts as the newest, and leaves the date that was there.
     """
     known = dates.setdefault(key, version)
     if version is None or known is None or version >= known:

@@ -109,8 +109,8 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
 
     @admin.display
     def rejected_records(self, run: CrawlRun) -> str:
-        records = run.rejectedrecord_set
-        number, still_open = records.count(), records.filter(status=RejectedRecord.Status.OPEN).count()
+        records = RejectedRecord.objects.filter(run=run)
+        number, still_open = records.count(), records.open().count()
         address = reverse("admin:coins_rejectedrecord_changelist") + "?" + urlencode({"run": run.pk})
         return format_html(
             '<a href="{}">{} last seen by this run</a>, {} of them open', address, exact(number), exact(still_open)

@@ -127,7 +127,7 @@ class Health(ReadView):
         )
         begun = CrawlRun.objects.filter(started_at__isnull=False).order_by("-started_at")
         answer = coins | {
-            "rejected": RejectedRecord.objects.filter(status=RejectedRecord.Status.OPEN).count(),
+            "rejected": RejectedRecord.objects.open().count(),
             "last_complete": health.last_complete(),
             "last_run": begun.first(),
             "running": begun.filter(verdict=Verdict.RUNNING),

@@ -31,6 +31,12 @@ def forget_which_fields_were_filled(apps, schema_editor):
     apps.get_model('coins', 'CrawlRun').objects.using(schema_editor.connection.alias).update(filled={})
 
 
+def ignore_what_was_retried(apps, schema_editor):
+    """Somebody has dealt with these, and the status `retried` is gone."""
+    records = apps.get_model('coins', 'RejectedRecord').objects.using(schema_editor.connection.alias)
+    records.filter(status='retried').update(status='ignored')
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -59,7 +65,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='fullcoin',
             name='stale_before',
-            field=models.DateTimeField(editable=False, help_text='An answer that is dated before this is older than the last dated one that was stored.', null=True),
+            field=models.DateTimeField(editable=False, help_text='The last `last_updated` that was not null, less a second: an answer from before it is an older one.', null=True),
         ),
         migrations.RunPython(date_what_is_stored, migrations.RunPython.noop),
         # Of the runs.
@@ -90,6 +96,7 @@ class Migration(migrations.Migration):
         ),
         migrations.RunPython(forget_which_fields_were_filled, migrations.RunPython.noop),
         # Of the rejected records.
+        migrations.RunPython(ignore_what_was_retried, migrations.RunPython.noop),
         migrations.RemoveConstraint(
             model_name='rejectedrecord',
             name='one_open_rejection_per_coin_and_reasons',

@@ -1,14 +1,14 @@
 """Records on their way into the database, and what a run remembers of those before them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ..cleaning import LABEL_LENGTH, Rejection
 from ..texts import printable
-from ..upsert import is_newest
+from ..upsert import Upserted, note_date
 from .rejected import Refusal
 
 
@@ -23,8 +23,8 @@ class Memory:
     def has_rejected(self, rejection: Rejection) -> bool:
         return self._rejected[rejection] > 0
 
-    def reject(self, rejection: Rejection, round_number: int = 0) -> bool:
-        """Whether this rejected record has not been counted yet.
+    def count_rejected(self, rejection: Rejection, round_number: int = 0) -> bool:
+        """Count this rejected record, unless it has been counted before; whether it was counted now.
 
         A coin has one for the same reasons. Records without an id cannot be told apart: a run has as many as came in
         the round with most of them. In later rounds it asks again for what it has asked for.
@@ -38,7 +38,7 @@ class Memory:
         return True
 
     def forget(self, coin_id: str) -> None:
-        """The database has refused the coin: what comes of it later is its first."""
+        """The database has refused the coin: it has not been had yet."""
         self.dates.pop(coin_id, None)
 
 
@@ -53,7 +53,8 @@ class Batch:
     missing: dict[str, datetime] = field(default_factory=dict)  # of `rows`: since when, by the source's own word
     duplicates: int = 0
     refusals: list[Refusal] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)  # coins that the market has by what was refused
+    refused_last: set[str] = field(default_factory=set)  # coins whose last record was refused
+    seen: set[str] = field(default_factory=set)  # coins of which a record was refused, so that they are not missing
 
     def add(self, row: Mapping[str, Any], record: object, page: str) -> bool:
         """Take a cleaned record; whether it is the first of its coin in this run.
@@ -65,7 +66,8 @@ class Batch:
         is_first = coin_id not in self.memory.dates
         if not is_first:
             self.duplicates += 1
-        if is_newest(self.memory.dates, coin_id, row.get("last_updated")):
+        if note_date(self.memory.dates, coin_id, row.get("last_updated")):
+            self.refused_last.discard(coin_id)
             if not is_first and coin_id not in self.rows:
                 self.repeated.add(coin_id)
             self.rows[coin_id] = row
@@ -80,8 +82,9 @@ class Batch:
         self, rejection: Rejection, record: object, page: str, *, round_number: int = 0, is_sighting: bool = True
     ) -> None:
         """Take a record that cannot be stored; where it is a sighting, its coin is not missing all the same."""
-        is_news = self.memory.reject(rejection, round_number)
+        is_news = self.memory.count_rejected(rejection, round_number)
         self.refusals.append(Refusal(rejection, record, page, is_news))
+        self.refused_last.add(rejection.coin_id)
         if is_sighting:
             self.seen.add(rejection.coin_id)
 
@@ -94,16 +97,22 @@ class Batch:
         rejection = Rejection(coin_id, printable(coin_id, LABEL_LENGTH), (reason,))
         return Refusal(rejection, *self.sources[coin_id], not self.memory.has_rejected(rejection))
 
-    def remember(self, refused: Iterable[Refusal]) -> None:
+    def counts(self, result: Upserted, refused: Sequence[Refusal]) -> dict[str, int]:
+        """By counter of the run, how many records became what; `refused` are those that the database did not take."""
+        refusals = [*self.refusals, *refused]
+        rejected = sum(refusal.is_news for refusal in refusals)
+        counts = {
+            name: len(getattr(result, name) - self.repeated) for name in ("created", "updated", "unchanged", "stale")
+        }
+        rejected_again = len(refusals) - rejected
+        duplicates = self.duplicates - len(result.rejected.keys() & self.repeated) + rejected_again
+        return counts | {"duplicates": duplicates, "rejected": rejected}
+
+    def remember(self, refused: Sequence[Refusal]) -> None:
         """It is stored that the database has refused these."""
         for refusal in refused:
-            self.memory.reject(refusal.rejection)
+            self.memory.count_rejected(refusal.rejection)
             self.memory.forget(refusal.rejection.coin_id)
-
-    @property
-    def names(self) -> set[str]:
-        """The fields that some row has, if only as null."""
-        return set[str]().union(*self.rows.values())
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.refusals)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, cast
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models import F, Max
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import IsNull
@@ -17,6 +17,7 @@ from ..upsert import Upsert, Upserted
 
 MISSING_SHARE = 0.20  # of the coins on the market; more do not leave it between two runs
 MISSING_AT_ONCE = 50  # coins; fewer are always believed
+CHANGES_LOCK = int.from_bytes(b"changes")  # the key of an advisory lock, which only this database's clients see
 MICROSECOND = timedelta(microseconds=1)  # the smallest step of a date in either database
 IDS_PER_STATEMENT = 500  # enough to be fast, and far below any database's limit of parameters
 
@@ -64,25 +65,31 @@ class TooManyMissing(Exception):
 
 
 class FullCoinQuerySet(models.QuerySet["FullCoin"]):
-    def upsert(self, rows: Iterable[Mapping[str, Any]], now: datetime | None = None) -> Upserted:
-        """Insert what is new, update what differs, leave the rest: one statement for all `rows`.
+    def upsert(
+        self, rows: Iterable[Mapping[str, Any]], now: datetime | None = None, changed_at: datetime | None = None
+    ) -> Upserted:
+        """Insert what is new, update what differs, leave the rest: one statement for the rows with the same names.
 
-        A row maps field names to cleaned values, `coin_id` at least. What no row names stays as it is stored; what some
-        name is stored as null for the others. A row whose `last_updated` is older than that of the stored one by more
-        than a second is stale, and not stored, where the stored one was written in the last ten minutes. `now` is the
-        database's clock where it is not given. Returns the ids that were created, updated, left unchanged, stale and
+        A row maps field names to cleaned values, `coin_id` at least. What a row does not name stays as it is stored. A
+        row whose `last_updated` is older than that of the stored one by more than a second is stale, and not stored,
+        where the stored one was written in the last ten minutes. `now` is the database's clock, and `changed_at` the
+        `next_change`, where they are not given. Returns the ids that were created, updated, left unchanged, stale and
         rejected (with the database's words). Raises ValueError for a name that is no field, OperationalError or
         InterfaceError where the database fails.
         """
         rows = [{"vs_currency": settings.VS_CURRENCY, **row} for row in rows]
         now = now or database_clock(self.db)
-        return _upsert(self.db)(rows, now, self.next_change(now))
+        return _upsert(self.db)(rows, now, changed_at or self.next_change(now))
 
     def next_change(self, now: datetime | None = None) -> datetime:
         """The `changed_at` of what is written next: the database's clock, but later than all changes there have been.
 
-        So whoever asks for what has changed since the newest change that he knows misses none, whatever clocks do.
+        Until the transaction ends, others wait here: changes are committed in the order of their dates. So whoever asks
+        for what has changed since the newest change that he knows misses none, whatever clocks do.
         """
+        if connections[self.db].vendor == "postgresql":  # SQLite has one writer at a time
+            with connections[self.db].cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHANGES_LOCK])
         newest = self.aggregate(newest=Max("changed_at"))["newest"]
         now = now or database_clock(self.db)
         return max(now, newest + MICROSECOND) if newest else now
@@ -107,7 +114,7 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         TooManyMissing where that is a great part of them: this looks like another market, or like a part of this one.
         """
         there = list(self.filter(missing_since=None).values_list("pk", flat=True))
-        missing = [pk for pk in there if pk not in answered]
+        missing = sorted(pk for pk in there if pk not in answered)
         if len(missing) > max(MISSING_AT_ONCE, MISSING_SHARE * len(there)):
             raise TooManyMissing(
                 f"{len(missing)} of {len(there)} stored coins would be missing at once, which is not believed: "
@@ -173,7 +180,7 @@ class FullCoin(models.Model):
     stale_before = models.DateTimeField(
         null=True,
         editable=False,
-        help_text="An answer that is dated before this is older than the last dated one that was stored.",
+        help_text="The last `last_updated` that was not null, less a second: an answer from before it is an older one.",
     )
 
     BOOKKEEPING = ("vs_currency", "first_seen_at", "changed_at", "missing_since", "stale_before")

@@ -47,14 +47,15 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
         alike: dict[tuple[str, str], list[Refusal]] = {}
         for refusal in refusals:
             alike.setdefault((refusal.rejection.label, "\n".join(refusal.rejection.reasons)), []).append(refusal)
-        rows = []
+        rows = {}
         for (label, reasons), group in alike.items():
             page, raw = printable(group[-1].page, 100), raw_json(group[-1].record)
             fingerprint = hashlib.sha256(f"{label}\n{reasons}".encode()).hexdigest()
             news = sum(refusal.is_news for refusal in group)
-            rows.append((run.pk, label, page, raw, reasons, fingerprint, news))
+            rows[fingerprint] = run.pk, label, page, raw, reasons, fingerprint, news
         with connections[self.db].cursor() as cursor:
-            cursor.executemany(KEEP, rows)
+            # Sorted, so that concurrent writers lock rows in one order.
+            cursor.executemany(KEEP, [rows[fingerprint] for fingerprint in sorted(rows)])
 
     def open(self) -> "RejectedRecordQuerySet":
         """Those that nobody has dealt with yet: their coins are not stored as they were sent."""

@@ -2,8 +2,8 @@
 
 import socket
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
-from typing import Any, cast
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connections, models, transaction
@@ -249,27 +249,15 @@ class CrawlRun(models.Model):
         with transaction.atomic():
             self.beat()
             now = database_clock(FullCoin.objects.db)
-            result = FullCoin.objects.upsert(batch.rows.values(), now)
-            changed_at = cast(datetime, result.changed_at)
+            changed_at = FullCoin.objects.next_change(now)
+            result = FullCoin.objects.upsert(batch.rows.values(), now, changed_at)
             refused = batch.refused(result.rejected)
-            refusals = [*batch.refusals, *refused]
-            RejectedRecord.objects.resolve(result.stored)
-            RejectedRecord.objects.keep(self, refusals)
+            RejectedRecord.objects.keep(self, [*batch.refusals, *refused])
+            RejectedRecord.objects.resolve(result.stored - batch.refused_last)
             FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), changed_at)
             FullCoin.objects.mark_missing_since(batch.missing, changed_at)
-            rejected = sum(refusal.is_news for refusal in refusals)
-            counted = {
-                "created": len(result.created - batch.repeated),
-                "updated": len(result.updated - batch.repeated),
-                "unchanged": len(result.unchanged - batch.repeated),
-                "stale": len(result.stale - batch.repeated),
-                "duplicates": batch.duplicates
-                - len(result.rejected.keys() & batch.repeated)
-                + len(refusals)
-                - rejected,
-                "rejected": rejected,
-            }
-            facts: dict[str, Any] = {name: getattr(self, name) + number for name, number in counted.items()}
+            counts = batch.counts(result, refused)
+            facts: dict[str, Any] = {name: getattr(self, name) + number for name, number in counts.items()}
             facts["seen"] = sum(facts.values())
             dates = [self.newest_update, *(row.get("last_updated") for row in batch.rows.values())]
             # A date in the future, as one wrong clock makes it, tells nothing of how fresh the others are.
