@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import Error as AnyDatabaseError
 from scrapy import signals
@@ -37,9 +37,8 @@ PATIENCE_AT_FIRST = 10.0  # seconds; who has mistyped DATABASE_URL sees the warn
 
 LOST = "another run has taken over, because this one showed no sign of life for too long"
 
-
-FIELDS = [field.name for field in FullCoin.api_fields()]
-KNOWN = {*FIELDS, *FullCoin.BOOKKEEPING}
+NAMES = [field.name for field in FullCoin.api_fields()]
+KNOWN = {*NAMES, *FullCoin.BOOKKEEPING}
 
 
 class Errors(logging.Handler):
@@ -66,7 +65,7 @@ class RunRecord(Component):
         self.previous: CrawlRun | None = None  # the last complete run of the same scope
         self.newest_change: datetime | None = None  # that complete runs of the same source have heard of
         self.usual: dict[str, float] = {}  # by field: the share of records with a value, in complete runs
-        self.shape = Shape((), ())
+        self.shape = Shape(NAMES, ())
         self.outcome = Outcome()
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
@@ -125,16 +124,19 @@ class RunRecord(Component):
             self.run, self.verdict, self.reason = run, Verdict(run.verdict), run.reason
         if self.run is None or self.verdict != Verdict.RUNNING:
             raise CloseSpider(self.verdict.value)
-        self.shape = Shape(FIELDS, spider.expected_fields(self.usual))
+        self.shape = Shape(NAMES, spider.expected_fields(self.usual))
         self.heart = asyncio.create_task(self._beat(self.run))
+
+    def look_at(self, records: Sequence[Mapping[str, Any]], page: str) -> None:
+        """Take note of which fields the records of a page have; a warning where one has been missed."""
+        if missed := self.shape.add_page(records):
+            logger.warning("Page %s: no record has %s, so the stored values are kept", page, ", ".join(missed))
 
     async def store(self, batch: Batch) -> None:
         """Write a batch; where that fails for good, the run ends, and says what was not stored."""
         run, progress = self.run, self.progress()
         if run is None or self.given_up:
             return
-        if batch.rows and (missed := self.shape.miss(batch.names)):
-            logger.warning("No record in this batch has %s: the stored values are kept", ", ".join(missed))
 
         def store() -> None:
             self.outcome.add(run.store(batch, progress), batch.repeated)
@@ -200,6 +202,7 @@ class RunRecord(Component):
                 errors=self.errors.count,
                 doubts=spider.doubts(),
                 dropped={spider.called(name) for name in self.shape.dropped} if run.seen else (),
+                absent=self.shape.absent,
                 filled=self.shape.filled,
                 usual=self.usual,
                 coins_before=comparable.coins if comparable else None,
@@ -221,7 +224,7 @@ class RunRecord(Component):
                 leave_alone=extension(self.crawler, Pace).resting,
                 filled=self.shape.filled,
                 # What was stale is asked for again.
-                newest_change=self.newest_change if run.stale else spider.newest_change,
+                newest_change=self.newest_change if self.outcome.stale else spider.newest_change,
                 log_tail=self.tail.text(),
                 **self.progress(),
             )
@@ -242,8 +245,9 @@ class RunRecord(Component):
     def _notes(self) -> Iterator[str]:
         if unknown := self.shape.unknown(KNOWN):
             yield f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}"
-        if unwritten := self.shape.unwritten:
-            yield f"missing from every record of a batch, so the stored values were kept: {', '.join(unwritten)}"
+        if absent := self.shape.absent:
+            missed = ", ".join(f"{name} ({count:,} records)" for name, count in sorted(absent.items()))
+            yield f"missing from whole pages, so the stored values were kept: {missed}"
         yield from self.outcome.notes()
 
     async def _beat(self, run: CrawlRun) -> None:

@@ -20,6 +20,7 @@ class CoinItem(DjangoItem):
     django_model = FullCoin
 
     record = Field()  # as the API sent it
+    translated = Field()  # the same under the model's names
     page = Field()  # the page it stood on
     rejection = Field()  # a webapp.coins.cleaning.Rejection, where it cannot be stored
 

@@ -8,21 +8,21 @@ from webapp.coins.upsert import Upserted
 
 class Outcome:
     def __init__(self) -> None:
-        self._went_back = self._stale = 0  # coins
+        self._went_back = self.stale = 0  # coins
         self._rounded: Counter[str] = Counter()  # by field: numbers
 
     def add(self, result: Upserted, repeated: set[str]) -> None:
         """Take note of a batch that was stored, in which some coins are `repeated`: the run has had them before."""
         self._went_back += len(result.went_back - repeated)
-        self._stale += len(result.stale - repeated)
+        self.stale += len(result.stale - repeated)
         self._rounded += result.rounded
 
     def notes(self) -> Iterator[str]:
         """The run's messages about it."""
-        if coins := self._went_back + self._stale:
+        if coins := self._went_back + self.stale:
             yield (
                 f"{coins} coins went back in time (their last_updated is older than before): {self._went_back} were "
-                f"stored, {self._stale} were ignored as stale because newer values had just been stored"
+                f"stored, {self.stale} were ignored as stale because newer values had just been stored"
             )
         if self._rounded:
             numbers = ", ".join(f"{count} of {name}" for name, count in sorted(self._rounded.items()))

@@ -1,7 +1,6 @@
 """From records to rows: cleaned on the event loop, stored in batches by the database's thread."""
 
 import asyncio
-from typing import Any
 
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
@@ -24,16 +23,12 @@ class CleanPipeline(Component):
         self.cleaner = Cleaner([*FullCoin.api_fields(), *missing_since])
 
     def process_item(self, item: CoinItem) -> CoinItem:
-        record = self.spider.translate(item["record"])
-        cleaned = self.cleaner.clean(record)
-        values: dict[str, Any] = {}
+        cleaned = self.cleaner.clean(item.pop("translated"))
         if isinstance(cleaned, Rejection):
             item["rejection"] = cleaned
         else:
-            values = cleaned
-            item.update(values)
-        if isinstance(record, dict):
-            extension(self.crawler, RunRecord).shape.add(record, values)
+            item.update(cleaned)
+            extension(self.crawler, RunRecord).shape.add(cleaned)
         return item
 
 

@@ -1,7 +1,7 @@
 """The shape of the records: which fields they have, and in how many of them each has a value. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -15,18 +15,23 @@ class Shape:
         self._fields, self._expected = fields, expected
         self._present: set[str] = set()  # names that some record had
         self._filled: Counter[str] = Counter()
-        self._unwritten: set[str] = set()
+        self._absent: Counter[str] = Counter()
 
-    def add(self, record: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Take note of a record, and of its values; there are none where it cannot be stored."""
-        self._present.update(record)
+    def add_page(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Take note of the names in a page's records.
+
+        Returns the expected fields that none of them has, and that every page before had.
+        """
+        present = set[str]().union(*records)
+        self._present |= present
+        missed = set(self._expected) - present if records else set()
+        news = missed - self._absent.keys()
+        self._absent.update(dict.fromkeys(missed, len(records)))
+        return sorted(news)
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Take note of the values of a record that can be stored."""
         self._filled.update([name for name, value in values.items() if value is not None])
-
-    def miss(self, written: Iterable[str]) -> list[str]:
-        """Which expected fields no row of a batch has, by the names it has; those that were not missed before."""
-        missed = set(self._expected).difference(written, self._unwritten)
-        self._unwritten |= missed
-        return sorted(missed)
 
     @property
     def filled(self) -> dict[str, int]:
@@ -34,14 +39,14 @@ class Shape:
         return {name: self._filled[name] for name in self._fields if name in self._present}
 
     @property
+    def absent(self) -> dict[str, int]:
+        """By expected field: how many records there were on pages of which no record had it."""
+        return dict(self._absent)
+
+    @property
     def dropped(self) -> set[str]:
         """Expected fields that no record had."""
         return set(self._expected) - self._present
-
-    @property
-    def unwritten(self) -> list[str]:
-        """Expected fields that no row of some batch had, so that they have kept their stored values."""
-        return sorted(self._unwritten)
 
     def unknown(self, known: Iterable[str]) -> list[str]:
         """Names that are not among these."""

@@ -10,6 +10,7 @@ REJECTED_SHARE = 0.01  # of what was seen; fewer rejected records do not spoil a
 ENOUGH_VALUES = 10  # that a field is expected to have; fewer may go without a fault, a coin at a time
 KEY = "coin_id"  # the field that has a value in every record that can be stored
 FALL = 0.1  # of the usual share of records that have a value in a field; less is not believed
+ABSENT_SHARE = 0.1  # of a field's usual values that may be lacking where whole pages are without the field
 
 EXIT_STATUS = {
     Verdict.COMPLETE: 0,
@@ -33,6 +34,7 @@ class Evidence:
     errors: int = 0  # exceptions in our own code, a feed that could not be written
     doubts: Sequence[str] = ()  # the spider's reasons why this may not be everything
     dropped: Collection[str] = ()  # the API's names of fields that no record had
+    absent: Mapping[str, int] = field(default_factory=dict)  # by field: records on pages that did not have it at all
     filled: Mapping[str, int] = field(default_factory=dict)  # by field that records had: how many had a value in it
     usual: Mapping[str, float] = field(default_factory=dict)  # the share of records that had, in complete runs
     may_be_empty: bool = False  # no coins at all are a possible answer
@@ -55,6 +57,7 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
     if evidence.dropped:
         reasons.append(f"the API no longer sends {', '.join(sorted(evidence.dropped))}")
     reasons += emptied(evidence.filled, evidence.usual)
+    reasons += unsent(evidence.absent, evidence.filled, evidence.usual)
     if evidence.coins_before and evidence.coins < evidence.coins_before * SHRINKAGE:
         reasons.append(f"{evidence.coins} coins, where the last complete run had {evidence.coins_before}")
     return (Verdict.PARTIAL if reasons else Verdict.COMPLETE), reasons
@@ -76,3 +79,15 @@ def emptied(filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[s
     ]
     if nearly:
         yield f"nearly empty: {', '.join(nearly)}"
+
+
+def unsent(absent: Mapping[str, int], filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[str]:
+    """In words, the fields that have lost values because whole pages came without them, but not all."""
+    records = filled.get(KEY, 0)
+    lost = []
+    for name, count in sorted(absent.items()):
+        expected = usual.get(name, 0) * records
+        if expected and filled.get(name) and expected - filled[name] >= max(ENOUGH_VALUES, expected * ABSENT_SHARE):
+            lost.append(f"{name} ({count:,} of {records:,} records)")
+    if lost:
+        yield f"missing from whole pages: {', '.join(lost)}"

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.db.models import F
 from django.test import Client
 
@@ -166,8 +167,36 @@ def test_a_field_that_the_api_renames_keeps_its_stored_values(api: FakeAPI, craw
     assert (done.returncode, run.updated) == (3, 600)
     assert run.reason == "the API no longer sends current_price"
     assert dict(FullCoin.objects.values_list("pk", "current_price")) == prices
-    assert "missing from every record of a batch, so the stored values were kept: current_price" in run.messages
-    assert done.stderr.count("No record in this batch has current_price: the stored values are kept") == 1
+    assert "missing from whole pages, so the stored values were kept: current_price (600 records)" in run.messages
+    assert done.stderr.count("no record has current_price, so the stored values are kept") == 1
+
+
+@pytest.mark.parametrize(("per_page", "batch"), [(50, "1000"), (250, "70")])
+def test_a_field_that_some_pages_do_not_have_keeps_its_stored_values(
+    per_page: int, batch: str, api: FakeAPI, crawl: Crawl
+) -> None:
+    """However large the batches are. On a page that has it, a record without it has no value."""
+    arguments = ("-a", f"per_page={per_page}", "-s", f"BATCH_SIZE={batch}")
+    name, ids = "current_price", api.market.ids
+    crawl(api, *arguments)
+    prices = dict(FullCoin.objects.values_list("pk", name))
+    api.market.advance(5)
+    api.market.reshape(
+        lambda record: record if record["id"] < ids[250] else {k: record[k] for k in record if k != name}
+    )
+    api.market.replace(ids[1], {k: v for k, v in api.market.record(ids[1]).items() if k != name})
+
+    crawl(api, *arguments)
+
+    stored = dict(FullCoin.objects.values_list("pk", name))
+    assert {coin_id: stored[coin_id] for coin_id in ids[250:]} == {coin_id: prices[coin_id] for coin_id in ids[250:]}
+    assert stored[ids[1]] is None
+    assert [coin_id for coin_id in ids[:250] if stored[coin_id] == prices[coin_id] is not None] == []
+    assert last_run().updated == 600
+    assert (last_run().verdict, last_run().reason) == (
+        "partial",
+        "missing from whole pages: current_price (350 of 600 records)",
+    )
 
 
 # Exactness -------------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ FIELDS = ("coin_id", "name", "price")
 
 
 def shape_of(*records: dict[str, Any], expected: tuple[str, ...] = FIELDS) -> Shape:
+    """What is seen of a page."""
     shape = Shape(FIELDS, expected)
+    shape.add_page(records)
     for record in records:
-        shape.add(record, record)
+        shape.add(record)
     return shape
 
 
@@ -23,7 +25,7 @@ def test_values_are_counted_in_the_fields_that_some_record_has() -> None:
 def test_a_record_that_cannot_be_stored_has_its_fields_but_no_values() -> None:
     shape = Shape(FIELDS, FIELDS)
 
-    shape.add({"coin_id": "a", "name": "A", "price": "much"}, {})
+    shape.add_page([{"coin_id": "a", "name": "A", "price": "much"}])
 
     assert (shape.filled, shape.dropped) == ({"coin_id": 0, "name": 0, "price": 0}, set())
 
@@ -33,13 +35,19 @@ def test_an_expected_field_that_no_record_has_is_dropped() -> None:
     assert shape_of({"coin_id": "a", "name": None}, expected=("coin_id", "name")).dropped == set()
 
 
-def test_a_field_that_a_batch_misses_is_told_once_and_remembered() -> None:
-    shape = shape_of()
+def test_a_field_that_a_page_has_not_is_told_once_and_counted() -> None:
+    shape = Shape(FIELDS, FIELDS)
+    pages: list[list[dict[str, Any]]] = [
+        [{"coin_id": "a", "name": "A", "price": 1}, {"coin_id": "b"}],
+        [{"coin_id": "c", "name": "C"}, {"coin_id": "d"}],
+        [{"coin_id": "e"}],
+        [],
+    ]
 
-    missed = [shape.miss(written) for written in (["coin_id", "name"], ["coin_id"], FIELDS)]
+    missed = [shape.add_page(records) for records in pages]
 
-    assert missed == [["price"], ["name"], []]
-    assert shape.unwritten == ["name", "price"]
+    assert missed == [[], ["price"], ["name"], []]
+    assert (shape.absent, shape.dropped) == ({"price": 3, "name": 1}, set())
 
 
 def test_names_that_nobody_knows_are_told() -> None:

@@ -214,6 +214,16 @@ def test_a_spider_may_declare_that_its_dates_are_numbers() -> None:
     }
 
 
+class EpochMirrorSpider(MirrorSpider):
+    dates = "epoch_s"
+
+
+def test_the_dates_of_a_mirrors_bookkeeping_are_numbers_too() -> None:
+    record = {"coin_id": "a", "missing_since": Decimal(1782892800), "changed_at": Decimal(1782892800)}
+
+    assert EpochMirrorSpider().translate(record) == {"coin_id": "a", "missing_since": "2026-07-01T08:00:00+00:00"}
+
+
 @pytest.mark.parametrize("usual", [{}, {"market_cap_rank_with_rehypothecated": 0.0}], ids=["never", "never a value"])
 @pytest.mark.parametrize("spider", [MarketsSpider, MirrorSpider])
 def test_a_field_that_is_new_is_missed_where_it_has_been_sent(spider: Any, usual: dict[str, float]) -> None:

@@ -31,7 +31,7 @@ from webapp.coins.texts import printable
 usable_id = check_for(FullCoin._meta.pk)
 FIELDS = FullCoin.api_fields()
 DECIMALS = [field.name for field in FIELDS if isinstance(field, models.DecimalField)]
-DATES = [field.name for field in FIELDS if isinstance(field, models.DateTimeField)]
+DATES = [field.name for field in FullCoin._meta.concrete_fields if isinstance(field, models.DateTimeField)]
 
 MOST_GROWTH = 1.25  # of a source during a run of the whole of it
 MOST_BROKEN_IN_A_ROW = 3  # pages; then the source is down, and asking on would only hammer it
@@ -62,7 +62,7 @@ class PaginatedSpider(scrapy.Spider):
     remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
     final: Collection[int] = ()  # codes with which also a 429 is final
     fields: Collection[str] | None = None  # of FullCoin's, those that it sends; None: all of them
-    optional_fields: Collection[str] = ()  # of those: not missed by a run where the complete runs before had none
+    optional_fields: Collection[str] = ()  # of those: may be absent unless complete runs had values in them
     dates: DateFormat = "iso"  # or "epoch_s", "epoch_ms": seconds or milliseconds since 1970
     numbers_as_text = False  # whether Decimals come as JSON strings, as Django REST Framework writes them
     tells_missing = False  # whether `missing_since` in its records says that a coin has left the market
@@ -297,9 +297,16 @@ class PaginatedSpider(scrapy.Spider):
                 yield usable_id(value)
 
     def items(self, rows: list[Any], page: str) -> Iterator[CoinItem]:
+        """The records of a page. What none of them has stays absent; what only some have is null in the others."""
         self.records += len(rows)
-        for row in rows:
-            yield CoinItem(record=row, page=page)
+        translated = [self.translate(row) for row in rows]
+        objects = [record for record in translated if isinstance(record, dict)]
+        present = set[str]().union(*objects)
+        nulls = {field.name: None for field in FIELDS if field.name in present and field.null}
+        extension(self.crawler, RunRecord).look_at(objects, page)
+        for row, record in zip(rows, translated, strict=True):
+            filled = nulls | record if isinstance(record, dict) else record
+            yield CoinItem(record=row, translated=filled, page=page)
 
     def expected_fields(self, usual: Mapping[str, float]) -> list[str]:
         """The fields that the source is known to send, by those that it had a value for in its complete runs."""

@@ -103,7 +103,7 @@ class MirrorSpider(PaginatedSpider):
             known = extension(self.crawler, RunRecord).newest_change if self.counts_vary else None
             now = datetime.now(UTC)
             until = min(now, responses.answered_at(response, now))
-            self.newest_change = newest([known, *(row.get("changed_at") for row in rows)], until)
+            self.newest_change = newest([known, *(self.translation(row).get("changed_at") for row in rows)], until)
         yield from super().parse(response)
 
     def translate(self, record: Any) -> Any:
