@@ -1,8 +1,8 @@
 """`python -m scrapy`, half a second sooner: forked from a process that has imported what every crawl imports.
 
 A crawl is a process of its own all the same, with its own arguments, environment and outputs. Only libraries are
-imported beforehand, and nothing that reads the environment. Tests of signals and of what a process shows start a real
-one.
+imported beforehand, and nothing that reads the environment. Variables that Python reads when it starts, as
+PYTHONWARNINGS, have no effect. Tests of signals and of what a process shows start a real one.
 """
 
 import json
@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -48,6 +49,7 @@ LIBRARIES = [
     "django.db.backends.sqlite3.base",
 ]
 REQUEST = 2**20  # bytes at most
+END = 10  # seconds
 
 
 class Preloaded:
@@ -63,7 +65,7 @@ class Preloaded:
 
     def close(self) -> None:
         self._control.close()
-        self._process.wait()
+        self._process.wait(END)
 
     def run(
         self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float
@@ -75,13 +77,16 @@ class Preloaded:
             socket.send_fds(self._control, [request], [out.fileno(), err.fileno(), theirs.fileno()])
             theirs.close()
             ours.settimeout(timeout)
-            answers = ours.makefile()
-            pid = int(answers.readline())
+            answers, pid = ours.makefile(), 0
             try:
+                pid = int(answers.readline())
                 status = int(answers.readline())
             except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
                 raise subprocess.TimeoutExpired(arguments, timeout) from None
+            except ValueError:
+                raise RuntimeError("the process that forks crawls has died") from None
             for file in (out, err):
                 file.seek(0)
             return subprocess.CompletedProcess(arguments, status, out.read().decode(), err.read().decode())
@@ -91,7 +96,7 @@ def serve(control: socket.socket) -> None:
     for name in LIBRARIES:
         import_module(name)
     assert "twisted.internet.reactor" not in sys.modules, "each crawl has a reactor of its own"
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that children leave no zombies: their status goes to `answer`
     while True:
         request, fds, _, _ = socket.recv_fds(control, REQUEST, 3)
         if not request:
@@ -111,7 +116,8 @@ def wait_for_crawl(request: dict[str, Any], out: int, err: int, answer: int) -> 
     if pid:
         os.write(answer, f"{pid}\n".encode())
         _, status = os.waitpid(pid, 0)
-        os.write(answer, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        with suppress(BrokenPipeError):  # whoever has asked has given up
+            os.write(answer, f"{os.waitstatus_to_exitcode(status)}\n".encode())
         os._exit(0)
     os.close(answer)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
