@@ -42,6 +42,7 @@ def clean(**values: Any) -> dict[str, Any] | Rejection:
         ("last_updated", "2025-02-09T17:44:04.143Z", datetime(2025, 2, 9, 17, 44, 4, 143_000, UTC)),
         ("last_updated", "2025-02-10T01:44:04.143+08:00", datetime(2025, 2, 9, 17, 44, 4, 143_000, UTC)),
         ("last_updated", "20250209T174404Z", datetime(2025, 2, 9, 17, 44, 4, tzinfo=UTC)),
+        ("last_updated", "2025-02-09t17:44:04Z", datetime(2025, 2, 9, 17, 44, 4, tzinfo=UTC)),
         ("last_updated", "2025-02-09", datetime(2025, 2, 9, tzinfo=UTC)),
         ("last_updated", "2025-W06-7 17:44", datetime(2025, 2, 9, 17, 44, tzinfo=UTC)),
         ("last_updated", "2025-02-09T17:44:04", datetime(2025, 2, 9, 17, 44, 4, tzinfo=UTC)),

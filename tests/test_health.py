@@ -370,7 +370,7 @@ def test_rejected_records_that_are_resolved_are_no_illness(statuses: list[str], 
     found = health.problems(NOON)
 
     assert ("rejected" in found) is is_ill
-    assert not is_ill or found["rejected"].endswith("1 are open.")
+    assert not is_ill or found["rejected"].endswith("Still open: 1.")
 
 
 def test_rejected_records_of_a_first_day_are_compared_with_nothing() -> None:

@@ -19,7 +19,7 @@ from .texts import Nested, printable
 
 LABEL_LENGTH = 255  # characters
 # Python takes more for dates than that: 1613060700131, milliseconds since 1970, for one in 1613.
-ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d|\d{4}-?W\d\d(-?\d)?|\d{8}(?=T))([T ]|$)", re.ASCII)
+ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d|\d{4}-?W\d\d(-?\d)?|\d{8}(?=T))([Tt ]|$)", re.ASCII)
 
 
 class Unfit(ValueError):

@@ -191,7 +191,7 @@ def _rejected(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
             still_open = RejectedRecord.objects.open().count()
             yield (
                 f"The last run of the schedule {schedule} rejected {last.rejected:,} records, and that of a day before "
-                f"{before.rejected:,}: the rejected records in the admin say why. {still_open:,} are open."
+                f"{before.rejected:,}: the rejected records in the admin say why. Still open: {still_open:,}."
             )
 
 

@@ -1,4 +1,4 @@
-"""Sources that stand still: they answer, and what they answer gets older and older."""
+"""Sources that stand still or fall behind: they answer, and their data gets older and older."""
 
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,25 +11,27 @@ from django.utils.timesince import timesince
 from .catalog import SPIDERS
 from .models import CrawlRun, Verdict
 
-SAMPLE = 250  # coins; all of fewer may be without trades for weeks
+SAMPLE = 250  # coins; of fewer, none may have been traded for weeks
 USUAL_TIMES = 3
 DATES_COMPARED = 10_000  # three weeks of a source that is crawled every three minutes
 
 
 def standing_still() -> Iterator[str]:
-    """A sentence for each spider whose last run that tells had data that were too old at its end.
+    """A sentence for each spider whose source has data that is too old.
 
-    Too old is older than SOURCE_MAX_AGE_HOURS, and than USUAL_TIMES what this source's data used to be.
+    It is, if at the end of the last run its age was more than SOURCE_MAX_AGE_HOURS, and more than USUAL_TIMES its usual
+    age. Runs of a few coins are not looked at.
     """
     limit = settings.SOURCE_MAX_AGE_HOURS * 3600
-    for spider, entry in SPIDERS.items() if limit else ():
-        dated = CrawlRun.objects.whole(spider, entry.narrowing) | CrawlRun.objects.filter(
-            spider=spider, seen__gte=SAMPLE
-        )
-        dated = dated.filter(finished_at__isnull=False, newest_update__isnull=False).order_by("-started_at")
-        last = dated.filter(verdict__in=(Verdict.COMPLETE, Verdict.PARTIAL)).first()
-        age = age_at_the_end(last) if last else None
-        if last is None or age is None or age.total_seconds() <= limit:
+    if not limit:
+        return
+    for spider, entry in SPIDERS.items():
+        whole = CrawlRun.objects.whole(spider, entry.narrowing)
+        large = CrawlRun.objects.filter(spider=spider, seen__gte=SAMPLE)
+        dated = (whole | large).filter(newest_update__isnull=False, finished_at__isnull=False)
+        last = dated.filter(verdict__in=(Verdict.COMPLETE, Verdict.PARTIAL)).order_by("-started_at").first()
+        age = last and age_at_the_end(last)
+        if not last or not age or age.total_seconds() <= limit:
             continue
         usual = usual_age(ages_before(dated.filter(verdict=Verdict.COMPLETE), last), limit)
         if usual is None or age.total_seconds() > USUAL_TIMES * usual:
@@ -49,8 +51,7 @@ def age_at_the_end(run: CrawlRun) -> timedelta | None:
 def ages_before(complete: QuerySet[CrawlRun], last: CrawlRun) -> list[float]:
     """How many seconds old this source's data became before newer data came, the oldest first.
 
-    However long the source has been standing still, that is one date among many. The date of the `last` run is none
-    of them.
+    Each newest date counts once, however many runs have seen it; that of the `last` run does not count.
     """
     if "url" in last.arguments:
         complete = complete.filter(arguments__url=last.arguments["url"])
@@ -60,9 +61,9 @@ def ages_before(complete: QuerySet[CrawlRun], last: CrawlRun) -> list[float]:
 
 
 def usual_age(ages: Iterable[float], limit: float) -> float | None:
-    """The median of those ages that were not too old themselves, by the ages before them; None where there are none.
+    """The median of the ages that were not too old, compared with the ages before them; None without any age.
 
-    So a source that falls behind stays ill until it catches up: what is wrong does not become usual.
+    So a source that falls behind stays ill until it catches up.
     """
     usual: list[float] = []  # sorted
     for age in ages:
