@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from functools import cache
+from secrets import token_hex
 from typing import Any
 
 from scrapy.http import Response
@@ -215,7 +216,8 @@ def _parse(text: str, hook: Hook | None) -> Any:
     try:
         return _loads(text, hook)
     except RecursionError:
-        return _with_nested(_parse_shallow(text, hook))
+        marker = f"nested {token_hex(16)}:"  # which no answer can have in it
+        return _with_nested(_parse_shallow(text, hook, marker), marker)
     except ValueError:
         raise Unreadable("not JSON") from None
 
@@ -235,14 +237,13 @@ def number(text: str) -> Decimal:
         return Decimal("-Infinity" if text.startswith("-") else "Infinity")
 
 
-NESTED = "\0nested:"
 DEEPEST = 100  # levels; a coin's record has two
 MOST_TOKENS = 1_000_000  # a page has about 15,000; reading more would take seconds, in which nothing else happens
 STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # one without an end is read only once
 
 
-def _parse_shallow(text: str, hook: Hook | None) -> Any:
-    """JSON in which some of a list's objects are too deep for the parser; of those, the text after NESTED.
+def _parse_shallow(text: str, hook: Hook | None, marker: str) -> Any:
+    """JSON in which some of a list's objects are too deep for the parser; of those, the text after the `marker`.
 
     One such record must not cost its page.
     """
@@ -265,7 +266,7 @@ def _parse_shallow(text: str, hook: Hook | None) -> Any:
             opened.pop()
             if len(opened) < record:
                 if deepest > DEEPEST:
-                    parts += [text[done:begin], json.dumps(NESTED + text[begin : token.end()])]
+                    parts += [text[done:begin], json.dumps(marker + text[begin : token.end()])]
                     done = token.end()
                 record = deepest = 0
     try:
@@ -276,13 +277,13 @@ def _parse_shallow(text: str, hook: Hook | None) -> Any:
         raise Unreadable("not JSON") from None
 
 
-def _with_nested(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(NESTED):
-        return Nested(value.removeprefix(NESTED))
+def _with_nested(value: Any, marker: str) -> Any:
+    if isinstance(value, str) and value.startswith(marker):
+        return Nested(value.removeprefix(marker))
     if isinstance(value, list):
-        return [_with_nested(inner) for inner in value]
+        return [_with_nested(inner, marker) for inner in value]
     if isinstance(value, dict):
-        return {name: _with_nested(inner) for name, inner in value.items()}
+        return {name: _with_nested(inner, marker) for name, inner in value.items()}
     return value
 
 

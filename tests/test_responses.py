@@ -140,6 +140,15 @@ def test_several_such_records_are_told_apart() -> None:
     assert judgement == Rows([Nested(first), {"id": "c", "ath": Decimal("1e-18")}, Nested(second)])
 
 
+@pytest.mark.parametrize("text", ["\\u0000nested:", "nested 0123:", "nested"])
+def test_no_text_passes_for_such_a_record(text: str) -> None:
+    deep, other = DEEP_RECORDS["lists"], f'{{"id":"a","name":"{text}{{}}","x":["{text}"]}}'
+
+    judgement = judged(answers.data(f'[{other},{deep},"{text}"]'))
+
+    assert judgement == Rows([json.loads(other), Nested(deep), json.loads(f'"{text}"')])
+
+
 def test_such_a_record_does_not_cost_the_list_of_ids() -> None:
     record = DEEP_RECORDS["lists"]
 
