@@ -88,12 +88,14 @@ class RunRecord(Component):
         self.database = Database(patience, self.stop.begun, away=pace.hold, back=pace.release)
         key, was_free = spider.key or new_key(), False
         claim, log_file = self.crawler.settings["JOB_CLAIM"], self.crawler.settings["LOG_FILE"]
+        optional = self.crawler.settings.getlist("OPTIONAL_FIELDS")
 
         def take_up() -> tuple[CrawlRun | None, CrawlRun]:
             nonlocal was_free
             CrawlRun.objects.check_migrated()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
-            self.usual = CrawlRun.objects.usual_shares(spider.name, spider.whole_arguments)
+            usual = CrawlRun.objects.usual_shares(spider.name, spider.whole_arguments)
+            self.usual = {name: share for name, share in usual.items() if name not in optional}
             if url := spider.arguments.get("url"):
                 self.newest_change = CrawlRun.objects.newest_change(spider.name, url)
             known = CrawlRun.objects.filter(pk=key).first()
@@ -124,7 +126,7 @@ class RunRecord(Component):
             self.run, self.verdict, self.reason = run, Verdict(run.verdict), run.reason
         if self.run is None or self.verdict != Verdict.RUNNING:
             raise CloseSpider(self.verdict.value)
-        self.shape = Shape(NAMES, spider.expected_fields(self.usual))
+        self.shape = Shape(NAMES, {*spider.expected_fields(self.usual)}.difference(optional))
         self.heart = asyncio.create_task(self._beat(self.run))
 
     def look_at(self, records: Sequence[Mapping[str, Any]], page: str) -> None:

@@ -35,7 +35,7 @@ class CleanPipeline(Component):
 class UpsertPipeline(Component):
     """Buffers items and stores them in batches; each record is counted once, as what became of it.
 
-    Stored items go on to the feeds; duplicates and rejected records are dropped from them.
+    Items go on to the feeds as they were sent; duplicates and rejected records are dropped from them.
     """
 
     def __init__(self, crawler: Crawler) -> None:

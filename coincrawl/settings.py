@@ -47,6 +47,12 @@ if MIRROR_URL and not is_source(MIRROR_URL):
 API_TOKEN = one_word("API_TOKEN")
 MIRROR_CALLS_PER_MINUTE = env.number("MIRROR_CALLS_PER_MINUTE", 120)  # well below the 300 that our own read API takes
 VS_CURRENCY = VS_CURRENCY
+# Fields of FullCoin that may be absent or empty: no run is partial because of them.
+OPTIONAL_FIELDS = [name.strip() for name in env.list("OPTIONAL_FIELDS", default=[])]
+if strange := sorted({*OPTIONAL_FIELDS}.difference(field.name for field in FullCoin.api_fields())):
+    raise SystemExit(
+        f"OPTIONAL_FIELDS must be names of a coin's fields with commas between them, and not {strange[0]!r}."
+    )
 # An empty User-Agent is answered with 403, and so may be one that says nothing.
 USER_AGENT = "coincrawl (a Scrapy project that keeps a copy of the coin market)"
 

@@ -171,6 +171,20 @@ def test_a_field_that_the_api_renames_keeps_its_stored_values(api: FakeAPI, craw
     assert done.stderr.count("no record has current_price, so the stored values are kept") == 1
 
 
+def test_fields_that_are_optional_may_go(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    api.market.reshape(lambda record: {k: v for k, v in record.items() if k != "roi"} | {"ath": None})
+
+    done = crawl(api, OPTIONAL_FIELDS="roi_times, roi_currency,roi_percentage,ath")
+    misspelt = crawl(api, OPTIONAL_FIELDS="ath,roi")
+
+    assert (done.returncode, last_run().verdict) == (0, "complete")
+    assert misspelt.returncode == 1
+    assert misspelt.stderr.strip() == (
+        "OPTIONAL_FIELDS must be names of a coin's fields with commas between them, and not 'roi'."
+    )
+
+
 @pytest.mark.parametrize(("per_page", "batch"), [(50, "1000"), (250, "70")])
 def test_a_field_that_some_pages_do_not_have_keeps_its_stored_values(
     per_page: int, batch: str, api: FakeAPI, crawl: Crawl

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from django.db.models import Avg, F, Max, Min, Sum
+from django.db.models import Avg, F, Max, Min, RowRange, Sum, Window
 from django.test import Client
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -101,6 +101,25 @@ def test_numbers_are_found_ordered_and_added_up() -> None:
         Decimal("0.09999579"), rel=Decimal("1e-15")
     )
     assert coins.filter(pk__in=["0", "0.1"]).aggregate(mean=Avg("current_price"))["mean"] == Decimal("0.05")
+
+
+@pytest.mark.django_db
+def test_numbers_add_up_beyond_64_bits() -> None:
+    whole, small = Decimal(5 * 10**18), Decimal("1.5")
+    rows = [("a", whole, 1), ("b", whole, 1), ("c", small, 2), ("d", None, 3), ("e", -whole, 4)]
+    FullCoin.objects.upsert(row(pk, total_supply=supply, market_cap_rank=rank) for pk, supply, rank in rows)
+    coins = FullCoin.objects.order_by("coin_id")
+
+    groups = coins.order_by("market_cap_rank").values("market_cap_rank").annotate(sum=Sum("total_supply"))
+    two = Window(Sum("total_supply"), order_by="coin_id", frame=RowRange(start=-1, end=0))
+    windows = [coin.sum for coin in coins.annotate(sum=two)]
+
+    assert [group["sum"] for group in groups] == [2 * whole, small, None, -whole]
+    assert coins.exclude(pk="e").aggregate(sum=Sum("total_supply"))["sum"] == pytest.approx(
+        2 * whole, rel=Decimal("1e-15")
+    )
+    assert coins.aggregate(sum=Sum("market_cap_rank"))["sum"] == 11
+    assert windows == [whole, 2 * whole, pytest.approx(whole, rel=Decimal("1e-15")), small, -whole]
 
 
 @pytest.mark.django_db

@@ -20,7 +20,9 @@ class ExactDecimalField(models.DecimalField):
     SQLite keeps a number as one of these two. Django reads a float back with 15 significant digits; this field reads
     it by its shortest form, as `repr` writes it. That has the digits that were stored wherever they tell one float
     from the next: all numbers of up to 15 significant digits, and every number that was itself printed from a float.
-    A number with more digits is rounded when it is stored (`count_rounded`). On other databases this is a DecimalField.
+    A number with more digits is rounded when it is stored (`count_rounded`). What SQLite computes from these fields
+    comes with Django's 15 digits, unless it is a sum or one of the stored values. On other databases this is a
+    DecimalField.
     """
 
     def get_internal_type(self) -> str:

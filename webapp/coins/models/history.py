@@ -15,7 +15,7 @@ from .queue import UNDER_WAY, QueueQuerySet, Verdict
 if TYPE_CHECKING:
     from .run import CrawlRun
 
-RUNS_COMPARED = 30
+RUNS_COMPARED = 1_000
 BATCH = 1_000  # runs that are deleted in one transaction: a crawl that writes meanwhile waits for a moment
 A_CENTURY = 36_500  # days; beyond that are dates that a database does not know
 
