@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := DATABASE_URL=sqlite:///var/demo.sqlite3 COINGECKO_PLAN=keyless COINGECKO_CALLS_PER_MINUTE=0 VS_CURRENCY=usd
-# Of the tests: half of their time they wait for a process or for an answer.
+# Of the tests: half of their time they wait for a process or for an answer. Whoever is done takes over from the others.
 WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 2)))
 
 .DEFAULT_GOAL := help
@@ -26,8 +26,8 @@ up: .venv/runs ## start the site, scrapyd and the watcher until Ctrl-C; other po
 	@exec env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python webapp/manage.py up
 
 test: .venv/tests ## run all tests, on SQLite and on a real PostgreSQL
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest --numprocesses $(WORKERS)
-	TEST_DATABASE=postgresql $(BIN)/python -m pytest --numprocesses $(WORKERS)
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+	TEST_DATABASE=postgresql $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: .venv/tests ## check style and types
 	$(BIN)/ruff check
