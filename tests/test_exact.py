@@ -2,7 +2,7 @@
 
 import json
 from decimal import Decimal
-from math import ldexp
+from math import inf, ldexp
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from tests.test_properties import examples, rolled_back
 from tests.test_upsert import row
 from webapp.coins.fields import from_sqlite
 from webapp.coins.models import FullCoin
+from webapp.coins.sums import ExactSum
 
 IS_SQLITE = connection.vendor == "sqlite"
 
@@ -120,6 +121,36 @@ def test_numbers_add_up_beyond_64_bits() -> None:
     )
     assert coins.aggregate(sum=Sum("market_cap_rank"))["sum"] == 11
     assert windows == [whole, 2 * whole, pytest.approx(whole, rel=Decimal("1e-15")), small, -whole]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("numbers", "total"),
+    [
+        (["1.1", "2.2"], "3.3"),
+        (["9007199254740993", "0.5", "0.5"], "9007199254740994"),
+        (["0.1"] * 10, "1"),
+        (["123456789012345670", "-123456789012345670"], "0"),
+        ([], None),
+    ],
+)
+def test_a_sum_is_exact_wherever_it_can_be_kept(numbers: list[str], total: str | None) -> None:
+    FullCoin.objects.upsert(row(str(n), current_price=None, ath=Decimal(text)) for n, text in enumerate(numbers))
+
+    sums = FullCoin.objects.aggregate(sum=Sum("ath"), nulls=Sum("current_price"))
+
+    assert sums == {"sum": total and Decimal(total), "nulls": None}
+
+
+@pytest.mark.parametrize(
+    ("values", "total"), [([1, "2.5", "x", b"y", None], 3.5), ([float("inf"), float("-inf")], None), ([1e308] * 2, inf)]
+)
+def test_a_sum_on_sqlite_takes_whatever_there_is(values: list[Any], total: float | None) -> None:
+    adding = ExactSum()
+    for value in values:
+        adding.step(value)
+
+    assert adding.finalize() == total
 
 
 @pytest.mark.django_db
