@@ -37,6 +37,8 @@ PATIENCE_AT_FIRST = 10.0  # seconds; who has mistyped DATABASE_URL sees the warn
 
 LOST = "another run has taken over, because this one showed no sign of life for too long"
 
+ENOUGH_CHANGES = 250  # records; fewer of those that have changed may be unlike all the others
+
 NAMES = [field.name for field in FullCoin.api_fields()]
 KNOWN = {*NAMES, *FullCoin.BOOKKEEPING}
 
@@ -206,7 +208,7 @@ class RunRecord(Component):
                 dropped={spider.called(name) for name in self.shape.dropped} if run.seen else (),
                 absent=self.shape.absent,
                 filled=self.shape.filled,
-                usual=self.usual,
+                usual={} if spider.counts_vary and run.seen < ENOUGH_CHANGES else self.usual,
                 coins_before=comparable.coins if comparable else None,
                 may_be_empty=spider.counts_vary,
             )

@@ -159,17 +159,25 @@ def test_many_go_in_batches_also_past_one_of_which_all_stay(monkeypatch: pytest.
 # What complete runs had ------------------------------------------------------------------------------
 
 
-def test_of_each_field_the_greatest_share_of_the_last_complete_runs_is_usual() -> None:
-    run("first", 5, Verdict.COMPLETE, filled={"coin_id": 100, "ath": 100, "roi": 1, "old": 7})
-    run("by degrees", 4, Verdict.COMPLETE, filled={"coin_id": 200, "ath": 40, "roi": 4})
-    run("partial", 3, Verdict.PARTIAL, filled={"coin_id": 100, "roi": 100})
-    run("narrow", 3, Verdict.COMPLETE, filled={"coin_id": 100, "roi": 100}, arguments={"pages": 1})
-    run("other", 3, Verdict.COMPLETE, filled={"coin_id": 100, "roi": 100}, spider="mirror")
-    run("none", 2, Verdict.COMPLETE)
+def test_of_each_field_the_greatest_share_that_two_runs_in_a_row_had_is_usual() -> None:
+    run("first", 8, Verdict.COMPLETE, filled={"coin_id": 100, "ath": 100, "roi": 1, "old": 7})
+    run("second", 7, Verdict.COMPLETE, filled={"coin_id": 100, "ath": 90, "roi": 2, "old": 7})
+    run("odd", 6, Verdict.COMPLETE, filled={"coin_id": 100, "ath": 95, "roi": 100, "old": 7})
+    run("partial", 5, Verdict.PARTIAL, filled={"coin_id": 100, "roi": 100})
+    run("narrow", 5, Verdict.COMPLETE, filled={"coin_id": 100, "roi": 100}, arguments={"pages": 1})
+    run("other", 5, Verdict.COMPLETE, filled={"coin_id": 100, "roi": 100}, spider="mirror")
+    run("by degrees", 4, Verdict.COMPLETE, filled={"coin_id": 200, "ath": 40, "roi": 6})
+    run("none", 3, Verdict.COMPLETE)
 
     usual = runs.usual_shares("markets", {})
 
-    assert usual == {"coin_id": 1.0, "ath": 1.0, "roi": 0.02, "old": 0.07}
+    assert usual == {"coin_id": 1.0, "ath": 0.9, "roi": 0.03, "old": 0.07}
+
+
+def test_a_single_run_is_usual_by_itself() -> None:
+    run("first", 1, Verdict.COMPLETE, filled={"coin_id": 100, "ath": 50})
+
+    assert runs.usual_shares("markets", {}) == {"coin_id": 1.0, "ath": 0.5}
 
 
 def test_a_share_of_long_ago_is_no_longer_usual(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +185,7 @@ def test_a_share_of_long_ago_is_no_longer_usual(monkeypatch: pytest.MonkeyPatch)
     for days, count in ((3, 100), (2, 50), (1, 20)):
         run(str(days), days, Verdict.COMPLETE, filled={"coin_id": 100, "ath": count})
 
-    assert runs.usual_shares("markets", {})["ath"] == 0.5
+    assert runs.usual_shares("markets", {})["ath"] == 0.2
 
 
 def test_where_no_run_was_complete_nothing_is_usual() -> None:

@@ -156,3 +156,19 @@ def test_a_field_that_empties_among_what_has_changed_makes_the_run_partial(marke
         done = crawl(api, *CHANGED, spider="mirror")
 
     assert (done.returncode, last_run().reason) == (3, "empty in every record: current_price")
+
+
+def test_a_few_changes_need_not_be_like_all_others(market: Market, crawl: Crawl) -> None:
+    """New coins often have no price yet."""
+    with LinkedAPI(market) as api:
+        crawl(api, spider="mirror")
+        api.later(minutes=60)
+        market.replace("tether", market.record("tether") | {"name": "Tether 2"})
+        crawl(api, *CHANGED, spider="mirror")
+        api.later(minutes=60)
+        for coin_id in market.ids[:20]:
+            market.replace(coin_id, market.record(coin_id) | {"current_price": None})
+
+        done = crawl(api, *CHANGED, spider="mirror")
+
+    assert (done.returncode, last_run().verdict, last_run().seen) == (0, "complete", 21)

@@ -49,6 +49,7 @@ def frozen(since: timedelta, every: timedelta = HOUR) -> list[timedelta]:
         pytest.param([MINUTE, *[30 * DAY - MINUTE] * 20], True, id="for long a month behind, at the usual pace"),
         pytest.param([MINUTE, *[30 * DAY - MINUTE] * 20, MINUTE], False, id="and caught up"),
         pytest.param([MINUTE, *[number * 59 * MINUTE for number in range(1, 30)]], True, id="falling behind"),
+        pytest.param([5 * MINUTE] * 24 + [number * MINUTE for number in range(6, 300)], True, id="slowly"),
         pytest.param(frozen(6 * HOUR) * 5, False, id="new data every six hours"),
         pytest.param([*frozen(6 * HOUR) * 5, *frozen(19 * HOUR)], True, id="no new ones for nineteen"),
     ],

@@ -101,9 +101,8 @@ class MirrorSpider(PaginatedSpider):
             # What changes while the other pages are fetched may be on a page that was before: only what was known when
             # the first one came counts.
             known = extension(self.crawler, RunRecord).newest_change if self.counts_vary else None
-            now = datetime.now(UTC)
-            until = min(now, responses.answered_at(response, now))
-            self.newest_change = newest([known, *(self.translation(row).get("changed_at") for row in rows)], until)
+            told = (self.translation(row).get("changed_at") for row in rows)
+            self.newest_change = newest([known, *told], datetime.now(UTC))
         yield from super().parse(response)
 
     def translate(self, record: Any) -> Any:

@@ -61,20 +61,20 @@ def ages_before(complete: QuerySet[CrawlRun], last: CrawlRun) -> list[float]:
 
 
 def usual_age(ages: Iterable[float], limit: float) -> float | None:
-    """The median of the ages that were not too old, compared with the ages before them; None without any age.
+    """The first quartile of the ages that were not too old, compared with those before them; None without any age.
 
-    So a source that falls behind stays ill until it catches up.
+    So a source that falls behind, at once or slowly, stays ill until it catches up.
     """
     usual: list[float] = []  # sorted
     for age in ages:
-        if not usual or age <= max(limit, USUAL_TIMES * middle(usual)):
+        if not usual or age <= max(limit, USUAL_TIMES * first_quartile(usual)):
             insort(usual, age)
-    return middle(usual) if usual else None
+    return first_quartile(usual) if usual else None
 
 
-def middle(ordered: Sequence[float]) -> float:
-    """The median of sorted numbers; of the two in the middle, the smaller."""
-    return ordered[(len(ordered) - 1) // 2]
+def first_quartile(ordered: Sequence[float]) -> float:
+    """Of sorted numbers, the one that a quarter of the others are not above."""
+    return ordered[(len(ordered) - 1) // 4]
 
 
 def span(age: timedelta) -> str:

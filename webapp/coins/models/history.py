@@ -26,13 +26,15 @@ class HistoryQuerySet(QueueQuerySet["CrawlRun"]):
         return self._complete(spider, arguments).first()
 
     def usual_shares(self, spider: str, arguments: Mapping[str, Any]) -> dict[str, float]:
-        """By field: the greatest share of records that had a value in it, in the last complete runs of this scope.
+        """By field: the greatest share of records with a value in it that two complete runs of this scope in a row had.
 
-        In several, because a field may also empty by degrees.
+        Of many runs, because a field may also empty by degrees; in two of them, because one alone may be odd.
         """
+        shares = [run.shares for run in self._complete(spider, arguments).only("filled")[:RUNS_COMPARED] if run.filled]
         usual: dict[str, float] = {}
-        for run in self._complete(spider, arguments).only("filled")[:RUNS_COMPARED]:
-            usual |= {name: max(share, usual.get(name, 0)) for name, share in run.shares.items()}
+        for later, earlier in zip(shares, shares[1:] or shares, strict=False):
+            for name in later.keys() & earlier.keys():
+                usual[name] = max(usual.get(name, 0), min(later[name], earlier[name]))
         return usual
 
     def _complete(self, spider: str, arguments: Mapping[str, Any]) -> "models.QuerySet[CrawlRun]":
