@@ -395,6 +395,20 @@ def test_the_last_record_of_a_coin_decides_whether_it_is_resolved(in_one_batch: 
     assert statuses() == {"a": "resolved" if is_sound_last else "open"}
 
 
+@pytest.mark.parametrize("in_one_batch", [True, False])
+def test_what_the_later_record_of_a_coin_lacks_stays_from_the_one_before(in_one_batch: bool) -> None:
+    run, memory = begin(), Memory()
+    batches = [Batch(memory), Batch(memory)]
+    rows: list[dict[str, Any]] = [{"coin_id": "a", "ath": Decimal(1), "name": "A"}, {"coin_id": "a", "name": "B"}]
+    for place, row in enumerate(rows):
+        batches[0 if in_one_batch else place].add(row, {}, "1")
+
+    for filled in batches:
+        run.store(filled, {})
+
+    assert FullCoin.objects.values_list("ath", "name").get() == (1, "B")
+
+
 def test_an_ignored_record_stays_ignored_when_its_coin_is_stored() -> None:
     run = begin()
     run.store(bad(), {})

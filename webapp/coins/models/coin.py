@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, cast
 
 from django.conf import settings
-from django.db import connections, models
+from django.db import connections, models, transaction
 from django.db.models import F, Max
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import IsNull
@@ -79,7 +79,8 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         """
         rows = [{"vs_currency": settings.VS_CURRENCY, **row} for row in rows]
         now = now or database_clock(self.db)
-        return _upsert(self.db)(rows, now, changed_at or self.next_change(now))
+        with transaction.atomic(using=self.db, savepoint=False):
+            return _upsert(self.db)(rows, now, changed_at or self.next_change(now))
 
     def next_change(self, now: datetime | None = None) -> datetime:
         """The `changed_at` of what is written next: the database's clock, but later than all changes there have been.
