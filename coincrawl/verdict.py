@@ -63,10 +63,14 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
     return (Verdict.PARTIAL if reasons else Verdict.COMPLETE), reasons
 
 
+def expected_values(filled: Mapping[str, int], usual: Mapping[str, float]) -> dict[str, float]:
+    """By field that records had: in how many of them a value is usual."""
+    return {name: usual.get(name, 0) * filled.get(KEY, 0) for name in filled}
+
+
 def emptied(filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[str]:
     """In words, the fields that have lost their values, all or nearly all."""
-    records = filled.get(KEY, 0)
-    expected = {name: usual.get(name, 0) * records for name in filled}
+    records, expected = filled.get(KEY, 0), expected_values(filled, usual)
     fallen = sorted(
         name for name, count in filled.items() if expected[name] >= ENOUGH_VALUES and count < expected[name] * FALL
     )
@@ -83,11 +87,11 @@ def emptied(filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[s
 
 def unsent(absent: Mapping[str, int], filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[str]:
     """In words, the fields that have lost values because whole pages came without them, but not all."""
-    records = filled.get(KEY, 0)
-    lost = []
-    for name, count in sorted(absent.items()):
-        expected = usual.get(name, 0) * records
-        if expected and filled.get(name) and expected - filled[name] >= max(ENOUGH_VALUES, expected * ABSENT_SHARE):
-            lost.append(f"{name} ({count:,} of {records:,} records)")
+    records, expected = filled.get(KEY, 0), expected_values(filled, usual)
+    lost = [
+        f"{name} ({absent[name]:,} of {records:,} records)"
+        for name, count in sorted(filled.items())
+        if name in absent and count and expected[name] - count >= max(ENOUGH_VALUES, expected[name] * ABSENT_SHARE)
+    ]
     if lost:
         yield f"missing from whole pages: {', '.join(lost)}"

@@ -48,6 +48,12 @@ def evidence(**facts: object) -> Evidence:
         ({"absent": {"ath": 900}, "filled": {"coin_id": 1_000, "ath": 91}, "usual": {"ath": 0.1}}, "complete", ""),
         ({"absent": {"ath": 100}, "filled": {"coin_id": 1_000, "ath": 900}, "usual": {"ath": 0.0}}, "complete", ""),
         ({"filled": {"coin_id": 1_000, "ath": 500}, "usual": {"ath": 1.0}}, "complete", ""),
+        ({"absent": {"ath": 30}, "filled": {"coin_id": 60, "ath": 3}, "usual": {"ath": 0.2}}, "complete", ""),
+        (
+            {"absent": {"ath": 30}, "filled": {"coin_id": 60, "ath": 2}, "usual": {"ath": 0.2}},
+            "partial",
+            "missing from whole pages: ath (30 of 60 records)",
+        ),
         ({"coins_before": 1_250}, "complete", ""),
         ({"coins_before": 1_251}, "partial", "1000 coins, where the last complete run had 1251"),
         ({"errors": 1}, "partial", "1 errors that nobody expected"),
