@@ -1,7 +1,7 @@
 """What became of a run's batches, besides what its row counts."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from webapp.coins.upsert import Upserted
 
@@ -11,7 +11,7 @@ class Outcome:
         self._went_back = self.stale = 0  # coins
         self._rounded: Counter[str] = Counter()  # by field: numbers
 
-    def add(self, result: Upserted, repeated: set[str]) -> None:
+    def add(self, result: Upserted, repeated: Set[str]) -> None:
         """Take note of a batch that was stored, in which some coins are `repeated`: the run has had them before."""
         self._went_back += len(result.went_back - repeated)
         self.stale += len(result.stale - repeated)

@@ -315,14 +315,14 @@ def _seconds_to_wait(response: Response, received: datetime) -> float | None:
     named = _header(response, "Retry-After")
     if named.isascii() and named.isdigit() and len(named) < 10 and int(named):
         return float(named)
-    answered = answered_at(response, received)
+    answered = _answered_at(response, received)
     for when in (_date(named, parsedate_to_datetime), _date(_header(response, "x-ratelimit-reset"), _go_date)):
         if when and when > answered:
             return (when - answered).total_seconds()
     return None
 
 
-def answered_at(response: Response, received: datetime) -> datetime:
+def _answered_at(response: Response, received: datetime) -> datetime:
     """When the API answered, by its own clock; `received` where it does not say."""
     return _date(_header(response, "Date"), parsedate_to_datetime) or received
 

@@ -18,6 +18,12 @@ from webapp.coins.models import FullCoin
 CHANGED = ("-a", "only=changed")
 
 
+def an_hour_later(api: LinkedAPI, coin_id: str, **values: Any) -> None:
+    """The market has other values of a coin, and the source takes them over."""
+    api.later(minutes=60)
+    api.market.replace(coin_id, api.market.record(coin_id) | values)
+
+
 def differences(api: LinkedAPI) -> list[tuple[str, str, Any, Any]]:
     """Coin, field, stored and sent value, wherever the copy is not the source's."""
     names = [*(field.name for field in FullCoin.api_fields()), "missing_since"]
@@ -61,8 +67,7 @@ def test_what_changes_leaves_or_is_gone_at_the_source_does_so_here(market: Marke
     text = market.text(left)
     with LinkedAPI(market) as api:
         crawl(api, spider="mirror")
-        api.later(minutes=60)
-        market.replace("tether", market.record("tether") | {"name": "Tether 2"})
+        an_hour_later(api, "tether", name="Tether 2")
         market.remove(left)
         api.forget(forgotten)
         done = crawl(api, spider="mirror")
@@ -86,11 +91,9 @@ def test_what_changes_leaves_or_is_gone_at_the_source_does_so_here(market: Marke
 def test_changes_are_asked_for_from_ten_minutes_before_the_newest_that_is_known(market: Market, crawl: Crawl) -> None:
     left, forgotten, *_ = market.ids
     with LinkedAPI(market) as api:
-        api.later(minutes=60)
-        market.replace("bitcoin", market.record("bitcoin") | {"name": "Bitcoin 2"})
+        an_hour_later(api, "bitcoin", name="Bitcoin 2")
         crawl(api, spider="mirror")
-        api.later(minutes=60)
-        market.replace("tether", market.record("tether") | {"name": "Tether 2"})
+        an_hour_later(api, "tether", name="Tether 2")
         market.remove(left)
         api.forget(forgotten)
         done = crawl(api, *CHANGED, spider="mirror")
@@ -112,13 +115,11 @@ def test_what_was_stale_is_asked_for_until_it_is_stored(market: Market, crawl: C
     """However long that takes: a clock may have been wrong when the coin was stored."""
     with LinkedAPI(market) as api:
         crawl(api, spider="mirror")
-        api.later(minutes=60)
-        market.replace("tether", market.record("tether") | {"last_updated": "2026-02-05T10:00:00.000Z"})
+        an_hour_later(api, "tether", last_updated="2026-02-05T10:00:00.000Z")
         crawl(api, *CHANGED, spider="mirror")
         stale = outcome(last_run()).get("stale")
         for _ in range(2):
-            api.later(minutes=60)
-            market.replace("bitcoin", market.record("bitcoin") | {"symbol": str(api.now)})
+            an_hour_later(api, "bitcoin", symbol=str(api.now))
             crawl(api, *CHANGED, spider="mirror")
         FullCoin.objects.update(changed_at=F("changed_at") - timedelta(minutes=10))
 
@@ -162,8 +163,7 @@ def test_a_few_changes_need_not_be_like_all_others(market: Market, crawl: Crawl)
     """New coins often have no price yet."""
     with LinkedAPI(market) as api:
         crawl(api, spider="mirror")
-        api.later(minutes=60)
-        market.replace("tether", market.record("tether") | {"name": "Tether 2"})
+        an_hour_later(api, "tether", name="Tether 2")
         crawl(api, *CHANGED, spider="mirror")
         api.later(minutes=60)
         for coin_id in market.ids[:20]:

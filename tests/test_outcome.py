@@ -1,6 +1,7 @@
 """What a run says of its batches."""
 
 from collections import Counter
+from collections.abc import Set
 
 import pytest
 
@@ -8,7 +9,7 @@ from coincrawl.outcome import Outcome
 from webapp.coins.upsert import Upserted
 
 
-def outcome(*results: Upserted, repeated: set[str] = frozenset()) -> Outcome:  # type: ignore[assignment]  # is empty
+def outcome(*results: Upserted, repeated: Set[str] = frozenset()) -> Outcome:
     outcome = Outcome()
     for result in results:
         outcome.add(result, repeated)

@@ -70,7 +70,7 @@ class Batch:
             self.refused_last.discard(coin_id)
             if not is_first and coin_id not in self.rows:
                 self.repeated.add(coin_id)
-            self.rows[coin_id] = {**self.rows.get(coin_id, {}), **row}
+            self.rows[coin_id] = {**self.rows[coin_id], **row} if coin_id in self.rows else row
             self.sources[coin_id] = record, page
             if missing_since:
                 self.missing[coin_id] = missing_since
