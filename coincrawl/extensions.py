@@ -218,7 +218,8 @@ class RunRecord(Component):
         try:
             self.verdict, reasons = self._decide(run, spider, reason)
             self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
-            notes = [*spider.notes(), *self._notes()]
+            proof = [f"proof: {spider.proof()}"] if self.verdict == Verdict.COMPLETE else []
+            notes = [*proof, *spider.notes(), *self._notes()]
             finish = partial(
                 run.finish,
                 self.verdict,
@@ -227,6 +228,7 @@ class RunRecord(Component):
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=extension(self.crawler, Pace).resting,
                 filled=self.shape.filled,
+                listed=spider.listed,
                 # What was stale is asked for again.
                 newest_change=self.newest_change if self.outcome.stale else spider.newest_change,
                 log_tail=self.tail.text(),

@@ -26,14 +26,17 @@ from webapp.coins.addresses import origin
 from webapp.coins.models import Verdict
 
 from .components import Component, extension
+from .outage import Outage
 from .pace import OutOfPatience, Pace
 from .responses import Broken, Judgement, Refused, Rows, Throttled, judge
-from .stop import Stop, within
+from .stop import LOOK_EVERY, Stop, within
 
 logger = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 600.0  # seconds
-TRIES_WITHOUT_NETWORK = 1  # before anything has ever answered: who has no network should hear so soon
+# Before anything has ever answered, at a terminal: who has no network should hear so soon.
+TRIES_WITHOUT_NETWORK = 1
+TRIES_BEHIND_A_GATEWAY = 2  # before any page has been had: it may be one that will not go away
 ABSENT = (CannotResolveHostError, DownloadConnectionRefusedError)
 
 FAULTS = {
@@ -50,6 +53,10 @@ class StayedBroken(IgnoreRequest):
     """A page was asked for as often as is sensible; the text says what came."""
 
 
+class WasRefused(IgnoreRequest):
+    """The source refuses this request, and the run goes on without its answer; the text says how it did."""
+
+
 class JudgeMiddleware(Component):
     """Says what an answer is worth: its Rows are in `response.meta["answer"]`, or else its `judgement` in request.meta.
 
@@ -59,15 +66,19 @@ class JudgeMiddleware(Component):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.longest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
-        self.pace = extension(crawler, Pace)
+        self.pace, self.outage = extension(crawler, Pace), extension(crawler, Outage)
 
     def process_response(self, request: Request, response: Response) -> Response:
+        pagination = self.spider.pagination
         if response.status == 200:
             self.crawler.stats.inc_value("coincrawl/credits")
         judgement: Judgement | None = judge(
             response,
             datetime.now(UTC),
-            rows=self.spider.pagination.rows,
+            rows=pagination.rows,
+            is_empty=pagination.is_empty,
+            max_rows=self.spider.max_rows(request),
+            is_end_404=pagination.is_numbered and request.meta.get("page", 1) > 1,
             remedies=self.spider.remedies,
             final=self.spider.final,
             hook=request.meta.get("json_hook"),
@@ -77,12 +88,16 @@ class JudgeMiddleware(Component):
         match judgement:
             case Rows():
                 self.pace.rested_enough()
+                self.outage.end()
                 request.meta["answer"], judgement = judgement, None  # the spider may drop it
-            case Refused(reason):
-                if self.spider.pages:  # it is this request that is refused, and not the first
-                    reason = f"{self.spider.label(request)}: {reason}"
-                self.spider.end(Verdict.FAILED, reason)
-                raise IgnoreRequest(reason)
+            case Refused(words, remedy, status):
+                self.outage.end()
+                if self.spider.survives(request, status):
+                    raise WasRefused(words)
+                # Where something has been had, it is this request that is refused.
+                whose = f"{self.spider.label(request)}: " if self.spider.pages else ""
+                self.spider.end(Verdict.FAILED, f"{whose}{words}: {remedy}")
+                raise IgnoreRequest(words)
             case _:
                 # An error is quickly written, in a 200 too, where AutoThrottle takes it for a page.
                 self.pace.not_faster_than(request.meta["throttle"])
@@ -95,7 +110,7 @@ class RestMiddleware(Component):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self.pace = extension(crawler, Pace)
+        self.pace, self.outage = extension(crawler, Pace), extension(crawler, Outage)
 
     def process_response(self, request: Request, response: Response) -> Request | Response:
         judgement = request.meta["judgement"]
@@ -113,6 +128,7 @@ class RestMiddleware(Component):
             ),
         )
         again.meta["retry_times"] = tries
+        self.outage.rest()
         try:
             seconds = self.pace.rest(judgement.seconds)
         except OutOfPatience as out:
@@ -125,7 +141,7 @@ class RestMiddleware(Component):
 class BackOffMiddleware(Component):
     """Tries a broken page again, later each time; it waits here, where it is in nobody's way.
 
-    A page that stays broken reaches the errback as StayedBroken.
+    A page that stays broken reaches the errback as StayedBroken. A source that breaks everything ends the run.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -136,14 +152,21 @@ class BackOffMiddleware(Component):
             DownloadCancelledError,  # too long; one that the end of the run has cut off is an IgnoreRequest
             *map(load_object, crawler.settings.getlist("RETRY_EXCEPTIONS")),
         )
-        self.stop = extension(crawler, Stop)
+        self.stop, self.outage = extension(crawler, Stop), extension(crawler, Outage)
 
     async def process_request(self, request: Request) -> None:
         await within(self.stop.begun, request.meta.get("not_before", 0.0) - monotonic())
+        while self.outage.holds(request.url) and not await within(self.stop.begun, LOOK_EVERY):
+            pass
+        await within(self.stop.begun, self.outage.wait)
 
     def process_response(self, request: Request, response: Response) -> Request | Response:
-        judgement = request.meta["judgement"]
-        return self._again(request, judgement.reason) if isinstance(judgement, Broken) else response
+        match request.meta["judgement"]:
+            case Broken(reason, remedy):
+                if not remedy or self.spider.pages:
+                    return self._again(request, reason)
+                return self._again(request, reason, TRIES_BEHIND_A_GATEWAY, remedy)
+        return response
 
     def process_exception(self, request: Request, exception: Exception) -> Request | None:
         if not isinstance(exception, self.worth_another_try):
@@ -151,14 +174,21 @@ class BackOffMiddleware(Component):
         if "download_latency" in request.meta:
             self.crawler.stats.inc_value("coincrawl/credits")  # a status has come, and it was most likely 200
         is_absent = not self.spider.has_heard and (isinstance(exception, ABSENT) or is_untrusted(exception))
-        return self._again(request, describe(exception, request), TRIES_WITHOUT_NETWORK if is_absent else None)
+        tries = TRIES_WITHOUT_NETWORK if is_absent and self.spider.is_attended else self.tries
+        return self._again(request, describe(exception, request), tries)
 
-    def _again(self, request: Request, reason: str, most: int | None = None) -> Request:
-        tries = self.tries if most is None else most
+    def _again(self, request: Request, reason: str, tries: int | None = None, remedy: str = "") -> Request:
+        """The request, to be made later; StayedBroken after so many. Then a `remedy` is the last word of the run."""
+        if self.outage.add(request.url):
+            verdict = Verdict.PARTIAL if self.spider.pages else Verdict.FAILED
+            self.spider.end(verdict, f"the source stopped answering ({self.spider.label(request)}: {reason})")
+        tries = self.tries if tries is None else tries
         again = get_retry_request(
             request, spider=self.spider, reason=reason, max_retry_times=tries, give_up_log_level=logging.DEBUG
         )
         if again is None:
+            if remedy:
+                self.spider.end(Verdict.FAILED, f"{reason}: {remedy}")
             raise StayedBroken(reason)
         done = again.meta["retry_times"]
         seconds = min(self.base * 2 ** (done - 1) * random.uniform(0.75, 1.25), LONGEST_BACKOFF)  # noqa: S311 - no secret

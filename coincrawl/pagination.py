@@ -1,7 +1,7 @@
 """How to get from one page to the next. Stateless, because Scrapy retries and reorders; no Django, no engine.
 
 A pagination is an object on the spider. It answers one question, `next(...)`: which pages to ask for now that this
-one has been answered. What has been asked for and had is the spider's to remember. A request's `meta["page"]` is its
+one has been answered. The run's Coverage remembers what has been asked for and had. A request's `meta["page"]` is its
 page's number, in a chain of links its place in it.
 """
 
@@ -36,9 +36,11 @@ class PageNumber:
     """Pages numbered from 1 up to the first empty one.
 
     Where the first answer's `total` header says how many records there are, or the spider expects as many pages as
-    last time, `window` pages are asked for at a time; otherwise one after the other. Both are hints for speed: the end
-    is the first empty page, whatever they say.
+    last time, `window` pages are asked for at a time; otherwise one after the other. The end is the first empty page:
+    an answer 404 in JSON behind the first page is one too.
     """
+
+    is_numbered: ClassVar[bool] = True
 
     size: int  # records in a page
     limit: int | None = None  # pages, where not all are wanted
@@ -68,8 +70,8 @@ class PageNumber:
         page, expected = request.meta["page"], request.meta["expected"]
         if answer is not None and not answer.rows:
             return []
-        if page == 1 and response is not None:
-            expected = self.expected(response, answer) or expected
+        if page == 1:
+            expected = (self.expected(response, answer) if response else None) or expected
             ahead = range(2, max(2, min(1 + self.window, expected)) + 1)
         elif page + self.window <= expected:
             ahead = range(page + self.window, page + self.window + 1)
@@ -81,29 +83,26 @@ class PageNumber:
             self._page(request, number, expected) for number in ahead if number <= min(self.limit or self.cap, self.cap)
         ]
 
+    def again(self, url: str, page: int, address: str | None) -> Request:
+        """A page of the collection at `url`, whether or not it was asked for before at its `address`."""
+        return self._page(Request(url, dont_filter=True), page, expected=page)
+
     def expected(self, response: Response, answer: Rows | None) -> int | None:
         """How many pages the `total` header speaks of; None where it says nothing sensible."""
-        total = (response.headers.get("total") or b"").decode("latin-1").strip()
-        records = int(total) if total.isascii() and total.isdigit() and len(total) < 10 else 0
+        records = self._total(response)
         return min(-(-records // self.size), self.limit or self.cap, self.cap) if records else None
 
-    def short(self, url: str, sizes: Mapping[int, int], expected: int | None) -> list[Request]:
-        """Once more, pages that a lapse of the API may have cut short, the sudden end of it all among them.
+    def count(self, response: Response, answer: Rows) -> int | None:
+        """How many records there are in all, by the API's word in the `total` header; None without one."""
+        return self._total(response)
 
-        `sizes` are the answered pages' in records, `url` is the collection's.
-        """
-        last = max((page for page, size in sizes.items() if size), default=0)
-        return [
-            self._page(Request(url, dont_filter=True), page, expected=page)
-            for page, size in sorted(sizes.items())
-            if (page < last and size < self.size)
-            or (not size and page <= (expected or 0))
-            or (not size and page == last + 1 and sizes.get(last) == self.size and expected != last)
-        ]
+    def is_empty(self, envelope: Mapping[str, Any]) -> bool:
+        """Whether a null in the place of the records means that there are none: programs in Go write it so."""
+        return True
 
-    def count(self, answer: Rows) -> int | None:
-        """How many records there are in all, by the API's word: its `total` is a hint and not worth comparing with."""
-        return None
+    def _total(self, response: Response) -> int | None:
+        total = (response.headers.get("total") or b"").decode("latin-1").strip()
+        return int(total) if total.isascii() and total.isdigit() and len(total) < 10 else None
 
     def _page(self, request: Request, page: int, expected: int) -> Request:
         url = add_or_replace_parameters(request.url, {self.size_parameter: str(self.size), self.parameter: str(page)})
@@ -133,6 +132,7 @@ class NextLink:
     empty_in_a_row: int = 10  # pages; a chain of more has no end
     cap: int = 10_000  # pages; the last belt
     limit: ClassVar[None] = None
+    is_numbered: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check_from_one_up(self, "size", "longest", "empty_in_a_row", "cap")
@@ -170,11 +170,16 @@ class NextLink:
         count = self._count(answer) if answer else None
         return -(-count // len(answer.rows)) if answer and answer.rows and count else None
 
-    def short(self, url: str, sizes: Mapping[int, int], expected: int | None) -> list[Request]:
-        """None: only the page before knows a page's address, and the count tells whether all have come."""
-        return []
+    def again(self, url: str, page: int, address: str | None) -> Request:
+        """A page that was asked for at its `address` before."""
+        return Request(address or url, meta={"page": page, "empty": 0, "verbatim_url": True}, dont_filter=True)
 
-    def count(self, answer: Rows) -> int | None:
+    def is_empty(self, envelope: Mapping[str, Any]) -> bool:
+        """Whether a null in the place of the records means that there are none."""
+        link = at(envelope, self.link)
+        return self._number(at(envelope, self.counted)) == 0 or (not self.header and (link is Absent or not link))
+
+    def count(self, response: Response, answer: Rows) -> int | None:
         """How many records there are in all, by the API's word; None without one, PagingError for nonsense."""
         count, said = self._count(answer), at(answer.envelope, self.counted)
         if count is None and said is not Absent and said is not None:
@@ -182,7 +187,10 @@ class NextLink:
         return count
 
     def _count(self, answer: Rows) -> int | None:
-        said = at(answer.envelope, self.counted)
+        return self._number(at(answer.envelope, self.counted))
+
+    @staticmethod
+    def _number(said: Any) -> int | None:
         if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 10:
             return int(said)
         is_number = isinstance(said, Decimal) and said.is_finite() and 0 <= said < 10**9

@@ -22,13 +22,14 @@ from webapp.coins.texts import Nested, printable, raw_json
 
 SHORTEST_SECRET = 8  # characters; a shorter one is no key, and stands in the names of coins
 LONGEST_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
+LONGEST_HEAD = 4_000  # characters of a page that are looked at for its title
 MOST_MEMBERS = 10  # of a gzip, each of which costs a copy of the rest; a server sends one
 
 TOO_MANY_REQUESTS = 429
 REDIRECTED = 0
 # What it is pointless to try again, by status, and what to check; a source may know better.
 REMEDIES = {
-    REDIRECTED: "give the address itself",
+    REDIRECTED: "redirects are not followed, so give the address itself",
     400: "check the spider's arguments",
     401: "is the key or the token set, and right?",
     403: "is the key or the token right, and this address not blocked?",
@@ -55,16 +56,19 @@ class Throttled:
 
 @dataclass(frozen=True)
 class Broken:
-    """Worth another try."""
+    """Worth another try. Where it looks like a refusal, but not the API's own: what to check if it stays."""
 
     reason: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """Pointless to try again: what the API said, and what to check."""
+    """Pointless to try again: what the API said, what to check, and the status."""
 
-    reason: str
+    words: str
+    remedy: str
+    status: int
 
 
 Judgement = Rows | Throttled | Broken | Refused
@@ -80,6 +84,9 @@ def judge(
     received: datetime,
     *,
     rows: str = "",
+    is_empty: Callable[[Mapping[str, Any]], bool] = lambda envelope: False,
+    max_rows: int | None = None,
+    is_end_404: bool = False,
     remedies: Mapping[int, str] = REMEDIES,
     final: Collection[int] = (),
     hook: Hook | None = None,
@@ -88,12 +95,14 @@ def judge(
 ) -> Judgement:
     """Read an answer as it came over the wire, at the time `received`.
 
-    The records are at the path `rows` (see `at`), or where that is empty they are the whole answer. What has one of
-    `remedies`, by the error's code or by the status, is refused, and with a code of `final` a 429 is too. `hook` is
-    json's object_pairs_hook, for answers of which only a part is wanted; a body over `limit` bytes is broken; where
-    the answer repeats `secret`, there will be three asterisks instead.
+    The records are at the path `rows` (see `at`), or where that is empty they are the whole answer. A null there are no
+    records where `is_empty` says so of the object around it; more than `max_rows` are broken; a 404 of the API's own
+    has no records where `is_end_404`. What has one of `remedies`, by the error's code or by the status, is refused, and
+    with a code of `final` a 429 is too; but an answer that is no JSON object is of a gateway, and worth another try.
+    `hook` is json's object_pairs_hook, for answers of which only a part is wanted; a body over `limit` bytes is broken;
+    where the answer repeats `secret`, there will be three asterisks instead.
     """
-    status, body, fault = response.status, None, ""
+    status, text, body, fault = response.status, "", None, ""
     try:
         text = _text(response, limit, secret)
         body = _parse(text, hook)
@@ -108,20 +117,31 @@ def judge(
         return Throttled(printable(words, 200) or f"status {status}", seconds)
     if status == 200 and fault:
         return Broken(fault)
+    envelope = body if isinstance(body, dict) else {}
     records = at(body, rows) if rows else body
+    if (records is None and rows and is_empty(envelope)) or (status == 404 and is_end_404 and envelope):
+        records, status = [], 200
     if status == 200 and isinstance(records, list):
-        return Rows(records, body if isinstance(body, dict) else {})
-    if status in remedies and isinstance(body, dict):
-        words = words or raw_json(body)  # such as {"page_size": ["Too large."]}
+        if max_rows is not None and len(records) > max_rows:
+            return Broken(f"{len(records):,} records, far more than were asked for")
+        return Rows(records, envelope)
+    if status in remedies and not words:
+        words = raw_json(body) if envelope else _words_of_page(text)  # such as {"page_size": ["Too large."]}
     said = printable(words, 300)
     location = _masked(_header(response, "Location"), secret) if 300 <= status < 400 else ""
-    remedy = f"a redirect to {printable(location, 200)} is not followed; {remedies[REDIRECTED]}" if location else ""
-    remedy = remedy or remedies.get(code or status) or remedies.get(status, "")
+    remedy = remedies[REDIRECTED] if location else remedies.get(code or status) or remedies.get(status, "")
     if remedy:
-        words = f" and said {said!r}" if said else ""
-        return Refused(f"the API answered {status}{f' with code {code}' if code else ''}{words}: {remedy}")
+        words = f"the API answered {status}{f' with code {code}' if code else ''}"
+        words += f", a redirect to {printable(location, 200)}" if location else f" and said {said!r}" if said else ""
+        return Refused(words, remedy, status) if envelope else Broken(words, remedy)
     where = f"no list of records at {rows!r}" if rows else "an object where a list of records was expected"
     return Broken(f"status {status}" if status != 200 else f"{where}{f': {said}' if said else ''}")
+
+
+def _words_of_page(text: str) -> str:
+    """What a page of HTML, or a text, says in few words."""
+    title = re.search(r"<title[^>]*>([^<]*)", text[:LONGEST_HEAD], re.IGNORECASE)
+    return " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text[:LONGEST_HEAD])).split())
 
 
 class Absent:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 
 import django
 
@@ -74,6 +75,7 @@ RETRY_ENABLED = False  # Scrapy's own has no back-off and hears no Retry-After; 
 RETRY_TIMES = 5
 RETRY_BACKOFF_BASE = env.number("RETRY_BACKOFF_BASE", 2)  # s: about 2, 4, 8, 16, 32
 DOWNLOAD_TIMEOUT = 60  # s; a page takes one or two
+ATTENDED = sys.stderr.isatty()  # a person hears at once that there is no network; a job of cron or scrapyd waits for it
 
 # Safety: nothing but the API is asked, and nothing but the API is let in ------------------------------
 TELNETCONSOLE_ENABLED = False
@@ -112,6 +114,7 @@ ITEM_PIPELINES = {
 EXTENSIONS = {
     "coincrawl.stop.Stop": 50,
     "coincrawl.pace.Pace": 60,
+    "coincrawl.outage.Outage": 70,
     "coincrawl.extensions.RunRecord": 100,
     "coincrawl.progress.Progress": 200,
     "scrapy.extensions.logstats.LogStats": None,  # Progress says it in coins, pages and time left

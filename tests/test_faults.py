@@ -1,6 +1,7 @@
 """The API fails in every way it can: what is lost of the data (nothing), what is claimed, and what is asked for."""
 
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -67,7 +68,6 @@ REFUSED: dict[str, tuple[answers.Answer, str]] = {
     "credits spent": (answers.CREDITS_SPENT, "wait for the next month or change the plan"),
     "a paid key at the free host": (answers.PRO_KEY_AT_PUBLIC_HOST, "belongs to pro-api.coingecko.com"),
     "a demo key at the paid host": (answers.DEMO_KEY_AT_PRO_HOST, "belongs to api.coingecko.com"),
-    "blocked": (answers.BLOCKED, "this address not blocked?"),
     "no currency": (answers.NO_CURRENCY, "check VS_CURRENCY"),
     "a wrong currency": (answers.WRONG_CURRENCY, "check VS_CURRENCY"),
     "no key, in a 200": (answers.in_a_200(answers.KEY_MISSING), "is COINGECKO_API_KEY set"),
@@ -151,18 +151,40 @@ def test_what_nothing_makes_up_for_makes_the_run_partial(
     assert nothing_is_missing()
 
 
-def test_an_api_that_goes_down_is_not_asked_for_every_page(crawl: Crawl) -> None:
-    with FakeAPI(Market(coins=18_000)) as api:
-        api.fault(answers.BAD_GATEWAY, path=None, after=5, times=math.inf)
-        done = crawl(api)
-
-    assert done.returncode == 3
-    assert FullCoin.objects.count() == 5 * 250
-    assert "pages in a row stayed broken, so paging ended there" in last_run().reason
-    assert len(api.requests) <= 5 + 6 * (3 + 16)  # three broken in a row, and those under way meanwhile
+IDS = ["-a", f"ids={','.join(f'coin-{number}' for number in range(3_000))}"]
 
 
-@pytest.mark.parametrize(("refusal", "page"), [*((refusal, 1) for refusal in REFUSED), ("blocked", 3)])
+@pytest.mark.parametrize(
+    ("before", "dead", "arguments", "answer"),
+    [
+        (False, {"path": "/coins/markets"}, [], answers.UNAVAILABLE),
+        (True, {"path": "/coins/markets"}, [], answers.HTML_IN_A_200),
+        (False, {"path": "/coins/markets"}, IDS, answers.UNAVAILABLE),
+        (True, {"path": "/coins/markets", "after": 1}, [], answers.UNAVAILABLE),
+        (True, {"path": "/coins/markets", "after": 1}, [], answers.rate_limited("soon")),
+        (False, {"path": "/coins/markets", "after": 1}, [], answers.HTML_IN_A_200),
+        (False, {"path": None, "after": 5}, [], answers.UNAVAILABLE),
+    ],
+    ids=["pages", "pages of before", "ids", "after page one of before", "rests", "after page one", "after five"],
+)
+def test_a_dead_source_is_left_alone(
+    before: bool, dead: dict[str, Any], arguments: list[str], answer: answers.Answer, crawl: Crawl
+) -> None:
+    with FakeAPI(Market(coins=6_000)) as api:
+        if before:
+            crawl(api)
+        asked = len(api.requests)
+        api.fault(answer, times=math.inf, **dead)
+        done = crawl(api, *arguments)
+
+    run = last_run()
+    assert done.returncode in (1, 3)
+    assert "stopped answering" in run.reason or "asked to slow down 21 times in a row" in run.reason
+    assert len(api.requests) - asked <= 40
+    assert nothing_is_missing()
+
+
+@pytest.mark.parametrize(("refusal", "page"), [*((refusal, 1) for refusal in REFUSED), ("no key", 3)])
 def test_a_refusal_ends_the_run_at_once_with_what_to_check(refusal: str, page: int, api: FakeAPI, crawl: Crawl) -> None:
     answer, remedy = REFUSED[refusal]
     api.fault(answer, page=page)
@@ -178,6 +200,39 @@ def test_a_refusal_ends_the_run_at_once_with_what_to_check(refusal: str, page: i
     assert nothing_is_missing()
 
 
+GATEWAYS = {
+    "a front": answers.BLOCKED,
+    "an address that is not there": answers.bare(404),
+    "a portal": answers.bare(401),
+    "a redirect": answers.redirect("https://elsewhere.example/"),
+}
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_before_any_page_a_gateway_is_tried_three_times_and_its_words_are_said(
+    gateway: str, api: FakeAPI, crawl: Crawl
+) -> None:
+    answer = GATEWAYS[gateway]
+    api.fault(answer, times=math.inf)
+
+    done = crawl(api)
+
+    assert (done.returncode, len(api.requests)) == (1, 3)
+    assert last_run().reason.startswith(f"the API answered {answer.status}")
+    assert re.search("key|KEY|BASE_API_URL", last_run().reason)
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_after_a_page_a_gateway_costs_no_coin(gateway: str, api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(GATEWAYS[gateway], page=2, times=math.inf)
+    api.fault(GATEWAYS[gateway], path="/coins/list")
+
+    done = crawl(api)
+
+    assert (done.returncode, FullCoin.objects.count()) == (0, 600)
+    assert f"page 2 stayed broken: the API answered {GATEWAYS[gateway].status}" in last_run().messages
+
+
 def test_a_record_that_is_nested_too_deeply_is_rejected_alone(api: FakeAPI, crawl: Crawl) -> None:
     api.market.replace("bitcoin", answers.nested_record("bitcoin", 200_000))
 
@@ -191,11 +246,11 @@ def test_a_record_that_is_nested_too_deeply_is_rejected_alone(api: FakeAPI, craw
 
 
 def test_a_page_of_unusable_records_is_kept_as_one_rejection(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(replace(answers.data(f"[{','.join(['{}'] * 20_000)}]")), page=2)
+    api.fault(replace(answers.data(f"[{','.join(['{}'] * 2_000)}]")), page=2)
 
     done = crawl(api)
 
     assert done.returncode == 3
-    assert last_run().rejected == 20_000
-    assert RejectedRecord.objects.get().count == 20_000
+    assert last_run().rejected == 2_000
+    assert RejectedRecord.objects.get().count == 2_000
     assert nothing_is_missing()

@@ -1,6 +1,7 @@
 """What an answer leads to, and where a request may go."""
 
 import asyncio
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from scrapy.signalmanager import SignalManager
 from scrapy.statscollectors import MemoryStatsCollector
 
 from coincrawl.middlewares import BackOffMiddleware, JudgeMiddleware, OriginMiddleware, RestMiddleware, StayedBroken
+from coincrawl.outage import Outage
 from coincrawl.pace import Pace
 from coincrawl.responses import Broken, Throttled
 from coincrawl.spiders.markets import MarketsSpider
@@ -75,10 +77,11 @@ def test_nothing_else_is_asked_and_gets_no_key(url: str) -> None:
 
 def test_a_redirect_is_not_followed(api: FakeAPI, crawl: Crawl) -> None:
     with FakeAPI() as elsewhere:
-        api.fault(answers.redirect(f"{elsewhere.url}/coins/list"))
+        api.fault(answers.redirect(f"{elsewhere.url}/coins/list"), times=math.inf)
         done = crawl(api)
 
     assert done.returncode == 1
+    assert len(api.requests) == 3
     assert elsewhere.requests == []
 
 
@@ -103,7 +106,7 @@ def crawler() -> Any:
     crawler.engine = SimpleNamespace(downloader=SimpleNamespace(slots={"api": SimpleNamespace(delay=0.1)}))
     crawler.spider = Spider()
     crawler.spider.crawler, crawler.spider.settings = crawler, crawler.settings
-    extensions = {kind: kind(crawler) for kind in (Stop, Pace)}
+    extensions = {kind: kind(crawler) for kind in (Stop, Pace, Outage)}
     crawler.get_extension = extensions.get
     return crawler
 
@@ -123,7 +126,7 @@ def waits(crawler: Any, monkeypatch: pytest.MonkeyPatch, *, late: bool) -> list[
     waited: list[float] = []
 
     async def within(event: asyncio.Event, seconds: float) -> bool:
-        waited.append(seconds)
+        waited.extend([seconds] if seconds > 0 else [])
         return False
 
     monkeypatch.setattr("coincrawl.middlewares.monotonic", lambda: 1_000.0)
@@ -177,13 +180,21 @@ def test_a_first_try_waits_for_nothing(crawler: Any) -> None:
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize(
-    ("heard", "number"),
-    [(None, 2), ("downloader/response_count", 6), ("coincrawl/credits", 6)],
-    ids=["nothing yet", "an answer", "a part of one"],
+    ("attended", "job", "heard", "number"),
+    [
+        (True, None, None, 2),
+        (True, None, "downloader/response_count", 6),
+        (True, None, "coincrawl/credits", 6),
+        (True, "a-job", None, 6),
+        (False, None, None, 6),
+    ],
+    ids=["nothing yet", "an answer", "a part of one", "scrapyd", "no terminal"],
 )
-def test_an_api_that_is_not_there_is_tried_twice_where_it_never_was(
-    heard: str | None, number: int, error: Exception, crawler: Any
+def test_only_who_waits_at_a_terminal_hears_after_two_tries_that_there_is_no_network(  # noqa: PLR0917 - a table
+    attended: bool, job: str | None, heard: str | None, number: int, error: Exception, crawler: Any
 ) -> None:
+    crawler.settings.set("ATTENDED", attended)
+    crawler.spider.key = job
     if heard:
         crawler.stats.inc_value(heard)
 
@@ -261,7 +272,7 @@ def test_a_credit_is_counted_for_a_200_whatever_is_in_it(
 
 
 def test_a_refusal_ends_the_run_and_reaches_no_spider(crawler: Any) -> None:
-    with pytest.raises(IgnoreRequest, match="is COINGECKO_API_KEY set"):
+    with pytest.raises(IgnoreRequest, match="API Key Missing"):
         judged(crawler, answers.KEY_MISSING)
 
     ((verdict, reason),) = crawler.spider.endings

@@ -86,6 +86,14 @@ def test_a_page_without_an_answer_is_passed_over(broken: frozenset[int], total: 
     assert set(asked) >= set(range(1, 22))
 
 
+def test_pages_of_before_are_asked_for_also_where_the_first_has_no_answer() -> None:
+    pagination = PageNumber(size=5, window=3)
+
+    following = pagination.next(pagination.first(URL, before=100), None, None)
+
+    assert [request.meta["page"] for request in following] == [2, 3, 4]
+
+
 @pytest.mark.parametrize("total", [None, "100", "10"])
 def test_a_limit_is_the_last_page(total: str | None) -> None:
     assert walk(PageNumber(size=5, limit=3), pages=20, total=total) == [1, 2, 3]
@@ -390,7 +398,7 @@ def test_the_first_page_may_be_asked_for_a_size(size: int | None, address: str) 
     ids=repr,
 )
 def test_a_count_is_believed_where_it_is_a_number(count: Any, expected: int | None) -> None:
-    assert NextLink().count(Rows([], {"count": count})) == expected
+    assert NextLink().count(Response(HERE), Rows([], {"count": count})) == expected
 
 
 @pytest.mark.parametrize(
@@ -400,10 +408,38 @@ def test_a_count_that_is_no_number_of_records_is_named(count: Any) -> None:
     answer = Rows(["row"], {"count": count, "next": "?page=2"})
 
     with pytest.raises(PagingError, match=r"the API counts .* records, which is no number of them"):
-        NextLink().count(answer)
+        NextLink().count(Response(HERE), answer)
 
     assert NextLink().expected(Response(HERE), answer) is None
     assert following(dict(answer.envelope)) == ["https://api.example/v1/coins/?page=2"]
+
+
+@pytest.mark.parametrize(
+    ("total", "count"),
+    [("600", 600), ("0", 0), ("", None), ("-5", None), ("many", None), ("9" * 10, None), (None, None)],
+)
+def test_a_total_counts_the_records_where_it_is_a_number(total: str | None, count: int | None) -> None:
+    response = Response(URL, headers={"total": total} if total is not None else {})
+
+    assert PageNumber(size=5).count(response, Rows([])) == count
+
+
+@pytest.mark.parametrize(
+    ("pagination", "envelope", "is_empty"),
+    [
+        (NextLink(), {"count": Decimal(0), "next": "?page=2"}, True),
+        (NextLink(), {"count": Decimal(9), "next": None}, True),
+        (NextLink(), {"count": Decimal(9)}, True),
+        (NextLink(), {"count": Decimal(9), "next": "?page=2"}, False),
+        (NextLink(header="Link"), {"count": Decimal(9)}, False),
+        (NextLink(header="Link"), {"count": Decimal(0)}, True),
+        (PageNumber(size=5), {}, True),
+    ],
+)
+def test_a_null_means_no_records_where_nothing_speaks_of_any(
+    pagination: NextLink | PageNumber, envelope: dict[str, Any], is_empty: bool
+) -> None:
+    assert pagination.is_empty(envelope) is is_empty
 
 
 def test_the_count_says_how_many_pages_to_expect() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 import threading
+from typing import Any
 
 import pytest
 
@@ -123,6 +125,60 @@ def test_an_impossible_id_on_the_list_does_not_hide_the_others(named: str, api: 
     assert "1 entries of /coins/list repeat an id or have none" in last_run().messages
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda entries: [entry["id"] for entry in entries], "/coins/list has no entry with an id"),
+        (lambda entries: entries[:590], "/coins/list names only 584 of the 600 coins that pages held"),
+    ],
+    ids=["bare texts", "a hundredth too few"],
+)
+def test_a_list_that_is_not_the_whole_one_proves_nothing(change: Any, words: str, api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    api.fault(answers.error(200, change(json.loads(api.market.listing()))), path="/coins/list")
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert words in last_run().reason
+    assert not FullCoin.objects.exclude(missing_since=None).exists()
+
+
+def test_a_list_that_has_become_shorter_by_a_tenth_proves_nothing(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=300)) as api:
+        api.market.ghosts = [f"ghost-{number}" for number in range(100)]
+        crawl(api)
+        api.market.ghosts = []
+        done = crawl(api)
+
+    assert done.returncode == 3
+    assert "/coins/list names 300 coins, and named 400 in the last complete run" in last_run().reason
+
+
+def test_a_list_that_is_refused_after_all_pages_makes_the_run_partial(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.NOT_IN_PLAN, path="/coins/list")
+
+    done = crawl(api)
+
+    assert (done.returncode, FullCoin.objects.count()) == (3, 600)
+    assert "without /coins/list nothing proves" in last_run().reason
+    assert "/coins/list was refused: the API answered 401 with code 10005" in last_run().reason
+
+
+def test_coins_are_not_missing_because_asking_by_id_is_broken(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    asked = len(api.requests)
+    api.fault(answers.data("[]"), page=2)
+    api.fault(lambda request: answers.data("[]") if "ids" in request.params else api.usual(request), times=math.inf)
+
+    done = crawl(api)
+
+    assert done.returncode == 3
+    assert "256 ids had no answer, but the answers lack coins as well that are on the market" in last_run().reason
+    assert len(api.requests) - asked <= 5 + 3 * 3
+    assert not FullCoin.objects.exclude(missing_since=None).exists()
+
+
 def test_an_api_that_ignores_ids_proves_nothing(api: FakeAPI, crawl: Crawl) -> None:
     api.fault({"page": 1}, page=2)
     api.fault({"ids": ""}, ids=api.market.ids[300], times=math.inf)
@@ -131,17 +187,6 @@ def test_an_api_that_ignores_ids_proves_nothing(api: FakeAPI, crawl: Crawl) -> N
 
     assert done.returncode == 3
     assert "the answer has other coins than were asked for" in last_run().reason
-
-
-def test_a_list_that_lacks_more_than_a_hundredth_proves_nothing(api: FakeAPI, crawl: Crawl) -> None:
-    crawl(api)
-    listed = json.loads(api.market.listing())
-    api.fault(answers.error(200, listed[:590]), path="/coins/list")
-
-    done = crawl(api)
-
-    assert done.returncode == 3
-    assert not FullCoin.objects.exclude(missing_since=None).exists()
 
 
 def test_answers_by_id_that_leave_coins_out_are_asked_for_again(api: FakeAPI, crawl: Crawl) -> None:
@@ -186,6 +231,43 @@ def test_at_most_250_ids_are_asked_for_at_once(api: FakeAPI, crawl: Crawl) -> No
 # Narrower scopes -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("total", ["exact", "absent"])
+def test_an_empty_page_hides_none_of_those_behind_it(total: str, crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=5_000), total=total) as api:
+        crawl(api, "-a", "pages=20")
+        api.fault(answers.data("[]"), page=3)
+        done = crawl(api, "-a", "pages=20")
+
+    assert (done.returncode, last_run().seen) == (0, 5_000)
+    assert "proof: each of the 20 pages that were asked for came full" in last_run().messages
+
+
+@pytest.mark.parametrize("total", ["half", "double"])
+def test_in_a_narrow_run_the_count_is_the_proof(total: str, crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=600), total=total) as api:
+        done = crawl(api, "-a", "pages=9")
+
+    assert (done.returncode, FullCoin.objects.count()) == (3, 600)
+    assert re.search(r"the API counts [\d,]+ records, and its pages had 600 different ones", last_run().reason)
+
+
+def test_a_list_that_shrinks_while_it_is_read_is_read_again(crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=1_000)) as api:
+        gone = api.market.ids[:70]
+        stay = set(api.market.ids[70:])
+
+        def shrink(request: Request) -> answers.Answer:
+            while gone:
+                api.market.remove(gone.pop())
+            return api.usual(request)
+
+        api.fault(shrink, page=3)
+        done = crawl(api, "-a", "pages=9")
+
+    assert done.returncode == 0
+    assert set(FullCoin.objects.values_list("pk", flat=True)) >= stay
+
+
 def test_pages_ends_after_so_many_and_asks_for_nothing_else(api: FakeAPI, crawl: Crawl) -> None:
     done = crawl(api, "-a", "order=market_cap_desc", "-a", "pages=1")
 
@@ -206,7 +288,9 @@ def test_a_broken_page_of_a_narrow_run_makes_it_partial(api: FakeAPI, crawl: Cra
     done = crawl(api, "-a", "pages=3")
 
     assert (done.returncode, FullCoin.objects.count()) == (3, 350)
-    assert last_run().reason == "page 2 stayed broken: status 500"
+    assert last_run().reason == (
+        "page 2 stayed broken: status 500; the API counts 600 records, and its pages had 350 different ones"
+    )
 
 
 def test_a_hole_between_the_pages_of_a_narrow_run_makes_it_partial(api: FakeAPI, crawl: Crawl) -> None:
@@ -215,7 +299,7 @@ def test_a_hole_between_the_pages_of_a_narrow_run_makes_it_partial(api: FakeAPI,
     done = crawl(api, "-a", "pages=3")
 
     assert done.returncode == 3
-    assert last_run().reason == "page 2 was empty and page 3 was not"
+    assert last_run().reason.startswith("page 2 was empty and page 3 was not; the API counts 600 records")
 
 
 @pytest.mark.parametrize(
@@ -267,7 +351,7 @@ def test_ids_fetches_these_coins_and_names_those_that_are_not_there(api: FakeAPI
 
     assert done.returncode == 0
     assert set(FullCoin.objects.values_list("pk", flat=True)) == {"bitcoin", "ethereum"}
-    assert last_run().messages == "not on the market: bitcion"
+    assert last_run().messages.endswith("\nnot on the market: bitcion")
 
 
 def test_a_narrow_run_marks_nothing_missing(api: FakeAPI, crawl: Crawl) -> None:

@@ -154,7 +154,7 @@ def test_such_a_record_does_not_cost_the_list_of_ids() -> None:
 
     judgement = judged(answers.data(f'[{{"id":"a","symbol":"]"}},{record},{{"id":"b"}}]'), hook=only_id)
 
-    assert judgement == Rows(["a", Nested(record), "b"])
+    assert judgement == Rows([("a",), Nested(record), ("b",)])
 
 
 @pytest.mark.parametrize(
@@ -249,22 +249,24 @@ def test_what_is_too_deep_and_no_record_breaks_its_page() -> None:
     [
         (
             Answer(status=401, body=b'{"detail": "Invalid token."}'),
-            "401 and said 'Invalid token.': is the key or the token",
+            "the API answered 401 and said 'Invalid token.': is the key or the token",
         ),
         (
             Answer(status=400, body=b'{"page_size": ["Too large."]}'),
-            '400 and said \'{"page_size": ["Too large."]}\': check the spider',
+            'the API answered 400 and said \'{"page_size": ["Too large."]}\': check the spider',
         ),
-        (Answer(status=404, body=b'{"detail": "Invalid page."}'), "404 and said 'Invalid page.': check the address"),
-        (answers.redirect("https://api.example/coins/"), "a redirect to https://api.example/coins/ is not followed"),
+        (
+            Answer(status=404, body=b'{"detail": "Invalid page."}'),
+            "the API answered 404 and said 'Invalid page.': check the address",
+        ),
     ],
-    ids=["token", "size", "page", "redirect"],
+    ids=["token", "size", "page"],
 )
 def test_a_source_without_remedies_of_its_own_has_the_usual_ones(answer: Answer, words: str) -> None:
-    judgement: Any = judged(answer, rows="results", remedies=REMEDIES, final=())
+    judgement = judged(answer, rows="results", remedies=REMEDIES, final=())
 
     assert isinstance(judgement, Refused)
-    assert words in judgement.reason
+    assert f"{judgement.words}: {judgement.remedy}".startswith(words)
 
 
 # Throttled -------------------------------------------------------------------------------------------
@@ -538,17 +540,12 @@ ADDRESS = "is the key right, the plan sufficient, and this address not blocked?"
     ("answer", "remedy"),
     table(
         {
-            "400": (Answer(400), CURRENCY),
             "400 with words": (answers.WRONG_CURRENCY, CURRENCY),
-            "401": (Answer(401), KEY),
             "401 with words": (answers.error(401, {"error": "Invalid API key"}), KEY),
             "403": (answers.FORBIDDEN, ADDRESS),
             "403 with its own code": (answers.NO_USER_AGENT, ADDRESS),
-            "403 from the front": (answers.BLOCKED, ADDRESS),
-            "403 of a list": (Answer(403, BITCOIN), ADDRESS),
             "404": (answers.NO_SUCH_PATH, PATH),
             "404 of a category": (answers.NO_SUCH_CATEGORY, PATH),
-            "404 of HTML": (answers.bare(404), PATH),
             "422": (answers.NO_CURRENCY, CURRENCY),
             "code 10002": (answers.KEY_MISSING, KEY),
             "code 10005": (answers.NOT_IN_PLAN, PLAN),
@@ -572,23 +569,87 @@ def test_what_will_not_get_better_is_refused_and_says_what_to_check(answer: Answ
     judgement = judged(answer)
 
     assert isinstance(judgement, Refused)
-    assert judgement.reason.startswith(f"the API answered {answer.status}")
-    assert judgement.reason.endswith(f": {remedy}")
+    assert judgement.words.startswith(f"the API answered {answer.status}")
+    assert (judgement.remedy, judgement.status) == (remedy, answer.status)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "remedy"),
+    table(
+        {
+            "400": (Answer(400), "400", CURRENCY),
+            "401": (Answer(401), "401", KEY),
+            "403 from the front": (answers.BLOCKED, "403 and said 'Attention Required! | Cloudflare'", ADDRESS),
+            "403 of a list": (Answer(403, b'["no"]'), "403 and said '[\"no\"]'", ADDRESS),
+            "403 of a text": (
+                Answer(403, b"Forbidden by  the proxy"),
+                "403 and said 'Forbidden by the proxy'",
+                ADDRESS,
+            ),
+            "404 of HTML": (Answer(404, b"<h1>Not <b>found"), "404 and said 'Not found'", PATH),
+            "404 of a number": (Answer(404, b"404"), "404 and said '404'", PATH),
+            "404 of no text": (Answer(404, b"\xff\xfe"), "404", PATH),
+        }
+    ),
+)
+def test_what_a_gateway_refuses_is_worth_another_try_and_says_what_to_check(
+    answer: Answer, words: str, remedy: str
+) -> None:
+    assert judged(answer) == Broken(f"the API answered {words}", remedy)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_refused_and_says_whereto(status: int) -> None:
+def test_a_redirect_is_of_a_gateway_and_says_whereto(status: int) -> None:
     judgement = judged(answers.redirect("http://elsewhere/", status))
 
-    remedy = "a redirect to http://elsewhere/ is not followed; check BASE_API_URL"
-    assert judgement == Refused(f"the API answered {status}: {remedy}")
+    words = f"the API answered {status}, a redirect to http://elsewhere/"
+    assert judgement == Broken(words, "redirects are not followed, so check BASE_API_URL")
+
+
+@pytest.mark.parametrize("body", [{"detail": "Invalid page."}, {"error": "no such page"}, {"status": 404}], ids=str)
+def test_a_404_of_the_api_has_no_records_where_it_may_be_the_end(body: Any) -> None:
+    answer = answers.error(404, body)
+
+    assert isinstance(judged(answer, is_end_404=True), Rows)
+    assert isinstance(judged(answer), Refused)
+
+
+def test_a_404_of_a_gateway_is_no_end() -> None:
+    assert isinstance(judged(answers.bare(404), is_end_404=True), Broken)
+
+
+@pytest.mark.parametrize(
+    ("is_empty", "text", "rows"),
+    [
+        (True, '{"results": null, "count": 0}', []),
+        (False, '{"results": null, "count": 7}', None),
+        (True, '{"count": 0}', None),
+        (True, '{"results": {}}', None),
+    ],
+)
+def test_a_null_has_no_records_where_the_object_around_it_says_so(is_empty: bool, text: str, rows: Any) -> None:
+    judgement = judged(answers.data(text), rows="results", is_empty=lambda envelope: is_empty)
+
+    assert (judgement.rows if isinstance(judgement, Rows) else None) == rows
+
+
+def test_a_null_alone_is_no_page() -> None:
+    assert isinstance(judged(answers.data("null"), is_empty=lambda envelope: True), Broken)
+
+
+@pytest.mark.parametrize(("number", "is_page"), [(2_500, True), (2_501, False)])
+def test_far_more_records_than_were_asked_for_are_no_page(number: int, is_page: bool) -> None:
+    judgement = judged(answers.data(f"[{','.join(['{}'] * number)}]"), max_rows=2_500)
+
+    assert isinstance(judgement, Rows) == is_page
+    assert is_page or judgement == Broken("2,501 records, far more than were asked for")
 
 
 def test_a_refusal_repeats_the_apis_words_and_its_code() -> None:
     judgement = judged(answers.DEMO_KEY_AT_PRO_HOST)
 
     assert isinstance(judgement, Refused)
-    assert judgement.reason.startswith(
+    assert judgement.words.startswith(
         "the API answered 400 with code 10011 and said 'If you are using Demo API key, please change your root URL "
     )
 
@@ -633,21 +694,22 @@ def test_without_a_secret_nothing_is_masked() -> None:
             "broken": answers.error(200, {"error": FORGERY}),
             "packed": answers.packed(b"[]", FORGERY.replace("\u2028", "\x85")),
             "a redirect": answers.redirect(FORGERY.replace("\u2028", "\x85")),
+            "a page of HTML": Answer(403, f"<title>{FORGERY}</title>".encode()),
         }
     ),
 )
 def test_an_apis_words_cannot_forge_a_second_line(answer: Answer) -> None:
-    judgement: Any = judged(answer)
+    said = "".join(str(value) for value in vars(judged(answer)).values())
 
-    assert judgement.reason.isprintable()
-    assert judgement.reason.isascii()
+    assert said.isprintable()
+    assert said.isascii()
 
 
 @pytest.mark.parametrize("status", [200, 400, 429])
 def test_an_apis_words_are_cut_before_they_fill_the_log(status: int) -> None:
-    judgement: Any = judged(answers.error(status, {"error": "x" * 100_000}))
+    judgement = judged(answers.error(status, {"error": "x" * 100_000}))
 
-    assert len(judgement.reason) < 1_000
+    assert len("".join(str(value) for value in vars(judgement).values())) < 1_000
 
 
 def test_of_the_list_of_coins_only_the_ids_are_kept() -> None:
@@ -655,7 +717,7 @@ def test_of_the_list_of_coins_only_the_ids_are_kept() -> None:
 
     judgement = judged(answer, hook=only_id)
 
-    assert judgement == Rows(["bitcoin", {"symbol": "x"}, {"id": Decimal(5)}, Decimal(5)])
+    assert judgement == Rows([("bitcoin",), {"symbol": "x"}, {"id": Decimal(5)}, Decimal(5)])
 
 
 @pytest.mark.parametrize("body", [r'[{"name": "CG-\u0030123456789abcdef"}]', r'[["CG-0123456789abcde\u0066"]]'])

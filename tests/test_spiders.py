@@ -68,58 +68,6 @@ def test_an_id_may_be_inside_a_record_too() -> None:
     assert list(NestingSpider().ids([{"data": {"id": "a"}}, {"data": {}}, {"data": 5}])) == ["a"]
 
 
-def counted(*counts: int, came: int, counts_vary: bool = False) -> str:
-    """The doubt of a run in which the source counted so many records, page after page, and so many came."""
-    spider = MirrorSpider(**({"only": "changed"} if counts_vary else {}))
-    spider.counts, spider.answered, spider.nameless = list(counts), {str(number) for number in range(came - 1)}, 1
-    return "; ".join(spider.doubts())
-
-
-@pytest.mark.parametrize(
-    ("counts", "came"),
-    [((600, 600), 600), ((600, 601, 605), 600), ((600, 605), 603), ((600, 605), 605), ((), 7), ((1,), 1)],
-)
-def test_a_count_that_came_true_raises_no_doubt(counts: tuple[int, ...], came: int) -> None:
-    assert counted(*counts, came=came) == ""
-
-
-@pytest.mark.parametrize(
-    ("counts", "came", "words"),
-    [
-        ((600, 600), 599, "the API counts 600 records, and its pages had 599 different ones"),
-        ((600, 600), 601, "the API counts 600 records, and its pages had 601"),
-        ((600, 605), 599, "the API counts 605 records, and its pages had 599"),
-        ((600, 590, 590), 590, "the API counted 600 records, then 590: others may have been passed over"),
-        ((600, 590, 600), 600, "the API counted 600 records, then 590"),
-        ((600, 1_000), 600, "the API counted 600 records at first and 1000 in the end, which is not believed"),
-    ],
-)
-def test_a_count_that_did_not_come_true_is_a_doubt(counts: tuple[int, ...], came: int, words: str) -> None:
-    assert counted(*counts, came=came).startswith(words)
-
-
-def test_changes_may_become_many_more_while_they_are_fetched() -> None:
-    assert counted(600, 18_000, came=601, counts_vary=True) == ""
-
-
-@pytest.mark.parametrize(
-    ("counts", "doubt"),
-    [
-        ([150, 150, 150], ""),
-        ([], "page 2 was empty and page 3 was not"),
-        ([151] * 3, "page 2 was empty and page 3 was not"),
-    ],
-    ids=["count agrees", "no count", "count disagrees"],
-)
-def test_an_empty_page_in_the_middle_is_a_doubt_where_no_count_agrees(counts: list[int], doubt: str) -> None:
-    spider = MirrorSpider()
-    spider.sizes, spider.counts = {1: 100, 2: 0, 3: 50}, counts
-    spider.answered = {str(number) for number in range(150)}
-
-    assert "; ".join(spider.doubts()).startswith(doubt)
-    assert bool(spider.doubts()) is bool(doubt)
-
-
 def test_only_usable_ids_count_as_ids() -> None:
     rows = [{"id": "a"}, {"id": ""}, {"id": 5}, {"id": "n\0l"}, {"id": "x" * 256}, {}, "text", None]
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from functools import cached_property
 from typing import Any, Self, cast
 
 import scrapy
@@ -17,11 +17,13 @@ from scrapy.http import Request, Response
 from twisted.python.failure import Failure
 
 from coincrawl.components import extension
+from coincrawl.coverage import Coverage
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
-from coincrawl.pagination import NextLink, PageNumber, PagingError
+from coincrawl.middlewares import WasRefused
+from coincrawl.pagination import NextLink, PageNumber
 from coincrawl.records import DateFormat, Translation, inside
-from coincrawl.responses import REMEDIES, Rows
+from coincrawl.responses import REMEDIES
 from coincrawl.stop import Stop
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
@@ -33,8 +35,8 @@ FIELDS = FullCoin.api_fields()
 DECIMALS = [field.name for field in FIELDS if isinstance(field, models.DecimalField)]
 DATES = [field.name for field in FullCoin._meta.concrete_fields if isinstance(field, models.DateTimeField)]
 
-MOST_GROWTH = 1.25  # of a source during a run of the whole of it
-MOST_BROKEN_IN_A_ROW = 3  # pages; then the source is down, and asking on would only hammer it
+MAX_EXCESS = 10  # times the records that were asked for; an answer with more is broken
+GONE = (404, 410)
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class PaginatedSpider(scrapy.Spider):
     """Follows a pagination to its end, yields what it finds, and remembers what that proves.
 
     A subclass names its source (`url`), where its collection lies (`collection`) and its pagination; where its
-    records name things differently from FullCoin, `names` says so. It may prove more than that the end was seen by
-    `steps`, and refine `doubts` and `notes` by it.
+    records name things differently from FullCoin, `names` says so. What the pages prove is in `coverage`; a subclass
+    may prove more by further `rounds` of asking, and refine `doubts`, `notes` and `proof` by it.
     """
 
     pagination: PageNumber | NextLink
@@ -65,6 +67,7 @@ class PaginatedSpider(scrapy.Spider):
     optional_fields: Collection[str] = ()  # of those: may be absent unless complete runs had values in them
     dates: DateFormat = "iso"  # or "epoch_s", "epoch_ms": seconds or milliseconds since 1970
     numbers_as_text = False  # whether Decimals come as JSON strings, as Django REST Framework writes them
+    listed: int | None = None  # ids that the source's list of all names, where it has one that was had
     tells_missing = False  # whether `missing_since` in its records says that a coin has left the market
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
@@ -74,21 +77,11 @@ class PaginatedSpider(scrapy.Spider):
         self.arguments = parse_arguments(self.name, arguments)
         self.ending: Ending | None = None
         self.closing: asyncio.Future[None] | None = None  # kept, or it might be forgotten before it is done
-        self.answered: set[str] = set()  # ids in the records of all answers
         self.pages = 0  # answered
         self.records = 0  # in all answers
-        self.broken: list[tuple[Request, str]] = []  # what stayed broken, and why
-        self.broken_in_a_row = self.put_off_in_a_row = 0  # without a page that was answered in between
-        self.sizes: dict[int, int] = {}  # of the pages that were answered, in records
-        self.paging_fault = ""  # why paging was ended before its end
-        self.expected_pages: int | None = None
-        self.visited: dict[str, int] = {}  # the pages' numbers by address
-        self.count_fault = ""
-        self.counts: list[int] = []  # of all records, by the word of each answer
         self.newest_change: datetime | None = None  # that the source tells of; later runs may ask for changes since
-        self.nameless = 0  # records without an id that a coin can be stored under
-        self.steps_left = iter(self.steps())
         self.round = 0  # of asking: in a later one, what has been had may be asked for again
+        self.rounds_left = iter(self.rounds())
         self.translation = Translation(self.names, DECIMALS if self.numbers_as_text else (), DATES, self.dates)
 
     @classmethod
@@ -97,7 +90,7 @@ class PaginatedSpider(scrapy.Spider):
         # A run says what it has crawled, also where the settings will name something else one day.
         defaults = SPIDERS[spider.name].defaults.items()
         spider.arguments = {name: crawler.settings[setting] for name, setting in defaults} | spider.arguments
-        crawler.signals.connect(spider.take_next_step, signals.spider_idle)
+        crawler.signals.connect(spider.ask_on, signals.spider_idle)
         return spider
 
     # What a subclass says ------------------------------------------------------------------------
@@ -146,120 +139,71 @@ class PaginatedSpider(scrapy.Spider):
         """The arguments of the runs whose records this run's are like: its own, or those of a run of more."""
         return self.arguments
 
-    def steps(self) -> Iterable[Any]:
-        """Functions that return requests, each called when all requests before have been answered."""
-        yield self.ask_short_pages
+    @cached_property
+    def coverage(self) -> Coverage:
+        """What the pages have shown so far."""
+        return Coverage(self.pagination, counts_vary=self.counts_vary)
+
+    @property
+    def answered(self) -> set[str]:
+        """The ids in the records of all answers."""
+        return self.coverage.answered
+
+    def rounds(self) -> Iterator[list[Request]]:
+        """What to ask for when all before has been answered, time and again."""
+        while requests := self.coverage.unproven():
+            yield [self.asked(request, self.parse) for request in requests]
 
     def doubts(self) -> list[str]:
         """Why this run may not have seen all there is; empty where it can prove that it has."""
-        broken = [f"{self.label(request)} stayed broken: {cause}" for request, cause in self.broken]
-        if len(broken) > MOST_BROKEN_IN_A_ROW:
-            broken[MOST_BROKEN_IN_A_ROW:] = [f"{len(broken) - MOST_BROKEN_IN_A_ROW} more stayed broken"]
-        return [*broken, *filter(None, [self._hole(), self.paging_fault, self.count_fault, self._miscount()])]
+        return self.coverage.doubts()
 
-    def _hole(self) -> str:
-        """An empty page before one that was not: unless a count agrees, nobody knows whether it was a lapse."""
-        holes = [page for page in self.sizes if not self.sizes[page] and page < self.last_page]
-        if not holes or (self.counts and not self._miscount()):
-            return ""
-        return f"page {min(holes)} was empty and page {self.last_page} was not"
-
-    def _miscount(self) -> str:
-        """What comes while pages are fetched may stand on one that was before; what goes draws others onto one."""
-        came = len(self.answered) + self.nameless
-        first, last = self.counts[:1], self.counts[-1:]
-        if any(later < earlier for earlier, later in pairwise(self.counts)):
-            return (
-                f"the API counted {max(self.counts)} records, then {min(self.counts)}: others may have been passed over"
-            )
-        if first and not first <= [came] <= last:
-            return f"the API counts {last[0]} records, and its pages had {came} different ones"
-        if last and not self.counts_vary and last[0] > came * MOST_GROWTH:
-            return f"the API counted {first[0]} records at first and {last[0]} in the end, which is not believed"
-        return ""
+    def proof(self) -> str:
+        """Why it has; asked for where there are no doubts."""
+        return self.coverage.proof()
 
     def notes(self) -> list[str]:
         """What else is worth knowing."""
-        return []
+        return self.coverage.notes()
+
+    def survives(self, request: Request, status: int) -> bool:
+        """Whether the run goes on where the source refuses this request for good: it costs no more than its answer."""
+        return request.meta.get("page", 0) > 1 and status in GONE
+
+    def max_rows(self, request: Request) -> int | None:
+        """The most records that an answer is believed to have; None: any number."""
+        return MAX_EXCESS * self.pagination.size if "page" in request.meta and self.pagination.size else None
 
     def pages_in_all(self, before: int | None) -> int:
         """About how many pages this run will ask for; `before` were in the last complete run of the same scope."""
         if self.pagination.limit:
             return self.pagination.limit
-        return self.expected_pages or before or -(-SPIDERS[self.name].typical_records // (self.pagination.size or 100))
+        usual = -(-SPIDERS[self.name].typical_records // (self.pagination.size or 100))
+        return self.coverage.expected or before or usual
 
     # How it goes ---------------------------------------------------------------------------------
 
     async def start(self) -> AsyncIterator[Request]:
         previous = extension(self.crawler, RunRecord).previous
-        first = self.pagination.first(self.collection, previous.coins if previous else 0)
-        self.visited[first.url] = 1
+        first = self.coverage.begin(self.collection, previous.coins if previous else 0)
         yield self.asked(first, self.parse)
 
     def asked(self, request: Request, callback: Any) -> Request:
         return request.replace(callback=callback, errback=self.give_up)
 
     def parse(self, response: Response) -> Iterator[Request | CoinItem]:
-        answer: Rows = response.meta["answer"]
-        page, rows = response.meta["page"], answer.rows
+        request, answer = request_of(response), response.meta["answer"]
         self.pages += 1
-        self.broken_in_a_row = self.put_off_in_a_row = 0
-        if page == 1 and (expected := self.pagination.expected(response, answer)):
-            self.expected_pages = expected
-        try:
-            count = self.pagination.count(answer)
-        except PagingError as error:
-            self.count_fault = str(error)
-        else:
-            self.counts += [] if count is None else [count]
-        self.sizes[page] = len(rows)
-        is_news = self.take(rows) or response.meta.get("asked_again")  # then it need not be, for paging to go on
-        if rows and not any(self.ids(rows)):
-            self.paging_fault = f"no record on page {page} has an id that a coin can be stored under: is `names` right?"
-        elif rows and not is_news:
-            self.paging_fault = f"page {page} brought nothing new, so paging ended there"
-        elif rows and page >= self.pagination.cap:
-            self.paging_fault = f"paging had no end at page {page}, and is cut there"
+        following = self.coverage.add(request, response, answer, self.ids(answer.rows))
         # Requests first: the next page is on its way while this one is stored.
-        yield from self.follow(request_of(response), response)
-        yield from self.items(rows, str(page))
-
-    @property
-    def last_page(self) -> int:
-        """The last page that had records."""
-        return max((page for page, size in self.sizes.items() if size), default=0)
-
-    def ask_short_pages(self) -> Iterator[Request]:
-        """A step: once more, what a lapse of the API may have cut short."""
-        for request in self.pagination.short(self.collection, self.sizes, self.expected_pages):
-            request.meta.update(asked_again=True, followed=request.meta["page"] < self.last_page)
-            yield self.asked(request, self.parse)
+        yield from (self.asked(successor, self.parse) for successor in following)
+        yield from self.items(answer.rows, str(request.meta["page"]))
 
     def put_off(self, request: Request) -> None:
         """A page will be asked for again later: the pages after it that are known to be there need not wait for it."""
-        is_known = 1 < request.meta.get("page", 0) < request.meta.get("expected", 0)
-        if is_known and not request.meta.get("followed") and self.put_off_in_a_row < MOST_BROKEN_IN_A_ROW:
-            self.put_off_in_a_row += 1
-            for following in self.follow(request, None):
-                self.crawler.engine.crawl(following)
-            request.meta["followed"] = True
-
-    def follow(self, request: Request, response: Response | None) -> Iterator[Request]:
-        """The requests for the pages after the one that `request` asked for, each once."""
-        if self.paging_fault or request.meta.get("followed"):
-            return
-        page = request.meta["page"]
-        try:
-            following = self.pagination.next(request, response, response.meta["answer"] if response else None)
-        except PagingError as error:
-            self.paging_fault = str(error)
-            return
-        for successor in following:
-            known = self.visited.setdefault(successor.url, successor.meta["page"])
-            if known == successor.meta["page"]:
-                yield self.asked(successor, self.parse)
-            else:
-                self.paging_fault = f"the link on page {page} leads back to page {known}, so paging ended there"
+        if 1 < request.meta.get("page", 0) < request.meta.get("expected", 0):
+            for successor in self.coverage.pass_over(request):
+                self.crawler.engine.crawl(self.asked(successor, self.parse))
 
     def give_up(self, failure: Failure) -> Iterator[Request]:
         """A request has come to nothing: the others go on, and the verdict hears of it."""
@@ -270,20 +214,15 @@ class PaginatedSpider(scrapy.Spider):
         if not self.has_heard:
             self.end(Verdict.FAILED, cause)  # nothing has ever answered, so nothing else will
             return
-        self.broken.append((request, cause))
-        if "page" in request.meta:
-            self.broken_in_a_row += 1
-            if self.broken_in_a_row >= MOST_BROKEN_IN_A_ROW:
-                self.paging_fault = f"{self.broken_in_a_row} pages in a row stayed broken, so paging ended there"
-            yield from self.follow(request, None)
+        became = "stayed broken"
+        if isinstance(failure.value, WasRefused):
+            became = "is gone, perhaps because the list became shorter" if "page" in request.meta else "was refused"
+        yield from self.go_without(request, f"{self.label(request)} {became}: {cause}")
 
-    def take(self, rows: list[Any]) -> bool:
-        """Remember the ids in `rows`; whether one of them is new."""
-        before = len(self.answered)
-        ids = list(self.ids(rows))
-        self.answered.update(ids)
-        self.nameless += len(rows) - len(ids)
-        return len(self.answered) > before
+    def go_without(self, request: Request, words: str) -> Iterator[Request]:
+        """Take note that a request was not answered, in these words; what can be asked for all the same."""
+        for successor in self.coverage.give_up(request, words):
+            yield self.asked(successor, self.parse)
 
     def ids(self, rows: list[Any]) -> Iterator[str]:
         """The ids in `rows` that a coin can be stored under."""
@@ -305,6 +244,8 @@ class PaginatedSpider(scrapy.Spider):
         nulls = {field.name: None for field in FIELDS if field.name in present and field.null}
         extension(self.crawler, RunRecord).look_at(objects, page)
         for row, record in zip(rows, translated, strict=True):
+            if self.is_ending:  # the rest of the page is dropped, so that the end comes soon
+                return
             filled = nulls | record if isinstance(record, dict) else record
             yield CoinItem(record=row, translated=filled, page=page)
 
@@ -325,10 +266,10 @@ class PaginatedSpider(scrapy.Spider):
         """What a request asks for, in words."""
         return printable(request.meta.get("label") or f"page {request.meta['page']}", 200)
 
-    def take_next_step(self) -> None:
+    def ask_on(self) -> None:
         """When nothing is under way: ask for what would complete the proof, or let the spider close."""
-        for step in () if self.is_ending else self.steps_left:
-            if requests := list(step()):
+        for requests in () if self.is_ending else self.rounds_left:
+            if requests:
                 self.round += 1
                 for request in requests:
                     self.crawler.engine.crawl(request)
@@ -339,6 +280,11 @@ class PaginatedSpider(scrapy.Spider):
         """Whether the source has ever answered anything, if only a part of it."""
         stat = self.crawler.stats.get_value
         return bool(stat("downloader/response_count") or stat("coincrawl/credits"))
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether somebody waits at a terminal."""
+        return self.settings.getbool("ATTENDED") and self.key is None
 
     @property
     def is_ending(self) -> bool:

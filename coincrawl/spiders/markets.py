@@ -1,21 +1,25 @@
 """CoinGecko's coin markets, whole: https://docs.coingecko.com/reference/coins-markets"""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from scrapy.http import Request, Response
 
 from coincrawl import responses
+from coincrawl.components import extension
+from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
+from coincrawl.lookup import Lookup
 from coincrawl.pagination import PageNumber
 from webapp.coins.catalog import MAX_COINS, MAX_PAGE_SIZE, PLANS
 
-from .base import PaginatedSpider, request_of
+from .base import MAX_EXCESS, PaginatedSpider, request_of
 
-IDS_IN_A_CALL = 250  # the API's limit
+MAX_IDS = 250  # in a call; the API's limit
 URL_LENGTH = 2_000  # characters; an answer 414 has been seen
 LIST = "/coins/list"
+LIST_KEEPS = 0.9  # of the coins that it named in the last complete run
 LIST_COVERS = 0.99  # of the coins that pages held; some leave meanwhile, but a shorter list is not the whole one
 LONGEST_LIST_BODY = 64 * 1024 * 1024  # bytes; it has about 2 MB
 LONGEST_LIST = 100_000  # ids; five times today's, and more would cost a month's credits to ask for
@@ -31,7 +35,7 @@ REMEDIES = {
     10010: "a paid key belongs to pro-api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL",
     10011: "a demo key belongs to api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL",
     # ... and statuses that come without one
-    responses.REDIRECTED: "check BASE_API_URL",
+    responses.REDIRECTED: "redirects are not followed, so check BASE_API_URL",
     400: "check VS_CURRENCY and the spider's arguments",
     401: "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?",
     403: "is the key right, the plan sufficient, and this address not blocked?",
@@ -43,7 +47,7 @@ REMEDIES = {
 def only_id(pairs: list[tuple[str, Any]]) -> Any:
     """A json hook: of the list's objects nothing but the id is wanted, and 18,000 of them are not small."""
     entry = dict(pairs)
-    return entry["id"] if isinstance(entry.get("id"), str) else entry
+    return (entry["id"],) if isinstance(entry.get("id"), str) else entry
 
 
 class MarketsSpider(PaginatedSpider):
@@ -69,13 +73,11 @@ class MarketsSpider(PaginatedSpider):
         self.pagination = PageNumber(
             size=self.arguments.get("per_page", MAX_PAGE_SIZE), limit=self.arguments.get("pages"), max_records=MAX_COINS
         )
-        self.listed: set[str] = set()  # by /coins/list, until it is clear which of them need asking for
-        self.proven = False  # that every id of /coins/list has been answered for or asked for
-        self.list_fault = ""
+        self.unanswered: set[str] = set()  # of them: on no page
+        self.list_fault = f"without {LIST} nothing proves that this is the whole market"
         self.notes_on_list: list[str] = []
-        self.not_on_market: list[str] = []  # asked for by id, and not in the answer
-        self.perhaps_rejected: set[str] = set()  # of those: there was a record without an id
-        self.came_by_id = 0  # in the last round of asking
+        self.lookup = Lookup(MAX_IDS, self._fits)
+        self.broken: list[str] = []  # answers other than pages that did not come, in words
 
     @property
     def calls_per_minute(self) -> float:
@@ -95,7 +97,7 @@ class MarketsSpider(PaginatedSpider):
 
     def pages_in_all(self, before: int | None) -> int:
         if "ids" in self.arguments:
-            return sum(1 for _ in self._by_ids(self.arguments["ids"]))
+            return len(Lookup(MAX_IDS, self._fits).ask(self.arguments["ids"]))
         return super().pages_in_all(before) + (2 if self.whole and not before else 0)  # the empty page and the list
 
     @property
@@ -110,103 +112,111 @@ class MarketsSpider(PaginatedSpider):
         if "ids" not in self.arguments:
             async for request in super().start():
                 yield request
-        for request in self._by_ids(self.arguments.get("ids", ())):
-            yield request
+        else:
+            for request in self._by_ids(self.lookup.ask(self.arguments["ids"])):
+                yield request
 
-    def steps(self) -> Iterator[Callable[[], Iterable[Request]]]:
+    def rounds(self) -> Iterator[list[Request]]:
         if self.whole:
-            yield self._ask_list
-            yield self._ask_unanswered
+            yield [self._list()]
+            self._compare()
+            yield self._by_ids(self.lookup.ask(self.unanswered, self.answered))
         elif "ids" not in self.arguments:
-            yield from super().steps()
-        # An answer may leave coins out: who is not in it is asked for again, until a round brings nothing new.
-        is_second = True
-        while self.not_on_market and (self.came_by_id or is_second):
-            yield self._ask_again
-            is_second = False
-        self.answered |= self.perhaps_rejected
+            yield from super().rounds()
+            return
+        while calls := self.lookup.again(self.answered):
+            yield self._by_ids(calls)
+        self.answered.update(self.lookup.perhaps_absent)
 
-    def _ask_list(self) -> Iterator[Request]:
+    def _list(self) -> Request:
         meta = {"label": LIST, "json_hook": only_id, "download_maxsize": LONGEST_LIST_BODY}
-        request = Request(f"{self.url}{LIST}", meta=meta, dont_filter=True)
-        yield self.asked(request, self.parse_list)
+        return self.asked(Request(f"{self.url}{LIST}", meta=meta, dont_filter=True), self.parse_list)
 
     def parse_list(self, response: Response) -> None:
         self.pages += 1
         entries = response.meta.pop("answer").rows
-        self.listed = set(self.usable(entries))
-        if odd := len(entries) - len(self.listed):
+        listed = set(self.usable(entry[0] for entry in entries if isinstance(entry, tuple)))
+        self.listed, self.unanswered = len(listed), listed - self.answered
+        if odd := len(entries) - len(listed):
             self.notes_on_list.append(f"{odd} entries of {LIST} repeat an id or have none that a coin could have")
 
-    def _ask_unanswered(self) -> Iterable[Request]:
-        unanswered = sorted(coin_id for coin_id in self.listed if coin_id not in self.answered)
-        covered = len(self.listed) - len(unanswered)
-        if not self.listed:
-            return ()
-        if len(self.listed) > LONGEST_LIST:
-            self.list_fault = f"{LIST} names {len(self.listed)} coins, which is not believed"
-            return ()
-        if covered < len(self.answered) * LIST_COVERS:
+    def _compare(self) -> None:
+        """Say why the list does not name the whole market, where that is to be seen."""
+        before = extension(self.crawler, RunRecord).previous
+        covered = (self.listed or 0) - len(self.unanswered)
+        if self.listed is None:
+            return
+        if self.listed > LONGEST_LIST:
+            self.list_fault = f"{LIST} names {self.listed} coins, which is not believed"
+            self.unanswered = set()
+        elif not self.listed:
+            self.list_fault = f"{LIST} has no entry with an id"
+        elif covered < len(self.answered) * LIST_COVERS:
             self.list_fault = f"{LIST} names only {covered} of the {len(self.answered)} coins that pages held"
-        requests = list(self._by_ids(unanswered))
-        self.proven = not self.list_fault
-        self.listed = set()
-        return requests
+        elif before and before.listed and self.listed < before.listed * LIST_KEEPS:
+            self.list_fault = f"{LIST} names {self.listed} coins, and named {before.listed} in the last complete run"
+        else:
+            self.list_fault = ""
 
-    def _ask_again(self) -> Iterable[Request]:
-        ids, self.not_on_market, self.perhaps_rejected, self.came_by_id = self.not_on_market, [], set(), 0
-        return self._by_ids(sorted(ids))
+    def _fits(self, ids: Sequence[str]) -> bool:
+        return len(self._market(ids=",".join(ids))) <= URL_LENGTH
 
-    def _by_ids(self, ids: Iterable[str]) -> Iterator[Request]:
-        """Requests for these coins, in chunks that the API and its URLs can take."""
-        chunk: list[str] = []
-        for coin_id in ids:
-            if chunk and (
-                len(chunk) == IDS_IN_A_CALL or len(self._market(ids=",".join([*chunk, coin_id]))) > URL_LENGTH
-            ):
-                yield self._chunk(chunk)
-                chunk = []
-            chunk.append(coin_id)
-        if chunk:
-            yield self._chunk(chunk)
+    def _by_ids(self, calls: Iterable[list[str]]) -> list[Request]:
+        """The requests for these coins, call by call."""
+        return [self.asked(self._call(ids), self.parse_ids) for ids in calls]
 
-    def _chunk(self, ids: list[str]) -> Request:
-        label = f"ids {ids[0]} to {ids[-1]}"
-        request = Request(self._market(ids=",".join(ids)), meta={"label": label, "ids": ids}, dont_filter=True)
-        return self.asked(request, self.parse_ids)
+    def _call(self, ids: list[str]) -> Request:
+        named = [coin_id for coin_id in ids if coin_id not in self.lookup.known]
+        meta = {"label": f"ids {named[0]} to {named[-1]}", "ids": ids}
+        return Request(self._market(ids=",".join(ids)), meta=meta, dont_filter=True)
 
     def parse_ids(self, response: Response) -> Iterator[CoinItem]:
-        rows, asked = response.meta["answer"].rows, set(response.meta["ids"])
+        request, rows = request_of(response), response.meta["answer"].rows
         self.pages += 1
-        returned = set(self.ids(rows))
-        self.came_by_id += len(returned)
-        if returned <= asked:
-            self.not_on_market += asked - returned
-            if len(returned) < len(rows):
-                # A record without an id may be any of those: none of them may be called missing.
-                self.perhaps_rejected |= asked - returned
-        else:
-            self.broken.append((request_of(response), "the answer has other coins than were asked for"))
-        self.take(rows)
-        yield from self.items(rows, self.label(request_of(response)))
+        returned = list(self.ids(rows))
+        if not self.lookup.add(request.meta["ids"], returned, len(rows) - len(returned)):
+            self.broken.append(f"{self.label(request)}: the answer has other coins than were asked for")
+        # The known coins have been had, and were asked for as a proof alone.
+        wanted = [row for row in rows if not self.lookup.known.intersection(self.ids([row]))]
+        self.answered.update(returned)
+        yield from self.items(wanted, self.label(request))
+
+    def go_without(self, request: Request, words: str) -> Iterator[Request]:
+        if "page" in request.meta:
+            return super().go_without(request, words)
+        self.broken.append(words)
+        return iter(())
+
+    def survives(self, request: Request, status: int) -> bool:
+        return request.meta.get("label") == LIST or super().survives(request, status)
+
+    def max_rows(self, request: Request) -> int | None:
+        return MAX_EXCESS * MAX_IDS if "ids" in request.meta else super().max_rows(request)
 
     def doubts(self) -> list[str]:
         """Of the whole market, /coins/list is the proof: where it holds, trouble with paging is only worth a note."""
-        doubts = super().doubts()
+        if "ids" in self.arguments:
+            return [*self.broken, *self.lookup.doubts()]
         if not self.whole:
-            return doubts
-        if self.proven and all("page" in request.meta for request, _ in self.broken):
-            return []
-        without = f"without {LIST} nothing proves that this is the whole market"
-        return [*([] if self.proven else [self.list_fault or without]), *doubts]
+            return super().doubts()
+        doubts = [*filter(None, [self.list_fault]), *self.broken, *self.lookup.doubts()]
+        return doubts + super().doubts() if doubts else []
+
+    def proof(self) -> str:
+        if "ids" in self.arguments:
+            return "each of these coins was returned, or the API answered for others and not for it"
+        if not self.whole:
+            return super().proof()
+        return f"{LIST} names {self.listed:,} coins, and each was returned or is not on the market"
 
     def notes(self) -> list[str]:
-        notes = super().doubts() if self.whole and not self.doubts() else []
+        notes = super().notes() if not self.whole else [] if self.doubts() else super().doubts()
         notes += self.notes_on_list
-        if self.not_on_market and self.whole:
-            notes.append(f"{len(self.not_on_market)} ids that {LIST} names are not on the market")
-        elif self.not_on_market:
-            notes.append(f"not on the market: {', '.join(sorted(self.not_on_market)[:10])}")
+        absent = sorted(self.lookup.absent)
+        if absent and self.whole:
+            notes.append(f"{len(absent)} ids that {LIST} names are not on the market")
+        elif absent:
+            notes.append(f"not on the market: {', '.join(absent[:10])}")
         return notes
 
     def _market(self, **parameters: str | None) -> str:

@@ -43,7 +43,7 @@ class MirrorSpider(PaginatedSpider):
     tells_missing = True
     optional_fields = ("market_cap_rank_with_rehypothecated",)  # an older installation has none
     remedies = responses.REMEDIES | {
-        responses.REDIRECTED: "give that address itself in MIRROR_URL or -a url=, if it is the right one",
+        responses.REDIRECTED: "redirects are not followed: give that address itself in MIRROR_URL or -a url=",
         400: "if it does not take this size of a page, the spider's pagination says another",
         401: "is API_TOKEN set, and right? It goes to the host of MIRROR_URL alone",
         403: "is API_TOKEN right, and may it read this?",

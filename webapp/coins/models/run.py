@@ -169,6 +169,7 @@ class CrawlRun(models.Model):
     duplicates = count("Later occurrences of a coin, or of a rejected record, in the same run.")
     rejected = count("Records that could not be stored and are kept as rejected records.")
     missing = count("Stored coins that the market no longer has, where the whole market was crawled.")
+    listed = models.PositiveIntegerField(null=True, blank=True, help_text="Ids that the source's list of all names.")
     newest_change = models.DateTimeField(
         null=True,
         blank=True,

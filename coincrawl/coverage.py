@@ -1,0 +1,304 @@
+"""What a run has seen of a source's pages, and what is still unproven. Pure: answers in, requests and doubts out.
+
+"Complete" is a positive proof. Either the source counts its records and as many different ones came, or each page from
+the first to the last was answered, none of them was cut short, and the end was seen.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from scrapy.http import Request, Response
+
+from .pagination import NextLink, PageNumber, PagingError
+from .responses import Rows
+
+MAX_TIMES = 2  # that a page is asked for, where it may have been cut short
+MAX_PASSES = 3  # over the pages, while the source's count keeps changing
+PAGES_A_LOOK = 10  # so that looking again costs a tenth at most
+MAX_NAMED = 3  # pages that a doubt names; it counts the others
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A page as it was answered last."""
+
+    ids: frozenset[str]  # of its records that have one
+    size: int  # all its records
+    nameless: int  # its records without a usable id
+    count: int | None  # of all records of the source, by the word of this answer
+
+
+class Coverage:
+    """The pages of one collection, in one run.
+
+    `add` takes an answered page, `give_up` one that will not be answered; both return the requests for the pages that
+    are known to follow. When none is under way, `unproven` returns what is to be asked once more, and nothing when
+    nothing more can be learnt. Then `doubts` says why the pages may not be all there are, or `proof` why they are.
+    """
+
+    def __init__(self, pagination: PageNumber | NextLink, *, counts_vary: bool = False) -> None:
+        self.pagination = pagination
+        self.counts_vary = counts_vary  # records may be added at any time: they are what has changed since
+        self.answered: set[str] = set()  # ids on all pages
+        self._seen: set[str] = set()  # ids in this pass
+        self.expected: int | None = None  # pages, by the first answer
+        self._url = ""
+        self._readings: dict[int, Reading] = {}
+        self._addresses: dict[int, str] = {}  # of the pages that were asked for
+        self._numbers: dict[str, int] = {}  # and their numbers by address
+        self._broken: dict[int, str] = {}  # pages that were not answered, and why
+        self._fault = ""  # what makes paging wrong, whatever has come
+        self._cut = ""  # why paging ended before its end: nothing is missing where a count agrees
+        self._is_chain_read = False  # a page without a next one was answered
+        self._counts: list[int] = []  # by the words of the answers, in their order
+        self._count_fault = ""
+        self._times: Counter[int] = Counter()  # by page: answers
+        self._passes = 1
+        self._looks: dict[int, Reading] = {}  # by page: what it has to be when it is looked at again
+        self._changed: list[int] = []  # pages that were something else then
+
+    # The walk ------------------------------------------------------------------------------------
+
+    def begin(self, url: str, before: int = 0) -> Request:
+        """The request for the first page of the collection at `url`, which had so many records `before`."""
+        self._url = url
+        first = self.pagination.first(url, before)
+        self._note(first)
+        return first
+
+    def add(self, request: Request, response: Response, answer: Rows, ids: Iterable[str]) -> list[Request]:
+        """Take an answered page, of whose records some have these usable `ids`, one for each of them."""
+        page, size, ids = request.meta["page"], len(answer.rows), list(ids)
+        reading = Reading(frozenset(ids), size, size - len(ids), self._count(response, answer))
+        if page == 1 and (expected := self.pagination.expected(response, answer)):
+            self.expected = expected
+        if page in self._looks and reading.ids != self._looks[page].ids:
+            self._changed.append(page)
+        has_news = not self._seen.issuperset(reading.ids)
+        self._seen |= reading.ids
+        self.answered |= reading.ids
+        self._readings[page] = reading
+        self._times[page] += 1
+        self._broken.pop(page, None)
+        if size and not ids:
+            self._fault = f"no record on page {page} has an id that a coin can be stored under: is `names` right?"
+        elif size and page >= self.pagination.cap:
+            self._fault = f"paging had no end at page {page}, and is cut there"
+        elif size and not has_news and self._times[page] == 1:
+            self._cut = f"page {page} brought nothing new, so paging ended there"
+        return self._follow(request, response, answer)
+
+    def give_up(self, request: Request, words: str) -> list[Request]:
+        """Take a page that will not be answered; `words` say why."""
+        self._broken[request.meta["page"]] = words
+        return self.pass_over(request)
+
+    def pass_over(self, request: Request) -> list[Request]:
+        """The requests for the pages after one that has no answer yet, as far as they are known to be there."""
+        return self._follow(request, None, None)
+
+    def _follow(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
+        """The requests for the pages that follow, each once."""
+        if self._fault or self._cut:
+            return []
+        page = request.meta["page"]
+        try:
+            following = self.pagination.next(request, response, answer)
+        except PagingError as error:
+            self._fault = str(error)
+            return []
+        if answer is not None and not following:
+            self._is_chain_read = True
+        news = []
+        for successor in following:
+            number = successor.meta["page"]
+            known = self._numbers.get(successor.url, number)
+            if known != number:
+                self._cut = f"the link on page {page} leads back to page {known}, so paging ended there"
+            elif number not in self._addresses:
+                self._note(successor)
+                news.append(successor)
+        return news
+
+    def _note(self, request: Request) -> None:
+        self._addresses[request.meta["page"]] = request.url
+        self._numbers[request.url] = request.meta["page"]
+
+    def _count(self, response: Response, answer: Rows) -> int | None:
+        try:
+            count = self.pagination.count(response, answer)
+        except PagingError as error:
+            self._count_fault = str(error)
+            return None
+        if count is not None:
+            self._counts.append(count)
+        return count
+
+    # What is unproven ----------------------------------------------------------------------------
+
+    def unproven(self) -> list[Request]:
+        """The requests that may prove more, to be made when all before have been answered."""
+        if self._fault or self._is_counted():
+            return []
+        if self.pagination.is_numbered and (pages := [*self._unread(), *self._short()]):
+            return self._ask(pages)
+        if self._is_moving() and not self.counts_vary and self._passes < MAX_PASSES:
+            return self._pass_again()
+        if not (self._counts or self.counts_vary or self._looks or self._is_full() or self.doubts()):
+            return self._look_again()
+        return []
+
+    def _unread(self) -> list[int]:
+        """The pages up to the one behind the last that nobody has asked for, or that the end of a pass has left out."""
+        behind = self.last + (not self._cut)
+        end = min(behind, self.pagination.limit or behind, self.pagination.cap)
+        return [page for page in range(1, end + 1) if page not in self._readings and page not in self._broken]
+
+    def _short(self) -> list[int]:
+        """The pages that a lapse of the source may have cut short, the sudden end of it all among them."""
+        last, full, expected = self.last, self.pagination.size or 0, self.expected or 0
+
+        def is_short(page: int, size: int) -> bool:
+            if page < last or (page == last and self._counts):
+                return size < full
+            is_sudden = page == last + 1 and (last == 0 or self._readings[last].size >= full)
+            return not size and (page <= expected or (is_sudden and last != self.expected))
+
+        return sorted(
+            page
+            for page, reading in self._readings.items()
+            if is_short(page, reading.size) and self._times[page] < MAX_TIMES and page not in self._broken
+        )
+
+    def _pass_again(self) -> list[Request]:
+        """Once more, the pages that were read before the count changed: what went drew others onto them."""
+        self._passes += 1
+        if self.pagination.is_numbered:
+            return self._ask(page for page, reading in self._readings.items() if reading.count != self._counts[-1])
+        for of_this_pass in (self._readings, self._addresses, self._numbers, self._times, self._seen):
+            of_this_pass.clear()
+        self._cut, self._is_chain_read = "", False
+        return [self.begin(self._url)]
+
+    def _look_again(self) -> list[Request]:
+        """Where nothing counts the records: a page that was cut short, or moved, would not come twice alike."""
+        pages = [self.last, (self.last + 1) // 2][: self.last // PAGES_A_LOOK]
+        self._looks = {page: self._readings[page] for page in pages}
+        return self._ask(pages)
+
+    def _ask(self, pages: Iterable[int]) -> list[Request]:
+        requests = [self.pagination.again(self._url, page, self._addresses.get(page)) for page in pages]
+        for request in requests:
+            self._note(request)
+        return requests
+
+    # What is proven ------------------------------------------------------------------------------
+
+    @property
+    def last(self) -> int:
+        """The last page that had records; 0 where none had."""
+        return max((page for page, reading in self._readings.items() if reading.size), default=0)
+
+    def doubts(self) -> list[str]:
+        """Why the pages that came may not be all there are; empty where they are proven to be."""
+        doubts = [*self._words_about_broken(), *filter(None, [self._fault, self._count_fault])]
+        if self._is_counted():
+            return doubts
+        doubts += filter(None, [self._cut])
+        if not self._is_full():
+            doubts += self._gaps()
+        if self._is_moving() or (self._counts and not self._is_full()):
+            doubts.append(self._miscount())
+        if self._changed:
+            doubts.append(f"{_pages(self._changed)} had other records when asked for again, and no count says how many")
+        if not doubts and not self._is_full() and not self._is_end_seen():
+            doubts.append("the end of the pages was not seen")
+        return doubts
+
+    def notes(self) -> list[str]:
+        """What was odd, although nothing is missing by the count."""
+        return [*filter(None, [self._cut]), *self._gaps()] if self._is_counted() else []
+
+    def proof(self) -> str:
+        """What proves that these are all records; of use where there are no doubts."""
+        if self._is_full():
+            return f"each of the {self.pagination.limit} pages that were asked for came full"
+        if self._is_counted():
+            return f"the API counts {self._counts[-1]:,} records, and as many different ones came"
+        if self.pagination.is_numbered:
+            ended = f"{self.last} pages came, all full but the last, and no page follows"
+        else:
+            ended = f"{self.last} pages came, each linked to the next, and the last to none"
+        looked = f"; {_pages(sorted(self._looks))} had the same records when asked for again" if self._looks else ""
+        return f"{ended}, though no count says how many records there are{looked}"
+
+    def _words_about_broken(self) -> Iterator[str]:
+        for page in sorted(self._broken)[:MAX_NAMED]:
+            yield self._broken[page]
+        if (others := len(self._broken) - MAX_NAMED) > 0:
+            yield f"{others} more pages stayed broken"
+
+    def _gaps(self) -> Iterator[str]:
+        """In words, the pages before the end that lack records."""
+        last, full = self.last, self.pagination.size or 0
+        sizes = {page: reading.size for page, reading in self._readings.items() if page < last}
+        if empty := [page for page, size in sizes.items() if not size]:
+            yield f"{_pages(sorted(empty))} {'were' if len(empty) > 1 else 'was'} empty and page {last} was not"
+        if not self.pagination.is_numbered:
+            return
+        if short := [page for page, size in sizes.items() if 0 < size < full]:
+            least, most = min(sizes[page] for page in short), max(sizes[page] for page in short)
+            had = f"{least}" if least == most else f"{least} to {most}"
+            yield f"{_pages(sorted(short))} had {had} records, and {full} were asked for"
+        if unread := self._unread():
+            yield f"{_pages(unread)} had no answer"
+
+    def _is_full(self) -> bool:
+        """Whether a number of pages was wanted and each came full: no end is claimed then."""
+        limit, full = self.pagination.limit, self.pagination.size or 0
+        pages = (self._readings.get(page) for page in range(1, (limit or 0) + 1))
+        return bool(limit) and all(reading and reading.size >= full for reading in pages)
+
+    def _is_end_seen(self) -> bool:
+        if not self.pagination.is_numbered:
+            return self._is_chain_read
+        behind = self._readings.get(self.last + 1)
+        return self.last == self.pagination.limit or (behind is not None and not behind.size)
+
+    def _is_counted(self) -> bool:
+        """Whether the source counts its records, always alike, and as many different ones came."""
+        if not self._counts or self._count_fault:
+            return False
+        if self.counts_vary:
+            is_growing = all(before <= after for before, after in pairwise(self._counts))
+            return is_growing and self._counts[0] <= self._came() <= self._counts[-1]
+        return not self._is_moving() and self._came() == self._wanted()
+
+    def _is_moving(self) -> bool:
+        return len({reading.count for reading in self._readings.values() if reading.count is not None}) > 1
+
+    def _came(self) -> int:
+        """Different records on the pages as they were answered last; on all answers where their number may grow."""
+        ids = self.answered if self.counts_vary else set().union(*(page.ids for page in self._readings.values()))
+        return len(ids) + sum(reading.nameless for reading in self._readings.values())
+
+    def _wanted(self) -> int:
+        """Of the records that the source counts, those that were asked for."""
+        most = (self.pagination.limit or 0) * (self.pagination.size or 0)
+        return min(self._counts[-1], most) if most else self._counts[-1]
+
+    def _miscount(self) -> str:
+        words = [f"{count:,}" for count, _ in groupby(self._counts)]
+        counted = ", then ".join([*words[:MAX_NAMED], "..."] if len(words) > MAX_NAMED else words)
+        if len(words) > 1:
+            return f"the API counted {counted} records while its pages were read: others may have been passed over"
+        return f"the API counts {counted} records, and its pages had {self._came():,} different ones"
+
+
+def _pages(numbers: Collection[int]) -> str:
+    """A few pages in words: "page 3", "pages 3, 11, 19 and 4 more"."""
+    named = [str(number) for number in list(numbers)[:MAX_NAMED]]
+    *before, last = [*named, f"{len(numbers) - MAX_NAMED} more"] if len(numbers) > MAX_NAMED else named
+    return f"pages {', '.join(before)} and {last}" if before else f"page {last}"

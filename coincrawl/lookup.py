@@ -1,0 +1,93 @@
+"""Records that are asked for by their ids, until the source has answered for each. Pure.
+
+An answer without a record proves that the source does not have it only where the same answer has records that the
+source is known to have. So each call asks for some of those as well.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+KNOWN_IN_A_CALL = 10  # records; a source that sends fewer than that at once leaves others out
+MIN_ROUNDS = 2  # in which a record is asked for, before it is absent
+MAX_POOR_ROUNDS = 3  # before asking is given up
+POOR = 0.1  # of the ids that a round asks for; one that brings fewer is poor
+MAX_NAMED = 10  # ids in a sentence
+
+
+class Lookup:
+    """Asks in rounds of calls, each round for what no answer had so far.
+
+    `size` is how many ids a call may have, and `fits` says whether these can be in one call. `ask` returns the calls
+    of the first round, `add` takes the answer to each, and `again` returns the calls of the next round: none where no
+    further one is of use. Then `absent` are the ids that the source does not have, unless `doubts` says why not.
+    """
+
+    def __init__(self, size: int, fits: Callable[[Sequence[str]], bool]) -> None:
+        self.absent: set[str] = set()  # in no answer, although asked for
+        self.perhaps_absent: set[str] = set()  # of those: the answer had a record without an id, which may be theirs
+        self.known: set[str] = set()  # records that each call of this round asks for as well
+        self._size, self._fits = size, fits
+        self._unaskable: list[str] = []
+        self._unbelieved: set[str] = set()  # of those absent: the answer did not have all known records
+        self._asked = self._came = self._rounds = self._poor_rounds = 0
+
+    def ask(self, ids: Iterable[str], known: Collection[str] = ()) -> list[list[str]]:
+        """The calls of a round, each with its ids. `known` are ids of records that the source has sent before."""
+        askable: list[str] = []
+        for coin_id in sorted(ids):
+            (self._unaskable if "," in coin_id else askable).append(coin_id)
+        self._rounds += 1
+        self._asked, self._came = len(askable), 0
+        self.absent, self.perhaps_absent, self._unbelieved = set(), set(), set()
+        candidates = sorted(set(known).difference(askable))
+        every = len(candidates) // KNOWN_IN_A_CALL or 1
+        some = [coin_id for coin_id in candidates[self._rounds % every :: every] if "," not in coin_id]
+        self.known = set(some[:KNOWN_IN_A_CALL])
+        calls: list[list[str]] = []
+        for coin_id in askable:
+            if not calls or len(calls[-1]) == self._size or not self._fits([*calls[-1], coin_id]):
+                calls.append(sorted(self.known))
+            calls[-1].append(coin_id)
+        return calls
+
+    def add(self, call: Collection[str], returned: Collection[str], nameless: int) -> bool:
+        """Take the answer to a call: the ids that it has, and how many records without one.
+
+        Returns whether it has nothing but what was asked for; otherwise it counts for nothing.
+        """
+        if not set(returned) <= set(call):
+            return False
+        missing = set(call).difference(returned, self.known)
+        self._came += len(set(returned) - self.known)
+        self.absent |= missing
+        if nameless:
+            self.perhaps_absent |= missing
+        if not self.known or not self.known <= set(returned):
+            self._unbelieved |= missing
+        return True
+
+    def again(self, known: Collection[str] = ()) -> list[list[str]]:
+        """The calls of the next round; none where every id is settled, or where asking has been of little use."""
+        self._poor_rounds += self._came < self._asked * POOR
+        is_hopeless = not known and not self._came and self._rounds >= MIN_ROUNDS
+        if not self.absent or self._is_settled() or is_hopeless or self._poor_rounds >= MAX_POOR_ROUNDS:
+            return []
+        return self.ask(self.absent, known)
+
+    def _is_settled(self) -> bool:
+        return self._rounds >= MIN_ROUNDS and not self._came and not self._unbelieved
+
+    def doubts(self) -> list[str]:
+        """Why the source may have what is said to be absent."""
+        doubts = []
+        if self._unaskable:
+            doubts.append(
+                f"{len(self._unaskable)} ids have a comma in them, so they cannot be asked for by ids=: "
+                f"{' '.join(self._unaskable[:MAX_NAMED])}"
+            )
+        if self._unbelieved and self.known:
+            doubts.append(
+                f"{len(self._unbelieved)} ids had no answer, but the answers lack coins as well that are on the market"
+            )
+        elif self.absent and not self._is_settled():
+            doubts.append(f"{len(self.absent)} ids had no answer in {self._rounds} rounds of asking")
+        return doubts

@@ -1,0 +1,63 @@
+"""When a source has stopped answering, or asks for a rest: then one request at a time finds out whether it is back."""
+
+from time import monotonic
+
+from scrapy.crawler import Crawler
+
+from .components import Component
+
+MAX_BROKEN = 5  # requests that were answered by nothing useful, without another that was
+
+
+class Outage(Component):
+    """Holds back all requests but one while the source is down, and says when it is to be left alone.
+
+    Down is a source that has broken `MAX_BROKEN` different requests in a row, whatever they were for. From then on one
+    request asks as often, and with such waits, as a broken page is tried again. A source that asks for a rest is asked
+    by one request alone afterwards.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self.base = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
+        self.tries = crawler.settings.getint("RETRY_TIMES")
+        self._broken: set[str] = set()  # addresses, since the last good answer
+        self._is_resting = False
+        self._probe = ""  # the address of the one request that may ask
+        self._probes = 0  # that were broken
+        self._next_probe = 0.0
+
+    def holds(self, url: str) -> bool:
+        """Whether the request for this address has to wait for the answer to another."""
+        if not self._is_on:
+            return False
+        self._probe = self._probe or url
+        return self._probe != url
+
+    @property
+    def wait(self) -> float:
+        """In how many seconds the request that is not held may ask."""
+        return self._next_probe - monotonic()
+
+    def end(self) -> None:
+        """The source has answered as it should."""
+        self._broken.clear()
+        self._is_resting, self._probe, self._probes, self._next_probe = False, "", 0, 0.0
+
+    def rest(self) -> None:
+        """The source has asked for a rest: it is there."""
+        self.end()
+        self._is_resting = True
+
+    def add(self, url: str) -> bool:
+        """Take note of a broken answer to the request for this address; whether the source is to be left alone."""
+        self._broken.add(url)
+        if url == self._probe:
+            self._probe, self._probes = "", self._probes + 1
+        if self._is_on:
+            self._next_probe = monotonic() + self.base * 2**self._probes
+        return self._probes >= self.tries
+
+    @property
+    def _is_on(self) -> bool:
+        return self._is_resting or len(self._broken) >= MAX_BROKEN

@@ -1,0 +1,450 @@
+"""What the pages of a run prove, whatever the source does and in whatever order its answers come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+from scrapy.http import Request, Response
+
+from coincrawl.coverage import Coverage
+from coincrawl.pagination import NextLink, PageNumber
+from coincrawl.responses import Rows
+
+URL = "https://api.example/coins"
+LINKS = NextLink()
+Lapse = Callable[[list[str]], list[str]]
+
+EMPTY: Lapse = lambda ids: []  # noqa: E731 - these are named like that in the tables
+SHORT: Lapse = lambda ids: ids[: len(ids) // 2]  # noqa: E731
+ONE_ROW_TOO_FEW: Lapse = lambda ids: ids[:-1]  # noqa: E731
+FIRST_PAGE = "the first page"  # in the place of the one that was asked for
+BROKEN = "broken"
+
+
+def coins(number: int) -> list[str]:
+    return [f"coin-{place:03}" for place in range(number)]
+
+
+@dataclass
+class Source:
+    """A list of ids that is read page by page; `lapses` are what it does to a page, ask after ask, before it is right.
+
+    `counts` says how many records it counts, of the ids that it has; None: it does not count.
+    """
+
+    pagination: PageNumber | NextLink
+    ids: list[str] = field(default_factory=lambda: coins(48))
+    size: int = 5
+    counts: Callable[[int], int | None] = lambda number: number
+    lapses: dict[int, list[Any]] = field(default_factory=dict)
+    for_ever: dict[int, Any] = field(default_factory=dict)
+    clamps: bool = False  # the last page answers for all after it
+    loops: bool = False  # the last page links to itself
+    asked: list[int] = field(default_factory=list)
+
+    def answer(self, request: Request) -> tuple[Response, Rows] | None:
+        page = int(parse_qs(urlsplit(request.url).query).get("page", ["1"])[0])
+        self.asked.append(page)
+        last = max(1, -(-len(self.ids) // self.size))
+        lapse = self.lapses[page].pop(0) if self.lapses.get(page) else self.for_ever.get(page)
+        if lapse is BROKEN:
+            return None
+        number = 1 if lapse is FIRST_PAGE else min(page, last) if self.clamps else page
+        rows = self.ids[(number - 1) * self.size : number * self.size]
+        rows = lapse(rows) if callable(lapse) else rows
+        count = self.counts(len(self.ids))
+        envelope: dict[str, Any] = {} if count is None else {"count": Decimal(count)}
+        envelope["next"] = f"{URL}?page={page + 1}" if page < last else f"{URL}?page={page}" if self.loops else None
+        headers = {} if count is None else {"total": str(count)}
+        return Response(request.url, headers=headers), Rows([{"id": coin_id} for coin_id in rows], envelope)
+
+
+def ids_of(answer: Rows) -> list[str]:
+    return [row["id"] for row in answer.rows if row["id"]]
+
+
+def crawl(
+    source: Source, *, before: int = 0, order: Random | None = None, meanwhile: Callable[[], None] | None = None
+) -> Coverage:
+    """Read the source to the end: the answers in their order, or as `order` has it; something happens after each."""
+    coverage = Coverage(source.pagination)
+    waiting = [coverage.begin(URL, before)]
+    while waiting or (waiting := coverage.unproven()):
+        request = waiting.pop(order.randrange(len(waiting)) if order else 0)
+        answered = source.answer(request)
+        if answered is None:
+            waiting += coverage.give_up(request, f"page {request.meta['page']} stayed broken: status 500")
+        else:
+            waiting += coverage.add(request, *answered, ids_of(answered[1]))
+        if meanwhile:
+            meanwhile()
+        assert len(source.asked) < 500, "asking has no end"
+    return coverage
+
+
+def numbered(**options: Any) -> PageNumber:
+    return PageNumber(**{"size": 5, "window": 3} | options)
+
+
+# Complete, or why not --------------------------------------------------------------------------------
+
+NO_COUNT: Callable[[int], None] = lambda number: None  # noqa: E731
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
+    # The pagination, the source, how many ids come, the doubt, the proof
+    "a count": ({}, {}, 48, "", "the API counts 48 records, and as many different ones came"),
+    "no count": (
+        {},
+        {"counts": NO_COUNT},
+        48,
+        "",
+        "10 pages came, all full but the last, and no page follows, though no count says how many records there are; "
+        "page 10 had the same records when asked for again",
+    ),
+    "an empty page once, in a window": ({}, {"lapses": {3: [EMPTY]}}, 48, "", "the API counts 48"),
+    "an empty page once, without a count": ({}, {"counts": NO_COUNT, "lapses": {3: [EMPTY]}}, 48, "", "10 pages came"),
+    "an empty page twice": (
+        {},
+        {"for_ever": {3: EMPTY}},
+        43,
+        "page 3 was empty and page 10 was not; the API counts 48 records, and its pages had 43 different ones",
+        "",
+    ),
+    "every page after the third is empty": (
+        {},
+        {"for_ever": dict.fromkeys(range(4, 12), EMPTY)},
+        15,
+        "the API counts 48 records, and its pages had 15 different ones",
+        "",
+    ),
+    "half of each page": (
+        {},
+        {"for_ever": dict.fromkeys(range(1, 12), SHORT)},
+        19,
+        "pages 1, 2, 3 and 6 more had 2 records, and 5 were asked for; the API counts 48 records, and its",
+        "",
+    ),
+    "half of each page, and no count": (
+        {},
+        {"counts": NO_COUNT, "for_ever": dict.fromkeys(range(1, 12), SHORT)},
+        19,
+        "pages 1, 2, 3 and 6 more had 2 records, and 5 were asked for",
+        "",
+    ),
+    "smaller pages than were asked for, all of them": ({"size": 7}, {}, 48, "", "the API counts 48 records"),
+    "one row too few": (
+        {},
+        {"for_ever": {10: ONE_ROW_TOO_FEW}},
+        47,
+        "the API counts 48 records, and its pages had 47 different ones",
+        "",
+    ),
+    "one row too few once": ({}, {"lapses": {10: [ONE_ROW_TOO_FEW]}}, 48, "", "the API counts 48 records"),
+    "a broken page": (
+        {},
+        {"for_ever": {2: BROKEN}},
+        43,
+        "page 2 stayed broken: status 500; the API counts 48 records, and its pages had 43 different ones",
+        "",
+    ),
+    "a broken last page, and no count": (
+        {},
+        {"counts": NO_COUNT, "for_ever": {10: BROKEN}},
+        45,
+        "page 10 stayed broken: status 500",
+        "",
+    ),
+    "a count that is wrong": (
+        {},
+        {"counts": lambda number: number + 1},
+        48,
+        "the API counts 49 records, and its pages had 48 different ones",
+        "",
+    ),
+    "all pages that were wanted came full": ({"limit": 3}, {}, 15, "", "each of the 3 pages that were asked for came"),
+    "all pages that were wanted, and no count": ({"limit": 3}, {"counts": NO_COUNT}, 15, "", "each of the 3 pages"),
+    "more pages were wanted than there are": ({"limit": 20}, {}, 48, "", "the API counts 48 records"),
+    "of the pages wanted, one was empty once": (
+        {"limit": 10},
+        {"ids": coins(50), "lapses": {3: [EMPTY]}},
+        50,
+        "",
+        "each",
+    ),
+    "of the pages wanted, one was empty": (
+        {"limit": 10},
+        {"for_ever": {3: EMPTY}},
+        43,
+        "page 3 was empty and page 10 was not",
+        "",
+    ),
+    "one full page was wanted": ({"limit": 1}, {"counts": NO_COUNT}, 5, "", "each of the 1 pages"),
+    "the last page for ever": ({}, {"clamps": True}, 48, "", "the API counts 48 records"),
+    "the last page for ever, and no count": (
+        {},
+        {"clamps": True, "counts": NO_COUNT},
+        48,
+        "page 11 brought nothing new, so paging ended there",
+        "",
+    ),
+    "an API that ignores the page number": (
+        {},
+        {"for_ever": dict.fromkeys(range(1, 12), FIRST_PAGE), "counts": NO_COUNT},
+        5,
+        "page 2 brought nothing new, so paging ended there",
+        "",
+    ),
+    "a page that changes behind our back": (
+        {},
+        {"ids": coins(100), "counts": NO_COUNT, "lapses": {10: [lambda ids: [*ids[:-1], "other"]]}},
+        101,
+        "page 10 had other records when asked for again, and no count says how many",
+        "",
+    ),
+    "nothing at all": ({}, {"ids": []}, 0, "", "the API counts 0 records"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_what_is_proven_is_free_of_doubt(case: str) -> None:
+    options, how, came, doubt, proof = CASES[case]
+    source = Source(numbered(**options), **how)
+
+    coverage = crawl(source)
+
+    assert len(coverage.answered) == came
+    assert "; ".join(coverage.doubts()).startswith(doubt)
+    assert bool(coverage.doubts()) == bool(doubt)
+    assert doubt or coverage.proof().startswith(proof)
+
+
+LINKED: dict[str, tuple[dict[str, Any], int, str, str]] = {
+    "a count": ({}, 48, "", "the API counts 48 records, and as many different ones came"),
+    "no count": (
+        {"counts": NO_COUNT},
+        48,
+        "",
+        "10 pages came, each linked to the next, and the last to none, though no count says how many records there "
+        "are; page 10 had the same records when asked for again",
+    ),
+    "an empty page, and no count": (
+        {"counts": NO_COUNT, "for_ever": {3: EMPTY}},
+        43,
+        "page 3 was empty and page 10",
+        "",
+    ),
+    "a broken page": ({"for_ever": {3: BROKEN}}, 10, "page 3 stayed broken: status 500; the API counts 48 records", ""),
+    "a broken page, and no count": ({"counts": NO_COUNT, "for_ever": {3: BROKEN}}, 10, "page 3 stayed broken", ""),
+    "half of a page, and a count": (
+        {"for_ever": {3: SHORT}},
+        45,
+        "the API counts 48 records, and its pages had 45 different ones",
+        "",
+    ),
+    "a last page that links to itself": ({"loops": True}, 48, "", "the API counts 48 records"),
+    "a last page that links to itself, and no count": (
+        {"loops": True, "counts": NO_COUNT},
+        48,
+        "the link on page 10 leads back to page 10, so paging ended there",
+        "",
+    ),
+    "a count that is none": ({"counts": lambda number: -1}, 48, "the API counts -1 records, which is no number", ""),
+    "a page that changes behind our back": (
+        {"counts": NO_COUNT, "lapses": {10: [lambda ids: [*ids[:-1], "other"]]}},
+        49,
+        "page 10 had other records when asked for again",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LINKED)
+def test_of_a_chain_only_what_is_proven_is_free_of_doubt_too(case: str) -> None:
+    how, came, doubt, proof = LINKED[case]
+
+    coverage = crawl(Source(NextLink(rows=""), **how))
+
+    assert len(coverage.answered) == came
+    assert "; ".join(coverage.doubts()).startswith(doubt)
+    assert bool(coverage.doubts()) == bool(doubt)
+    assert doubt or coverage.proof().startswith(proof)
+
+
+@pytest.mark.parametrize(
+    ("pagination", "counts", "number", "asked"),
+    [
+        (numbered(limit=1), NO_COUNT, 500, [1]),
+        (numbered(limit=12), NO_COUNT, 500, [*range(1, 13)]),
+        (numbered(), NO_COUNT, 43, [*range(1, 11)]),
+        (numbered(), NO_COUNT, 48, [*range(1, 12), 10]),
+        (numbered(), NO_COUNT, 93, [*range(1, 21), 19]),
+        (numbered(), NO_COUNT, 98, [*range(1, 22), 20, 10]),
+        (numbered(), NO_COUNT, 498, [*range(1, 102), 100, 50]),
+        (numbered(), lambda number: number, 498, [*range(1, 102)]),
+        (NextLink(), NO_COUNT, 43, [*range(1, 10)]),
+        (NextLink(), NO_COUNT, 98, [*range(1, 21), 20, 10]),
+        (NextLink(), lambda number: number, 98, [*range(1, 21)]),
+    ],
+)
+def test_a_second_look_costs_a_tenth_at_most_and_nothing_below_ten_pages(
+    pagination: PageNumber | NextLink, counts: Any, number: int, asked: list[int]
+) -> None:
+    source = Source(pagination, coins(number), counts=counts)
+
+    coverage = crawl(source)
+
+    assert not coverage.doubts()
+    assert sorted(source.asked) == sorted(asked)
+
+
+# While the list changes ------------------------------------------------------------------------------
+
+
+def shrinking(source: Source, after: int, most: int = 1) -> Callable[[], None]:
+    """The first of the ids go, one after each answer, once so many answers have come."""
+
+    def shrink() -> None:
+        if after < len(source.asked) <= after + most:
+            del source.ids[0]
+
+    return shrink
+
+
+@pytest.mark.parametrize("pagination", [numbered(), NextLink(rows="")], ids=["numbers", "links"])
+def test_what_slides_over_the_borders_of_pages_is_asked_for_again(pagination: PageNumber | NextLink) -> None:
+    source = Source(pagination, coins(48))
+    stayed = set(source.ids[2:])
+
+    coverage = crawl(source, meanwhile=shrinking(source, after=4, most=2))
+
+    assert coverage.doubts() == []
+    assert coverage.answered >= stayed
+    assert coverage.proof() == "the API counts 46 records, and as many different ones came"
+
+
+@pytest.mark.parametrize("pagination", [numbered(), NextLink(rows="")], ids=["numbers", "links"])
+def test_a_list_that_does_not_come_to_rest_is_a_doubt(pagination: PageNumber | NextLink) -> None:
+    source = Source(pagination, coins(98))
+
+    coverage = crawl(source, meanwhile=shrinking(source, after=0, most=500))
+
+    assert "; ".join(coverage.doubts()) == (
+        "the API counted 98, then 97, then 96, then ... records while its pages were read: others may have been passed "
+        "over"
+    )
+    assert len(source.asked) <= 3 * 21
+
+
+def test_pages_of_a_number_are_asked_for_again_too_where_the_count_changes() -> None:
+    source = Source(numbered(limit=4), coins(48))
+    stayed = source.ids[1:21]
+
+    coverage = crawl(source, meanwhile=shrinking(source, after=2))
+
+    assert coverage.doubts() == []
+    assert coverage.answered >= {*stayed}
+
+
+def test_changes_may_become_more_while_they_are_fetched() -> None:
+    source = Source(NextLink(rows=""), coins(23))
+    coverage = Coverage(source.pagination, counts_vary=True)
+
+    waiting = [coverage.begin(URL)]
+    while waiting:
+        request = waiting.pop()
+        answered = source.answer(request)
+        assert answered
+        waiting += coverage.add(request, *answered, ids_of(answered[1]))
+        source.ids.append(f"newcomer-{len(source.ids)}")
+
+    assert coverage.unproven() == []
+    assert coverage.doubts() == []
+
+
+# Whatever happens ------------------------------------------------------------------------------------
+
+lapses = st.dictionaries(
+    st.integers(1, 12), st.lists(st.sampled_from([EMPTY, SHORT, ONE_ROW_TOO_FEW, BROKEN, FIRST_PAGE]), max_size=3)
+)
+paginations = st.builds(
+    numbered,
+    size=st.sampled_from([5, 7]),
+    window=st.integers(1, 9),
+    limit=st.none() | st.integers(1, 14),
+)
+
+
+@given(
+    pagination=paginations | st.just(NextLink(rows="")),
+    number=st.integers(0, 60),
+    before=st.integers(0, 90),
+    lapses=lapses,
+    for_ever=st.dictionaries(st.integers(1, 12), st.sampled_from([EMPTY, SHORT, ONE_ROW_TOO_FEW, BROKEN])),
+    clamps=st.booleans(),
+    order=st.randoms(use_true_random=False),
+    gone=st.integers(0, 8),
+    came=st.integers(0, 8),
+)
+@settings(deadline=None, max_examples=200)
+def test_no_run_with_a_coin_lacking_is_free_of_doubt_where_the_source_counts(  # noqa: PLR0917 - hypothesis names them
+    pagination: PageNumber | NextLink,
+    number: int,
+    before: int,
+    lapses: dict[int, list[Any]],
+    for_ever: dict[int, Any],
+    clamps: bool,
+    order: Random,
+    gone: int,
+    came: int,
+) -> None:
+    """Ids go, or others come, at any place and any time: those that were there all the time have been had."""
+    source = Source(pagination, coins(number), lapses=dict(lapses), for_ever=for_ever, clamps=clamps)
+    stayed, left, more = set(source.ids), gone, 0 if gone else came
+
+    def change() -> None:
+        nonlocal left, more
+        if left and source.ids and order.random() < 0.3:
+            stayed.discard(source.ids.pop(order.randrange(len(source.ids))))
+            left -= 1
+        if more and order.random() < 0.3:
+            source.ids.insert(order.randint(0, len(source.ids)), f"newcomer-{more}")
+            more -= 1
+
+    coverage = crawl(source, before=before, order=order, meanwhile=change)
+
+    limit = (pagination.limit or 0) * (pagination.size or 0)
+    assume(not limit or not (gone or came))  # which ids a number of pages has, changes with them
+    wanted = {*source.ids[:limit]} if limit else stayed
+    event("doubt" if coverage.doubts() else "proof")
+    assert coverage.doubts() or coverage.answered >= wanted
+
+
+@given(
+    pagination=paginations | st.just(NextLink(rows="")),
+    number=st.integers(0, 60),
+    before=st.integers(0, 90),
+    page=st.integers(1, 12),
+    lapse=st.sampled_from([EMPTY, BROKEN, SHORT, ONE_ROW_TOO_FEW]),
+    order=st.randoms(use_true_random=False),
+)
+@settings(deadline=None, max_examples=200)
+def test_no_single_lapse_before_the_last_page_costs_a_coin_where_the_source_counts_nothing(  # noqa: PLR0917
+    pagination: PageNumber | NextLink, number: int, before: int, page: int, lapse: Any, order: Random
+) -> None:
+    source = Source(pagination, coins(number), counts=NO_COUNT, lapses={page: [lapse]})
+    last = -(-number // source.size)
+    # A last page may be short, and nothing says how long a page of a chain is.
+    assume(page < min(last, pagination.limit or last) or lapse is BROKEN or (lapse is EMPTY and pagination.is_numbered))
+    assume(pagination.is_numbered or lapse in (EMPTY, BROKEN))
+    assume(pagination.size in (source.size, None))  # nor of a source that sends smaller pages, which is the last
+
+    coverage = crawl(source, before=before, order=order)
+
+    limit = (pagination.limit or 0) * (pagination.size or 0)
+    wanted = {*source.ids[:limit]} if limit else {*source.ids}
+    assert coverage.doubts() or coverage.answered >= wanted

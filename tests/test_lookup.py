@@ -1,0 +1,128 @@
+"""What answers to ids prove, whatever a source makes of them."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from coincrawl.lookup import Lookup
+
+KNOWN = [f"known-{number:02}" for number in range(40)]
+Answer = Callable[[Sequence[str]], list[str]]  # from the ids of a call to those of the answer, whatever the source has
+
+
+def coins(number: int) -> list[str]:
+    return [f"coin-{place:03}" for place in range(number)]
+
+
+def look_up(
+    ids: list[str], answer: Answer, known: Sequence[str] = KNOWN, nameless: int = 0
+) -> tuple[Lookup, list[list[str]]]:
+    """Ask for all of these; the calls that it took."""
+    lookup = Lookup(50, lambda call: len(call) <= 50)
+    made: list[list[str]] = []
+    came = set(known)
+    calls = lookup.ask(ids, came)
+    while calls:
+        assert len(made) < 500, "asking has no end"
+        for call in calls:
+            returned = answer(call)
+            made.append(call)
+            assert lookup.add(call, returned, nameless)
+            came.update(returned)
+        calls = lookup.again(came)
+    return lookup, made
+
+
+def has(*ids: str) -> Answer:
+    """A source that has these, and what is known."""
+    return lambda call: [coin_id for coin_id in call if coin_id in {*ids, *KNOWN}]
+
+
+def test_what_is_there_is_asked_for_once() -> None:
+    lookup, made = look_up(coins(80), has(*coins(80)))
+
+    assert [len(call) for call in made] == [50, 50]
+    assert (lookup.absent, lookup.doubts()) == (set(), [])
+
+
+def test_what_is_not_there_is_asked_for_twice_beside_known_coins() -> None:
+    lookup, made = look_up(coins(3), has("coin-001"))
+
+    assert lookup.absent == {"coin-000", "coin-002"}
+    assert lookup.doubts() == []
+    assert [len(set(call) & set(KNOWN)) for call in made] == [10, 10]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda call: [], "120 ids had no answer, but the answers lack coins as well that are on the market"),
+        (lambda call: sorted(call)[-1:], "120 ids had no answer, but the answers lack coins"),
+        (lambda call: sorted(call, reverse=True)[:9], "120 ids had no answer, but the answers lack coins"),
+        (lambda call: sorted(call)[:1], "114 ids had no answer, but the answers lack coins"),
+    ],
+    ids=["nothing", "one known coin", "nine of ten known coins", "one coin a call"],
+)
+def test_answers_without_what_is_known_to_be_there_prove_nothing(answer: Answer, words: str) -> None:
+    lookup, made = look_up(coins(120), answer)
+
+    assert lookup.doubts()[0].startswith(words)
+    assert len(made) <= 3 * 3
+
+
+def test_answers_that_leave_coins_out_are_asked_for_again_while_they_bring_some() -> None:
+    lookup, made = look_up(coins(120), lambda call: sorted(call, reverse=True)[:30])
+
+    assert (lookup.absent, lookup.doubts()) == (set(), [])
+    assert len(made) <= 3 + 2 + 1 + 1
+
+
+def test_a_lapse_is_not_believed() -> None:
+    lapses = iter([True])
+
+    lookup, made = look_up(coins(9), lambda call: [] if next(lapses, False) else has(*coins(9))(call))
+
+    assert (lookup.absent, lookup.doubts(), len(made)) == (set(), [], 2)
+
+
+def test_without_anything_known_what_came_is_asked_for_beside_the_rest() -> None:
+    lookup, made = look_up(["bitcion", "bitcoin"], lambda call: [coin for coin in call if coin == "bitcoin"], known=())
+
+    assert made == [["bitcion", "bitcoin"], ["bitcoin", "bitcion"]]
+    assert (lookup.absent, lookup.doubts()) == ({"bitcion"}, [])
+
+
+def test_where_nothing_comes_nothing_is_proven() -> None:
+    lookup, made = look_up(coins(3), lambda call: [], known=())
+
+    assert len(made) == 2
+    assert lookup.doubts() == ["3 ids had no answer in 2 rounds of asking"]
+
+
+def test_a_record_without_an_id_may_be_any_of_those_asked_for() -> None:
+    lookup, _ = look_up(coins(2), has("coin-000"), nameless=1)
+
+    assert lookup.absent == lookup.perhaps_absent == {"coin-001"}
+
+
+def test_other_coins_than_were_asked_for_count_for_nothing() -> None:
+    lookup = Lookup(50, lambda call: True)
+    (call,) = lookup.ask(coins(2), KNOWN)
+
+    assert not lookup.add(call, [*call, "other"], 0)
+
+
+def test_an_id_with_a_comma_cannot_be_asked_for_and_is_named() -> None:
+    lookup, made = look_up(["a,b", "c"], has("c"))
+
+    assert [set(call) - set(KNOWN) for call in made] == [{"c"}]
+    assert lookup.doubts() == ["1 ids have a comma in them, so they cannot be asked for by ids=: a,b"]
+
+
+def test_a_call_has_no_more_than_fits() -> None:
+    lookup = Lookup(50, lambda call: sum(map(len, call)) <= 200)
+
+    calls = lookup.ask([*coins(40), "x" * 86, "y" * 190], KNOWN)
+
+    assert sorted({coin_id for call in calls for coin_id in call} - lookup.known) == [*coins(40), "x" * 86, "y" * 190]
+    assert all(sum(map(len, call)) <= 200 or len(call) == 11 for call in calls)
