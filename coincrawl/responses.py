@@ -115,6 +115,8 @@ def judge(
     is_too_much = code not in final and TOO_MANY_REQUESTS in (status, code)
     if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
         return Throttled(printable(words, 200) or f"status {status}", seconds)
+    if not 100 <= status < 600:  # no status of HTTP's: among the remedies it would be something else
+        return Broken(f"status {status}")
     if status == 200 and fault:
         return Broken(fault)
     envelope = body if isinstance(body, dict) else {}
@@ -250,11 +252,12 @@ def _loads(text: str, hook: Hook | None) -> Any:
 
 
 def number(text: str) -> Decimal:
-    """As Decimal, but never raising: what is too large or too small even for it is not finite."""
+    """As Decimal, but never raising: what is too large or too small even for it is not finite. Zero stays zero."""
     try:
         return Decimal(text)
     except InvalidOperation:
-        return Decimal("-Infinity" if text.startswith("-") else "Infinity")
+        mantissa = Decimal(text.lower().partition("e")[0])
+        return mantissa and Decimal("Infinity").copy_sign(mantissa)
 
 
 DEEPEST = 100  # levels; a coin's record has two
@@ -319,6 +322,8 @@ def _error(body: Any) -> tuple[int | None, str]:
     words = next(filter(None, named), "")
     if not isinstance(words, str):
         words = raw_json(words)
+    if isinstance(code, str) and re.fullmatch(r"\d{1,5}", code, re.ASCII):
+        code = Decimal(code)
     if isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000:
         return int(code), words
     return None, words

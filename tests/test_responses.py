@@ -106,6 +106,13 @@ def test_what_is_no_number_is_a_row_for_the_cleaner_to_reject(text: str, value: 
     assert {name: str(number) for name, number in judgement.rows[0].items()} == {"ath": value, "atl": "0.10"}
 
 
+@pytest.mark.parametrize("text", ["0E99999999999999999999", "-0.00e-99999999999999999999", "0e99"])
+def test_zero_is_zero_whatever_its_exponent(text: str) -> None:
+    judgement: Any = judged(answers.data(f"[{text}]"))
+
+    assert judgement.rows == [0]
+
+
 # A record too deep for the parser --------------------------------------------------------------------
 
 DEPTH = 200_000
@@ -296,6 +303,8 @@ OVER_PLAIN_STATUS = answers.error(503, {"error": "maintenance"}, **{"retry-after
             "429 with another code": (answers.status_error(429, 10005, "not in the plan"), "not in the plan"),
             "429 in a 200": (answers.RATE_LIMITED_IN_A_200, "You've exceeded the Rate Limit"),
             "a code beside the status": (answers.error(200, {"error_code": 429, "status": {}}), "status 200"),
+            "a code as a text": (answers.error(200, {"error_code": "429"}), "status 200"),
+            "a status as a text": (answers.error(200, {"status": "429", "error": "Throttled"}), "Throttled"),
             "a number for a status": (answers.error(200, {"status": 429, "error": "Throttled"}), "Throttled"),
             "429 in a 403": (answers.status_error(403, 429, "slow down"), "slow down"),
             "429 in a 500": (answers.status_error(500, 429, "slow down"), "slow down"),
@@ -447,6 +456,11 @@ MANY_MEMBERS = answers.packed(gzip.compress(b"") * (MOST_MEMBERS + 1))
             "414": (answers.URL_TOO_LONG, "status 414"),
             "418": (answers.bare(418), "status 418"),
             "451": (answers.bare(451), "status 451"),
+            "a text for a code": (answers.error(200, {"error_code": "4.29e2"}), NO_LIST),
+            "0": (Answer(0), "status 0"),
+            "0 with a list": (Answer(0, BITCOIN), "status 0"),
+            "0 with a code": (answers.status_error(0, 404, "x"), "status 0"),
+            "a code of the API's for a status": (Answer(10002), "status 10002"),
             "100": (Answer(100), "status 100"),
             "600": (Answer(600), "status 600"),
         }
