@@ -8,6 +8,7 @@ from scrapy.exceptions import DropItem
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
 from webapp.coins.models.batch import Batch
+from webapp.coins.texts import Repeating
 
 from .components import Component, extension
 from .extensions import RunRecord
@@ -23,7 +24,9 @@ class CleanPipeline(Component):
         self.cleaner = Cleaner([*FullCoin.api_fields(), *missing_since])
 
     def process_item(self, item: CoinItem) -> CoinItem:
-        cleaned = self.cleaner.clean(item.pop("translated"))
+        record = item["record"]
+        repeated = record.repeated if isinstance(record, Repeating) else ()
+        cleaned = self.cleaner.clean(item.pop("translated"), repeated)
         if isinstance(cleaned, Rejection):
             item["rejection"] = cleaned
         else:

@@ -18,7 +18,7 @@ from typing import Any
 
 from scrapy.http import Response
 
-from webapp.coins.texts import Nested, printable, raw_json
+from webapp.coins.texts import Nested, Repeating, printable, raw_json
 
 SHORTEST_SECRET = 8  # characters; a shorter one is no key, and stands in the names of coins
 LONGEST_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
@@ -79,6 +79,10 @@ class Unreadable(ValueError):
     """A body without a JSON value in it; the text says what it is instead."""
 
 
+class KeyRepeated(Exception):
+    """A key stands twice in an object."""
+
+
 def judge(
     response: Response,
     received: datetime,
@@ -105,7 +109,7 @@ def judge(
     status, text, body, fault = response.status, "", None, ""
     try:
         text = _text(response, limit, secret)
-        body = _parse(text, hook)
+        body = _last_of_each(_parse(text, hook))
     except Unreadable as unreadable:
         fault = str(unreadable)
     except RecursionError:
@@ -246,9 +250,37 @@ def _parse(text: str, hook: Hook | None) -> Any:
 
 def _loads(text: str, hook: Hook | None) -> Any:
     try:
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal, object_pairs_hook=hook)
-    except InvalidOperation:  # an exponent beyond what Decimal can write, somewhere in it
-        return json.loads(text, parse_float=number, parse_int=number, parse_constant=Decimal, object_pairs_hook=hook)
+        return _read(text, Decimal, hook or _with_distinct_keys)
+    except (InvalidOperation, KeyRepeated):  # somewhere in it: once more with more care, which takes longer
+        return _read(text, number, hook or _with_any_keys)
+
+
+def _read(text: str, parse: Callable[[str], Decimal], hook: Hook) -> Any:
+    return json.loads(text, parse_float=parse, parse_int=parse, parse_constant=Decimal, object_pairs_hook=hook)
+
+
+def _with_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; raises KeyRepeated where json would take the last value of a key, and say nothing."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise KeyRepeated
+    return found
+
+
+def _with_any_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return Repeating(pairs) if len(found) < len(pairs) or any(map(_repeats, found.values())) else found
+
+
+def _repeats(value: Any) -> bool:
+    return isinstance(value, Repeating) or (isinstance(value, list) and any(map(_repeats, value)))
+
+
+def _last_of_each(value: Any) -> Any:
+    """What stands around the records: there the last value of a key counts, as it does for every parser of JSON."""
+    if isinstance(value, Repeating):
+        return {key: _last_of_each(inner) for key, inner in value.pairs}
+    return value
 
 
 def number(text: str) -> Decimal:
@@ -305,6 +337,8 @@ def _with_nested(value: Any, marker: str) -> Any:
         return Nested(value.removeprefix(marker))
     if isinstance(value, list):
         return [_with_nested(inner, marker) for inner in value]
+    if isinstance(value, Repeating):
+        return Repeating([(name, _with_nested(inner, marker)) for name, inner in value.pairs])
     if isinstance(value, dict):
         return {name: _with_nested(inner, marker) for name, inner in value.items()}
     return value

@@ -59,6 +59,22 @@ def test_what_fits_is_taken_as_it_is(field: str, value: Any, stored: Any) -> Non
 
 
 @pytest.mark.parametrize(
+    ("record", "repeated", "rejection"),
+    [
+        ({"name": "A"}, ["id"], Rejection("", "", ("record: the key id stands twice (in the record named A)",))),
+        ({"coin_id": "a"}, ["roi.times"], Rejection("a", "a", ("record: the key roi.times stands twice",))),
+        ({"coin_id": "a", "ath": "x"}, ["b", "c"], Rejection("a", "a", ("record: the keys b, c stand twice",))),
+        ({"coin_id": "a"}, ["\n"], Rejection("a", "a", ("record: the key \\n stands twice",))),
+    ],
+    ids=["the id", "another", "two", "what could forge a line"],
+)
+def test_a_record_in_which_a_key_stands_twice_is_rejected_for_that(
+    record: dict[str, Any], repeated: list[str], rejection: Rejection
+) -> None:
+    assert Cleaner(FullCoin.api_fields()).clean(record, repeated) == rejection
+
+
+@pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
         ("coin_id", None, "null, not a text"),

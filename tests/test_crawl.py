@@ -23,6 +23,34 @@ def outcome(run: CrawlRun) -> dict[str, int]:
     return {name: getattr(run, name) for name in COUNTS if getattr(run, name)}
 
 
+# A key that stands twice in a record ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [((), ""), (("-a", "ids=bitcoin,ethereum,tether"), "2 of 4 records were rejected")],
+    ids=["whole", "ids"],
+)
+def test_a_record_with_two_ids_is_rejected_and_counts_for_neither_coin(
+    arguments: tuple[str, ...], reason: str, api: FakeAPI, crawl: Crawl
+) -> None:
+    crawl(api)
+    api.market.replace("bitcoin", '{"id": "bitcoin", "id": "other", "name": "Two"}')
+    api.market.replace("ethereum", '{"id": "ethereum", "name": "A", "roi": {"times": 1.50, "times": 2}}')
+
+    crawl(api, *arguments)
+
+    rejected = dict(RejectedRecord.objects.values_list("reasons", "coin_id"))
+    raw = RejectedRecord.objects.values_list("raw", flat=True)
+    assert (last_run().reason, last_run().rejected) == (reason, 2)
+    assert rejected == {
+        "record: the key id stands twice (in the record named Two)": "",
+        "record: the key roi.times stands twice": "ethereum",
+    }
+    assert '{"id": "bitcoin", "id": "other", "name": "Two"}' in raw
+    assert not FullCoin.objects.filter(pk__in=["bitcoin", "ethereum"]).exclude(missing_since=None).exists()
+
+
 # Again, newer, older, gone ---------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from scrapy.http import Response
 from coincrawl.responses import LONGEST_BODY, MOST_MEMBERS, REMEDIES, Broken, Judgement, Refused, Rows, Throttled, judge
 from coincrawl.spiders.markets import MarketsSpider, only_id
 from tests.fake_api import Answer, answers
-from webapp.coins.texts import Nested
+from webapp.coins.texts import Nested, Repeating, raw_json
 
 RECEIVED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DATE = {"date": "Sun, 22 Nov 2026 12:00:00 GMT"}
@@ -56,7 +56,6 @@ HALVES = gzip.compress(BITCOIN[:20]) + gzip.compress(BITCOIN[20:])
             "without a content-type": (Answer(body=BITCOIN, headers={}), BITCOIN_ROWS),
             "after a byte order mark": (Answer(body=b"\xef\xbb\xbf" + BITCOIN), BITCOIN_ROWS),
             "what is no object": (answers.data('[null, true, 5, "x", []]'), [None, True, Decimal(5), "x", []]),
-            "a key twice": (answers.data('[{"id": "a", "id": "b"}]'), [{"id": "b"}]),
             "all of Unicode": (answers.data('["\\ud800 \\ud83d\\ude80 🚀 \\u0000"]'), ["\ud800 🚀 🚀 \0"]),
             "gzip": (answers.packed(gzip.compress(BITCOIN)), BITCOIN_ROWS),
             "gzip by its old name": (answers.packed(gzip.compress(BITCOIN), " X-GZip "), BITCOIN_ROWS),
@@ -194,6 +193,94 @@ def test_a_string_without_an_end_is_read_only_once(end: str) -> None:
 
     assert isinstance(judgement, Broken)
     assert time.process_time() - begun < 4  # seconds; read from each quote anew it would be 8
+
+
+# A key that stands twice ------------------------------------------------------------------------------
+
+DEEP_AND_TWICE = f'{{"id":{"[" * 400}{"]" * 400},"id":{"[" * 50}{{"x":1,"x":2}}{"]" * 50}}}'
+
+
+@pytest.mark.parametrize(
+    ("record", "known", "repeated"),
+    table(
+        {
+            "with two values": ('{"id": "a", "id": "b", "ath": 1.50}', {"ath": Decimal("1.50")}, ["id"]),
+            "with one value": ('{"id": "a", "id": "a"}', {}, ["id"]),
+            "escaped": (r'{"id": "a", "\u0069d": "b"}', {}, ["id"]),
+            "three times": ('{"ath": 1, "ath": 2, "ath": null, "id": "a"}', {"id": "a"}, ["ath"]),
+            "two keys": ('{"ath": 1, "atl": 2, "atl": 3, "ath": 4}', {}, ["ath", "atl"]),
+            "beside a huge number": ('{"x": 1e99999999999999999999, "id": 1, "id": 2}', {"x": Decimal("inf")}, ["id"]),
+            "further inside": ('{"id": "a", "roi": {"times": 1, "times": 2}}', {"id": "a", "roi": {}}, ["roi.times"]),
+            "in a list": ('{"id": "a", "x": [1, [{"y": 1, "y": 2}]]}', {"id": "a", "x": [Decimal(1), [{}]]}, ["x.y"]),
+            "the object too": (
+                '{"roi": {"a": 1, "a": 2, "b": 3}, "roi": {"a": 1}, "id": "a"}',
+                {"id": "a"},
+                ["roi", "roi.a"],
+            ),
+            "no key": ('{"": 1, "": 2}', {}, [""]),
+            "deep inside": (DEEP_AND_TWICE, {}, ["id", "id.x"]),
+        }
+    ),
+)
+def test_what_a_key_stands_for_that_stands_twice_in_a_record_is_not_known(
+    record: str, known: dict[str, Any], repeated: list[str]
+) -> None:
+    judgement: Any = judged(answers.data(f"[{NEIGHBOURS[2]}, {record}]"))
+
+    neighbour, found = judgement.rows
+    assert neighbour == {"id": "c", "ath": Decimal("1e-18")}
+    assert (dict(found), found.repeated) == (known, repeated)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"id": "a", "ath": 1.50, "id": "b"}',
+        '{"roi": {"times": 1.0, "times": 2}, "id": null, "x": [{"y": "\\ud83d\\ude80", "y": []}]}',
+    ],
+)
+def test_such_a_record_is_kept_as_it_was_sent(record: str) -> None:
+    judgement: Any = judged(answers.data(f"[{record}]"))
+
+    assert raw_json(judgement.rows[0]) == record
+
+
+def test_such_a_record_may_be_too_deep_to_be_written_down() -> None:
+    judgement: Any = judged(answers.data("[" + '{"x":1,"x":' * 300 + "1" + "}" * 300 + "]"))
+
+    assert raw_json(judgement.rows[0]) == "(nested too deeply to be written down)"
+
+
+def test_such_a_record_and_one_too_deep_for_the_parser_cost_no_other() -> None:
+    deep = DEEP_RECORDS["lists"]
+
+    judgement: Any = judged(answers.data(f'[{NEIGHBOURS[2]}, {{"id": 1, "id": 2}}, {deep}]'))
+
+    assert judgement.rows == [{"id": "c", "ath": Decimal("1e-18")}, {}, Nested(deep)]
+    assert judgement.rows[1].repeated == ["id"]
+
+
+def test_around_the_records_the_last_value_of_a_key_counts() -> None:
+    text = '{"n": 1, "n": 2, "data": {"next": "a", "next": "b", "items": [5], "items": [{"id": 1, "id": 2}]}}'
+
+    judgement: Any = judged(answers.data(text), rows="data.items")
+
+    assert isinstance(judgement.rows[0], Repeating)
+    assert (judgement.envelope["n"], judgement.envelope["data"]["next"]) == (2, "b")
+
+
+def test_an_error_may_have_a_key_twice() -> None:
+    text = '{"error": "x", "status": {"error_code": 1, "error_code": 429, "error_message": "slow down"}}'
+
+    assert judged(answers.data(text)) == Throttled("slow down", None)
+
+
+def test_an_entry_of_the_list_with_two_ids_names_none() -> None:
+    answer = answers.data('[{"id": "a", "id": "b"}, {"id": "c", "name": "x", "name": "y"}]')
+
+    judgement: Any = judged(answer, hook=only_id)
+
+    assert judgement.rows == [{"id": "b"}, "c"]
 
 
 # Rows in an object -----------------------------------------------------------------------------------

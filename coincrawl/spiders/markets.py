@@ -46,8 +46,8 @@ REMEDIES = {
 
 def only_id(pairs: list[tuple[str, Any]]) -> Any:
     """A json hook: of the list's objects nothing but the id is wanted, and 18,000 of them are not small."""
-    entry = dict(pairs)
-    return (entry["id"],) if isinstance(entry.get("id"), str) else entry
+    ids = [value for name, value in pairs if name == "id"]
+    return (ids[0],) if len(ids) == 1 and isinstance(ids[0], str) else dict(pairs)
 
 
 class MarketsSpider(PaginatedSpider):

@@ -6,7 +6,7 @@ each value is checked against its field here. Everything is derived from the mod
 
 import decimal
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -183,8 +183,11 @@ class Cleaner:
         self.names = frozenset(field.name for field in fields)
         self.key = next(field.name for field in fields if field.primary_key)
 
-    def clean(self, record: object) -> dict[str, Any] | Rejection:
-        """A value for every field that the record has; or the reasons why it cannot be stored."""
+    def clean(self, record: object, repeated: Sequence[str] = ()) -> dict[str, Any] | Rejection:
+        """A value for every field that the record has; or the reasons why it cannot be stored.
+
+        `repeated` are the keys that stand more than once in it: they are reason enough.
+        """
         if isinstance(record, Nested):
             return Rejection("", "", ("record: nested too deeply to be read",))
         if not isinstance(record, Mapping):
@@ -202,6 +205,10 @@ class Cleaner:
             except Unfit as unfit:
                 reason = str(unfit) if name in record else "missing"
                 reasons.append(f"{name}: {reason}{self._called(record) if name == self.key else ''}")
+        if repeated:
+            keys = f"key {repeated[0]} stands" if len(repeated) == 1 else f"keys {', '.join(repeated)} stand"
+            called = "" if self.key in values else self._called(record)
+            reasons = [f"record: the {printable(keys, 200)} twice{called}"]
         if not reasons:
             return values
         coin_id = record.get(self.key)

@@ -1,6 +1,9 @@
 """What others have written, made safe to log, to show and to keep. Pure."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import simplejson
 
@@ -12,6 +15,37 @@ class Nested:
     """The text of a record that is nested too deeply for any parser."""
 
     text: str
+
+
+class Repeating(dict[str, Any]):
+    """A parsed object that has a key more than once, or holds an object that has.
+
+    It has no value for such a key, because nobody knows which one is meant; `pairs` has all that was sent.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        times = Counter(key for key, _ in pairs)
+        super().__init__(pair for pair in pairs if times[pair[0]] == 1)
+        self.pairs = pairs
+
+    @property
+    def repeated(self) -> list[str]:
+        """The keys that stand more than once, here and further inside, with dots between them: `id`, `roi.times`."""
+        paths: list[str] = []
+        waiting: list[tuple[str, Any]] = [("", self)]  # no recursion: an object may be as deep as the parser bears
+        while waiting:
+            path, value = waiting.pop()
+            if isinstance(value, Repeating):
+                times = Counter(key for key, _ in value.pairs)
+                paths += [f"{path}{key}" for key in times if times[key] > 1]
+                waiting += [(f"{path}{key}.", inner) for key, inner in value.pairs]
+            elif isinstance(value, list):
+                waiting += [(path, inner) for inner in value]
+        return paths
+
+    def for_json(self) -> simplejson.RawJSON:
+        """For simplejson: all that it was sent with."""
+        return simplejson.RawJSON(f"{{{', '.join(f'{_json(key)}: {_json(value)}' for key, value in self.pairs)}}}")
 
 
 def printable(value: object, limit: int) -> str:
@@ -27,7 +61,11 @@ def raw_json(record: object) -> str:
         text = record.text[:RAW_LIMIT].encode("ascii", "backslashreplace").decode("ascii")
         return text.replace("\0", "\\u0000")[:RAW_LIMIT]  # nobody has parsed it, and PostgreSQL keeps no NUL
     try:
-        text = simplejson.dumps(record, use_decimal=True, allow_nan=True)
+        text = _json(record)
     except RecursionError:
         text = "(nested too deeply to be written down)"
     return text[:RAW_LIMIT]
+
+
+def _json(value: object) -> str:
+    return simplejson.dumps(value, use_decimal=True, allow_nan=True, for_json=True)
