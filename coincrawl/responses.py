@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
-from functools import cache
 from secrets import token_hex
 from typing import Any
 
 from scrapy.http import Response
 
+from coincrawl.masking import masked
 from webapp.coins.texts import Nested, Repeating, printable, raw_json
 
-SHORTEST_SECRET = 8  # characters; a shorter one is no key, and stands in the names of coins
 LONGEST_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
 LONGEST_HEAD = 4_000  # characters of a page that are looked at for its title
 MOST_MEMBERS = 10  # of a gzip, each of which costs a copy of the rest; a server sends one
@@ -134,7 +133,7 @@ def judge(
     if status in remedies and not words:
         words = raw_json(body) if envelope else _words_of_page(text)  # such as {"page_size": ["Too large."]}
     said = printable(words, 300)
-    location = _masked(_header(response, "Location"), secret) if 300 <= status < 400 else ""
+    location = masked(_header(response, "Location"), secret) if 300 <= status < 400 else ""
     remedy = remedies[REDIRECTED] if location else remedies.get(code or status) or remedies.get(status, "")
     if remedy:
         words = f"the API answered {status}{f' with code {code}' if code else ''}"
@@ -174,7 +173,7 @@ def _text(response: Response, limit: int, secret: str) -> str:
     if not body.strip():
         raise Unreadable("an empty body")
     try:
-        return _masked(body.decode("utf-8-sig"), secret)
+        return masked(body.decode("utf-8-sig"), secret)
     except UnicodeDecodeError:
         raise Unreadable("not JSON") from None
 
@@ -210,31 +209,6 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
             raise Unreadable("cut off in the middle")
         packed = unpacker.unused_data
     return b"".join(parts)
-
-
-def _masked(text: str, secret: str) -> str:
-    """A text, of JSON or of a header, with three asterisks for each secret in it, however that is escaped."""
-    if len(secret) < SHORTEST_SECRET:
-        return text
-    if "\\" not in text:
-        return text.replace(secret, "***")
-    return _written(secret).sub(lambda match: match["other"] or "***", text)
-
-
-BACKSLASHED = {'"': r'\\?"', "/": r"\\?/", "\\": r"\\{1,2}"}  # what JSON may write with a backslash before it
-
-
-@cache
-def _written(secret: str) -> re.Pattern[str]:
-    """Finds a secret in a JSON text, and (as `other`) each backslash that is escaped itself: no escape begins there."""
-    return re.compile(rf"{''.join(map(_ways, secret))}|(?P<other>\\\\)")
-
-
-def _ways(character: str) -> str:
-    """A pattern for the ways in which JSON may write a character."""
-    units = character.encode("utf-16-be", "surrogatepass").hex()
-    escaped = "".join(rf"\\u(?i:{units[start : start + 4]})" for start in range(0, len(units), 4))
-    return f"(?:{BACKSLASHED.get(character, re.escape(character))}|{escaped})"
 
 
 def _parse(text: str, hook: Hook | None) -> Any:

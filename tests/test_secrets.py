@@ -1,5 +1,6 @@
 """The key goes to the API and nowhere else: not into a log, a table, a file or an argument, and to no other host."""
 
+import html
 import math
 import sqlite3
 from contextlib import closing
@@ -22,8 +23,13 @@ KEY = "CG-a/secret+key-of?the&tests"
 DEMO = {"COINGECKO_PLAN": "demo", "COINGECKO_API_KEY": KEY}
 
 
+HEX = "".join(f"\\u{ord(character):04x}" for character in KEY)  # as JSON may write it
+FORMS = (KEY, quote(KEY), quote(KEY, safe=""), repr(KEY)[1:-1], html.escape(KEY), HEX, HEX.replace("\\", "\\\\"))
+
+
 def named_like_the_key(request: Request) -> Answer:
-    return answers.data(f'[{{"id": "a", "name": "{answers.secret(request)}"}}, {{"id": 5, "name": "{KEY}"}}]')
+    names = ", ".join(f'"{form}": 1' for form in FORMS)
+    return answers.data(f'[{{"id": "a", "name": "{answers.secret(request)}"}}, {{"id": 5, "name": "{KEY}", {names}}}]')
 
 
 def redirected_with_the_key(request: Request) -> Answer:
@@ -87,7 +93,7 @@ def test_the_key_is_in_no_log_file_or_table_whatever_goes_wrong(fault: str, craw
     written = done.stdout + done.stderr + files + tables()
     assert any(KEY in request.headers.values() for request in api.requests)
     assert "DEBUG" in log
-    for form in (KEY, quote(KEY), quote(KEY, safe=""), repr(KEY)[1:-1]):
+    for form in FORMS:
         assert form not in written
         assert form.encode() not in files_of_the_database()
     assert all(KEY not in f"{request.path} {request.params}" for request in api.requests)
