@@ -200,7 +200,10 @@ class BackOffMiddleware(Component):
 
 
 class OriginMiddleware(Component):
-    """The last before the wire: nothing leaves but to the spider's source, and only there goes the key."""
+    """The last before the wire: nothing leaves but to the spider's source, and only there goes the key.
+
+    It comes off before anything else sees what became of the request: that may be kept, or shown.
+    """
 
     def process_request(self, request: Request) -> None:
         spider = self.spider
@@ -209,6 +212,17 @@ class OriginMiddleware(Component):
         if urlsplit(request.url).scheme == "http":
             request.meta.pop("proxy", None)  # it is this machine itself, and in the clear nothing leaves it
         request.headers.update(spider.secret_headers())
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        self._without_key(request)
+        return response
+
+    def process_exception(self, request: Request, exception: Exception) -> None:
+        self._without_key(request)
+
+    def _without_key(self, request: Request) -> None:
+        for name in self.spider.secret_headers():
+            request.headers.pop(name, None)
 
 
 def describe(exception: Exception, request: Request) -> str:

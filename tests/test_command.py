@@ -1,10 +1,13 @@
 """What `scrapy crawl` says to wrong options: one sentence and exit status 2, before anything is asked or written."""
 
+import argparse
 from pathlib import Path
 
 import pytest
+from scrapy.settings import Settings
 
-from tests.conftest import Crawl
+from coincrawl.commands.settings import Command as SettingsCommand
+from tests.conftest import Crawl, python
 from tests.fake_api import FakeAPI
 from webapp.coins.models import CrawlRun
 
@@ -24,6 +27,8 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         (["-a", "pages"], "Invalid -a value, use -a NAME=VALUE"),
         (["-s", "LOG_LEVEL"], "Invalid -s value, use -s NAME=VALUE"),
         (["-O", "coins.foo"], "Unrecognized output format 'foo'. Set a supported one"),
+        (["-s", "HTTPCACHE_ENABLED=1"], "HTTPCACHE_ENABLED cannot be used: answers would be kept as they came"),
+        (["-s", "JOBDIR=FOLDER"], "JOBDIR cannot be used: what a run has proven cannot be kept there"),
         (["--pages", "3"], "No such option: --pages. See scrapy crawl --help."),
     ],
     ids=[
@@ -37,6 +42,8 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         "argument without =",
         "setting without =",
         "format",
+        "cache",
+        "requests on disk",
         "no such option",
     ],
 )
@@ -50,3 +57,38 @@ def test_wrong_options_end_with_a_sentence(
     assert "Traceback" not in done.stderr
     assert api.requests == []
     assert not CrawlRun.objects.exists()
+
+
+def test_what_is_refused_may_be_switched_off(api: FakeAPI, crawl: Crawl) -> None:
+    assert crawl(api, "-s", "HTTPCACHE_ENABLED=0", "-s", "JOBDIR=").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        *((f"--{getter}=COINGECKO_API_KEY", "set\n") for getter in ("get", "getbool", "getint", "getfloat", "getlist")),
+        ("--get=API_TOKEN", "not set\n"),
+        ("--getint=RETRY_TIMES", "5\n"),
+        ("--getlist=FEED_EXPORT_FIELDS", "['coin_id', 'symbol']\n"),
+    ],
+)
+def test_the_settings_command_says_of_a_secret_only_whether_it_is_set(
+    options: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, parser = SettingsCommand(), argparse.ArgumentParser()
+    command.settings = Settings(
+        {"COINGECKO_API_KEY": "CG-key", "API_TOKEN": "", "RETRY_TIMES": 5, "FEED_EXPORT_FIELDS": ["coin_id", "symbol"]}
+    )
+    command.add_options(parser)
+
+    command.run([], parser.parse_args([options]))
+
+    assert capsys.readouterr().out == said
+
+
+def test_it_is_the_settings_command() -> None:
+    environment = {"COINGECKO_API_KEY": "CG-key", "DATABASE_URL": "sqlite:///var/unused.sqlite3"}
+
+    done = python(["-m", "scrapy", "settings", "--get", "COINGECKO_API_KEY"], environment)
+
+    assert done.stdout == "set\n"

@@ -55,6 +55,19 @@ def test_the_source_is_asked_with_the_key(url: str) -> None:
     assert request.headers["x-cg-demo-api-key"] == b"the key"
 
 
+@pytest.mark.parametrize("ending", ["response", "exception"])
+def test_the_key_comes_off_with_what_became_of_the_request(ending: str) -> None:
+    request, middleware = Request("https://api.example/coins", headers={"Accept": "x"}), guard("https://api.example/")
+    middleware.process_request(request)
+
+    if ending == "response":
+        middleware.process_response(request, Response(request.url))
+    else:
+        middleware.process_exception(request, DownloadFailedError())
+
+    assert dict(request.headers.to_unicode_dict()) == {"Accept": "x"}
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -38,6 +38,11 @@ COUNTERS = (
 
 # Loggers whose INFO is about Scrapy and not about the crawl; `-L DEBUG` shows them all.
 CHATTER = ("scrapy.addons", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
+REFUSED = {  # of Scrapy's settings
+    "HTTPCACHE_ENABLED": "answers would be kept as they came, with a key that they repeat, and old ones prove nothing",
+    "JOBDIR": "what a run has proven cannot be kept there, so no other run can go on from it",
+}
+OFF = (None, "", "0", "False", "false", False)
 LEVELS = {Verdict.COMPLETE: logging.INFO} | dict.fromkeys(
     (Verdict.SKIPPED, Verdict.PARTIAL, Verdict.INTERRUPTED), logging.WARNING
 )
@@ -88,6 +93,9 @@ class Command(crawl.Command):
             # Of this one the lines about signals are wanted.
             logging.getLogger("scrapy.crawler").addFilter(lambda record: "Overridden settings" not in str(record.msg))
         crawler = self._create_crawler(args[0])
+        for name, reason in REFUSED.items():
+            if crawler.settings[name] not in OFF:
+                raise UsageError(f"{name} cannot be used: {reason}.", print_help=False)
         process.crawl(crawler, **opts.spargs)
         process.start()
         for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left that could be stopped
