@@ -280,3 +280,19 @@ def test_the_token_is_in_no_log_file_table_or_address(
     assert all(TOKEN not in request.target for request in api.requests)
     assert TOKEN not in done.stdout + done.stderr + files + tables()
     assert TOKEN.encode() not in files_of_the_database()
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "requests"), [(TOKEN, 2, 0), ("", 1, 1)], ids=["with a token", "without a token"]
+)
+def test_a_token_is_for_a_configured_address_alone(
+    token: str, status: int, requests: int, market: Market, crawl: Crawl
+) -> None:
+    """Who may add a schedule may name any address in it."""
+    with source(market) as api:
+        done = crawl(api, "-a", f"url={api.url}", spider="mirror", MIRROR_URL="", API_TOKEN=token)
+
+    refused = "API_TOKEN is sent to the address in MIRROR_URL alone, and there is none: set MIRROR_URL to the address"
+    assert (done.returncode, len(api.requests), refused in done.stderr) == (status, requests, bool(token))
+    assert TOKEN not in done.stderr
+    assert all("authorization" not in request.headers for request in api.requests)

@@ -126,7 +126,7 @@ class ArticleSpider(MirrorSpider):
 @pytest.mark.parametrize(
     ("home", "url", "headers"),
     [
-        ("", "https://coins.example/api/", {"Authorization": "Bearer the-token"}),
+        ("", "https://coins.example/api/", {}),
         ("https://coins.example/api/", "https://coins.example:443/other/", {"Authorization": "Bearer the-token"}),
         ("https://coins.example/api/", "https://evil.example/api/", {}),
         ("https://coins.example/api/", "https://coins.example:8443/api/", {}),

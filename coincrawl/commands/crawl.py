@@ -77,8 +77,15 @@ class Command(crawl.Command):
             given = parse_arguments(args[0], {name: value for name, value in opts.spargs.items() if name != "_job"})
         except ArgumentError as error:
             raise UsageError(str(error), print_help=False) from None
+        settings, token = enabled(self.settings), SPIDERS[args[0]].token
         for name, setting in SPIDERS[args[0]].defaults.items():
-            if name not in given and not enabled(self.settings)[setting]:
+            if token and settings[token] and not settings[setting]:
+                raise UsageError(
+                    f"{token} is sent to the address in {setting} alone, and there is none: "
+                    f"set {setting} to the address that the token is for, or leave {token} out.",
+                    print_help=False,
+                )
+            if name not in given and not settings[setting]:
                 raise UsageError(f"{args[0]} needs -a {name}=..., or {setting} in the environment.", print_help=False)
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:

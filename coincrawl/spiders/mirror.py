@@ -73,7 +73,7 @@ class MirrorSpider(PaginatedSpider):
     def secret(self) -> str:
         """The token, for the source that it was set for: who may name another address shall not get it that way."""
         home = self.settings["MIRROR_URL"]
-        return self.settings["API_TOKEN"] if not home or origin(home) == origin(self.url) else ""
+        return self.settings["API_TOKEN"] if home and origin(home) == origin(self.url) else ""
 
     def secret_headers(self) -> Mapping[str, str]:
         return {"Authorization": f"{self.token_word} {self.secret}"} if self.secret else {}

@@ -95,6 +95,9 @@ class SpiderEntry:
     exclusive: tuple[tuple[str, str], ...] = ()
     # By argument, the crawler's setting that has its value where it is not given; one of the two there must be.
     defaults: Mapping[str, str] = field(default_factory=dict)
+    # The crawler's setting that has what the source is asked with: it is for the address in the settings of `defaults`
+    # alone, not for one that somebody names in an argument.
+    token: str = ""
     # For a first guess at the calls that a run takes:
     typical_records: int = 0  # in the whole source
     page_size: int = 100
@@ -130,6 +133,7 @@ SPIDERS: Mapping[str, SpiderEntry] = {
         },
         narrowing=("only",),
         defaults={"url": "MIRROR_URL"},
+        token="API_TOKEN",  # noqa: S106 - a name
         typical_records=18_600,
         page_size=1_000,
     ),
