@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from django.db.models.functions import Now
 
 from tests.conftest import ROOT, Away, StartNode
 from tests.fake_api import FakeAPI, answers
-from tests.nodes import kill_group, until
+from tests.nodes import PATIENCE, kill_group, until
 from webapp.coins.models import CrawlRun, CrawlSchedule, FullCoin, Node, Verdict
 
 ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
@@ -81,6 +82,14 @@ def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> No
     assert node.ask("listjobs.json", Origin="http://evil.example", Host="evil.example")[0] == 403
     assert node.ask("listjobs.json", Origin=node.url)[0] == 200
     assert node.ask("listjobs.json", Host=f"localhost:{node.port}")[0] == 200
+    assert node.ask("listjobs.json", Host="")[0] == 403
+    assert status_of(node.port, b"GET /listjobs.json HTTP/1.0\r\n\r\n") == 403
+
+
+def status_of(port: int, request: bytes) -> int:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection, connection.makefile("rb") as answer:
+        connection.sendall(request)
+        return int(answer.readline().split()[1])
 
 
 def test_a_job_that_runs_is_cancelled_as_interrupted_and_one_that_waits_as_skipped(

@@ -1,16 +1,19 @@
 """How scrapyd starts: what it refuses to start with, where it listens, which clock it goes by, what it keeps."""
 
+import http.client
 import os
 import socket
 from base64 import b64encode
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 
 import pytest
 
+from coincrawl.scrapyd.guesses import MOST_GUESSES
 from coincrawl.scrapyd.logs import forget_old_logs
-from tests.conftest import StartNode, python
+from tests.conftest import PATIENCE, StartNode, python
 from tests.fake_api import FakeAPI, answers
 from tests.nodes import free_port
 from webapp.coins.models import Node
@@ -52,16 +55,45 @@ def test_what_it_cannot_start_with_is_a_sentence(environment: dict[str, str], se
     assert "hidden" not in done.stdout + done.stderr
 
 
-def test_a_password_is_asked_for_and_may_come_from_a_file(start_node: StartNode, tmp_path: Path) -> None:
+def test_a_password_is_asked_for_may_come_from_a_file_and_is_not_to_be_guessed(
+    start_node: StartNode, tmp_path: Path
+) -> None:
     (tmp_path / "password").write_text("100 %\n")
     node = start_node(
         SCRAPYD_USERNAME="me", SCRAPYD_PASSWORD_FILE=str(tmp_path / "password"), SCRAPYD_BIND_ADDRESS="0.0.0.0"
     )
 
-    def status(user: str) -> int:
-        return node.ask("daemonstatus.json", Authorization=f"Basic {b64encode(user.encode()).decode()}")[0]
+    def ask(user: str = "", source: str = "127.0.0.1") -> http.client.HTTPResponse:
+        with closing(http.client.HTTPConnection("127.0.0.1", node.port, PATIENCE, source_address=(source, 0))) as node_:
+            node_.request("GET", "/daemonstatus.json", headers={"Authorization": basic(user)} if user else {})
+            return node_.getresponse()
 
-    assert [node.ask("daemonstatus.json")[0], status("me:wrong"), status("me:100 %")] == [401, 401, 200]
+    assert [ask().status, ask("me:wrong").status, ask("me:100 %").status] == [401, 401, 200]
+    guesses = [ask(f"me:{number}").status for number in range(MOST_GUESSES)]
+    refused = ask("me:100 %")
+    assert guesses == [401] * (MOST_GUESSES - 1) + [429]
+    assert (refused.status, 0 < int(refused.headers["Retry-After"]) <= 60) == (429, True)
+    assert [ask().status, ask("me:100 %", source="127.0.0.2").status] == [401, 200]
+
+
+def basic(user: str) -> str:
+    return f"Basic {b64encode(user.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("in_file", "in_environment", "address"),
+    [("127.0.0.1", "0.0.0.0", "127.0.0.1"), ("0.0.0.0", "127.0.0.1", "0.0.0.0")],
+)
+def test_its_address_has_one_reader(
+    in_file: str, in_environment: str, address: str, start_node: StartNode, tmp_path: Path
+) -> None:
+    """A file has precedence, as for every other setting."""
+    (tmp_path / "address").write_text(f"{in_file}\n")
+    user = {"SCRAPYD_USERNAME": "me", "SCRAPYD_PASSWORD": "a password"} if address == "0.0.0.0" else {}
+
+    node = start_node(SCRAPYD_BIND_ADDRESS_FILE=str(tmp_path / "address"), SCRAPYD_BIND_ADDRESS=in_environment, **user)
+
+    assert listening(node.process.pid) == {(address, node.port)}
 
 
 def test_it_listens_on_its_one_port_of_this_machine_and_a_crawl_on_none(start_node: StartNode, api: FakeAPI) -> None:

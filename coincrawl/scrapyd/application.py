@@ -10,6 +10,7 @@ from typing import Any
 from scrapyd.app import application as scrapyds_own
 from scrapyd.config import Config
 from scrapyd.exceptions import ConfigError
+from twisted.application.internet import TCPServer, UNIXServer
 from twisted.application.service import IServiceCollection, Service
 from twisted.python.components import Componentized
 
@@ -17,6 +18,7 @@ from webapp.settings import BASE_DIR
 
 from . import settings
 from .beat import Beat
+from .guesses import Doorkeeper
 from .process import reactor
 
 MOST_CRAWLS = 1_000
@@ -28,12 +30,15 @@ def application(config: Config) -> Componentized:
     for option, value in {
         "username": settings.USERNAME,
         "password": settings.PASSWORD,
+        "bind_address": settings.BIND_ADDRESS,
+        "http_port": "" if settings.HTTP_PORT is None else str(settings.HTTP_PORT),
         "node_name": settings.NODE_NAME,
         "max_proc": str(settings.MAX_PROC or ""),
         "logs_dir": str(BASE_DIR / settings.LOGS_DIR),
     }.items():
         if value:
             section[option] = value.replace("%", "%%")  # which is special to a ConfigParser
+    settings.hide_from_scrapyd()
     config.cp.remove_option("settings", "default")  # Scrapy's name for the same project, which has one queue
     _check(config)
     with suppress(OSError):  # then it is each job that fails, and says why
@@ -41,6 +46,11 @@ def application(config: Config) -> Componentized:
     _go_by_a_steady_clock()
     app = scrapyds_own(config)
     services: Any = IServiceCollection(app)
+    if config.get("password", ""):
+        for server in services:
+            if isinstance(server, (TCPServer, UNIXServer)):
+                site = server.args[1]
+                site.resource = Doorkeeper(site.resource)
     Beat(config, services.getServiceNamed("launcher").max_proc).setServiceParent(app)
     NoPidFile().setServiceParent(app)
     return app
@@ -52,7 +62,7 @@ def _check(config: Config) -> None:
         raise ConfigError("SCRAPYD_USERNAME and SCRAPYD_PASSWORD belong together: set both, or neither.")
     if ":" in username:
         raise ConfigError("SCRAPYD_USERNAME must not have a colon in it.")
-    address = settings.BIND_ADDRESS or config.get("bind_address")
+    address = config.get("bind_address")
     if not (password or _is_loopback(address)):
         raise ConfigError(
             f"scrapyd would listen on {address} for everybody: set SCRAPYD_USERNAME and SCRAPYD_PASSWORD, "
@@ -60,7 +70,7 @@ def _check(config: Config) -> None:
         )
     if settings.MAX_PROC > MOST_CRAWLS:
         raise ConfigError(f"SCRAPYD_MAX_PROC must be at most {MOST_CRAWLS}.")
-    if not 0 < settings.HTTP_PORT < 65_536:
+    if not 0 < config.getint("http_port") < 65_536:
         raise ConfigError("SCRAPYD_HTTP_PORT must be a port: a number from 1 to 65535.")
 
 

@@ -1,17 +1,25 @@
-"""What scrapyd reads from the environment (and `.env`): its password may come from a file, as any secret.
+"""What scrapyd is told by the environment (and `.env`), read by the rules of all our settings."""
 
-The address is scrapyd's own to read; here it is checked.
-"""
+import os
 
 from coincrawl.settings import env  # which sets up Django
 
 USERNAME = env.str("SCRAPYD_USERNAME", default="")
 PASSWORD = env.str("SCRAPYD_PASSWORD", default="")
 BIND_ADDRESS = env.str("SCRAPYD_BIND_ADDRESS", default="")
-HTTP_PORT = env.int("SCRAPYD_HTTP_PORT", default=6800)
+HTTP_PORT = env.int("SCRAPYD_HTTP_PORT", default=None)
 # Where the logs of jobs are kept; a relative path counts from the project's folder.
 LOGS_DIR = env.str("SCRAPYD_LOGS_DIR", default="var/logs")
 # How this scrapyd is called in the admin, where the machine's name is not enough.
 NODE_NAME = env.str("SCRAPYD_NODE_NAME", default="")
 # Crawls at a time; 0: four for each processor. At most one of a spider runs at a time, on all nodes together.
 MAX_PROC = env.int("SCRAPYD_MAX_PROC", default=0)
+
+
+def hide_from_scrapyd() -> None:
+    """Take out of the environment what scrapyd would read there too, with precedence and by other rules.
+
+    Else it might listen at another address than the one that was checked.
+    """
+    for name in ("USERNAME", "PASSWORD", "BIND_ADDRESS", "HTTP_PORT"):
+        os.environ.pop(f"SCRAPYD_{name}", None)

@@ -18,7 +18,7 @@ from webapp.coins.catalog import SPIDERS, ArgumentError
 from webapp.coins.models import CrawlRun
 from webapp.coins.models.queue import JobError
 
-from . import database, settings
+from . import database
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What schedule.json takes besides a spider's arguments.
@@ -30,7 +30,7 @@ class Root(website.Root):
 
     def __init__(self, config: Config, app: Componentized) -> None:
         super().__init__(config, app)
-        self._hosts = None if config.get("password", "") else (*LOOPBACK, settings.BIND_ADDRESS)
+        self._hosts = None if config.get("password", "") else (*LOOPBACK, config.get("bind_address"))
 
     def getChildWithDefault(self, path: bytes, request: Request) -> Resource:
         """No page of another site may have a browser ask: its reader may be logged in here, or sit at this machine.
