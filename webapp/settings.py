@@ -186,6 +186,7 @@ SESSION_ENGINE = "webapp.coins.sessions"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # What it says --------------------------------------------------------------------------------------
+DEFAULT_EXCEPTION_REPORTER_FILTER = "webapp.error_pages.WithoutSecrets"
 # Without DEBUG Django keeps to itself why an answer failed. A 503 of /readyz did not: there no exception is behind it.
 # Nothing of it goes by e-mail, for there are no ADMINS: who is told what is `manage.py watch`'s to say.
 LOGGING: dict[str, Any] = {
