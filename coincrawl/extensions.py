@@ -13,8 +13,9 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
-from webapp.coins.models import CrawlRun, FullCoin, Verdict
+from webapp.coins.models import CrawlRun, FullCoin, SourcePace, Verdict
 from webapp.coins.models.batch import Batch
+from webapp.coins.models.pace import Wait
 from webapp.coins.models.queue import new_key
 from webapp.coins.models.run import NotMigrated, RunLost
 from webapp.coins.texts import printable
@@ -23,7 +24,7 @@ from .components import Component, extension
 from .database import Database, one_line
 from .log import Tail, without_secrets
 from .outcome import Outcome
-from .pace import Pace
+from .pace import LONGEST_REST, Pace
 from .shape import Shape
 from .stop import Stop, within
 from .verdict import Evidence, decide
@@ -92,7 +93,7 @@ class RunRecord(Component):
         claim, log_file = self.crawler.settings["JOB_CLAIM"], self.crawler.settings["LOG_FILE"]
         optional = self.crawler.settings.getlist("OPTIONAL_FIELDS")
 
-        def take_up() -> tuple[CrawlRun | None, CrawlRun]:
+        def take_up() -> tuple[CrawlRun | None, CrawlRun, Wait]:
             nonlocal was_free
             CrawlRun.objects.check_migrated()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
@@ -100,22 +101,25 @@ class RunRecord(Component):
             self.usual = {name: share for name, share in usual.items() if name not in optional}
             if url := spider.arguments.get("url"):
                 self.newest_change = CrawlRun.objects.newest_change(spider.name, url)
+            wait = SourcePace.objects.wait(spider.url, spider.secret)
             known = CrawlRun.objects.filter(pk=key).first()
             if known and known.verdict != Verdict.PENDING and was_free:
-                return previous, known  # an earlier attempt has succeeded, and we did not hear of it
+                return previous, known, wait  # an earlier attempt has succeeded, and we did not hear of it
             was_free = known is None or (known.verdict == Verdict.PENDING and known.claim == claim)
-            return previous, CrawlRun.objects.begin(
+            run = CrawlRun.objects.begin(
                 spider.name,
                 spider.arguments,
                 key,
                 claim=claim,
                 log_file=os.path.abspath(log_file) if log_file else "",
+                leave_alone=wait.rest if wait.rest > LONGEST_REST else 0.0,
                 monthly_credits=spider.monthly_credits,
                 expected_credits=previous.credits if previous else spider.pages_in_all(None),
             )
+            return previous, run, wait
 
         try:
-            self.previous, run = await self.database.call(take_up, PATIENCE_AT_FIRST)
+            self.previous, run, wait = await self.database.call(take_up, PATIENCE_AT_FIRST)
         except (NotMigrated, ValueError) as error:
             self.reason = str(error)
         except AnyDatabaseError as error:
@@ -128,6 +132,7 @@ class RunRecord(Component):
             self.run, self.verdict, self.reason = run, Verdict(run.verdict), run.reason
         if self.run is None or self.verdict != Verdict.RUNNING:
             raise CloseSpider(self.verdict.value)
+        pace.begin(wait, self._keep_pace)
         self.shape = Shape(NAMES, {*spider.expected_fields(self.usual)}.difference(optional))
         self.heart = asyncio.create_task(self._beat(self.run))
 
@@ -163,6 +168,12 @@ class RunRecord(Component):
         else:
             return True
         return False
+
+    async def _keep_pace(self) -> None:
+        await self._could(self._write_pace, "the pace could not be stored")
+
+    def _write_pace(self) -> None:
+        SourcePace.objects.keep(self.spider.url, self.spider.secret, extension(self.crawler, Pace).wait)
 
     def progress(self) -> dict[str, int]:
         """The run's counters of what it has asked for."""
@@ -220,13 +231,14 @@ class RunRecord(Component):
             self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
             proof = [f"proof: {spider.proof()}"] if self.verdict == Verdict.COMPLETE else []
             notes = [*proof, *spider.notes(), *self._notes()]
+            pace = extension(self.crawler, Pace)
             finish = partial(
                 run.finish,
                 self.verdict,
                 self.reason,
                 answered=spider.answered if spider.whole else None,
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
-                leave_alone=extension(self.crawler, Pace).resting,
+                leave_alone=pace.resting,
                 filled=self.shape.filled,
                 listed=spider.listed,
                 # What was stale is asked for again.
@@ -235,6 +247,8 @@ class RunRecord(Component):
                 **self.progress(),
             )
             await self.database.call(finish)
+            if pace.give_back():
+                await self.database.call(self._write_pace)
             if run.verdict != self.verdict:
                 self.verdict, self.reason = Verdict(run.verdict), run.reason
         except RunLost:

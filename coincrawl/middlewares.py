@@ -112,7 +112,7 @@ class RestMiddleware(Component):
         super().__init__(crawler)
         self.pace, self.outage = extension(crawler, Pace), extension(crawler, Outage)
 
-    def process_response(self, request: Request, response: Response) -> Request | Response:
+    async def process_response(self, request: Request, response: Response) -> Request | Response:
         judgement = request.meta["judgement"]
         if not isinstance(judgement, Throttled):
             return response
@@ -130,7 +130,7 @@ class RestMiddleware(Component):
         again.meta["retry_times"] = tries
         self.outage.rest()
         try:
-            seconds = self.pace.rest(judgement.seconds)
+            seconds = await self.pace.rest(judgement.seconds)
         except OutOfPatience as out:
             self.spider.end(Verdict.PARTIAL, str(out))
             raise IgnoreRequest(str(out)) from None

@@ -1,24 +1,35 @@
 """When a request may leave: evenly spaced, after any rest, and not while its answer could not be stored."""
 
 import asyncio
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Awaitable, Callable, Collection
 from time import monotonic
 
 from scrapy.core.downloader import Slot
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 
+from webapp.coins.models.pace import Wait
+
 from .components import Component, extension
 from .stop import Stop, within
 
-LONGEST_REST = 600.0  # seconds; an API that asks for more is left alone, and later runs until then are skipped
+logger = logging.getLogger(__name__)
+
+LONGEST_REST = 600.0  # seconds; an API that asks for more is left alone, and a run that begins in more is skipped
 MOST_RESTS_IN_A_ROW = 20  # without a page in between
 MOST_REST = 7_200.0  # seconds in a run; then it has been asked to go away in so many words
 DOUBLINGS = 6  # of a rest of our own choice: to about two minutes, the longest that CoinGecko has asked for
 
+AHEAD = 5.0  # seconds for which turns are taken in advance, so that few calls ask the database; a killed run loses them
+
 LITTLE = 0.03  # seconds
 
 ENDING = "the run is ending"
+
+
+async def kept_nowhere() -> None:
+    """What a pace has that no run has begun with."""
 
 
 class OutOfPatience(Exception):
@@ -28,7 +39,8 @@ class OutOfPatience(Exception):
 class Pace(Component):
     """Gives each request its turn: the source's calls per minute, spread evenly, and none during a rest.
 
-    The download handler asks for the turn, so nothing can come between the turn and the wire.
+    The download handler asks for the turn, so nothing can come between the turn and the wire. No turn is used, and no
+    rest taken, before it is kept where later runs find it: they go on at this pace, even if this one is killed.
     """
 
     MARGIN = 1.04  # exact pacing arrives a little fast, and a busy machine makes waves
@@ -39,20 +51,34 @@ class Pace(Component):
         self.interval = self.MARGIN * 60 / per_minute if per_minute else 0.0  # seconds
         self.backoff = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.next_turn = self.rest_until = 0.0
+        self.taken_until = 0.0  # turns before that are kept as this run's
+        self.keep: Callable[[], Awaitable[None]] = kept_nowhere
         self.rests_in_a_row = 0
         self.rested = 0.0  # seconds in all
         self.held = False
         self.one_at_a_time = asyncio.Lock()
+
+    def begin(self, wait: Wait, keep: Callable[[], Awaitable[None]]) -> None:
+        """Go on where earlier runs have come to; `keep` stores what `wait` says, whenever that is to last."""
+        # Not for longer than a run takes turns in advance: a later one was written by a clock that has gone back since.
+        turn = min(wait.turn, 2 * self.interval + AHEAD) if self.interval else 0.0
+        self.next_turn, self.rest_until, self.keep = monotonic() + turn, monotonic() + wait.rest, keep
+        if (seconds := max(turn, wait.rest)) >= 1:
+            why = "the API asked an earlier run to slow down" if wait.rest >= turn else "an earlier run has just asked"
+            logger.info("The first request leaves in %.0f s: %s", seconds, why)
 
     async def turn(self) -> None:
         """Return when the next request may leave; IgnoreRequest where the run ends first."""
         stop = extension(self.crawler, Stop)
         async with self.one_at_a_time:
             turn = monotonic()
-            while (due := max(self.next_turn, self.rest_until)) > monotonic() or self.held:
-                turn = due
-                if await within(stop.begun, 0.1 if self.held else due - monotonic()):
+            while not stop.begun.is_set():
+                await self._take_turns()
+                due = max(self.next_turn, self.rest_until)
+                if due <= monotonic() and not self.held:
                     break
+                turn = due
+                await within(stop.begun, 0.1 if self.held else due - monotonic())
             if stop.begun.is_set():
                 self._set_throttle(lambda delay: 0.0)  # or Scrapy would let go of the others one by one
                 raise IgnoreRequest(ENDING)
@@ -61,6 +87,22 @@ class Pace(Component):
             is_late = monotonic() - turn > min(LITTLE, interval / 2)
             self.next_turn = (monotonic() if is_late else turn) + interval
 
+    async def _take_turns(self) -> None:
+        due = max(self.next_turn, self.rest_until, monotonic())
+        if self.interval and due + self.interval > self.taken_until:
+            self.taken_until = due + self.interval + AHEAD
+            await self.keep()
+
+    def give_back(self) -> bool:
+        """No turn is used any more: those that are left are free again. Whether there were any."""
+        left, self.taken_until = self.taken_until > self.next_turn, self.next_turn
+        return left
+
+    @property
+    def wait(self) -> Wait:
+        """How long a run that began now would have to wait."""
+        return Wait(max(0.0, self.taken_until - monotonic()), self.resting)
+
     def hold(self) -> None:
         """No request leaves until `release`: what it would bring could not be stored."""
         self.held = True
@@ -68,7 +110,7 @@ class Pace(Component):
     def release(self) -> None:
         self.held = False
 
-    def rest(self, seconds: float | None) -> float:
+    async def rest(self, seconds: float | None) -> float:
         """No request leaves for so long, whoever has its turn; for how long, where the API has not said.
 
         OutOfPatience where that, or all rests together, are too much for a run.
@@ -80,6 +122,8 @@ class Pace(Component):
             seconds = self.backoff * 2 ** min(self.rests_in_a_row - 1, DOUBLINGS)
         before, self.rest_until = max(self.rest_until, now), max(self.rest_until, now + seconds)
         self.rested += self.rest_until - before
+        if self.rest_until > before:
+            await self.keep()
         if seconds > LONGEST_REST:
             raise OutOfPatience(f"the API asked for no requests for {seconds / 60:,.0f} minutes")
         if self.rests_in_a_row > MOST_RESTS_IN_A_ROW:

@@ -297,7 +297,7 @@ def test_a_refusal_ends_the_run_and_reaches_no_spider(crawler: Any) -> None:
 def test_being_asked_to_slow_down_is_counted_and_uses_up_no_try(done: int, crawler: Any) -> None:
     request = page(judgement=Throttled("asked", 30), retry_times=done)
 
-    again = RestMiddleware(crawler).process_response(request, Response(request.url))
+    again = asyncio.run(RestMiddleware(crawler).process_response(request, Response(request.url)))
 
     assert isinstance(again, Request)
     assert again.meta["retry_times"] == done
@@ -309,7 +309,7 @@ def test_being_asked_for_too_long_a_rest_is_counted_too_and_ends_the_run(crawler
     request = page(judgement=Throttled("asked", 7_200))
 
     with pytest.raises(IgnoreRequest, match="no requests for 120 minutes"):
-        RestMiddleware(crawler).process_response(request, Response(request.url))
+        asyncio.run(RestMiddleware(crawler).process_response(request, Response(request.url)))
 
     assert crawler.spider.endings == [(Verdict.PARTIAL, "the API asked for no requests for 120 minutes")]
     assert crawler.stats.get_value("throttled/count") == 1

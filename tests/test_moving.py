@@ -22,7 +22,7 @@ from pytest_django import DjangoDbBlocker
 from rest_framework.authtoken.models import Token
 
 from tests.conftest import ROOT
-from webapp.coins.models import Alarm, CrawlRun, CrawlSchedule, FullCoin, Node, RejectedRecord, Verdict
+from webapp.coins.models import Alarm, CrawlRun, CrawlSchedule, FullCoin, Node, RejectedRecord, SourcePace, Verdict
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True, reset_sequences=True)]
 
@@ -82,6 +82,7 @@ def fill() -> None:
     CrawlSchedule.objects.using(FILE).update(last_run=run, changed_at=THEN, next_run_at=THEN + timedelta(minutes=3))
     RejectedRecord.objects.using(FILE).create(run=run, page="7", raw='{"id": "\\ud800"}', reasons="no", fingerprint="f")
     Node.objects.using(FILE).create(name="n", beat_at=THEN)
+    SourcePace.objects.using(FILE).create(digest="d", source="https://x:443", next_turn=THEN, rest_until=THEN)
     Alarm.objects.using(FILE).create(name="schedule", ill_since=THEN, untold=["webhook"])
     user = User.objects.using(FILE).create(username="ada", password="hashed", date_joined=THEN, is_staff=True)
     group = Group.objects.using(FILE).create(name="readers")

@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import SimpleNamespace
@@ -15,10 +16,11 @@ from django.utils import timezone
 from scrapy.exceptions import IgnoreRequest
 from scrapy.settings import Settings
 
-from coincrawl.pace import OutOfPatience, Pace
+from coincrawl.pace import AHEAD, OutOfPatience, Pace
 from tests.conftest import Crawl, Crawling
 from tests.fake_api import FakeAPI, Market, answers
-from webapp.coins.models import CrawlRun, FullCoin
+from webapp.coins.models import CrawlRun, FullCoin, SourcePace
+from webapp.coins.models.pace import Wait
 
 
 @dataclass
@@ -67,6 +69,10 @@ def departures(pace: Pace, clock: Clock, number: int) -> list[float]:
     return list(asyncio.run(leave()))
 
 
+def rest(pace: Pace, seconds: float | None = None) -> float:
+    return asyncio.run(pace.rest(seconds))
+
+
 def test_turns_are_spaced_evenly(clock: Clock) -> None:
     times = departures(pace_of(clock, 300), clock, 5)
 
@@ -107,7 +113,7 @@ def test_the_delay_that_autothrottle_asks_for_counts_too(clock: Clock) -> None:
 
 def test_nobody_leaves_during_a_rest_and_after_it_all_keep_the_pace(clock: Clock) -> None:
     pace = pace_of(clock, 60)
-    pace.rest(30)
+    rest(pace, 30)
 
     times = departures(pace, clock, 3)
 
@@ -142,7 +148,7 @@ def test_who_waits_when_the_run_ends_does_not_leave(clock: Clock) -> None:
 def test_rests_of_our_own_choice_grow_up_to_two_minutes(clock: Clock) -> None:
     pace, rests = pace_of(clock), []
     for _ in range(9):
-        rests.append(pace.rest(None))
+        rests.append(rest(pace))
         clock.now = pace.rest_until
 
     assert rests == [2, 4, 8, 16, 32, 64, 128, 128, 128]
@@ -151,26 +157,26 @@ def test_rests_of_our_own_choice_grow_up_to_two_minutes(clock: Clock) -> None:
 def test_answers_to_what_was_in_flight_are_part_of_the_rest(clock: Clock) -> None:
     pace = pace_of(clock)
 
-    assert [pace.rest(None), pace.rest(None), pace.rest(30), pace.rest(5)] == [2, 2, 30, 30]
+    assert [rest(pace), rest(pace), rest(pace, 30), rest(pace, 5)] == [2, 2, 30, 30]
 
 
 def test_a_page_in_between_makes_rests_short_again(clock: Clock) -> None:
     pace = pace_of(clock)
     for _ in range(5):
-        pace.rest(None)
+        rest(pace)
         clock.now = pace.rest_until
 
     pace.rested_enough()
 
-    assert pace.rest(None) == 2
+    assert rest(pace) == 2
 
 
 def test_a_rest_of_more_than_ten_minutes_is_not_taken(clock: Clock) -> None:
     pace = pace_of(clock)
-    assert pace.rest(600) == 600
+    assert rest(pace, 600) == 600
 
     with pytest.raises(OutOfPatience, match="no requests for 10 minutes"):
-        pace.rest(601)
+        rest(pace, 601)
 
     assert pace.resting == 601  # for later runs
 
@@ -185,13 +191,128 @@ def test_patience_with_short_rests_has_an_end_too(
 ) -> None:
     pace = pace_of(clock)
     for _ in range(rests):
-        pace.rest(seconds)
+        rest(pace, seconds)
         clock.now = pace.rest_until
         if page_between:
             pace.rested_enough()
 
     with pytest.raises(OutOfPatience, match=reason):
-        pace.rest(seconds)
+        rest(pace, seconds)
+
+
+# What earlier runs have left, and what is kept for later ones -------------------------------------------
+
+
+NO_WAIT = Wait()
+INTERVAL = 1.04  # seconds, of 60 calls a minute
+
+
+def kept_by(pace: Pace, clock: Clock, wait: Wait = NO_WAIT) -> list[Wait]:
+    """Where a pace that begins with this keeps what later runs are to begin with: the moments, on the clock."""
+    moments: list[Wait] = []
+
+    async def keep() -> None:
+        moments.append(Wait(*(clock.now + seconds for seconds in pace.wait)))
+
+    pace.begin(wait, keep)
+    return moments
+
+
+@pytest.mark.parametrize(
+    ("calls_per_minute", "wait", "first"),
+    [
+        pytest.param(60, NO_WAIT, 0, id="nobody has asked before"),
+        pytest.param(60, Wait(turn=0.7), 0.7, id="a turn"),
+        pytest.param(60, Wait(rest=300), 300, id="a rest"),
+        pytest.param(60, Wait(turn=7, rest=5), 7, id="a turn after a rest"),
+        pytest.param(60, Wait(turn=3_600), 2 * INTERVAL + AHEAD, id="a turn by a clock that has gone back"),
+        pytest.param(0, Wait(turn=7), 0, id="a turn where there is no limit any more"),
+        pytest.param(0, Wait(rest=5), 5, id="a rest where there is no limit"),
+    ],
+)
+def test_a_run_waits_for_its_first_turn_as_for_any(
+    calls_per_minute: float, wait: Wait, first: float, clock: Clock
+) -> None:
+    pace = pace_of(clock, calls_per_minute)
+    kept_by(pace, clock, wait)
+
+    assert departures(pace, clock, 1) == pytest.approx([1_000 + first])
+
+
+@pytest.mark.parametrize(
+    ("wait", "line"),
+    [
+        (Wait(turn=0.9), None),
+        (Wait(turn=6), "The first request leaves in 6 s: an earlier run has just asked"),
+        (Wait(turn=6, rest=300), "The first request leaves in 300 s: the API asked an earlier run to slow down"),
+    ],
+    ids=["hardly a wait", "a turn", "a rest"],
+)
+def test_a_run_that_waits_says_for_how_long_and_why(
+    wait: Wait, line: str | None, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    kept_by(pace_of(clock, 60), clock, wait)
+
+    assert caplog.messages == ([line] if line else [])
+
+
+@pytest.mark.parametrize("calls", [3, 60, 500])
+@pytest.mark.parametrize("seed", range(3))
+def test_whenever_a_run_is_killed_the_next_one_is_not_too_early(seed: int, calls: int, clock: Clock) -> None:
+    rng = random.Random(seed)
+    clock.late = lambda: rng.choice([0, 0, 0.001, 0.05, 0.7, 9])
+    pace = pace_of(clock, calls)
+    kept = kept_by(pace, clock, Wait(turn=2))
+
+    for _ in range(200):
+        if rng.random() < 0.05:
+            with suppress(OutOfPatience):
+                rest(pace, rng.choice([1, 30]))
+        (left,) = departures(pace, clock, 1)
+        assert kept[-1].turn >= left + pace.interval
+        assert kept[-1].turn <= left + 2 * pace.interval + AHEAD
+        assert kept[-1].rest <= left
+
+
+def test_many_turns_are_taken_at_a_time(clock: Clock) -> None:
+    pace = pace_of(clock, 500)
+    kept = kept_by(pace, clock)
+
+    departures(pace, clock, 400)  # fifty seconds
+
+    assert len(kept) <= 11
+
+
+def test_where_there_is_no_limit_nothing_is_kept(clock: Clock) -> None:
+    pace = pace_of(clock)
+    kept = kept_by(pace, clock)
+
+    departures(pace, clock, 50)
+
+    assert (kept, pace.give_back()) == ([], False)
+
+
+def test_a_rest_is_kept_at_once_also_one_that_is_too_long(clock: Clock) -> None:
+    pace = pace_of(clock)
+    kept = kept_by(pace, clock)
+
+    rest(pace, 300)
+    rest(pace, 5)  # is part of it
+    with pytest.raises(OutOfPatience):
+        rest(pace, 7_200)
+
+    assert [moments.rest for moments in kept] == [1_300, 8_200]
+
+
+def test_turns_that_were_taken_and_not_used_are_given_back(clock: Clock) -> None:
+    pace = pace_of(clock, 60)
+    kept_by(pace, clock)
+    departures(pace, clock, 1)
+
+    assert pace.give_back()
+    assert pace.wait.turn == pytest.approx(INTERVAL)
 
 
 def test_a_quick_error_does_not_speed_up_what_autothrottle_has_slowed_down(clock: Clock) -> None:
@@ -269,7 +390,7 @@ def test_a_long_rest_ends_the_run_and_later_runs_wait_for_it(api: FakeAPI, crawl
 def test_when_that_time_has_come_runs_begin_again(api: FakeAPI, crawl: Crawl) -> None:
     api.fault(answers.rate_limited(retry_after=7_200))
     crawl(api)
-    CrawlRun.objects.update(not_before=Now())
+    SourcePace.objects.update(rest_until=Now())
 
     assert crawl(api).returncode == 0
 

@@ -84,19 +84,14 @@ def test_a_run_with_a_heartbeat_does_not() -> None:
     assert alive.verdict == Verdict.RUNNING
 
 
-def test_a_run_before_the_date_the_api_named_is_skipped() -> None:
-    begin().finish(Verdict.PARTIAL, not_before=timezone.now() + timedelta(hours=1))
+def test_a_run_that_would_have_to_leave_the_api_alone_is_skipped_and_says_until_when() -> None:
+    CrawlRun.objects.begin("markets", {}, leave_alone=3_600)
 
-    run = begin()
-
-    assert run.verdict == Verdict.SKIPPED
-    assert "the API asked for no requests before" in run.reason
-
-
-def test_a_run_after_that_date_is_not() -> None:
-    begin().finish(Verdict.PARTIAL, not_before=timezone.now() - timedelta(seconds=1))
-
-    assert begin().verdict == Verdict.RUNNING
+    run = CrawlRun.objects.get(verdict=Verdict.SKIPPED)
+    words, until = run.reason[:-23], datetime.fromisoformat(run.reason[-23:].replace(" UTC", "+00:00"))
+    assert words == "the API asked for no requests before "
+    assert run.started_at is not None
+    assert abs(until - run.started_at - timedelta(hours=1)) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +107,6 @@ def test_an_api_that_asks_to_be_left_alone_is_for_a_day_at_most(seconds: float, 
     assert run.not_before is not None
     assert run.finished_at is not None
     assert run.not_before - run.finished_at == absence
-    assert begin().verdict == Verdict.SKIPPED
 
 
 @pytest.mark.parametrize(
@@ -120,10 +114,9 @@ def test_an_api_that_asks_to_be_left_alone_is_for_a_day_at_most(seconds: float, 
     [
         {"verdict": Verdict.RUNNING, "heartbeat_at": Now()},
         {"verdict": Verdict.RUNNING, "heartbeat_at": Now() - timedelta(seconds=181)},
-        {"verdict": Verdict.PARTIAL, "not_before": Now() + timedelta(hours=1)},
         {"verdict": Verdict.COMPLETE, "started_at": Now(), "credits": 80},
     ],
-    ids=["lock", "lock without a heartbeat", "rest", "credits"],
+    ids=["lock", "lock without a heartbeat", "credits"],
 )
 def test_another_spiders_runs_are_its_own_affair(values: dict[str, Any]) -> None:
     other = CrawlRun.objects.create(spider="another", **values)
@@ -165,14 +158,10 @@ def test_a_run_is_dated_by_the_databases_clock() -> None:
     [
         ({"verdict": Verdict.RUNNING, "heartbeat_at": Now() - timedelta(seconds=170)}, Verdict.SKIPPED),
         ({"verdict": Verdict.RUNNING, "heartbeat_at": Now() - timedelta(seconds=181)}, Verdict.RUNNING),
-        ({"verdict": Verdict.PARTIAL, "not_before": Now() + timedelta(minutes=1)}, Verdict.SKIPPED),
-        ({"verdict": Verdict.PARTIAL, "not_before": Now() - timedelta(seconds=1)}, Verdict.RUNNING),
     ],
-    ids=["lives", "dead", "rest", "rest that is over"],
+    ids=["lives", "dead"],
 )
-def test_who_lives_and_how_long_a_rest_lasts_goes_by_the_databases_clock(
-    values: dict[str, Any], verdict: Verdict
-) -> None:
+def test_who_lives_goes_by_the_databases_clock(values: dict[str, Any], verdict: Verdict) -> None:
     CrawlRun.objects.create(spider="markets", **values)
 
     assert begin().verdict == verdict

@@ -2,9 +2,10 @@
 
 from .alarm import Alarm
 from .coin import FullCoin
+from .pace import SourcePace
 from .queue import Verdict
 from .rejected import RejectedRecord
 from .run import CrawlRun
 from .schedule import CrawlSchedule, Node
 
-__all__ = ["Alarm", "CrawlRun", "CrawlSchedule", "FullCoin", "Node", "RejectedRecord", "Verdict"]
+__all__ = ["Alarm", "CrawlRun", "CrawlSchedule", "FullCoin", "Node", "RejectedRecord", "SourcePace", "Verdict"]

@@ -16,10 +16,9 @@ from ..upsert import Upserted
 from .batch import Batch
 from .coin import FullCoin, TooManyMissing
 from .history import HistoryQuerySet
+from .pace import LONGEST_ABSENCE
 from .queue import BUSY, LOST_AFTER, STOPPED_BEFORE, JobError, Verdict, new_key
 from .rejected import RejectedRecord
-
-LONGEST_ABSENCE = timedelta(days=1)  # a longer one is not believed: it would end the copy
 
 
 class NotMigrated(Exception):
@@ -39,15 +38,16 @@ class CrawlRunQuerySet(HistoryQuerySet):
         *,
         claim: str = "",
         log_file: str = "",
+        leave_alone: float = 0.0,
         monthly_credits: int = 0,
         expected_credits: int = 1,
     ) -> "CrawlRun":
         """Start a run and take the spider's lock, or record why not: look at the verdict of the run that comes back.
 
-        `running` has the lock; `skipped` found another run holding it, a date before which the API wants no requests,
-        or fewer of the `monthly_credits` left (0: there is no limit) than the `expected_credits`, or was stopped while
-        it waited; `failed` would have mixed currencies. A `key` may be that of a job in the queue, which begins then:
-        with the `claim` of the node that has claimed it. JobError where the key is another run's.
+        `running` has the lock; `skipped` found another run holding it, an API that wants no requests for `leave_alone`
+        seconds, or fewer of the `monthly_credits` left (0: there is no limit) than the `expected_credits`, or was
+        stopped while it waited; `failed` would have mixed currencies. A `key` may be that of a job in the queue, which
+        begins then: with the `claim` of the node that has claimed it. JobError where the key is another run's.
         """
         self.mark_silent_lost(Q(spider=spider))
         self.release_stale()
@@ -59,8 +59,9 @@ class CrawlRunQuerySet(HistoryQuerySet):
         if run.stop_requested_at:
             run._skip(STOPPED_BEFORE)
             return run
-        if resting := self.filter(spider=spider, not_before__gt=Now()).order_by("-not_before").first():
-            run._skip(f"the API asked for no requests before {resting.not_before:%F %T} UTC")
+        if leave_alone:
+            until = database_clock(self.db) + timedelta(seconds=leave_alone)
+            run._skip(f"the API asked for no requests before {until:%F %T} UTC")
             return run
         if monthly_credits and (too_few := self._too_few(spider, monthly_credits, expected_credits)):
             run._skip(too_few)
@@ -282,8 +283,8 @@ class CrawlRun(models.Model):
 
         `answered` are the ids that a complete run of the whole market has answers for: every other stored coin is
         marked missing in the same transaction, or the run is partial where that would be too many to be believed; and
-        rejected records that came no more are resolved. For `leave_alone` seconds, a day at most, runs of this spider
-        will be skipped. `facts` are further fields of the row.
+        rejected records that came no more are resolved. `leave_alone` is for how many seconds, a day at most, the API
+        wants no requests. `facts` are further fields of the row.
         """
         with transaction.atomic():
             try:
