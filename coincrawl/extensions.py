@@ -21,6 +21,7 @@ from webapp.coins.models.run import NotMigrated, RunLost
 from webapp.coins.texts import printable
 
 from .components import Component, extension
+from .credits import Credits
 from .database import Database, one_line
 from .log import Tail, without_secrets
 from .outcome import Outcome
@@ -93,7 +94,7 @@ class RunRecord(Component):
         claim, log_file = self.crawler.settings["JOB_CLAIM"], self.crawler.settings["LOG_FILE"]
         optional = self.crawler.settings.getlist("OPTIONAL_FIELDS")
 
-        def take_up() -> tuple[CrawlRun | None, CrawlRun, Wait]:
+        def take_up() -> tuple[CrawlRun | None, CrawlRun, Wait, int]:
             nonlocal was_free
             CrawlRun.objects.check_migrated()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
@@ -102,9 +103,10 @@ class RunRecord(Component):
             if url := spider.arguments.get("url"):
                 self.newest_change = CrawlRun.objects.newest_change(spider.name, url)
             wait = SourcePace.objects.wait(spider.url, spider.secret)
+            spent = CrawlRun.objects.credits_spent(spider.name) if spider.monthly_credits else 0
             known = CrawlRun.objects.filter(pk=key).first()
             if known and known.verdict != Verdict.PENDING and was_free:
-                return previous, known, wait  # an earlier attempt has succeeded, and we did not hear of it
+                return previous, known, wait, spent  # an earlier attempt has succeeded, and we did not hear of it
             was_free = known is None or (known.verdict == Verdict.PENDING and known.claim == claim)
             run = CrawlRun.objects.begin(
                 spider.name,
@@ -116,10 +118,10 @@ class RunRecord(Component):
                 monthly_credits=spider.monthly_credits,
                 expected_credits=previous.credits if previous else spider.pages_in_all(None),
             )
-            return previous, run, wait
+            return previous, run, wait, spent
 
         try:
-            self.previous, run, wait = await self.database.call(take_up, PATIENCE_AT_FIRST)
+            self.previous, run, wait, spent = await self.database.call(take_up, PATIENCE_AT_FIRST)
         except (NotMigrated, ValueError) as error:
             self.reason = str(error)
         except AnyDatabaseError as error:
@@ -133,6 +135,7 @@ class RunRecord(Component):
         if self.run is None or self.verdict != Verdict.RUNNING:
             raise CloseSpider(self.verdict.value)
         pace.begin(wait, self._keep_pace)
+        extension(self.crawler, Credits).begin(spider.monthly_credits, spent)
         self.shape = Shape(NAMES, {*spider.expected_fields(self.usual)}.difference(optional))
         self.heart = asyncio.create_task(self._beat(self.run))
 
@@ -280,5 +283,5 @@ class RunRecord(Component):
 
     def _show_life(self, run: CrawlRun) -> None:
         tail = self.tail.text()
-        run.beat(**({} if tail == self.told else {"log_tail": tail}))
+        run.beat(**self.progress(), **({} if tail == self.told else {"log_tail": tail}))
         self.told, self.is_to_stop = tail, run.is_to_stop()

@@ -70,8 +70,6 @@ class JudgeMiddleware(Component):
 
     def process_response(self, request: Request, response: Response) -> Response:
         pagination = self.spider.pagination
-        if response.status == 200:
-            self.crawler.stats.inc_value("coincrawl/credits")
         judgement: Judgement | None = judge(
             response,
             datetime.now(UTC),
@@ -171,8 +169,6 @@ class BackOffMiddleware(Component):
     def process_exception(self, request: Request, exception: Exception) -> Request | None:
         if not isinstance(exception, self.worth_another_try):
             return None
-        if "download_latency" in request.meta:
-            self.crawler.stats.inc_value("coincrawl/credits")  # a status has come, and it was most likely 200
         is_absent = not self.spider.has_heard and (isinstance(exception, ABSENT) or is_untrusted(exception))
         tries = TRIES_WITHOUT_NETWORK if is_absent and self.spider.is_attended else self.tries
         return self._again(request, describe(exception, request), tries)

@@ -122,23 +122,24 @@ def judge(
         return Broken(f"status {status}")
     if status == 200 and fault:
         return Broken(fault)
+    is_own = isinstance(body, dict)  # in a form that no gateway has
     envelope = body if isinstance(body, dict) else {}
     records = at(body, rows) if rows else body
-    if (records is None and rows and is_empty(envelope)) or (status == 404 and is_end_404 and envelope):
+    if (records is None and rows and is_empty(envelope)) or (status == 404 and is_end_404 and is_own):
         records, status = [], 200
     if status == 200 and isinstance(records, list):
         if max_rows is not None and len(records) > max_rows:
             return Broken(f"{len(records):,} records, far more than were asked for")
         return Rows(records, envelope)
     if status in remedies and not words:
-        words = raw_json(body) if envelope else _words_of_page(text)  # such as {"page_size": ["Too large."]}
+        words = raw_json(body) if is_own else _words_of_page(text)  # such as {"page_size": ["Too large."]}
     said = printable(words, 300)
     location = masked(_header(response, "Location"), secret) if 300 <= status < 400 else ""
     remedy = remedies[REDIRECTED] if location else remedies.get(code or status) or remedies.get(status, "")
     if remedy:
         words = f"the API answered {status}{f' with code {code}' if code else ''}"
         words += f", a redirect to {printable(location, 200)}" if location else f" and said {said!r}" if said else ""
-        return Refused(words, remedy, status) if envelope else Broken(words, remedy)
+        return Refused(words, remedy, status) if is_own else Broken(words, remedy)
     where = f"no list of records at {rows!r}" if rows else "an object where a list of records was expected"
     return Broken(f"status {status}" if status != 200 else f"{where}{f': {said}' if said else ''}")
 

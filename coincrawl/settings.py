@@ -115,6 +115,7 @@ EXTENSIONS = {
     "coincrawl.stop.Stop": 50,
     "coincrawl.pace.Pace": 60,
     "coincrawl.outage.Outage": 70,
+    "coincrawl.credits.Credits": 80,
     "coincrawl.extensions.RunRecord": 100,
     "coincrawl.progress.Progress": 200,
     "scrapy.extensions.logstats.LogStats": None,  # Progress says it in coins, pages and time left

@@ -1,4 +1,4 @@
-"""The last thing before the wire: a request waits for its turn here, and does not outlive its run."""
+"""The last thing before the wire: a request waits for a credit and its turn here, and does not outlive its run."""
 
 import asyncio
 
@@ -8,6 +8,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request, Response
 
 from .components import extension
+from .credits import Credits
 from .pace import ENDING, Pace
 from .stop import Stop
 
@@ -15,7 +16,7 @@ GRACE = 3.0  # seconds that answers under way are given when a run ends: they ha
 
 
 class PacedDownloadHandler(HTTP11DownloadHandler):
-    """Scrapy's handler, but a request leaves when the pace allows it, once, and is cut off when the run ends.
+    """Scrapy's handler, but a request leaves when credits and pace allow it, once, and is cut off when the run ends.
 
     Counts the requests that left in the stat `coincrawl/requests`, and leaves AutoThrottle's delay as it was then in
     `request.meta["throttle"]`.
@@ -26,12 +27,26 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
         # Twisted sends a GET again when a kept connection turns out to be dead: out of turn, and uncounted.
         self._pool.retryAutomatically = False
         self.stop, self.pace = extension(crawler, Stop), extension(crawler, Pace)
+        self.credits = extension(crawler, Credits)
         self.stats = crawler.stats
 
     async def download_request(self, request: Request) -> Response:
+        await self.credits.take()
+        request.meta.pop("download_latency", None)  # an earlier try's; there will be one when a status has come
+        is_spent = False
+        try:
+            response = await self._download(request)
+            is_spent = response.status == 200
+        except Exception:
+            is_spent = "download_latency" in request.meta  # the status has come, and it was most likely 200
+            raise
+        finally:
+            self.credits.settle(is_spent)
+        return response
+
+    async def _download(self, request: Request) -> Response:
         await self.pace.turn()
         request.meta["throttle"] = self.pace.throttle
-        request.meta.pop("download_latency", None)  # an earlier try's; there will be one when a status has come
         self.stats.inc_value("coincrawl/requests")
         download = asyncio.ensure_future(super().download_request(request))
         end = asyncio.ensure_future(self.stop.begun.wait())

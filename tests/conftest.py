@@ -41,6 +41,7 @@ ON_ANY_DATABASE = {
     "test_catalog",
     "test_channels",
     "test_command",
+    "test_credits",
     "test_crontab",
     "test_deploy",
     "test_error_pages",

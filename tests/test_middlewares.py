@@ -218,15 +218,6 @@ def test_an_api_that_is_there_and_slow_is_tried_as_often_as_any(crawler: Any) ->
     assert tries(crawler, DownloadTimeoutError()) == 6
 
 
-@pytest.mark.parametrize(("latency", "cost"), [({"download_latency": 0.2}, 1), ({}, None)], ids=["status", "none"])
-def test_a_failed_download_costs_a_credit_where_a_status_had_come(
-    latency: dict[str, float], cost: int | None, crawler: Any
-) -> None:
-    BackOffMiddleware(crawler).process_exception(page(**latency), DownloadFailedError())
-
-    assert crawler.stats.get_value("coincrawl/credits") == cost
-
-
 def test_a_status_that_came_at_an_earlier_try_is_not_paid_for_again(api: FakeAPI, crawl: Crawl) -> None:
     api.fault(answers.CUT_BODY, page=2)
     api.fault(answers.HUNG_UP, page=2, times=3)
@@ -263,25 +254,6 @@ def test_only_rows_end_a_row_of_rests(answer: answers.Answer, rests: int, crawle
     judged(crawler, answer)
 
     assert pace.rests_in_a_row == rests
-
-
-@pytest.mark.parametrize(
-    ("answer", "cost"),
-    [
-        (answers.data("[]"), 1),
-        (answers.HTML_IN_A_200, 1),
-        (answers.NO_CONTENT, None),
-        (answers.RATE_LIMITED, None),
-        (answers.SERVER_ERROR, None),
-    ],
-    ids=["rows", "HTML in a 200", "204", "429", "500"],
-)
-def test_a_credit_is_counted_for_a_200_whatever_is_in_it(
-    answer: answers.Answer, cost: int | None, crawler: Any
-) -> None:
-    judged(crawler, answer)
-
-    assert crawler.stats.get_value("coincrawl/credits") == cost
 
 
 def test_a_refusal_ends_the_run_and_reaches_no_spider(crawler: Any) -> None:

@@ -149,6 +149,30 @@ def test_without_credits_nothing_is_asked(api: FakeAPI, crawl: Crawl) -> None:
     assert len(api.requests) == 7
 
 
+def test_a_run_ends_before_it_would_pass_the_months_credits(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.HTML_IN_A_200, page=2, times=math.inf)
+
+    done = crawl(api, "-a", "pages=3", COINGECKO_MONTHLY_CREDITS="5")
+
+    run = CrawlRun.objects.get()
+    assert done.returncode == 3
+    assert run.reason.startswith("the month's 5 credits (UTC) are spent, 0 of them by earlier runs")
+    assert (run.credits, len(api.requests)) == (5, 5)
+    assert run.seen == FullCoin.objects.count() >= 250
+
+
+def test_the_credits_of_a_run_that_is_killed_are_counted_too(api: FakeAPI, crawling: Crawling) -> None:
+    api.fault(answers.HTML_IN_A_200)
+    api.fault(answers.HANGS)
+    with crawling(api, "-s", "HEARTBEAT_SECONDS=0.2") as process:
+        api.wait_for(requests=2)
+        while CrawlRun.objects.get().credits == 0:
+            assert process.poll() is None
+        process.kill()
+
+    assert CrawlRun.objects.credits_spent("markets") == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "times"),
     [
@@ -159,9 +183,10 @@ def test_without_credits_nothing_is_asked(api: FakeAPI, crawl: Crawl) -> None:
         (answers.CUT_BODY, 3),
         (answers.oversized(17), 2),
         (answers.HTML_IN_A_200, math.inf),
+        (answers.NO_CONTENT, 1),
         (answers.KEY_MISSING, 1),
     ],
-    ids=["500", "429", "429 in a 200", "nothing", "cut", "too long", "HTML", "401"],
+    ids=["500", "429", "429 in a 200", "nothing", "cut", "too long", "HTML", "204", "401"],
 )
 def test_only_answers_with_status_200_cost_a_credit(answer: Any, times: float, api: FakeAPI, crawl: Crawl) -> None:
     api.fault(answer, page=2, times=times)

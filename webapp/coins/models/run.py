@@ -107,13 +107,17 @@ class CrawlRunQuerySet(HistoryQuerySet):
 
     def _too_few(self, spider: str, monthly: int, expected: int) -> str:
         """Why the month's credits do not suffice for a run; empty where they do."""
-        this_month = self.filter(spider=spider, started_at__gte=TruncMonth(Now()))
-        spent = this_month.aggregate(spent=Sum("credits", default=0))["spent"]
+        spent = self.credits_spent(spider)
         if spent + expected <= monthly:
             return ""
         return (
             f"{spent:,} of {monthly:,} credits of this month (UTC) are spent, and such a run takes about {expected:,}"
         )
+
+    def credits_spent(self, spider: str) -> int:
+        """In this month (UTC), by all runs of the spider."""
+        this_month = self.filter(spider=spider, started_at__gte=TruncMonth(Now()))
+        return this_month.aggregate(spent=Sum("credits", default=0))["spent"]
 
     def check_migrated(self) -> None:
         """Raises NotMigrated where the tables are not what the models describe."""
