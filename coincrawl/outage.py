@@ -29,7 +29,7 @@ class Outage(Component):
 
     def holds(self, url: str) -> bool:
         """Whether the request for this address has to wait for the answer to another."""
-        if not self._is_on:
+        if not (self._is_resting or self._is_down):
             return False
         self._probe = self._probe or url
         return self._probe != url
@@ -51,13 +51,13 @@ class Outage(Component):
 
     def add(self, url: str) -> bool:
         """Take note of a broken answer to the request for this address; whether the source is to be left alone."""
+        is_probe, self._probe = url == self._probe, "" if url == self._probe else self._probe
+        self._probes += is_probe and self._is_down
         self._broken.add(url)
-        if url == self._probe:
-            self._probe, self._probes = "", self._probes + 1
-        if self._is_on:
+        if self._is_down:
             self._next_probe = monotonic() + self.base * 2**self._probes
         return self._probes >= self.tries
 
     @property
-    def _is_on(self) -> bool:
-        return self._is_resting or len(self._broken) >= MAX_BROKEN
+    def _is_down(self) -> bool:
+        return len(self._broken) >= MAX_BROKEN

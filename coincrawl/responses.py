@@ -118,30 +118,32 @@ def judge(
     is_too_much = code not in final and TOO_MANY_REQUESTS in (status, code)
     if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
         return Throttled(printable(words, 200) or f"status {status}", seconds)
-    if not 100 <= status < 600:  # no status of HTTP's: among the remedies it would be something else
-        return Broken(f"status {status}")
-    if status == 200 and fault:
-        return Broken(fault)
+    # What is no status of HTTP's would be something else among the remedies.
+    if (status == 200 and fault) or not 100 <= status < 600:
+        return Broken(fault if status == 200 else f"status {status}")
     is_own = isinstance(body, dict)  # in a form that no gateway has
     envelope = body if isinstance(body, dict) else {}
     records = at(body, rows) if rows else body
     if (records is None and rows and is_empty(envelope)) or (status == 404 and is_end_404 and is_own):
         records, status = [], 200
     if status == 200 and isinstance(records, list):
-        if max_rows is not None and len(records) > max_rows:
-            return Broken(f"{len(records):,} records, far more than were asked for")
-        return Rows(records, envelope)
-    if status in remedies and not words:
-        words = raw_json(body) if is_own else _words_of_page(text)  # such as {"page_size": ["Too large."]}
-    said = printable(words, 300)
+        is_page = max_rows is None or len(records) <= max_rows
+        return Rows(records, envelope) if is_page else Broken(f"{len(records):,} records, far more than were asked for")
+    if not is_own and status in remedies:
+        words = _words_of_page(text)
     location = masked(_header(response, "Location"), secret) if 300 <= status < 400 else ""
     remedy = remedies[REDIRECTED] if location else remedies.get(code or status) or remedies.get(status, "")
     if remedy:
+        said = printable(words or raw_json(body) if is_own else words, 300)  # such as {"page_size": ["Too large."]}
         words = f"the API answered {status}{f' with code {code}' if code else ''}"
         words += f", a redirect to {printable(location, 200)}" if location else f" and said {said!r}" if said else ""
         return Refused(words, remedy, status) if is_own else Broken(words, remedy)
+    return Broken(f"status {status}" if status != 200 else _no_list(rows, words))
+
+
+def _no_list(rows: str, words: str) -> str:
     where = f"no list of records at {rows!r}" if rows else "an object where a list of records was expected"
-    return Broken(f"status {status}" if status != 200 else f"{where}{f': {said}' if said else ''}")
+    return f"{where}{f': {printable(words, 300)}' if words else ''}"
 
 
 def _words_of_page(text: str) -> str:

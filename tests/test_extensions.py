@@ -146,7 +146,7 @@ def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
     monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.COMPLETE, []))
     finish = raising(error, None)
     run: Any = SimpleNamespace(finish=lambda *_, **__: finish())
-    spider: Any = SimpleNamespace(notes=list, whole=False, answered=set(), newest_change=None)
+    spider: Any = SimpleNamespace(notes=list, proof=str, listed=None, whole=False, answered=set(), newest_change=None)
 
     asyncio.run(record._finish(run, spider, "finished"))
 

@@ -278,7 +278,7 @@ def test_an_entry_of_the_list_with_two_ids_names_none() -> None:
 
     judgement: Any = judged(answer, hook=only_id)
 
-    assert judgement.rows == [{"id": "b"}, "c"]
+    assert judgement.rows == [{"id": "b"}, ("c",)]
 
 
 # Rows in an object -----------------------------------------------------------------------------------

@@ -136,11 +136,11 @@ def _is_there(path: Path) -> bool:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(status: int, crawl: Crawl) -> None:
     with FakeAPI(Market(coins=300), plan="demo", key=KEY) as api, Listener(answers=True) as foreign:
-        api.fault(answers.redirect(f"{foreign.url}/coins/list", status), page=2)
+        api.fault(answers.redirect(f"{foreign.url}/coins/list", status), page=1, times=math.inf)
         done = crawl(api, **DEMO)
 
     assert done.returncode == 1
-    assert f"a redirect to {foreign.url}/coins/list is not followed" in CrawlRun.objects.get().reason
+    assert f"a redirect to {foreign.url}/coins/list: redirects are not followed" in CrawlRun.objects.get().reason
     assert foreign.heard == []
 
 

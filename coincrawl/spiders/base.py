@@ -1,11 +1,13 @@
 """PaginatedSpider: everything that spiders of page after page have in common."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from time import monotonic
 from typing import Any, Self, cast
 
 import scrapy
@@ -35,8 +37,10 @@ FIELDS = FullCoin.api_fields()
 DECIMALS = [field.name for field in FIELDS if isinstance(field, models.DecimalField)]
 DATES = [field.name for field in FullCoin._meta.concrete_fields if isinstance(field, models.DateTimeField)]
 
+MAX_SIZE = 10_000  # records in a page, where nobody can say how many
 MAX_EXCESS = 10  # times the records that were asked for; an answer with more is broken
 GONE = (404, 410)
+GRACE = 2.0  # seconds in which a page's records are still taken when the run is ending
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ class PaginatedSpider(scrapy.Spider):
 
     def max_rows(self, request: Request) -> int | None:
         """The most records that an answer is believed to have; None: any number."""
-        return MAX_EXCESS * self.pagination.size if "page" in request.meta and self.pagination.size else None
+        return MAX_EXCESS * (self.pagination.size or MAX_SIZE) if "page" in request.meta else None
 
     def pages_in_all(self, before: int | None) -> int:
         """About how many pages this run will ask for; `before` were in the last complete run of the same scope."""
@@ -243,9 +247,10 @@ class PaginatedSpider(scrapy.Spider):
         present = set[str]().union(*objects)
         nulls = {field.name: None for field in FIELDS if field.name in present and field.null}
         extension(self.crawler, RunRecord).look_at(objects, page)
+        end = math.inf
         for row, record in zip(rows, translated, strict=True):
-            if self.is_ending:  # the rest of the page is dropped, so that the end comes soon
-                return
+            if self.is_ending and (end := min(end, monotonic() + GRACE)) < monotonic():
+                return  # the rest of a page that takes too long is dropped
             filled = nulls | record if isinstance(record, dict) else record
             yield CoinItem(record=row, translated=filled, page=page)
 

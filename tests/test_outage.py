@@ -1,0 +1,87 @@
+"""When a source is asked by one request alone, and when it is left alone."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from scrapy.settings import Settings
+
+from coincrawl import outage
+from coincrawl.outage import Outage
+
+PAGES = [f"https://api.example/?page={number}" for number in range(1, 20)]
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Outage:
+    """A source that is asked at a time that stands still."""
+    monkeypatch.setattr(outage, "monotonic", lambda: 1_000.0)
+    crawler: Any = SimpleNamespace(settings=Settings({"RETRY_BACKOFF_BASE": 2, "RETRY_TIMES": 5}))
+    return Outage(crawler)
+
+
+def test_one_page_that_stays_broken_is_no_outage(source: Outage) -> None:
+    assert not any(source.add(PAGES[0]) for _ in range(50))
+    assert not source.holds(PAGES[1])
+
+
+def test_from_five_broken_pages_on_one_request_alone_asks_and_waits_longer_each_time(source: Outage) -> None:
+    before = [source.add(page) for page in PAGES[:5]]
+    held = [source.holds(page) for page in PAGES[5:8]]
+
+    waits, ends = [], []
+    for page in PAGES[5:10]:
+        source.holds(page)
+        waits.append(source.wait)
+        ends.append(source.add(page))
+
+    assert not any(before)
+    assert held == [False, True, True]
+    assert waits == [2, 4, 8, 16, 32]
+    assert ends == [False, False, False, False, True]
+
+
+def test_answers_to_what_was_under_way_are_no_tries_of_the_one(source: Outage) -> None:
+    for page in PAGES[:5]:
+        source.add(page)
+    source.holds(PAGES[0])
+
+    assert not any(source.add(page) for page in PAGES[5:19])
+    assert source.wait == 2
+
+
+def test_a_good_answer_ends_it(source: Outage) -> None:
+    for page in PAGES[:5]:
+        source.add(page)
+    source.holds(PAGES[0])
+
+    source.end()
+
+    assert not any(source.holds(page) for page in PAGES)
+    assert source.wait <= 0
+    assert not any([source.add(PAGES[0]), *map(source.holds, PAGES)])
+
+
+def test_after_a_rest_one_request_asks_alone_and_at_once(source: Outage) -> None:
+    source.rest()
+
+    assert [source.holds(page) for page in PAGES[:3]] == [False, True, True]
+    assert source.wait <= 0
+
+
+def test_after_a_rest_a_broken_page_is_tried_as_any_other(source: Outage) -> None:
+    source.rest()
+
+    for _ in range(20):
+        source.holds(PAGES[0])
+        assert not source.add(PAGES[0])
+
+
+def test_who_asks_for_a_rest_is_there(source: Outage) -> None:
+    for page in PAGES[:4]:
+        source.add(page)
+
+    source.rest()
+
+    source.add(PAGES[4])
+    assert source.wait <= 0
