@@ -151,7 +151,7 @@ class RunRecord(Component):
             return
 
         def store() -> None:
-            self.outcome.add(run.store(batch, progress), batch.repeated)
+            self.outcome.add(run.store(batch, progress), batch.repeated, batch.memory.not_kept)
 
         self.given_up = not await self._could(store, "a batch could not be stored")
 
@@ -242,6 +242,7 @@ class RunRecord(Component):
                 answered=spider.answered if spider.whole else None,
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=pace.resting,
+                not_kept=self.outcome.not_kept,
                 filled=self.shape.filled,
                 listed=spider.listed,
                 # What was stale is asked for again.

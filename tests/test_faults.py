@@ -245,6 +245,18 @@ def test_a_record_that_is_nested_too_deeply_is_rejected_alone(api: FakeAPI, craw
     assert len(record.raw) <= 64_000
 
 
+def test_of_very_many_rejected_records_a_run_keeps_the_first_thousand(api: FakeAPI, crawl: Crawl) -> None:
+    records = ",".join(f'{{"name": "{number}"}}' for number in range(1_010))
+    api.fault(answers.data(f"[{records}]"), page=2)
+
+    done = crawl(api)
+
+    run = last_run()
+    assert (done.returncode, run.rejected, RejectedRecord.objects.count()) == (3, 1_010, 1_000)
+    assert "10 rejected records were counted and not kept: a run keeps the first 1,000" in run.messages
+    assert nothing_is_missing()
+
+
 def test_a_page_of_unusable_records_is_kept_as_one_rejection(api: FakeAPI, crawl: Crawl) -> None:
     api.fault(replace(answers.data(f"[{','.join(['{}'] * 2_000)}]")), page=2)
 

@@ -135,13 +135,16 @@ def test_a_schedules_last_run_stays() -> None:
     assert runs.forget_old() == 0
 
 
-def test_a_rejected_record_outlives_its_run() -> None:
-    record = RejectedRecord.objects.create(run=run("old"), coin_id="a", page="1", raw="{}", reasons="wrong")
+@pytest.mark.parametrize("status", RejectedRecord.Status)
+def test_a_rejected_record_goes_with_the_last_run_that_saw_it(status: str) -> None:
+    for last_run in (run("old"), run("new", 1)):
+        RejectedRecord.objects.create(
+            run=last_run, page="1", raw="{}", reasons="x", fingerprint=last_run.pk, status=status
+        )
 
     assert runs.forget_old() == 1
 
-    record.refresh_from_db()
-    assert record.run is None
+    assert RejectedRecord.objects.get().run_id == "new"
 
 
 def test_many_go_in_batches_also_past_one_of_which_all_stay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,8 @@ def test_a_copy_from_before_dates_could_go_back_is_kept_from_stale_answers(befor
         before.get_model("coins", "RejectedRecord").objects.create(
             run=run, raw="{}", reasons="x", fingerprint="f", status=status
         )
+    # Its run has been forgotten, and now rejected records go with their runs.
+    before.get_model("coins", "RejectedRecord").objects.create(raw="{}", reasons="x", fingerprint="g")
 
     migrate()
 

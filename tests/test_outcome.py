@@ -33,6 +33,17 @@ def test_coins_that_go_back_in_time_are_told(went_back: str, stale: str, words: 
     assert f"): {words}" in note
 
 
+def test_rejected_records_that_are_not_kept_are_told() -> None:
+    some = outcome(Upserted())
+    some.add(Upserted(), set(), 7)
+    some.add(Upserted(), set(), 59_000)
+
+    assert list(some.notes()) == [
+        "59,000 rejected records were counted and not kept: a run keeps the first 1,000, so that no source can fill "
+        "the database with them"
+    ]
+
+
 def test_where_no_coin_goes_back_nothing_is_told() -> None:
     assert not list(outcome(Upserted(updated={"a"}, unchanged={"b"})).notes())
 

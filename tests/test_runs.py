@@ -482,7 +482,6 @@ def test_all_that_is_gone_is_resolved_however_much(monkeypatch: pytest.MonkeyPat
     before = begin()
     for number in range(5):
         before.store(bad(str(number)), {})
-    RejectedRecord.objects.filter(coin_id="0").update(run=None)
     before.finish(Verdict.COMPLETE)
 
     begin().finish(Verdict.COMPLETE, answered=set())
@@ -517,6 +516,65 @@ def test_the_same_rejection_again_counts_and_keeps_the_latest() -> None:
     kept = RejectedRecord.objects.get()
 
     assert (kept.count, kept.raw, kept.page) == (2, '{"id": "bad", "price": 2}', "2")
+
+
+def many_bad(memory: Memory, reasons: str) -> Batch:
+    """A batch of records that cannot be stored, each for a reason of its own, and each of a coin but for the last."""
+    filled = Batch(memory)
+    for coin_id, reason in zip(("a", "b", ""), reasons, strict=True):
+        filled.refuse(Rejection(coin_id, coin_id, (reason,)), {"id": coin_id}, "1")
+    return filled
+
+
+def test_a_run_keeps_its_first_rejected_records_and_counts_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.coins.models.batch.MOST_KEPT", 4)
+    FullCoin.objects.upsert([{"coin_id": "b"}])
+    run, memory = begin(), Memory()
+
+    for reasons in ("123", "456", "128"):
+        run.store(many_bad(memory, reasons), {})
+    run.store(batch("c", memory=memory, market_cap_rank=10**30), {})
+
+    kept = {record.reasons: record.count for record in RejectedRecord.objects.all()}
+    assert counts(run) == {"seen": 10, "rejected": 8, "duplicates": 2}
+    assert kept == {"1": 1, "2": 1, "3": 1, "4": 1}
+    assert memory.not_kept == 4
+
+
+def test_a_repeated_store_keeps_as_many_rejected_records_as_the_first_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.coins.models.batch.MOST_KEPT", 2)
+    run, memory = begin(), Memory()
+    filled = many_bad(memory, "123")
+    with monkeypatch.context() as patch:
+        patch.setattr(RejectedRecord.objects, "keep", raising)
+        with pytest.raises(OperationalError):
+            run.store(filled, {})
+
+    run.store(filled, {})
+
+    assert set(RejectedRecord.objects.values_list("reasons", flat=True)) == {"1", "2"}
+    assert (run.rejected, memory.not_kept) == (3, 1)
+
+
+def test_a_coin_whose_rejected_record_is_not_kept_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.coins.models.batch.MOST_KEPT", 0)
+    FullCoin.objects.upsert([{"coin_id": "a"}])
+    FullCoin.objects.update(missing_since=timezone.now())
+
+    begin().store(many_bad(Memory(), "123"), {})
+
+    assert not RejectedRecord.objects.exists()
+    assert FullCoin.objects.get().missing_since is None
+
+
+def test_a_run_that_has_not_kept_all_does_not_say_which_come_no_more() -> None:
+    before = begin()
+    before.store(bad(""), {})
+    before.finish(Verdict.COMPLETE)
+
+    begin().finish(Verdict.COMPLETE, answered=set(), not_kept=1)
+
+    assert statuses() == {"": "open"}
 
 
 def test_a_rejection_that_was_ignored_opens_anew() -> None:

@@ -8,7 +8,6 @@ from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
 from ..models import RejectedRecord
-from ..numbers import NOTHING
 from .base import ReadOnlyAdmin, TableFilter
 from .writing import column, indented, link, number, second
 
@@ -68,4 +67,4 @@ class RejectedRecordAdmin(ReadOnlyAdmin):
 
     @admin.display(ordering="run__started_at", description="last run (UTC)")
     def last_run(self, record: RejectedRecord) -> str:
-        return link(record.run, second(record.run.started_at)) if record.run else NOTHING
+        return link(record.run, second(record.run.started_at))

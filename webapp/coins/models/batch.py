@@ -1,7 +1,7 @@
 """Records on their way into the database, and what a run remembers of those before them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,8 @@ from ..texts import printable
 from ..upsert import Upserted, note_date
 from .rejected import Refusal
 
+MOST_KEPT = 1_000  # rejected records that a run keeps, whatever its source sends; the others are counted
+
 
 class Memory:
     """What a run has had so far, so that each coin and each rejected record counts once, however often it comes."""
@@ -19,6 +21,14 @@ class Memory:
         self.dates: dict[str, datetime | None] = {}  # by coin that could be stored: the newest `last_updated` it had
         self._rejected: Counter[Rejection] = Counter()
         self._in_round: Counter[tuple[Rejection, int]] = Counter()
+        self._kept: set[Rejection] = set()
+        self.not_kept = 0  # of the rejected records that were counted
+
+    def keeps(self, rejection: Rejection) -> bool:
+        """Whether this rejected record is one of the first MOST_KEPT of the run."""
+        if len(self._kept) < MOST_KEPT:
+            self._kept.add(rejection)
+        return rejection in self._kept
 
     def has_rejected(self, rejection: Rejection) -> bool:
         return self._rejected[rejection] > 0
@@ -36,6 +46,10 @@ class Memory:
             return False
         self._rejected[rejection] += 1
         return True
+
+    def count_not_kept(self, refusals: Iterable[Refusal]) -> None:
+        """Count those of a batch that was stored which the run has counted and not kept."""
+        self.not_kept += sum(refusal.is_news and not self.keeps(refusal.rejection) for refusal in refusals)
 
     def forget(self, coin_id: str) -> None:
         """The database has refused the coin: it has not been had yet."""
@@ -97,6 +111,10 @@ class Batch:
         rejection = Rejection(coin_id, printable(coin_id, LABEL_LENGTH), (reason,))
         return Refusal(rejection, *self.sources[coin_id], not self.memory.has_rejected(rejection))
 
+    def kept(self, refused: Sequence[Refusal]) -> list[Refusal]:
+        """The refusals of this batch, `refused` among them, that the run keeps."""
+        return [refusal for refusal in (*self.refusals, *refused) if self.memory.keeps(refusal.rejection)]
+
     def counts(self, result: Upserted, refused: Sequence[Refusal]) -> dict[str, int]:
         """By counter of the run, how many records became what; `refused` are those that the database did not take."""
         refusals = [*self.refusals, *refused]
@@ -109,7 +127,8 @@ class Batch:
         return counts | {"duplicates": duplicates, "rejected": rejected}
 
     def remember(self, refused: Sequence[Refusal]) -> None:
-        """It is stored that the database has refused these."""
+        """The batch is stored, without these, which the database has refused."""
+        self.memory.count_not_kept([*self.refusals, *refused])
         for refusal in refused:
             self.memory.count_rejected(refusal.rejection)
             self.memory.forget(refusal.rejection.coin_id)

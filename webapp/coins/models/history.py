@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from .run import CrawlRun
 
 RUNS_COMPARED = 1_000
-BATCH = 1_000  # runs that are deleted in one transaction: a crawl that writes meanwhile waits for a moment
+# Runs that are deleted in one transaction, each with at most a thousand rejected records: a crawl that writes meanwhile
+# waits for a moment.
+BATCH = 100
 A_CENTURY = 36_500  # days; beyond that are dates that a database does not know
 
 
@@ -55,7 +57,7 @@ class HistoryQuerySet(QueueQuerySet["CrawlRun"]):
         return complete.order_by("-finished_at").first()
 
     def forget_old(self) -> int:
-        """Delete the runs that began more than RUN_HISTORY_DAYS ago; how many they were.
+        """Delete the runs that began more than RUN_HISTORY_DAYS ago, with their rejected records; how many they were.
 
         Those that are asked for later stay: what has begun this month, by which credits are counted, each schedule's
         last run, and what `last_complete` and `newest_change` answer with. What is queued or under way stays anyway.

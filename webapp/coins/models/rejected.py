@@ -71,8 +71,7 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
 
         That is what had no id and did not come again, and what was of coins that are not among those `answered`.
         """
-        of_spider = Q(run__spider=run.spider) | Q(run=None)
-        earlier = self.open().filter(of_spider).exclude(run=run).values_list("pk", "coin_id")
+        earlier = self.open().filter(run__spider=run.spider).exclude(run=run).values_list("pk", "coin_id")
         if open_ones := dict(earlier):
             labels = {printable(coin_id, LABEL_LENGTH) for coin_id in answered}
             gone = [pk for pk, label in open_ones.items() if label not in labels]
@@ -84,7 +83,8 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
 class RejectedRecord(models.Model):
     """A record that could not be stored, as it was sent, with the reasons; those that agree are one, and counted.
 
-    It is resolved by itself when its coin is stored, and opened again when it comes again.
+    It is resolved by itself when its coin is stored, and opened again when it comes again. Whatever its status, it is
+    deleted with the last run that saw it: no run has seen it since, for as long as runs are kept.
     """
 
     class Status(models.TextChoices):
@@ -93,7 +93,7 @@ class RejectedRecord(models.Model):
         IGNORED = "ignored"
 
     run = models.ForeignKey(
-        "coins.CrawlRun", on_delete=models.SET_NULL, null=True, help_text="The last run that saw it."
+        "coins.CrawlRun", on_delete=models.CASCADE, help_text="The last run that saw it; the two are deleted together."
     )
     coin_id = models.CharField(
         max_length=LABEL_LENGTH, blank=True, help_text="Escaped and cut; empty where there was none."

@@ -258,7 +258,7 @@ class CrawlRun(models.Model):
             changed_at = FullCoin.objects.next_change(now)
             result = FullCoin.objects.upsert(batch.rows.values(), now, changed_at)
             refused = batch.refused(result.rejected)
-            RejectedRecord.objects.keep(self, [*batch.refusals, *refused])
+            RejectedRecord.objects.keep(self, batch.kept(refused))
             RejectedRecord.objects.resolve(result.stored - batch.refused_last)
             FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), changed_at)
             FullCoin.objects.mark_missing_since(batch.missing, changed_at)
@@ -281,14 +281,16 @@ class CrawlRun(models.Model):
         reason: str = "",
         answered: Collection[str] | None = None,
         leave_alone: float | None = None,
+        not_kept: int = 0,
         **facts: Any,
     ) -> None:
         """Set the verdict and give up the lock; raises RunLost where another run has taken it.
 
         `answered` are the ids that a complete run of the whole market has answers for: every other stored coin is
         marked missing in the same transaction, or the run is partial where that would be too many to be believed; and
-        rejected records that came no more are resolved. `leave_alone` is for how many seconds, a day at most, the API
-        wants no requests. `facts` are further fields of the row.
+        rejected records that came no more are resolved, unless some were `not_kept`, because they may be among those.
+        `leave_alone` is for how many seconds, a day at most, the API wants no requests. `facts` are further fields of
+        the row.
         """
         with transaction.atomic():
             try:
@@ -306,7 +308,8 @@ class CrawlRun(models.Model):
                 except TooManyMissing as too_many:
                     verdict, reason = Verdict.PARTIAL, str(too_many)
                 else:
-                    RejectedRecord.objects.resolve_gone(self, answered)
+                    if not not_kept:
+                        RejectedRecord.objects.resolve_gone(self, answered)
                     facts["missing"] = FullCoin.objects.filter(missing_since__isnull=False).count()
             self._still_running().update(verdict=verdict, reason=reason, finished_at=Now(), **facts)
         self.refresh_from_db()
