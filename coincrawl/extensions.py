@@ -243,6 +243,7 @@ class RunRecord(Component):
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=pace.resting,
                 not_kept=self.outcome.not_kept,
+                heard=spider.has_heard,
                 filled=self.shape.filled,
                 listed=spider.listed,
                 # What was stale is asked for again.

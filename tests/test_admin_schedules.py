@@ -223,6 +223,12 @@ def test_a_schedule_is_listed_in_words(admin_client: Client, noon: None) -> None
             {"next_run_at": NOON, "crontab": "30 * * * *"}, True, "UTC 2026-02-05 12:30:00 -", id="edited since"
         ),
         pytest.param({"next_run_at": NOON, "enabled": False}, False, "UTC - -", id="disabled"),
+        pytest.param(
+            {"next_run_at": NOON, "not_before": NOON + HOUR},
+            False,
+            "has failed, and is run again at 2026-02-05 13:00:00: 2026-02-05 12:00:00",
+            id="run again",
+        ),
     ],
 )
 def test_the_next_run_is_told(admin_client: Client, values: dict, busy: bool, text: str) -> None:

@@ -130,6 +130,10 @@ def test_a_batch_that_cannot_be_stored_ends_the_run(
     assert because.startswith(reason)
 
 
+# A spider that has nothing more to say.
+ENDED: Any = SimpleNamespace(notes=list, whole=False, answered=set(), newest_change=None, has_heard=True)
+
+
 @pytest.mark.parametrize(
     ("error", "verdict", "reason"),
     [
@@ -146,9 +150,22 @@ def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
     monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.COMPLETE, []))
     finish = raising(error, None)
     run: Any = SimpleNamespace(finish=lambda *_, **__: finish())
-    spider: Any = SimpleNamespace(notes=list, proof=str, listed=None, whole=False, answered=set(), newest_change=None)
 
-    asyncio.run(record._finish(run, spider, "finished"))
+    asyncio.run(record._finish(run, ENDED, "finished"))
 
     assert record.verdict == verdict
     assert record.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_the_row_is_told_what_it_cannot_see_itself(heard: bool, record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: SimpleNamespace(resting=0))
+    monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.FAILED, []))
+    record.outcome.not_kept = 7
+    told: dict[str, Any] = {}
+    run: Any = SimpleNamespace(verdict=Verdict.FAILED, finish=lambda *_, **facts: told.update(facts))
+    spider: Any = SimpleNamespace(**vars(ENDED) | {"has_heard": heard})
+
+    asyncio.run(record._finish(run, spider, "finished"))
+
+    assert (told["heard"], told["not_kept"]) == (heard, 7)

@@ -264,6 +264,15 @@ def test_a_slot_that_is_overdue_while_its_spider_is_free_is_named(
     assert ("is overdue" in health.problems(NOON).get("schedule", "")) is is_ill
 
 
+@pytest.mark.parametrize(("until", "is_ill"), [(NOON - 6 * MINUTE, True), (NOON - 4 * MINUTE, False)])
+def test_a_slot_that_is_to_be_run_again_is_overdue_once_it_could_have_been(until: datetime, is_ill: bool) -> None:
+    beaten()
+    schedule = make_schedule("late", changed_at=NOON - DAY, next_run_at=NOON - 10 * MINUTE, not_before=until)
+    make_runs(schedule, "complete")
+
+    assert ("is overdue" in health.problems(NOON).get("schedule", "")) is is_ill
+
+
 @pytest.mark.parametrize(
     ("waits", "busy", "is_ill"),
     [

@@ -27,6 +27,24 @@ def before(transactional_db: None) -> Iterator[Any]:
     migrate()
 
 
+def test_a_slot_whose_run_was_lost_keeps_both_its_runs(before: Any) -> None:
+    schedule = before.get_model("coins", "CrawlSchedule").objects.create(
+        name="one", spider="markets", crontab="* * * * *"
+    )
+    for number, verdict in enumerate(("lost", "lost", "complete")):
+        before.get_model("coins", "CrawlRun").objects.create(
+            id=str(number), spider="markets", verdict=verdict, schedule=schedule, slot=THEN
+        )
+
+    migrate()
+
+    assert sorted(CrawlRun.objects.values_list("verdict", "due_again")) == [
+        ("complete", False),
+        ("lost", True),
+        ("lost", True),
+    ]
+
+
 def test_a_copy_from_before_dates_could_go_back_is_kept_from_stale_answers(before: Any) -> None:
     stamps = {"vs_currency": "usd", "first_seen_at": THEN, "changed_at": THEN}
     coins = before.get_model("coins", "FullCoin").objects

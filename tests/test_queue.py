@@ -489,17 +489,38 @@ def test_nor_does_it_keep_its_locks_for_ever() -> None:
         assert cursor.fetchone() == ("1min",)
 
 
+def fail_unheard() -> None:
+    jobs.get().finish(Verdict.FAILED, heard=False)
+
+
+def settle() -> None:
+    jobs.settle("claim", DEATH)
+
+
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_who_marks_a_run_lost_waits_for_the_beat_before_he_locks_it() -> None:
-    schedule = CrawlSchedule.objects.create(name="one", spider="markets", crontab="0 * * * *")
-    run = jobs.begin("markets", {})
-    jobs.update(schedule=schedule, slot=Now(), heartbeat_at=Now() - timedelta(seconds=181))
+@pytest.mark.parametrize(
+    ("before", "come_to_nothing", "verdict"),
+    [
+        (Verdict.RUNNING, jobs.mark_silent_lost, Verdict.LOST),
+        (Verdict.RUNNING, settle, Verdict.LOST),
+        (Verdict.PENDING, settle, Verdict.FAILED),
+        (Verdict.RUNNING, fail_unheard, Verdict.FAILED),
+    ],
+)
+def test_who_has_a_slot_fall_due_once_more_waits_for_the_beat_before_he_locks_the_run(
+    before: str, come_to_nothing: Callable[[], None], verdict: str
+) -> None:
+    schedule = CrawlSchedule.objects.create(
+        name="one", spider="markets", crontab="0 * * * *", next_run_at=Now() + timedelta(hours=1)
+    )
+    run = jobs.create(spider="markets", verdict=before, schedule=schedule, slot=Now(), claim="claim")
+    jobs.update(heartbeat_at=Now() - timedelta(seconds=181))
 
     with ExitStack() as stack, transaction.atomic():
         CrawlSchedule.objects.select_for_update().get()  # as the beat does
-        stack.enter_context(meanwhile(jobs.mark_silent_lost))
+        stack.enter_context(meanwhile(come_to_nothing))
         wait_until_somebody_waits_for_a_lock()
         jobs.select_for_update(nowait=True).get()  # as the beat may: it is not locked
 
-    assert again(run).verdict == Verdict.LOST
+    assert again(run).verdict == verdict

@@ -1,5 +1,6 @@
 """The schedule's beat: which slot becomes a job and when, whatever nodes, clocks and people do meanwhile."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -41,15 +42,15 @@ def beat(*moments: datetime) -> None:
         schedules.beat(moment)
 
 
-def end(verdict: Verdict = Verdict.COMPLETE) -> CrawlRun:
-    """Begin the job that waits, and end it."""
+def end(verdict: Verdict = Verdict.COMPLETE, *, heard: bool = True) -> CrawlRun:
+    """Begin the job that waits, and end it; where its source is not `heard`, without an answer."""
     job = runs.claim("node")
     assert job
     run = runs.begin(job.spider, job.arguments, job.pk, claim=job.claim)
     if verdict == Verdict.LOST:
         runs.settle(job.claim, DEATH)
     else:
-        run.finish(verdict)
+        run.finish(verdict, heard=heard)
     return runs.get(pk=run.pk)
 
 
@@ -234,7 +235,7 @@ def test_a_year_of_every_second_is_one_run() -> None:
     assert next_of(one) == NOON + 365 * DAY + SECOND
 
 
-# Runs that are lost ------------------------------------------------------------------------------
+# Runs that come to nothing -----------------------------------------------------------------------
 
 
 def in_an_hour(crontab: str = "0 0 1 1 *", **values: Any) -> CrawlSchedule:
@@ -242,22 +243,111 @@ def in_an_hour(crontab: str = "0 0 1 1 *", **values: Any) -> CrawlSchedule:
     return schedule(crontab, next_run_at=schedules.clock() + HOUR, **values)
 
 
-def lost(one: CrawlSchedule, slot: datetime = NOON) -> None:
-    runs.enqueue(one.spider, {}, schedule=one, slot=slot)
+def lost(one: CrawlSchedule) -> None:
+    runs.enqueue(one.spider, {}, schedule=one, slot=NOON)
     end(Verdict.LOST)
 
 
-def test_a_slot_whose_run_is_lost_falls_due_once_more_and_only_once() -> None:
+def unheard(one: CrawlSchedule) -> None:
+    runs.enqueue(one.spider, {}, schedule=one, slot=NOON)
+    end(Verdict.FAILED, heard=False)
+
+
+def unbegun(one: CrawlSchedule) -> None:
+    runs.enqueue(one.spider, {}, schedule=one, slot=NOON)
+    job = runs.claim("node")
+    assert job
+    runs.settle(job.claim, Death("its process could not be started"))
+
+
+Come = Callable[[CrawlSchedule], None]  # a run of the slot at noon, and what becomes of it
+
+
+@pytest.mark.parametrize("second", [lost, unheard, unbegun])
+@pytest.mark.parametrize("first", [lost, unheard, unbegun])
+def test_a_slot_whose_run_comes_to_nothing_falls_due_once_more_and_only_once(first: Come, second: Come) -> None:
     one = in_an_hour()
     later = next_of(one)
 
-    lost(one)
+    first(one)
     after_one = next_of(one)
     schedules.update(next_run_at=later)
-    lost(one)
+    second(one)
 
     assert after_one == NOON
     assert next_of(one) == later
+    assert list(runs.order_by("queued_at").values_list("slot", "due_again")) == [(NOON, True), (NOON, False)]
+
+
+@pytest.mark.parametrize(("come", "wait"), [(lost, 0), (unheard, 60), (unbegun, 60)])
+def test_after_a_failure_it_falls_due_a_minute_later(come: Come, wait: float) -> None:
+    one = in_an_hour()
+
+    before = schedules.clock()
+    come(one)
+
+    not_before = schedules.get().not_before
+    if wait:
+        assert not_before
+        assert before + wait * SECOND <= not_before <= schedules.clock() + wait * SECOND
+    else:
+        assert not_before is None
+
+
+def test_a_slot_is_not_run_again_before_its_time() -> None:
+    one = schedule(not_before=NOON + MINUTE)
+
+    beat(NOON, NOON + MINUTE - SECOND)
+    early = seen(one)
+    beat(NOON + MINUTE)
+
+    assert early == []
+    assert seen(one) == [(NOON, Verdict.PENDING)]
+    assert (next_of(one), schedules.get().not_before) == (NOON + 5 * MINUTE, None)
+
+
+def test_a_schedule_that_is_edited_does_not_wait_for_what_it_was_before() -> None:
+    one = schedule("0 0 1 1 *", next_run_at=NOON, not_before=NOON + HOUR)
+
+    beat(NOON + SECOND)
+
+    assert (next_of(one), schedules.get().not_before) == (datetime(2027, 1, 1, tzinfo=UTC), None)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.COMPLETE, Verdict.PARTIAL, Verdict.FAILED, Verdict.INTERRUPTED])
+@pytest.mark.parametrize("heard", [True, False])
+def test_any_other_end_of_a_run_stands(verdict: Verdict, heard: bool) -> None:
+    one = in_an_hour()
+    before = next_of(one)
+    runs.enqueue(one.spider, {}, schedule=one, slot=NOON)
+
+    run = end(verdict, heard=heard)
+
+    is_due = verdict == Verdict.FAILED and not heard
+    assert (run.due_again, next_of(one)) == (is_due, NOON if is_due else before)
+
+
+def test_a_run_that_fails_after_somebody_has_stopped_it_is_not_made_up_for() -> None:
+    one = in_an_hour()
+    later = next_of(one)
+    runs.enqueue("markets", {}, schedule=one, slot=NOON)
+    run = runs.begin("markets", {}, runs.get().pk)
+    runs.stop(run.pk)
+
+    run.finish(Verdict.FAILED, heard=False)
+
+    assert next_of(one) == later
+
+
+def test_a_run_whose_schedule_is_deleted_meanwhile_ends_as_any_other() -> None:
+    one = in_an_hour()
+    runs.enqueue("markets", {}, schedule=one, slot=NOON)
+    run = runs.begin("markets", {}, runs.get().pk)
+    one.delete()
+
+    run.finish(Verdict.FAILED, heard=False)
+
+    assert (run.verdict, run.schedule) == (Verdict.FAILED, None)
 
 
 def test_a_run_that_somebody_has_stopped_is_not_made_up_for_when_it_is_killed() -> None:
@@ -298,15 +388,25 @@ def test_so_does_one_whose_crawl_was_killed_before_it_could_begin() -> None:
     assert seen(one) == [(NOON, Verdict.LOST)]
 
 
+@pytest.mark.parametrize("come", [lost, unheard, unbegun])
 @pytest.mark.parametrize("values", [{"next_run_at": NOON + MINUTE}, {"enabled": False}], ids=["later slot", "disabled"])
-def test_it_does_not_where_a_later_slot_is_due_or_none_is_wanted(values: dict[str, Any]) -> None:
+def test_it_does_not_where_a_later_slot_is_due_or_none_is_wanted(values: dict[str, Any], come: Come) -> None:
     one = in_an_hour()
     schedules.update(**values)
     before = next_of(one)
 
-    lost(one)
+    come(one)
 
-    assert next_of(one) == before
+    assert (next_of(one), runs.get().due_again) == (before, False)
+
+
+@pytest.mark.parametrize(("come", "is_due"), [(lost, True), (unheard, False), (unbegun, False)])
+def test_it_does_not_where_a_later_slot_is_due_before_the_minute_is_over(come: Come, is_due: bool) -> None:
+    one = schedule("0 0 1 1 *", next_run_at=schedules.clock() + 50 * SECOND)
+
+    come(one)
+
+    assert runs.get().due_again is is_due
 
 
 def test_a_run_beside_the_slots_is_not_made_up_for() -> None:
@@ -429,7 +529,7 @@ def test_the_clock_is_the_databases(monkeypatch: pytest.MonkeyPatch) -> None:
 # Whatever happens --------------------------------------------------------------------------------
 
 BEGIN = datetime(2100, 1, 1, tzinfo=UTC)  # so that by the database's clock no slot is too late to be made up for
-ENDINGS = [Verdict.COMPLETE, Verdict.FAILED, Verdict.LOST]
+ENDINGS = [(Verdict.COMPLETE, True), (Verdict.FAILED, True), (Verdict.FAILED, False), (Verdict.LOST, True)]
 STEPS = st.one_of(
     st.tuples(st.just("go on"), st.integers(1, 2_000)),
     st.tuples(st.just("set back"), st.integers(1, 100_000)),
@@ -440,9 +540,12 @@ STEPS = st.one_of(
 
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEPS, max_size=10))
-@example([("go on", 300), ("end", Verdict.LOST), ("go on", 1), ("end", Verdict.LOST), ("go on", 1)])
-@example([("be off", 20_000), ("end", Verdict.COMPLETE), ("set back", 19_000), ("go on", 1_000)])
-def test_no_slot_has_two_runs_that_are_not_lost_and_every_slot_has_a_record(steps: list[tuple[str, Any]]) -> None:
+@example([("go on", 300), ("end", ENDINGS[3]), ("go on", 1), ("end", ENDINGS[3]), ("go on", 1)])
+@example([("go on", 300), ("end", ENDINGS[2]), ("go on", 1), ("end", ENDINGS[2]), ("go on", 1)])
+@example([("be off", 20_000), ("end", ENDINGS[0]), ("set back", 19_000), ("go on", 1_000)])
+def test_a_slot_has_one_run_or_a_second_where_the_first_came_to_nothing_and_every_slot_has_a_record(
+    steps: list[tuple[str, Any]],
+) -> None:
     runs.all().delete()
     schedules.all().delete()
     each = [schedule("*/5 * * * *", "often", next_run_at=None), schedule("*/15 * * * *", "rarely", next_run_at=None)]
@@ -454,7 +557,8 @@ def test_no_slot_has_two_runs_that_are_not_lost_and_every_slot_has_a_record(step
             moments.append(moments[-1] + (-1 if what == "set back" else 1) * how * SECOND)
             beat(moments[-1])
         elif runs.waiting().exists():
-            end(how)
+            verdict, heard = how
+            end(verdict, heard=heard)
         assert runs.filter(verdict=Verdict.PENDING).count() <= 1
     for _ in range(4):
         beat(max(moments))
@@ -462,10 +566,9 @@ def test_no_slot_has_two_runs_that_are_not_lost_and_every_slot_has_a_record(step
             end()
 
     for one in each:
-        not_lost = list(
-            one.crawlrun_set.exclude(verdict=Verdict.LOST).exclude(slot=None).values_list("slot", flat=True)
-        )
-        assert len(not_lost) == len(set(not_lost))
+        for due_again in (True, False):
+            slots = list(one.crawlrun_set.filter(due_again=due_again).exclude(slot=None).values_list("slot", flat=True))
+            assert len(slots) == len(set(slots))
         recorded = set(one.crawlrun_set.values_list("slot", flat=True))
         expected = takewhile(lambda slot: slot <= max(moments), one.timetable().after(BEGIN))
         assert set(expected) <= recorded

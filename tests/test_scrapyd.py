@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from tests.conftest import ROOT, Away, StartNode
 from tests.fake_api import FakeAPI, answers
-from tests.nodes import PATIENCE, kill_group, until
+from tests.nodes import PATIENCE, free_port, kill_group, until
 from webapp.coins.models import CrawlRun, CrawlSchedule, FullCoin, Node, Verdict
 
 ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
@@ -141,6 +141,24 @@ def test_a_job_that_is_killed_is_lost_at_once_and_its_slot_is_made_up_for(start_
     runs = schedule.crawlrun_set.order_by("queued_at")
     assert [(run.verdict, run.slot) for run in runs] == [("lost", slot), ("complete", slot)]
     assert runs[0].reason.startswith("its process ended before it had: signal 9 (Killed)")
+
+
+def test_a_slot_whose_source_cannot_be_reached_falls_due_once_more(start_node: StartNode) -> None:
+    start_node(BASE_API_URL=f"http://127.0.0.1:{free_port()}")
+    slot = datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
+    schedule = CrawlSchedule.objects.create(
+        name="yearly", spider="markets", arguments={"pages": 1}, crontab="0 0 1 1 *", next_run_at=slot
+    )
+
+    until(lambda: schedule.crawlrun_set.filter(verdict="failed").exists())
+    schedule.refresh_from_db()
+    waits = schedule.next_run_at, schedule.not_before is not None
+    CrawlSchedule.objects.update(not_before=None)
+    until(lambda: schedule.crawlrun_set.filter(verdict="failed").count() == 2)
+
+    runs = schedule.crawlrun_set.order_by("queued_at")
+    assert waits == (slot, True)
+    assert [(run.slot, run.due_again) for run in runs] == [(slot, True), (slot, False)]
 
 
 def test_what_is_stopped_with_scrapyd_ends_as_interrupted_and_leaves_no_process(

@@ -153,7 +153,7 @@ def _faulty(faults: dict[CrawlSchedule, str]) -> Iterator[str]:
 def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:
     for schedule in schedules:
         slot, overdue_since = schedule.next_run_at, now - OVERDUE_AFTER
-        if slot and max(slot, schedule.changed_at) < overdue_since and not schedule.is_busy():
+        if slot and max(schedule.due_at(slot), schedule.changed_at) < overdue_since and not schedule.is_busy():
             yield (
                 f"The slot {slot:%F %T} UTC of the schedule {schedule} is overdue, though its spider is free: "
                 "scrapyd's log says why."

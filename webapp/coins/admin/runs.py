@@ -62,7 +62,7 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
     list_select_related = ("schedule",)
     ordering = (F("started_at").desc(nulls_first=True),)  # what has not started yet is the newest
     groups = (
-        (None, ("verdict", "reason", "messages", "spider", "arguments", "schedule", "slot")),
+        (None, ("verdict", "reason", "messages", "spider", "arguments", "schedule", "slot", "due_again")),
         ("Log", ("log_tail", "log_file")),
         ("Job", ("id", "node", "priority", "settings", "claim")),
         (

@@ -106,7 +106,10 @@ class CrawlScheduleAdmin(ButtonAdmin):
         if seen.fault:
             return format_html('<span class="fault">It cannot run: {}</span>', seen.fault)
         if seen.next_slot and seen.next_slot <= seen.now:
+            due_at = schedule.due_at(seen.next_slot)
             waits = f"waits for {'its spider' if seen.is_busy else 'a scrapyd'} since"
+            if due_at > seen.now:
+                waits = f"has failed, and is run again at {second(due_at)}:"
             return format_html('<span class="quiet">{}</span><br>{}', waits, second(seen.next_slot))
         return second(seen.next_slot)
 

@@ -8,6 +8,12 @@ def forget_what_no_run_has_seen(apps, schema_editor):
     records.filter(run=None).delete()
 
 
+def let_slots_of_lost_runs_be_due_again(apps, schema_editor):
+    """They have been, by the verdict alone."""
+    runs = apps.get_model('coins', 'CrawlRun').objects.using(schema_editor.connection.alias)
+    runs.filter(verdict='lost', slot__isnull=False).update(due_again=True)
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -21,5 +27,25 @@ class Migration(migrations.Migration):
             model_name='rejectedrecord',
             name='run',
             field=models.ForeignKey(help_text='The last run that saw it; the two are deleted together.', on_delete=django.db.models.deletion.CASCADE, to='coins.crawlrun'),
+        ),
+        # Of the slots.
+        migrations.AddField(
+            model_name='crawlschedule',
+            name='not_before',
+            field=models.DateTimeField(blank=True, editable=False, help_text='When a slot that waits is run again, because its run failed.', null=True),
+        ),
+        migrations.RemoveConstraint(
+            model_name='crawlrun',
+            name='one_run_per_slot_that_is_not_lost',
+        ),
+        migrations.AddField(
+            model_name='crawlrun',
+            name='due_again',
+            field=models.BooleanField(default=False, help_text='The run came to nothing, so its slot falls due once more.', verbose_name='slot due again'),
+        ),
+        migrations.RunPython(let_slots_of_lost_runs_be_due_again, migrations.RunPython.noop),
+        migrations.AddConstraint(
+            model_name='crawlrun',
+            constraint=models.UniqueConstraint(condition=models.Q(('due_again', False)), fields=('schedule', 'slot'), name='one_run_per_slot_that_is_not_due_again'),
         ),
     ]

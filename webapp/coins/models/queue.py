@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CLAIM_HOLDS = timedelta(seconds=60)  # without being renewed; a node renews its claims every few seconds
 LOST_AFTER = timedelta(seconds=180)  # without a heartbeat; there is one every 15 s
+TRY_AGAIN_AFTER = timedelta(minutes=1)  # where a run has failed before its source answered: the network may be back
 STOPPED_BEFORE = "stopped on request, before it had begun"
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}", re.ASCII)  # it becomes a file's name
 
@@ -65,6 +66,15 @@ STALE = CLAIMED & Q(claimed_at__lt=Now() - CLAIM_HOLDS)
 
 def new_key() -> str:
     return uuid.uuid4().hex
+
+
+def make_up_for(run: "CrawlRun", wait: timedelta = timedelta()) -> None:
+    """Have the slot of a run that came to nothing fall due once more, unless somebody has asked the run to stop.
+
+    The run is as it is stored, and its schedule is locked.
+    """
+    if run.schedule and run.slot and not run.stop_requested_at:
+        run.schedule.make_up_for(run, wait)
 
 
 class QueueQuerySet(models.QuerySet["CrawlRun"]):
@@ -148,10 +158,12 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
     def settle(self, claim: str, death: Death) -> None:
         """Record that a claimed job's process has ended: nothing to do where its crawl has set a verdict itself.
 
-        One that had begun, or was killed before it could, is lost; another that had not begun has failed.
+        One that had begun, or was killed before it could, is lost; another that had not begun has failed, and its slot
+        falls due once more.
         """
         lost = RUNNING | Q(verdict=Verdict.PENDING, stop_requested_at=None) if death.was_killed else RUNNING
         with transaction.atomic(using=self.db):
+            self.filter(claim=claim).lock_schedules()
             self.mark_lost(lost & Q(claim=claim), f"its process ended before it had: {death.words}", death.log_tail)
             job = self.filter(verdict=Verdict.PENDING, claim=claim).select_for_update().first()
             if job:
@@ -164,20 +176,26 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
             verdict, reason = Verdict.FAILED, f"the crawl could not begin: {death.words}"
         log_tail = death.log_tail if death else ""
         self.filter(pk=run.pk).update(verdict=verdict, reason=reason, finished_at=Now(), log_tail=log_tail)
+        if verdict == Verdict.FAILED:
+            make_up_for(run, TRY_AGAIN_AFTER)
+
+    def lock_schedules(self) -> None:
+        """Lock the schedules of these runs, before the runs are locked: the beat does so too, and else the two may end
+        up waiting for each other.
+        """
+        schedules = apps.get_model("coins", "CrawlSchedule")._default_manager.order_by("pk")
+        list(schedules.filter(pk__in=self.order_by().values("schedule")).select_for_update())
 
     def mark_lost(self, which: Q, reason: str, log_tail: str = "", *, skip_locked: bool = False) -> None:
         """Mark runs lost; a slot whose run is lost falls due once more, unless somebody has asked it to stop."""
         with transaction.atomic(using=self.db):
             runs = self.filter(which)
-            # Schedules are locked before runs, as the beat does: else the two may end up waiting for each other.
-            schedules = apps.get_model("coins", "CrawlSchedule")._default_manager.order_by("pk")
-            list(schedules.filter(pk__in=runs.values("schedule")).select_for_update())
+            runs.lock_schedules()
             runs = runs.select_related("schedule").select_for_update(of=("self",), skip_locked=skip_locked)
             for run in runs:
                 facts = {"log_tail": log_tail} if log_tail else {}
                 self.filter(pk=run.pk).update(verdict=Verdict.LOST, reason=reason, finished_at=Now(), **facts)
-                if run.schedule and run.slot and not run.stop_requested_at:
-                    run.schedule.make_up_for(run.slot)
+                make_up_for(run)
 
     def mark_silent_lost(self, which: Q = EVERY) -> None:
         """Mark running runs lost that have not shown life for LOST_AFTER.

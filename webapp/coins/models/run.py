@@ -17,7 +17,7 @@ from .batch import Batch
 from .coin import FullCoin, TooManyMissing
 from .history import HistoryQuerySet
 from .pace import LONGEST_ABSENCE
-from .queue import BUSY, LOST_AFTER, STOPPED_BEFORE, JobError, Verdict, new_key
+from .queue import BUSY, LOST_AFTER, STOPPED_BEFORE, TRY_AGAIN_AFTER, JobError, Verdict, make_up_for, new_key
 from .rejected import RejectedRecord
 
 
@@ -141,6 +141,9 @@ class CrawlRun(models.Model):
         "coins.CrawlSchedule", on_delete=models.SET_NULL, null=True, blank=True, help_text="What asked for it."
     )
     slot = models.DateTimeField(null=True, blank=True, help_text="The moment of the schedule that it is for.")
+    due_again = models.BooleanField(
+        "slot due again", default=False, help_text="The run came to nothing, so its slot falls due once more."
+    )
     queued_at = models.DateTimeField(db_default=Now())
     priority = models.FloatField(default=0, help_text="Of what waits, the highest goes first.")
     settings = models.JSONField(default=dict, blank=True, help_text="Of Scrapy's, for this run alone.")
@@ -202,7 +205,7 @@ class CrawlRun(models.Model):
             # The spider's lock: from the moment that a node claims a job until its run is over.
             models.UniqueConstraint(fields=["spider"], condition=BUSY, name="one_busy_run_per_spider"),
             models.UniqueConstraint(
-                fields=["schedule", "slot"], condition=~Q(verdict="lost"), name="one_run_per_slot_that_is_not_lost"
+                fields=["schedule", "slot"], condition=Q(due_again=False), name="one_run_per_slot_that_is_not_due_again"
             ),
         ]
         permissions = [("stop_crawlrun", "Can stop a crawl run")]
@@ -281,7 +284,9 @@ class CrawlRun(models.Model):
         reason: str = "",
         answered: Collection[str] | None = None,
         leave_alone: float | None = None,
+        *,
         not_kept: int = 0,
+        heard: bool = True,
         **facts: Any,
     ) -> None:
         """Set the verdict and give up the lock; raises RunLost where another run has taken it.
@@ -289,10 +294,12 @@ class CrawlRun(models.Model):
         `answered` are the ids that a complete run of the whole market has answers for: every other stored coin is
         marked missing in the same transaction, or the run is partial where that would be too many to be believed; and
         rejected records that came no more are resolved, unless some were `not_kept`, because they may be among those.
-        `leave_alone` is for how many seconds, a day at most, the API wants no requests. `facts` are further fields of
-        the row.
+        `leave_alone` is for how many seconds, a day at most, the API wants no requests. Where a run has failed and its
+        source was not `heard`, its slot falls due once more. `facts` are further fields of the row.
         """
         with transaction.atomic():
+            if not heard:
+                CrawlRun.objects.filter(pk=self.pk).lock_schedules()
             try:
                 self.beat()
             except RunLost:
@@ -311,6 +318,8 @@ class CrawlRun(models.Model):
                     if not not_kept:
                         RejectedRecord.objects.resolve_gone(self, answered)
                     facts["missing"] = FullCoin.objects.filter(missing_since__isnull=False).count()
+            if verdict == Verdict.FAILED and not heard:
+                make_up_for(CrawlRun.objects.get(pk=self.pk), TRY_AGAIN_AFTER)
             self._still_running().update(verdict=verdict, reason=reason, finished_at=Now(), **facts)
         self.refresh_from_db()
 

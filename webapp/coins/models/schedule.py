@@ -90,6 +90,9 @@ class CrawlSchedule(models.Model):
     next_run_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="The slot that is next, or that waits for its spider."
     )
+    not_before = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a slot that waits is run again, because its run failed."
+    )
     last_run = models.ForeignKey(
         "coins.CrawlRun", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
@@ -137,6 +140,10 @@ class CrawlSchedule(models.Model):
         """Whether a run of its spider is queued or under way."""
         return CrawlRun.objects.filter(UNDER_WAY, spider=self.spider).exists()
 
+    def due_at(self, slot: datetime) -> datetime:
+        """From when on the slot that is next may run."""
+        return max(slot, self.not_before or slot)
+
     def due(self, now: datetime, busy: bool) -> Due | None:
         """What is to be done at `now`; None where there is nothing.
 
@@ -152,7 +159,7 @@ class CrawlSchedule(models.Model):
         # Later than the next slot it is where the schedule has been edited, or the clock set back.
         if not (known and now - LONGEST_OUTAGE < known <= following and next(slots.since(known)) == known):
             return Due(next_run_at=following, anew=True)
-        if known > now:
+        if self.due_at(known) > now:
             return None
         *passed, slot = slots.latest(known, now, MOST_PASSED + 1)
         if not busy:
@@ -171,7 +178,7 @@ class CrawlSchedule(models.Model):
             # their times. Those just ahead are not: a clock that is set back by seconds gives no slot a second run.
             self.crawlrun_set.filter(slot__gt=now + CLOCK_JUMP).update(slot=None)
         self._record_passed(due.passed, due.slot or due.next_run_at or now, now)
-        facts: dict[str, Any] = {"next_run_at": due.next_run_at}
+        facts: dict[str, Any] = {"next_run_at": due.next_run_at, "not_before": None}
         if due.slot and (run := self._new_run(due.slot)):
             facts["last_run"] = run
         CrawlSchedule.objects.filter(pk=self.pk).update(**facts)
@@ -214,11 +221,15 @@ class CrawlSchedule(models.Model):
             runs[0].reason += f"; so it was with all slots from {self.next_run_at:%F %T} UTC on"
         CrawlRun.objects.bulk_create(runs, ignore_conflicts=True)
 
-    def make_up_for(self, slot: datetime) -> None:
-        """Have a slot whose run is lost fall due once more, unless a later one is due by now, or it has been twice."""
-        lost = self.crawlrun_set.filter(slot=slot, verdict=Verdict.LOST).count()
-        if lost == 1:
-            CrawlSchedule.objects.filter(pk=self.pk, enabled=True, next_run_at__gt=Now()).update(next_run_at=slot)
+    def make_up_for(self, run: CrawlRun, wait: timedelta) -> None:
+        """Have the slot of this run fall due once more after `wait`, unless a later one is due by then, or it has been
+        twice.
+        """
+        if self.crawlrun_set.filter(slot=run.slot, due_again=True).exists():
+            return
+        waiting = CrawlSchedule.objects.filter(pk=self.pk, enabled=True, next_run_at__gt=Now() + wait)
+        if waiting.update(next_run_at=run.slot, not_before=Now() + wait if wait else None):
+            CrawlRun.objects.filter(pk=run.pk).update(due_again=True)
 
     def run_now(self) -> CrawlRun:
         """Queue a run besides its slots; JobError says why not."""
