@@ -23,6 +23,7 @@ from webapp.coins.texts import printable
 from .components import Component, extension
 from .credits import Credits
 from .database import Database, one_line
+from .feeds import unwritten
 from .log import Tail, without_secrets
 from .outcome import Outcome
 from .pace import LONGEST_REST, Pace
@@ -74,6 +75,7 @@ class RunRecord(Component):
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
         self.errors = Errors()
+        self.unwritten: list[str] = []  # why feeds could not be
         self.tail = Tail(crawler.settings["LOG_FORMAT"], crawler.settings["LOG_DATEFORMAT"])
         self.told = ""  # of the tail, in the row
         self.is_to_stop = False
@@ -190,6 +192,7 @@ class RunRecord(Component):
         }
 
     async def closed(self, spider: "PaginatedSpider", reason: str) -> None:
+        self.unwritten = await unwritten(self.crawler)  # which may take long: the run shows life meanwhile
         self.closing.set()
         try:
             if self.heart:
@@ -218,6 +221,7 @@ class RunRecord(Component):
                 coins=run.coins,
                 rejected=run.rejected,
                 errors=self.errors.count,
+                unwritten=self.unwritten,
                 doubts=spider.doubts(),
                 dropped={spider.called(name) for name in self.shape.dropped} if run.seen else (),
                 absent=self.shape.absent,

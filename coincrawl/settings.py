@@ -112,6 +112,8 @@ ITEM_PIPELINES = {
     "coincrawl.pipelines.UpsertPipeline": 800,
 }
 EXTENSIONS = {
+    "scrapy.extensions.feedexport.FeedExporter": None,  # tells nobody that a feed could not be written
+    "coincrawl.feeds.Feeds": 0,
     "coincrawl.stop.Stop": 50,
     "coincrawl.pace.Pace": 60,
     "coincrawl.outage.Outage": 70,
@@ -132,6 +134,7 @@ LOG_LEVEL = "INFO"
 LOG_VERSIONS: list[str] = []  # `scrapy version -v` has them
 LOGSTATS_INTERVAL = 30.0  # s between two lines on the progress, where no terminal shows a bar
 STATS_DUMP = False  # the summary says it, and CrawlRun keeps it
+FEED_PATIENCE = 120.0  # s that a feed may take to be stored, once all has been crawled
 FEED_EXPORT_ENCODING = "utf-8"
 FEED_EXPORT_FIELDS = [field.name for field in FullCoin.api_fields()]  # not the record that an item was made from
 FEED_EXPORTERS = {

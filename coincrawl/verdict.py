@@ -31,7 +31,8 @@ class Evidence:
     seen: int  # of them, stored or rejected
     coins: int  # different ones
     rejected: int
-    errors: int = 0  # exceptions in our own code, a feed that could not be written
+    errors: int = 0  # exceptions in our own code
+    unwritten: Sequence[str] = ()  # why feeds could not be written
     doubts: Sequence[str] = ()  # the spider's reasons why this may not be everything
     dropped: Collection[str] = ()  # the API's names of fields that no record had
     absent: Mapping[str, int] = field(default_factory=dict)  # by field: records on pages that did not have it at all
@@ -50,6 +51,7 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
         reasons.append(f"{evidence.records - evidence.seen} records were neither stored nor rejected")
     if evidence.errors:
         reasons.append(f"{evidence.errors} errors that nobody expected, with tracebacks in the log")
+    reasons += evidence.unwritten
     if evidence.seen == 0 and not evidence.may_be_empty:
         reasons.append("the API returned no coins at all")
     if evidence.rejected > evidence.seen * REJECTED_SHARE:

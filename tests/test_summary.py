@@ -6,9 +6,11 @@ import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
+from scrapy import signals
+from scrapy.crawler import Crawler
 
 from coincrawl.commands.crawl import report
 from tests.conftest import PATIENCE, Crawl, crawl_command, last_run
@@ -111,14 +113,28 @@ def test_a_pipe_gets_a_line_now_and_then(api: FakeAPI, crawl: Crawl) -> None:
     assert "\x1b" not in done.stderr
 
 
+class Broken:
+    """A component of Scrapy's with a bug in it."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        crawler.signals.connect(self.fail, signals.spider_idle)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    def fail(self) -> None:
+        raise KeyError("a bug")
+
+
 @pytest.mark.parametrize("level", ["DEBUG", "CRITICAL"])
-def test_a_feed_that_cannot_be_written_spoils_the_run_whatever_the_log_shows(
+def test_an_error_that_nobody_expected_spoils_the_run_whatever_the_log_shows(
     level: str, api: FakeAPI, crawl: Crawl
 ) -> None:
-    done = crawl(api, "-L", level, "-O", "/dev/null/coins.json")
+    done = crawl(api, "-L", level, "-s", 'SPIDER_MIDDLEWARES={"tests.test_summary.Broken": 1}')
 
     assert done.returncode == 3
-    assert "errors that nobody expected" in last_run().reason
+    assert "errors that nobody expected, with tracebacks in the log" in last_run().reason
 
 
 def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:

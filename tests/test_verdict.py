@@ -57,10 +57,12 @@ def evidence(**facts: object) -> Evidence:
         ({"coins_before": 1_250}, "complete", ""),
         ({"coins_before": 1_251}, "partial", "1000 coins, where the last complete run had 1251"),
         ({"errors": 1}, "partial", "1 errors that nobody expected"),
+        ({"unwritten": ["the feed x could not be written: full"]}, "partial", "the feed x could not be written: full"),
         ({"records": 1_001}, "partial", "1 records were neither stored nor rejected"),
         ({"records": 0, "seen": 0, "coins": 0}, "partial", "the API returned no coins at all"),
         ({"records": 0, "seen": 0, "coins": 0, "may_be_empty": True}, "complete", ""),
         ({"pages": 0, "records": 0, "seen": 0, "coins": 0}, "failed", "no page was answered"),
+        ({"pages": 0, "records": 0, "seen": 0, "coins": 0, "unwritten": ["x"]}, "failed", "no page was answered"),
     ],
 )
 def test_only_proof_makes_a_run_complete(facts: dict[str, object], verdict: str, words: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 
 from django.conf import settings as django_settings
@@ -16,6 +17,7 @@ from twisted.logger import globalLogBeginner
 
 from coincrawl.components import enabled
 from coincrawl.extensions import RunRecord
+from coincrawl.feeds import Feeds, passwords
 from coincrawl.log import guard, without_secrets
 from coincrawl.verdict import EXIT_STATUS
 from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
@@ -90,7 +92,14 @@ class Command(crawl.Command):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         process, settings = enabled(self.crawler_process), enabled(self.settings)
-        guard([settings["COINGECKO_API_KEY"], settings["API_TOKEN"], django_settings.DATABASES["default"]["PASSWORD"]])
+        guard(
+            [
+                settings["COINGECKO_API_KEY"],
+                settings["API_TOKEN"],
+                django_settings.DATABASES["default"]["PASSWORD"],
+                *passwords(settings.getdict("FEEDS")),
+            ]
+        )
         # What the handler would not show need not be written: at INFO that is a line of DEBUG for each coin.
         # Errors are counted whether or not they are shown.
         logging.getLogger("scrapy").setLevel(min(logging.ERROR, logging.getLevelName(settings["LOG_LEVEL"])))
@@ -109,6 +118,9 @@ class Command(crawl.Command):
             signal.signal(number, signal.SIG_IGN)
         record = crawler.get_extension(RunRecord) if crawler.spider else None
         self.exitcode = report(args[0], record) if record else 1
+        if (feeds := crawler.get_extension(Feeds) if record else None) and feeds.hangs:
+            logging.shutdown()
+            os._exit(self.exitcode)  # Python would wait for the thread that stores it
 
 
 def report(spider: str, record: RunRecord) -> int:
