@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('coins', '0005_exact_copy'),
+        ('coins', '0007_slots'),
     ]
 
     operations = [
