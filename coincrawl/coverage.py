@@ -201,6 +201,11 @@ class Coverage:
         """The last page that had records; 0 where none had."""
         return max((page for page, reading in self._readings.items() if reading.size), default=0)
 
+    @property
+    def nameless(self) -> int:
+        """Records without a usable id, on the pages as they were answered last."""
+        return sum(reading.nameless for reading in self._readings.values())
+
     def doubts(self) -> list[str]:
         """Why the pages that came may not be all there are; empty where they are proven to be."""
         doubts = [*self._words_about_broken(), *filter(None, [self._fault, self._count_fault])]
@@ -282,7 +287,7 @@ class Coverage:
     def _came(self) -> int:
         """Different records on the pages as they were answered last; on all answers where their number may grow."""
         ids = self.answered if self.counts_vary else set().union(*(page.ids for page in self._readings.values()))
-        return len(ids) + sum(reading.nameless for reading in self._readings.values())
+        return len(ids) + self.nameless
 
     def _wanted(self) -> int:
         """Of the records that the source counts, those that were asked for."""

@@ -243,7 +243,7 @@ class RunRecord(Component):
                 run.finish,
                 self.verdict,
                 self.reason,
-                answered=spider.answered if spider.whole else None,
+                answered=spider.present,
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=pace.resting,
                 not_kept=self.outcome.not_kept,

@@ -131,9 +131,7 @@ def test_a_batch_that_cannot_be_stored_ends_the_run(
 
 
 # A spider that has nothing more to say.
-ENDED: Any = SimpleNamespace(
-    notes=list, proof=str, listed=None, whole=False, answered=set(), newest_change=None, has_heard=True
-)
+ENDED: Any = SimpleNamespace(notes=list, proof=str, listed=None, present=None, newest_change=None, has_heard=True)
 
 
 @pytest.mark.parametrize(

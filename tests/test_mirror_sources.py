@@ -189,6 +189,20 @@ def test_a_record_that_cannot_be_stored_is_rejected_and_the_others_are_not(marke
     assert rejected == dict.fromkeys(poison, "ath: a text, not a number")
 
 
+def test_a_record_without_an_id_may_be_of_any_coin_so_none_is_missing(crawl: Crawl) -> None:
+    market, nameless = Market(coins=300), set[str]()
+    with source(market, record=lambda coin: {"name": "?"} if coin["coin_id"] in nameless else coin) as api:
+        crawl(api, spider="mirror", API_TOKEN=TOKEN)
+        nameless.add("bitcoin")
+        left = market.ids[0]
+        market.remove(left)
+        api.forget(left)
+        done = crawl(api, spider="mirror", API_TOKEN=TOKEN)
+
+    assert (done.returncode, last_run().missing, last_run().rejected) == (0, 0, 1)
+    assert "no coin was marked missing, because some records have no id" in last_run().messages
+
+
 def test_changes_are_everything_where_no_run_has_seen_all(market: Market, crawl: Crawl) -> None:
     with source(market) as api:
         api.fault(answers.SERVER_ERROR, page=2, times=6)

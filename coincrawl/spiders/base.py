@@ -153,6 +153,11 @@ class PaginatedSpider(scrapy.Spider):
         """The ids in the records of all answers."""
         return self.coverage.answered
 
+    @property
+    def present(self) -> set[str] | None:
+        """The ids of all coins that the source has; None where the run cannot tell which others it does not have."""
+        return self.answered if self.whole and not self.coverage.nameless else None
+
     def rounds(self) -> Iterator[list[Request]]:
         """What to ask for when all before has been answered, time and again."""
         while requests := self.coverage.unproven():
@@ -168,7 +173,10 @@ class PaginatedSpider(scrapy.Spider):
 
     def notes(self) -> list[str]:
         """What else is worth knowing."""
-        return self.coverage.notes()
+        notes = self.coverage.notes()
+        if self.whole and self.coverage.nameless:
+            notes.append("no coin was marked missing, because some records have no id that a coin can be stored under")
+        return notes
 
     def survives(self, request: Request, status: int) -> bool:
         """Whether the run goes on where the source refuses this request for good: it costs no more than its answer."""

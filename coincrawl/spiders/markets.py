@@ -202,9 +202,14 @@ class MarketsSpider(PaginatedSpider):
         doubts = [*filter(None, [self.list_fault]), *self.broken, *self.lookup.doubts()]
         return doubts + super().doubts() if doubts else []
 
+    @property
+    def present(self) -> set[str] | None:
+        return self.answered if self.whole else None  # with those that a record without an id may be of
+
     def proof(self) -> str:
         if "ids" in self.arguments:
-            return "each of these coins was returned, or the API answered for others and not for it"
+            others = ", or two answers with other coins did not have it" if self.lookup.absent else ""
+            return f"each of these coins was returned{others}"
         if not self.whole:
             return super().proof()
         return f"{LIST} names {self.listed:,} coins, and each was returned or is not on the market"
