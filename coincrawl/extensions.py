@@ -20,12 +20,12 @@ from webapp.coins.models.queue import new_key
 from webapp.coins.models.run import NotMigrated, RunLost
 from webapp.coins.texts import printable
 
+from . import outcome
 from .components import Component, extension
 from .credits import Credits
 from .database import Database, one_line
 from .feeds import unwritten
 from .log import Tail, without_secrets
-from .outcome import Outcome
 from .pace import LONGEST_REST, Pace
 from .shape import Shape
 from .stop import Stop, within
@@ -71,7 +71,7 @@ class RunRecord(Component):
         self.newest_change: datetime | None = None  # that complete runs of the same source have heard of
         self.usual: dict[str, float] = {}  # by field: the share of records with a value, in complete runs
         self.shape = Shape(NAMES, ())
-        self.outcome = Outcome()
+        self.not_kept = 0  # rejected records that were only counted
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
         self.errors = Errors()
@@ -153,7 +153,8 @@ class RunRecord(Component):
             return
 
         def store() -> None:
-            self.outcome.add(run.store(batch, progress), batch.repeated, batch.memory.not_kept)
+            run.store(batch, progress)
+            self.not_kept = batch.memory.not_kept
 
         self.given_up = not await self._could(store, "a batch could not be stored")
 
@@ -237,7 +238,7 @@ class RunRecord(Component):
             self.verdict, reasons = self._decide(run, spider, reason)
             self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
             proof = [f"proof: {spider.proof()}"] if self.verdict == Verdict.COMPLETE else []
-            notes = [*proof, *spider.notes(), *self._notes()]
+            notes = [*proof, *spider.notes(), *self._notes(run)]
             pace = extension(self.crawler, Pace)
             finish = partial(
                 run.finish,
@@ -246,12 +247,12 @@ class RunRecord(Component):
                 answered=spider.present,
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=pace.resting,
-                not_kept=self.outcome.not_kept,
+                not_kept=self.not_kept,
                 heard=spider.has_heard,
                 filled=self.shape.filled,
                 listed=spider.listed,
                 # What was stale is asked for again.
-                newest_change=self.newest_change if self.outcome.stale else spider.newest_change,
+                newest_change=self.newest_change if run.stale else spider.newest_change,
                 log_tail=self.tail.text(),
                 **self.progress(),
             )
@@ -271,13 +272,13 @@ class RunRecord(Component):
             self.reason = f"the run could not be ended as it should ({type(error).__name__}: {one_line(error)})"
             await self.database.call(partial(run.finish, self.verdict, self.reason))
 
-    def _notes(self) -> Iterator[str]:
+    def _notes(self, run: CrawlRun) -> Iterator[str]:
         if unknown := self.shape.unknown(KNOWN):
             yield f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}"
         if absent := self.shape.absent:
             missed = ", ".join(f"{name} ({count:,} records)" for name, count in sorted(absent.items()))
             yield f"missing from whole pages, so the stored values were kept: {missed}"
-        yield from self.outcome.notes()
+        yield from outcome.notes(run, self.not_kept)
 
     async def _beat(self, run: CrawlRun) -> None:
         """Show life until the run is over, or has lost its lock or its database; hear of it where it is to stop."""

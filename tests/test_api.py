@@ -827,13 +827,13 @@ def test_runs_are_listed_the_newest_first(reader: Client) -> None:
     assert pages[0]["next"] == f"http://testserver{RUNS}?page_size=3&page=2"
 
 
-def test_a_run_has_every_field_of_the_model_but_what_concerns_its_machine(reader: Client) -> None:
+def test_a_run_has_every_field_of_the_model_but_what_concerns_its_machine_and_its_batches(reader: Client) -> None:
     odd = "\ud800" if connection.vendor == "sqlite" else "🚀"  # half a character, which PostgreSQL refuses
     make_run(id="b/2", arguments={"ids": [odd]}, messages="one\ntwo", seen=3, finished_at=NOON, filled={"name": 3})
 
     page, run = read(reader, RUNS), read(reader, "/api/runs/b%2F2/")
 
-    hidden = {"node", "claim", "claimed_at", "settings", "log_tail", "log_file"}
+    hidden = {"node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "refused"}
     fields = [field.name for field in CrawlRun._meta.concrete_fields if field.name not in hidden]
     assert page["results"] == [run]
     assert list(run) == list(RunSerializer().fields) == fields

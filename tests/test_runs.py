@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import F, Max
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -216,10 +216,9 @@ def test_an_answer_older_than_what_was_just_stored_is_counted_as_stale() -> None
     older.add({"coin_id": "c", "last_updated": now}, {}, "1")
     run = begin()
 
-    result = run.store(older, {})
+    run.store(older, {})
 
     assert counts(run) == {"seen": 3, "unchanged": 1, "stale": 2}
-    assert result.stale == {"a", "b"}
     assert FullCoin.objects.filter(last_updated=now).count() == 3
 
 
@@ -296,6 +295,75 @@ def test_a_repeated_store_after_a_failure_counts_as_the_first_would(monkeypatch:
 
 def raising(*_: Any) -> None:
     raise OperationalError("gone")
+
+
+def store_unheard(run: CrawlRun, stored: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store a batch; the database carries the COMMIT out, and its answer is lost."""
+    commit = connection._commit  # type: ignore[attr-defined]
+
+    def commit_unheard() -> None:
+        commit()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "_commit", commit_unheard)
+        with pytest.raises(OperationalError):
+            run.store(stored, {"pages": 1})
+
+
+def every_fate(memory: Memory, now: datetime) -> Batch:
+    """A batch in which coins and records meet all fates that there are; what has to be there before is there."""
+    minute = timedelta(minutes=1)
+    FullCoin.objects.upsert({"coin_id": coin_id, "last_updated": now} for coin_id in ("newer", "stale", "back"))
+    FullCoin.objects.filter(pk="back").update(changed_at=now - timedelta(hours=1))
+    mixed = batch("created", "created", memory=memory, current_price=Decimal("0." + "7" * 30))
+    for coin_id, date in {"newer": now + minute, "stale": now - minute, "back": now - minute}.items():
+        mixed.add({"coin_id": coin_id, "last_updated": date, "name": "new"}, {}, "1")
+    mixed.add({"coin_id": "refused", "market_cap_rank": 10**30}, {"id": "refused"}, "1")
+    mixed.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
+    return mixed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_whose_commit_was_not_heard_of_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, memory = begin(), Memory()
+    mixed = every_fate(memory, timezone.now())
+    store_unheard(run, mixed, monkeypatch)
+
+    in_database = run.store(mixed, {"pages": 1})
+
+    told = {"seen": run.seen, "created": run.created, "duplicates": run.duplicates, "rejected": run.rejected}
+    assert told == {"seen": 7, "created": 1, "duplicates": 1, "rejected": 2}
+    assert counts(run) == told | {"updated": 2, "stale": 1}
+    rounded = {"current_price": 1} if connection.vendor == "sqlite" else {}
+    assert (run.pages, run.went_back, run.rounded) == (1, 1, rounded)
+    assert in_database == {"created", "newer", "stale", "back"}
+    assert sorted(RejectedRecord.objects.values_list("coin_id", "count")) == [("bad", 1), ("refused", 1)]
+    assert "refused" not in memory.dates
+
+
+@pytest.mark.django_db(transaction=True)
+def test_250_coins_whose_commit_was_not_heard_of_are_created_and_not_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, page = begin(), batch(*map(str, range(250)))
+    store_unheard(run, page, monkeypatch)
+
+    run.store(page, {"pages": 1})
+    run.store(batch("next"), {"pages": 2})
+
+    assert counts(run) == {"seen": 251, "created": 251}
+    assert (run.flushes, run.pages) == (2, 2)
+
+
+def test_a_coin_that_goes_back_twice_in_a_run_is_told_once() -> None:
+    now, run, memory = timezone.now(), begin(), Memory()
+    FullCoin.objects.upsert([{"coin_id": "a", "last_updated": now + timedelta(days=1)}], now - timedelta(hours=1))
+    run.store(batch("a", memory=memory, last_updated=now), {})
+    FullCoin.objects.update(last_updated=now + timedelta(days=1), stale_before=now + timedelta(days=1))
+    FullCoin.objects.update(changed_at=now - timedelta(hours=1))
+
+    run.store(batch("a", memory=memory, last_updated=now, name="again"), {})
+
+    assert (counts(run), run.went_back) == ({"seen": 2, "updated": 1, "duplicates": 1}, 1)
 
 
 def test_a_row_that_only_the_database_refuses_is_kept_as_rejected() -> None:

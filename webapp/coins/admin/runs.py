@@ -82,12 +82,13 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
             ),
         ),
         ("Requests", REQUESTS),
-        ("Records", (*RECORDS, "filled", "rejected_records")),
+        ("Records", (*RECORDS, "went_back", "rounded", "filled", "rejected_records")),
     )
     written = {
         "verdict": mark,
         "arguments": in_words,
         "filled": counts,
+        "rounded": counts,
         "log_tail": log,
         "settings": lambda settings: in_words(settings) if settings else NOTHING,
     }

@@ -1,6 +1,7 @@
 """CrawlRun: what a run asked for, what it got, and what it has proven."""
 
 import socket
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,6 @@ from django.db.models import Q, Sum
 from django.db.models.functions import Now, TruncMonth
 
 from ..clock import database_clock
-from ..upsert import Upserted
 from .batch import Batch
 from .coin import FullCoin, TooManyMissing
 from .history import HistoryQuerySet
@@ -178,6 +178,10 @@ class CrawlRun(models.Model):
     rejected = count("Records that could not be stored and are kept as rejected records.")
     missing = count("Stored coins that the market no longer has, where the whole market was crawled.")
     listed = models.PositiveIntegerField(null=True, blank=True, help_text="Ids that the source's list of all names.")
+    went_back = count("Of those updated: coins whose record was older than what was stored.")
+    rounded = models.JSONField(
+        default=dict, blank=True, help_text="By field: numbers with more digits than SQLite keeps, stored rounded."
+    )
     newest_change = models.DateTimeField(
         null=True,
         blank=True,
@@ -190,6 +194,11 @@ class CrawlRun(models.Model):
         default=dict,
         blank=True,
         help_text="By field: in how many records it had a value; coin_id: in all that could be stored.",
+    )
+    # the last batch that was stored: it may come again, where the answer to its COMMIT was lost
+    flushes = models.PositiveIntegerField(default=0, editable=False, help_text="Batches stored, the last one's number.")
+    refused = models.JSONField(
+        default=dict, editable=False, help_text="By coin of that batch, why the database did not take it."
     )
 
     objects = CrawlRunQuerySet.as_manager()
@@ -249,34 +258,46 @@ class CrawlRun(models.Model):
         """Whether somebody has asked for that."""
         return self._still_running().filter(stop_requested_at__isnull=False).exists()
 
-    def store(self, batch: Batch, progress: Mapping[str, int]) -> Upserted:
+    def store(self, batch: Batch, progress: Mapping[str, int]) -> set[str]:
         """Write a batch and count it, in one transaction: what is counted is stored, and nothing else.
 
-        `progress` are the run's other counters (pages, requests ...) as they stand. Raises RunLost where another
-        run has taken over, OperationalError or InterfaceError where the database fails; then nothing was written.
+        Returns the coins of the batch that are in the database, as they were sent or newer. `progress` are the run's
+        other counters (pages, requests ...) as they stand. Raises RunLost where another run has taken over,
+        OperationalError or InterfaceError where the database fails. The same call may then be made again: where its
+        batch has been stored, and only the answer was lost, it is not stored or counted twice.
         """
+        number = self.flushes + 1
         with transaction.atomic():
             self.beat()
-            now = database_clock(FullCoin.objects.db)
-            changed_at = FullCoin.objects.next_change(now)
-            result = FullCoin.objects.upsert(batch.rows.values(), now, changed_at)
-            refused = batch.refused(result.rejected)
-            RejectedRecord.objects.keep(self, batch.kept(refused))
-            RejectedRecord.objects.resolve(result.stored - batch.refused_last)
-            FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), changed_at)
-            FullCoin.objects.mark_missing_since(batch.missing, changed_at)
-            counts = batch.counts(result, refused)
-            facts: dict[str, Any] = {name: getattr(self, name) + number for name, number in counts.items()}
-            facts["seen"] = sum(facts.values())
-            dates = [self.newest_update, *(row.get("last_updated") for row in batch.rows.values())]
-            # A date in the future, as one wrong clock makes it, tells nothing of how fresh the others are.
-            facts["newest_update"] = max((date for date in dates if date and date <= now), default=None)
-            facts |= progress
-            self._still_running().update(**facts)
-        batch.remember(refused)
+            facts: Any = self._still_running().filter(flushes=number).values().first()
+            if facts is None:
+                facts = {**self._write(batch), **progress, "flushes": number}
+                self._still_running().update(**facts)
         for name, value in facts.items():
             setattr(self, name, value)
-        return result
+        batch.remember(batch.refused(self.refused))
+        return batch.rows.keys() - self.refused.keys()
+
+    def _write(self, batch: Batch) -> dict[str, Any]:
+        """Write a batch; by field of the run, what it has counted with it."""
+        now = database_clock(FullCoin.objects.db)
+        changed_at = FullCoin.objects.next_change(now)
+        result = FullCoin.objects.upsert(batch.rows.values(), now, changed_at)
+        refused = batch.refused(result.rejected)
+        RejectedRecord.objects.keep(self, batch.kept(refused))
+        RejectedRecord.objects.resolve(result.stored - batch.refused_last)
+        FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), changed_at)
+        FullCoin.objects.mark_missing_since(batch.missing, changed_at)
+        counts = batch.counts(result, refused)
+        dates = [self.newest_update, *(row.get("last_updated") for row in batch.rows.values())]
+        return {name: getattr(self, name) + number for name, number in counts.items()} | {
+            "seen": self.seen + sum(counts.values()),
+            "went_back": self.went_back + len(result.went_back - batch.repeated),
+            "rounded": Counter(self.rounded) + result.rounded,
+            # A date in the future, as one wrong clock makes it, tells nothing of how fresh the others are.
+            "newest_update": max((date for date in dates if date and date <= now), default=None),
+            "refused": result.rejected,
+        }
 
     def finish(
         self,
