@@ -17,7 +17,7 @@ def let_slots_of_lost_runs_be_due_again(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('coins', '0005_exact_copy'),
+        ('coins', '0006_flush'),
     ]
 
     operations = [
