@@ -1,12 +1,15 @@
 """What spiders make of a record, before anything is checked."""
 
+import itertools
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from scrapy.settings import Settings
 
+from coincrawl.spiders import base
 from coincrawl.spiders.markets import MarketsSpider
 from coincrawl.spiders.mirror import MirrorSpider, newest
 from webapp.coins.models import FullCoin
@@ -195,3 +198,22 @@ def test_the_newest_change_is_the_newest_that_the_source_has_dated(moments: list
     found = newest(moments, datetime(2026, 11, 22, 12, tzinfo=UTC))
 
     assert (found and found.hour) == hour
+
+
+class EndingSpider(MarketsSpider):
+    is_ending = True
+
+
+@pytest.mark.parametrize(("seconds", "number"), [(0.0, 1_000), (0.01, 200)], ids=["soon done", "slow"])
+def test_when_the_run_ends_the_rest_of_a_page_that_takes_too_long_is_dropped(
+    seconds: float, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(base, "monotonic", lambda: 1_000 + seconds * (next(clock) // 2))
+    monkeypatch.setattr(base, "extension", lambda crawler, kind: SimpleNamespace(look_at=lambda records, page: None))
+    spider: Any = EndingSpider()
+    spider.crawler = None
+
+    taken = list(spider.items([{"id": "a"}] * 1_000, "1"))
+
+    assert len(taken) == pytest.approx(number, abs=2)
