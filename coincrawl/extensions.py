@@ -25,7 +25,7 @@ from .components import Component, extension
 from .credits import Credits
 from .database import Database, one_line
 from .feeds import unwritten
-from .log import Tail, without_secrets
+from .log import Tail, log_fault, without_secrets
 from .pace import LONGEST_REST, Pace
 from .shape import Shape
 from .stop import Stop, within
@@ -279,6 +279,8 @@ class RunRecord(Component):
             missed = ", ".join(f"{name} ({count:,} records)" for name, count in sorted(absent.items()))
             yield f"missing from whole pages, so the stored values were kept: {missed}"
         yield from outcome.notes(run, self.not_kept)
+        if fault := log_fault():
+            yield f"not all of the log could be written ({fault})"
 
     async def _beat(self, run: CrawlRun) -> None:
         """Show life until the run is over, or has lost its lock or its database; hear of it where it is to stop."""

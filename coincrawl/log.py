@@ -2,9 +2,16 @@
 
 import logging
 import re
+import sys
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, ClassVar
+
+from scrapy.settings import Settings
+from scrapy.utils.log import TopLevelFormatter
 
 MARGIN = "  | "  # before every line of a traceback: a record's own line begins with its time
 TAIL_LINES = 200
@@ -50,6 +57,52 @@ class SafeRecord(logging.LogRecord):
         except Exception as error:  # arguments that do not fit: logging would print them past its handlers
             message = f"{self.msg!r} % {self.args!r} ({error!r})"
         return _printable(without_secrets(message))
+
+
+class LogFile(logging.FileHandler):
+    """Scrapy's LOG_FILE. What cannot be written is lost, and `fault` says why: nothing else fails because of it.
+
+    A person's is opened at once: OSError where it cannot be, LookupError or ValueError where a setting is wrong. One
+    of a job that is run unattended is opened, and its folder made, as soon as that is possible.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.fault = ""
+        self._unattended = bool(settings["JOB_CLAIM"])
+        mode = "a" if settings.getbool("LOG_FILE_APPEND") else "w"
+        super().__init__(settings["LOG_FILE"], mode, settings["LOG_ENCODING"], delay=self._unattended)
+        self.setFormatter(logging.Formatter(settings["LOG_FORMAT"], settings["LOG_DATEFORMAT"]))
+        self.setLevel(settings["LOG_LEVEL"])
+        if settings.getbool("LOG_SHORT_NAMES"):
+            self.addFilter(TopLevelFormatter(["scrapy"]))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # it could not be opened
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Take note of the first error; logging would print a traceback for each record."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self.fault = self.fault or f"{error.strerror}: {self.baseFilename}"
+        else:
+            super().handleError(record)
+
+    def close(self) -> None:
+        with suppress(OSError):  # what it could not write before
+            super().close()
+
+    def _open(self) -> TextIOWrapper:
+        if self._unattended:
+            Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
+
+
+def log_fault() -> str:
+    """Why lines of the log could not be written; empty where all were."""
+    return "; ".join(handler.fault for handler in logging.getLogger().handlers if isinstance(handler, LogFile))
 
 
 class Tail(logging.Handler):

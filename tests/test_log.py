@@ -13,9 +13,10 @@ import pytest
 from scrapy import Request, Spider
 from scrapy.http import Response
 from scrapy.logformatter import LogFormatter, LogFormatterResult
+from scrapy.settings import Settings
 from twisted.python import log as twisted_log
 
-from coincrawl.log import guard
+from coincrawl.log import LogFile, guard
 from tests.conftest import Crawl
 from tests.fake_api import FakeAPI, Market, answers
 
@@ -219,3 +220,73 @@ def test_the_databases_password_is_not_shown(api: FakeAPI, crawl: Crawl) -> None
     assert done.returncode == 1
     assert "***" in done.stderr
     assert "127.0.0.1" not in done.stderr
+
+
+def log_file(path: Path, **settings: Any) -> LogFile:
+    usual = {"LOG_LEVEL": "INFO", "LOG_FORMAT": "%(name)s: %(message)s", "JOB_CLAIM": ""}
+    return LogFile(Settings({"LOG_FILE": str(path)} | usual | settings))
+
+
+def write(handler: LogFile, message: str, name: str = "coincrawl", level: int = logging.INFO) -> None:
+    if level >= handler.level:  # as a logger asks
+        handler.handle(logging.LogRecord(name, level, "", 0, message, (), None))
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        ({}, ["before", "scrapy.core.engine: ä"]),
+        ({"LOG_FILE_APPEND": False}, ["scrapy.core.engine: ä"]),
+        ({"LOG_SHORT_NAMES": True}, ["before", "scrapy: ä"]),
+        ({"LOG_LEVEL": "ERROR"}, ["before"]),
+    ],
+    ids=str,
+)
+def test_a_log_file_is_as_scrapys_settings_say(settings: dict[str, Any], lines: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("before\n")
+
+    handler = log_file(path, **settings)
+    write(handler, "ä", "scrapy.core.engine")
+    handler.close()
+
+    assert path.read_text("utf-8").splitlines() == lines
+    assert handler.fault == ""
+
+
+def test_a_log_file_on_a_full_disk_says_so_and_fails_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = log_file(Path("/dev/full"))
+
+    for message in ("x", "y" * 100_000):
+        write(handler, message)
+    handler.close()
+
+    assert handler.fault == "No space left on device: /dev/full"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_jobs_log_file_is_made_as_soon_as_it_can_be(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "logs"
+    in_the_way.touch()
+    handler = log_file(in_the_way / "markets" / "log", JOB_CLAIM="claim")
+
+    write(handler, "lost")
+    in_the_way.unlink()
+    write(handler, "kept")
+    handler.close()
+
+    assert (in_the_way / "markets" / "log").read_text() == "coincrawl: kept\n"
+    assert handler.fault == f"Not a directory: {in_the_way / 'markets' / 'log'}"
+
+
+def test_the_first_fault_of_a_log_file_stays(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "logs"
+    in_the_way.touch()
+    handler = log_file(in_the_way / "markets" / "log", JOB_CLAIM="claim")
+
+    write(handler, "lost")
+    in_the_way.unlink()
+    (in_the_way / "markets" / "log").mkdir(parents=True)
+    write(handler, "lost")
+
+    assert handler.fault.startswith("Not a directory")

@@ -224,21 +224,25 @@ def test_jobs_that_cannot_be_started_have_failed_with_the_reason_and_others_go_o
     assert not list(node.logs.parent.rglob("odd.log"))
 
 
-def test_a_log_folder_that_cannot_be_written_fails_its_jobs_and_no_later_ones(
-    start_node: StartNode, tmp_path: Path
-) -> None:
+def test_a_log_that_cannot_be_written_stops_no_crawl(start_node: StartNode) -> None:
     node = start_node(SCRAPYD_MAX_PROC="1")
     node.logs.rmdir()
     node.logs.write_text("a file, and no folder")
 
-    bad = node.schedule(**ONE_PAGE)
-    failed = ended(bad)
+    without_folder = ended(node.schedule(**ONE_PAGE))
     node.logs.unlink()
-    good = node.schedule(**ONE_PAGE)
+    full = node.logs / "coincrawl" / "markets" / "full.log"
+    full.parent.mkdir(parents=True)
+    full.symlink_to("/dev/full")
+    on_a_full_disk = ended(node.schedule(jobid="full", **ONE_PAGE))
+    again = ended(node.schedule(**ONE_PAGE))
 
-    assert failed.verdict == "failed"
-    assert "could not be started ([Errno 20] Not a directory" in failed.reason
-    assert ended(good).verdict == "complete"
+    for run, fault in ((without_folder, "Not a directory"), (on_a_full_disk, "No space left on device")):
+        assert run.verdict == "complete"
+        assert f"not all of the log could be written ({fault}: " in run.messages
+        assert "Crawling markets from" in run.log_tail
+    assert (again.verdict, again.messages) == ("complete", "")
+    assert "markets: complete" in Path(again.log_file).read_text()
 
 
 def test_a_database_that_is_away_for_a_while_stops_neither_the_beat_nor_the_queue(

@@ -113,6 +113,32 @@ def test_a_pipe_gets_a_line_now_and_then(api: FakeAPI, crawl: Crawl) -> None:
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.parametrize("unattended", [False, True])
+def test_a_log_on_a_full_disk_changes_nothing_but_a_message(unattended: bool, api: FakeAPI, crawl: Crawl) -> None:
+    options = ["-a", "_job=key", "-s", "JOB_CLAIM=claim"] if unattended else []
+    if unattended:
+        CrawlRun.objects.create(id="key", spider="markets", claim="claim")
+
+    done = crawl(api, "-s", "LOG_FILE=/dev/full", *options)
+
+    assert done.returncode == 0
+    assert "not all of the log could be written (No space left on device: /dev/full)" in CrawlRun.objects.get().messages
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_or_a_file_that_takes_no_word_changes_no_exit_status(api: FakeAPI, database_url: str) -> None:
+    with open("/dev/full", "w") as full:
+        # A single coin, so that standard output fails only when it is flushed.
+        command = crawl_command(
+            api, database_url, "-a", "pages=1", "-a", "per_page=1", "-O", "-:json", PYTHONUNBUFFERED=""
+        )
+        done = subprocess.run(**command, stdout=full, stderr=full, check=False)
+
+    run = CrawlRun.objects.get()
+    assert (done.returncode, run.verdict) == (3, "partial")
+    assert run.reason == "the feed stdout: could not be written: No space left on device"
+
+
 class Broken:
     """A component of Scrapy's with a bug in it."""
 

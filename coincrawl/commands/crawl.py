@@ -4,6 +4,9 @@ import argparse
 import logging
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from django.conf import settings as django_settings
 from rich import box
@@ -18,7 +21,7 @@ from twisted.logger import globalLogBeginner
 from coincrawl.components import enabled
 from coincrawl.extensions import RunRecord
 from coincrawl.feeds import Feeds, passwords
-from coincrawl.log import guard, without_secrets
+from coincrawl.log import LogFile, guard, without_secrets
 from coincrawl.verdict import EXIT_STATUS
 from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
 from webapp.coins.models import CrawlRun, Verdict
@@ -59,15 +62,14 @@ class Command(crawl.Command):
         )
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
-        try:
+        with explained():
             super().process_options(args, opts)
-            # Scrapy does this next, and where it fails then, it is with a traceback.
-            install_scrapy_root_handler(enabled(self.settings))
-        except OSError as error:
-            raise UsageError(f"{error.filename} cannot be written: {error.strerror}.", print_help=False) from None
-        except (LookupError, ValueError) as error:
-            levels = "-L is one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
-            raise UsageError(f"{error}: check the options of the log ({levels}).", print_help=False) from None
+            settings = enabled(self.settings)
+            if settings["LOG_FILE"]:
+                settings.set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="cmdline")  # the file is ours: see `run`
+            else:
+                # Scrapy does this next, and where it fails then, it is with a traceback.
+                install_scrapy_root_handler(settings)
         # Until told that there is a log, Twisted prints what is critical past it; told after Scrapy has set the log up,
         # it would take the warnings away from it.
         globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
@@ -92,6 +94,10 @@ class Command(crawl.Command):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         process, settings = enabled(self.crawler_process), enabled(self.settings)
+        if settings["LOG_FILE"]:
+            with explained():
+                logging.getLogger().addHandler(LogFile(settings))
+            logging.getLogger().setLevel(logging.NOTSET)
         guard(
             [
                 settings["COINGECKO_API_KEY"],
@@ -118,9 +124,31 @@ class Command(crawl.Command):
             signal.signal(number, signal.SIG_IGN)
         record = crawler.get_extension(RunRecord) if crawler.spider else None
         self.exitcode = report(args[0], record) if record else 1
+        let_go_of_full_outputs()
         if (feeds := crawler.get_extension(Feeds) if record else None) and feeds.hangs:
             logging.shutdown()
             os._exit(self.exitcode)  # Python would wait for the thread that stores it
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """What is wrong with a file or with the log, in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written: {error.strerror}.", print_help=False) from None
+    except (LookupError, ValueError) as error:
+        levels = "-L is one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
+        raise UsageError(f"{error}: check the options of the log ({levels}).", print_help=False) from None
+
+
+def let_go_of_full_outputs() -> None:
+    """What cannot be written now Python would try to write as it ends, and make the failure the exit status."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def report(spider: str, record: RunRecord) -> int:
@@ -132,7 +160,8 @@ def report(spider: str, record: RunRecord) -> int:
     if run:
         # What the row could not be told any more is said here all the same.
         run.verdict, run.reason = record.verdict, record.reason
-        Console(stderr=True).print(table(run))
+        with suppress(OSError):  # a full disk behind it changes no verdict
+            Console(stderr=True).print(table(run))
     because = f": {record.reason}" if record.reason else ""
     counts = f" ({', '.join(f'{getattr(run, name):,} {name}' for name in COUNTERS)})" if run and run.pages else ""
     logger.log(LEVELS.get(record.verdict, logging.ERROR), "%s: %s%s%s", spider, record.verdict, because, counts)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from coincrawl.log import TAIL_LINES, TAIL_SIZE
 from webapp.coins.models.queue import KEY, Death
@@ -35,18 +35,20 @@ class Job:
 
     @classmethod
     def start(cls, message: Mapping[str, Any], runner: str, logs: Path, folder: Path) -> Self:
-        """Start the crawl of a message of the queue; OSError or ValueError where that fails."""
+        """Start the crawl of a message of the queue; OSError or ValueError where that fails.
+
+        It is started without a log too: where that cannot be written, the run says so.
+        """
         values = dict(message)
         project, spider, key, settings = (values.pop(name) for name in ("_project", "_spider", "_job", "settings"))
         if not KEY.fullmatch(key) or not KEY.fullmatch(spider):
             raise ValueError("its id or its spider's name cannot be part of a file's name")
         log = logs / project / spider / f"{key}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
         given = [("-s", {**settings, "LOG_FILE": log}), ("-a", {**values, "_job": key})]
         options = chain.from_iterable(
             (flag, f"{name}={value}") for flag, pairs in given for name, value in pairs.items()
         )
-        with log.open("ab") as output:
+        with output_to(log) as output:
             process = subprocess.Popen(  # noqa: S603 - what the catalog has checked, and without a shell
                 [sys.executable, "-m", runner, "crawl", spider, *options],
                 cwd=folder,
@@ -73,12 +75,21 @@ class Job:
         return Death(f"{words}: {last[:500]}" if last else words, tail, was_killed=status < 0)
 
 
+def output_to(log: Path) -> IO[bytes]:
+    """The log, to be written to; where it cannot be, nothing that keeps anything."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError:
+        return open(os.devnull, "ab")
+
+
 def end_of(log: Path) -> str:
     """The last lines of a log; empty where there is none any more."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_SIZE))
-            lines = deque(file.read().decode("utf-8", "replace").splitlines(), maxlen=TAIL_LINES)
+            lines = deque(file.read(TAIL_SIZE).decode("utf-8", "replace").splitlines(), maxlen=TAIL_LINES)
     except OSError:
         return ""
     return "\n".join(lines).replace("\0", "")
