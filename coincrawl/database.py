@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TypeVar
 
 from django.db import DatabaseError, connection, connections
+from django.db import Error as AnyDatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from webapp.coins.upsert import DATABASE_ERRORS
@@ -118,6 +119,11 @@ class Database:
                     await within(self._end, pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
+    async def renew(self) -> None:
+        """Have the next call open a new connection."""
+        async with self._in_order:
+            await wrap_future(self._worker.disconnect())
+
     async def close(self) -> None:
         await wrap_future(self._worker.disconnect())
         self._worker.shut()
@@ -148,6 +154,20 @@ class Database:
 
 def _disconnect() -> None:
     connection.close()  # looked up here, because each thread has a connection of its own
+
+
+def fault(error: AnyDatabaseError, then: str) -> str:
+    """What a database error tells a person; `then` is what follows from it, unless the database itself is damaged."""
+    # Only a damaged file raises this very class.
+    return damage(one_line(error)) if type(error) is DatabaseError else f"the database fails ({one_line(error)}){then}"
+
+
+def damage(words: str) -> str:
+    """What to do about a SQLite file that is damaged in this way."""
+    return (
+        f"the database's file is damaged ({words}): restore a backup, or move the file away, run "
+        "`python webapp/manage.py migrate`, and crawl again"
+    )
 
 
 def one_line(error: BaseException) -> str:

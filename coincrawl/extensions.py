@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,18 +18,19 @@ from webapp.coins.models import CrawlRun, FullCoin, SourcePace, Verdict
 from webapp.coins.models.batch import Batch
 from webapp.coins.models.pace import Wait
 from webapp.coins.models.queue import new_key
-from webapp.coins.models.run import NotMigrated, RunLost
+from webapp.coins.models.run import NotMigrated, NotStored, RunLost
 from webapp.coins.texts import printable
 
 from . import outcome
 from .components import Component, extension
 from .credits import Credits
-from .database import Database, one_line
+from .database import Database, fault, one_line
 from .feeds import unwritten
 from .log import Tail, log_fault, without_secrets
 from .pace import LONGEST_REST, Pace
 from .shape import Shape
 from .stop import Stop, within
+from .stored import Place, check_place, check_stored, place
 from .verdict import Evidence, decide
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ class RunRecord(Component):
         self.usual: dict[str, float] = {}  # by field: the share of records with a value, in complete runs
         self.shape = Shape(NAMES, ())
         self.not_kept = 0  # rejected records that were only counted
+        self.place: Place = None  # of the file that is written
+        self.coins: set[str] = set()  # that this run has stored
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
         self.errors = Errors()
@@ -99,6 +103,7 @@ class RunRecord(Component):
         def take_up() -> tuple[CrawlRun | None, CrawlRun, Wait, int]:
             nonlocal was_free
             CrawlRun.objects.check_migrated()
+            self.place = place()
             previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
             usual = CrawlRun.objects.usual_shares(spider.name, spider.whole_arguments)
             self.usual = {name: share for name, share in usual.items() if name not in optional}
@@ -153,7 +158,7 @@ class RunRecord(Component):
             return
 
         def store() -> None:
-            run.store(batch, progress)
+            self.coins |= run.store(batch, progress)
             self.not_kept = batch.memory.not_kept
 
         self.given_up = not await self._could(store, "a batch could not be stored")
@@ -164,9 +169,10 @@ class RunRecord(Component):
             await self.database.call(function)
         except RunLost:
             self.spider.end(Verdict.LOST, LOST)
+        except NotStored as error:
+            self.spider.end(Verdict.FAILED, str(error))
         except AnyDatabaseError as error:
-            words = f"the database fails ({one_line(error)}); what is counted is stored, no more"
-            self.spider.end(Verdict.FAILED, words)
+            self.spider.end(Verdict.FAILED, fault(error, "; what is counted is stored, no more"))
         except Exception as error:
             # Whatever it is, the run must not end as if nothing had been.
             logger.exception("%s", failure)
@@ -256,21 +262,34 @@ class RunRecord(Component):
                 log_tail=self.tail.text(),
                 **self.progress(),
             )
+            if self.verdict not in (Verdict.FAILED, Verdict.LOST):  # which claim nothing
+                await self._read_back(partial(check_stored, run, self.coins))
             await self.database.call(finish)
             if pace.give_back():
                 await self.database.call(self._write_pace)
+            await self._read_back(run.check_over)
             if run.verdict != self.verdict:
                 self.verdict, self.reason = Verdict(run.verdict), run.reason
         except RunLost:
             self.verdict, self.reason = Verdict.LOST, LOST
+        except NotStored as error:
+            self.verdict, self.reason = Verdict.FAILED, str(error)
+            with suppress(AnyDatabaseError):
+                await self.database.call(partial(run.take_back, self.reason), patience=0)
         except AnyDatabaseError as error:
             self.verdict = Verdict.FAILED
-            self.reason = f"the database fails ({one_line(error)}), so the run will be shown as lost"
+            self.reason = fault(error, ", so the run will be shown as lost")
         except Exception as error:
             logger.exception("The run could not be ended as it should")
             self.verdict = Verdict.FAILED
             self.reason = f"the run could not be ended as it should ({type(error).__name__}: {one_line(error)})"
             await self.database.call(partial(run.finish, self.verdict, self.reason))
+
+    async def _read_back(self, check: Callable[[], None]) -> None:
+        """Have the check see the database that is at its place now, and not what the old connection still sees."""
+        await self.database.call(partial(check_place, self.place))
+        await self.database.renew()
+        await self.database.call(check)
 
     def _notes(self, run: CrawlRun) -> Iterator[str]:
         if unknown := self.shape.unknown(KNOWN):
@@ -279,8 +298,8 @@ class RunRecord(Component):
             missed = ", ".join(f"{name} ({count:,} records)" for name, count in sorted(absent.items()))
             yield f"missing from whole pages, so the stored values were kept: {missed}"
         yield from outcome.notes(run, self.not_kept)
-        if fault := log_fault():
-            yield f"not all of the log could be written ({fault})"
+        if words := log_fault():
+            yield f"not all of the log could be written ({words})"
 
     async def _beat(self, run: CrawlRun) -> None:
         """Show life until the run is over, or has lost its lock or its database; hear of it where it is to stop."""

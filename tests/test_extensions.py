@@ -6,14 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError
+from django.db import DatabaseError, DataError, OperationalError
 from scrapy.settings import Settings
 from scrapy.signalmanager import SignalManager
 
 from coincrawl.extensions import LOST, RunRecord
 from webapp.coins.models import Verdict
 from webapp.coins.models.batch import Batch
-from webapp.coins.models.run import RunLost
+from webapp.coins.models.run import NotStored, RunLost
 
 
 class Spider:
@@ -42,8 +42,27 @@ def raising(*errors: Exception | None) -> Callable[..., None]:
 class Here:
     """A database that is called at once, and never tried again."""
 
-    async def call(self, function: Callable[[], Any]) -> Any:
+    async def call(self, function: Callable[[], Any], patience: float = 0) -> Any:
         return function()
+
+    async def renew(self) -> None:
+        pass
+
+
+@pytest.fixture
+def ending(record: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """End a run that would be complete, with these functions in the place of its own and of the checks."""
+
+    def end(**functions: Callable[..., None]) -> None:
+        for check in ("check_place", "check_stored"):
+            monkeypatch.setattr(f"coincrawl.extensions.{check}", functions.pop(check, lambda *_: None))
+        monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: PACE)
+        monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.COMPLETE, []))
+        verbs = {name: raising(None) for name in ("finish", "check_over", "take_back")} | functions
+        run: Any = SimpleNamespace(went_back=0, stale=0, rounded={}, verdict=Verdict.COMPLETE, **verbs)
+        asyncio.run(record._finish(run, ENDED, "finished"))
+
+    return end
 
 
 @pytest.fixture
@@ -100,6 +119,12 @@ def test_a_heartbeat_that_finds_its_lock_taken_ends_the_run(record: Any, monkeyp
     assert endings(record) == [(Verdict.LOST, LOST)]
 
 
+def test_a_heartbeat_that_finds_its_row_gone_ends_the_run(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    beat(record, monkeypatch, NotStored("gone"))
+
+    assert endings(record) == [(Verdict.FAILED, "gone")]
+
+
 def test_a_heartbeat_that_finds_no_database_ends_the_run(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     beat(record, monkeypatch, OperationalError("gone\nfor good"))
 
@@ -113,8 +138,10 @@ def test_a_heartbeat_that_finds_no_database_ends_the_run(record: Any, monkeypatc
         (OperationalError("gone"), Verdict.FAILED, "the database fails (gone); what is counted is stored"),
         (KeyError("a bug"), Verdict.FAILED, "a batch could not be stored (KeyError: 'a bug')"),
         (DataError("odd"), Verdict.FAILED, "the database fails (odd)"),
+        (DatabaseError("malformed"), Verdict.FAILED, "the database's file is damaged (malformed): restore a backup"),
+        (NotStored("gone"), Verdict.FAILED, "gone"),
     ],
-    ids=["lock taken", "no database", "bug", "a refusal that no row is guilty of"],
+    ids=["lock taken", "no database", "bug", "a refusal that no row is guilty of", "damaged", "row gone"],
 )
 def test_a_batch_that_cannot_be_stored_ends_the_run(
     error: Exception, verdict: Verdict, reason: str, record: Any
@@ -131,6 +158,7 @@ def test_a_batch_that_cannot_be_stored_ends_the_run(
 
 
 # A spider that has nothing more to say.
+PACE = SimpleNamespace(resting=0, give_back=lambda: False)
 ENDED: Any = SimpleNamespace(notes=list, proof=str, listed=None, present=None, newest_change=None, has_heard=True)
 
 
@@ -139,19 +167,16 @@ ENDED: Any = SimpleNamespace(notes=list, proof=str, listed=None, present=None, n
     [
         (RunLost(), Verdict.LOST, LOST),
         (OperationalError("gone"), Verdict.FAILED, "the database fails (gone), so the run will be shown as"),
+        (DatabaseError("malformed"), Verdict.FAILED, "the database's file is damaged (malformed): restore a backup"),
+        (NotStored("gone"), Verdict.FAILED, "gone"),
         (KeyError("a bug"), Verdict.FAILED, "the run could not be ended as it should (KeyError: 'a bug')"),
     ],
-    ids=["lock taken", "no database", "bug"],
+    ids=["lock taken", "no database", "damaged", "not stored", "bug"],
 )
 def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
-    error: Exception, verdict: Verdict, reason: str, record: Any, monkeypatch: pytest.MonkeyPatch
+    error: Exception, verdict: Verdict, reason: str, record: Any, ending: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: SimpleNamespace(resting=0))
-    monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.COMPLETE, []))
-    finish = raising(error, None)
-    run: Any = SimpleNamespace(finish=lambda *_, **__: finish(), went_back=0, stale=0, rounded={})
-
-    asyncio.run(record._finish(run, ENDED, "finished"))
+    ending(finish=raising(error, None))
 
     assert record.verdict == verdict
     assert record.reason.startswith(reason)
@@ -159,14 +184,41 @@ def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
 
 @pytest.mark.parametrize("heard", [True, False])
 def test_the_row_is_told_what_it_cannot_see_itself(heard: bool, record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: SimpleNamespace(resting=0))
+    monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: PACE)
     monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.FAILED, []))
     record.not_kept = 7
     told: dict[str, Any] = {}
     finish = lambda *_, **facts: told.update(facts)  # noqa: E731 - it is the row's
-    run: Any = SimpleNamespace(verdict=Verdict.FAILED, finish=finish, went_back=0, stale=0, rounded={})
+    run: Any = SimpleNamespace(
+        verdict=Verdict.FAILED, finish=finish, check_over=lambda: None, went_back=0, stale=0, rounded={}
+    )
     spider: Any = SimpleNamespace(**vars(ENDED) | {"has_heard": heard})
 
     asyncio.run(record._finish(run, spider, "finished"))
 
     assert (told["heard"], told["not_kept"]) == (heard, 7)
+
+
+@pytest.mark.parametrize(
+    ("check", "errors", "is_finished"),
+    [
+        ("check_place", [NotStored("gone")], False),
+        ("check_stored", [NotStored("gone")], False),
+        ("check_place", [None, NotStored("gone")], True),
+        ("check_over", [NotStored("gone")], True),
+    ],
+    ids=["another file", "rows gone", "another file at the end", "row gone at the end"],
+)
+def test_a_verdict_is_said_when_what_it_speaks_of_was_read_back_before_and_after(
+    check: str, errors: list[Exception | None], is_finished: bool, record: Any, ending: Callable[..., None]
+) -> None:
+    written: list[str] = []
+
+    ending(
+        finish=lambda *_, **__: written.append("complete"),
+        take_back=written.append,
+        **{check: raising(*errors)},
+    )
+
+    assert (record.verdict, record.reason) == (Verdict.FAILED, "gone")
+    assert written == (["complete", "gone"] if is_finished else ["gone"])

@@ -1,5 +1,6 @@
 """CrawlRun's verbs: the lock, the counting, the verdict, what is missing."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from webapp.coins.cleaning import Rejection
 from webapp.coins.clock import database_clock
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord, Verdict
 from webapp.coins.models.batch import Batch, Memory
-from webapp.coins.models.run import RunLost
+from webapp.coins.models.run import NotStored, RunLost
 from webapp.coins.texts import printable
 
 pytestmark = pytest.mark.django_db
@@ -666,6 +667,48 @@ def test_a_run_that_lost_its_lock_writes_nothing_more() -> None:
 
     run.refresh_from_db()
     assert (run.verdict, FullCoin.objects.count()) == (Verdict.LOST, 0)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [lambda: CrawlRun.objects.all().delete(), lambda: CrawlRun.objects.update(flushes=1)],
+    ids=["deleted", "of a backup"],
+)
+def test_nothing_is_written_without_the_runs_row_as_it_was_last_written(act: Callable[[], object]) -> None:
+    run, memory = begin(), Memory()
+    for coin_id in "ab":
+        run.store(batch(coin_id, memory=memory), {})
+    act()
+
+    for write in (lambda: run.store(batch("c"), {}), run.beat, lambda: run.finish(Verdict.COMPLETE), run.check_over):
+        with pytest.raises(NotStored, match="its row was deleted, or the database was replaced or restored"):
+            write()
+
+    assert FullCoin.objects.count() == 2
+    assert not CrawlRun.objects.exclude(verdict=Verdict.RUNNING)
+
+
+def test_a_batch_that_was_stored_unheard_does_not_keep_the_run_from_its_end() -> None:
+    run = begin()
+    CrawlRun.objects.update(flushes=1)
+
+    run.finish(Verdict.FAILED)
+
+    run.check_over()
+    assert (run.verdict, run.flushes) == (Verdict.FAILED, 1)
+
+
+def test_an_end_that_cannot_be_read_back_is_taken_back() -> None:
+    run = begin()
+    run.finish(Verdict.COMPLETE)
+    CrawlRun.objects.update(verdict=Verdict.RUNNING)
+    with pytest.raises(NotStored):
+        run.check_over()
+
+    run.take_back("gone")
+
+    run.refresh_from_db()
+    assert (run.verdict, run.reason, run.finished_at is not None) == (Verdict.FAILED, "gone", True)
 
 
 def test_an_end_that_was_written_already_is_not_a_lost_lock() -> None:

@@ -126,6 +126,12 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
             ids = missing[start : start + IDS_PER_STATEMENT]
             self.filter(pk__in=ids).update(missing_since=now, changed_at=now)
 
+    def number_of(self, ids: Collection[str]) -> int:
+        """How many of these coins there are."""
+        keys = sorted(ids)
+        chunks = (keys[start : start + IDS_PER_STATEMENT] for start in range(0, len(keys), IDS_PER_STATEMENT))
+        return sum(self.filter(pk__in=chunk).count() for chunk in chunks)
+
     def other_currency(self) -> str | None:
         """The currency of the stored prices where it is not the configured one."""
         stored = self.values_list("vs_currency", flat=True).first()

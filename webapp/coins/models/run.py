@@ -29,6 +29,16 @@ class RunLost(Exception):
     """The run's row no longer says `running`: another run has taken its place, so nothing more may be written."""
 
 
+class NotStored(Exception):
+    """What the run has written is not in the database. The message says what has happened, and what to do."""
+
+
+GONE = (
+    "the database no longer has this run as it was last written: its row was deleted, or the database was replaced or "
+    "restored from a backup meanwhile. What the run has stored may be gone too: crawl again"
+)
+
+
 class CrawlRunQuerySet(HistoryQuerySet):
     def begin(
         self,
@@ -250,8 +260,13 @@ class CrawlRun(models.Model):
         self.refresh_from_db()
 
     def beat(self, **facts: Any) -> None:
-        """Show life, and write what there is to tell; RunLost where the run is no longer running."""
+        """Show life, and write what there is to tell.
+
+        Raises RunLost where the run is no longer running, NotStored where its row is gone, or lacks batches.
+        """
         if not self._still_running().update(heartbeat_at=Now(), **facts):
+            if not self._as_written().exists():
+                raise NotStored(GONE)
             raise RunLost
 
     def is_to_stop(self) -> bool:
@@ -262,9 +277,9 @@ class CrawlRun(models.Model):
         """Write a batch and count it, in one transaction: what is counted is stored, and nothing else.
 
         Returns the coins of the batch that are in the database, as they were sent or newer. `progress` are the run's
-        other counters (pages, requests ...) as they stand. Raises RunLost where another run has taken over,
-        OperationalError or InterfaceError where the database fails. The same call may then be made again: where its
-        batch has been stored, and only the answer was lost, it is not stored or counted twice.
+        other counters (pages, requests ...) as they stand. Raises what `beat` does, and OperationalError or
+        InterfaceError where the database fails. The same call may then be made again: where its batch has been stored,
+        and only the answer was lost, it is not stored or counted twice.
         """
         number = self.flushes + 1
         with transaction.atomic():
@@ -310,7 +325,7 @@ class CrawlRun(models.Model):
         heard: bool = True,
         **facts: Any,
     ) -> None:
-        """Set the verdict and give up the lock; raises RunLost where another run has taken it.
+        """Set the verdict and give up the lock; raises what `beat` does.
 
         `answered` are the ids that a complete run of the whole market has answers for: every other stored coin is
         marked missing in the same transaction, or the run is partial where that would be too many to be believed; and
@@ -344,5 +359,18 @@ class CrawlRun(models.Model):
             self._still_running().update(verdict=verdict, reason=reason, finished_at=Now(), **facts)
         self.refresh_from_db()
 
+    def check_over(self) -> None:
+        """Raises NotStored unless the row says how the run has ended."""
+        if not self._as_written().filter(verdict=self.verdict).exists():
+            raise NotStored(GONE)
+
+    def take_back(self, reason: str) -> None:
+        """The run has failed, whatever its row says; nothing is written where there is no row."""
+        CrawlRun.objects.filter(pk=self.pk).update(verdict=Verdict.FAILED, reason=reason, finished_at=Now())
+
+    def _as_written(self) -> models.QuerySet["CrawlRun"]:
+        """Its row, if it has all batches that are known to be stored: one from a backup lacks the last ones."""
+        return CrawlRun.objects.filter(pk=self.pk, flushes__gte=self.flushes)
+
     def _still_running(self) -> models.QuerySet["CrawlRun"]:
-        return CrawlRun.objects.filter(pk=self.pk, verdict=Verdict.RUNNING)
+        return self._as_written().filter(verdict=Verdict.RUNNING)
