@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from django.db.models import F
 from django.test import Client
 
-from tests.conftest import Crawl, last_run
+from tests.conftest import Crawl, administer, last_run
 from tests.fake_api import FakeAPI
 from tests.fake_api.coins import in_july
 from webapp.coins.models import CrawlRun, FullCoin, RejectedRecord
@@ -368,3 +370,26 @@ def test_a_defect_is_counted_once_a_run_and_resolved_when_it_is_mended(api: Fake
     assert '"current_price": NaN' in raw
     assert (last_run().verdict, outcome(last_run())) == ("complete", {"seen": 600, "created": 2, "unchanged": 598})
     assert set(RejectedRecord.objects.values_list("coin_id", "status")) == {("bitcoin", "resolved"), ("", "resolved")}
+
+
+@pytest.mark.postgresql
+def test_a_database_may_prefer_other_formats_of_dates(api: FakeAPI, crawl: Crawl, database_url: str) -> None:
+    name = urlsplit(database_url).path[1:]
+    try:
+        administer(
+            f"""ALTER DATABASE "{name}" SET datestyle = 'German, DMY'""",
+            f"""ALTER DATABASE "{name}" SET intervalstyle = 'iso_8601'""",
+        )
+        connection.close()
+        first, again = crawl(api), crawl(api)
+        latest = FullCoin.objects.latest("last_updated").last_updated
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT interval '90 minutes'")
+            (duration,) = cursor.fetchone()
+    finally:
+        administer(f'ALTER DATABASE "{name}" RESET ALL')
+        connection.close()
+
+    assert (first.returncode, again.returncode, duration) == (0, 0, timedelta(minutes=90))
+    assert outcome(last_run()) == {"seen": 600, "unchanged": 600}
+    assert latest == max(date for sent in as_sent(api).values() if (date := sent["last_updated"]))

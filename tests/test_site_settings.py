@@ -319,9 +319,17 @@ def test_a_server_that_vanished_is_noticed_in_ten_seconds(url: str) -> None:
             {"connect_timeout": 60, "keepalives_idle": 90, "sslmode": "require"},
             {"tcp_user_timeout": 10_000},
         ),
+        (
+            "postgres://host/name?options=-c%20search_path%3Dcoins",
+            {
+                "options": "-c idle_in_transaction_session_timeout=60000 -c datestyle=ISO -c intervalstyle=postgres "
+                "-c search_path=coins"
+            },
+            {},
+        ),
         ("sqlite:///var/unused.sqlite3?timeout=60", {"timeout": 60}, {"transaction_mode": "IMMEDIATE"}),
     ],
-    ids=["postgresql", "sqlite"],
+    ids=["postgresql", "a server's parameters, of which the last counts", "sqlite"],
 )
 def test_the_urls_own_options_have_precedence(url: str, own: dict[str, Any], kept: dict[str, Any]) -> None:
     options = setting("DATABASES", {"DATABASE_URL": url})["default"]["OPTIONS"]

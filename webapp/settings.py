@@ -246,8 +246,15 @@ else:
         "keepalives_idle": 4,  # s of silence until the first question, with two more to follow: 4 + 3 × 2
         "keepalives_interval": 2,
         "keepalives_count": 3,
-        # ms; a process that hangs between two statements would keep what it has locked from everybody for ever
-        "options": "-c idle_in_transaction_session_timeout=60000",
+        "options": " ".join(
+            [
+                # ms; a process that hangs between two statements would keep what it has locked from everybody for ever
+                "-c idle_in_transaction_session_timeout=60000",
+                # psycopg reads no other format of moments and durations, and a database or a role may prefer another.
+                "-c datestyle=ISO -c intervalstyle=postgres",
+                _options.pop("options", ""),
+            ]
+        ).strip(),
     }
 DATABASES = {"default": _database | {"OPTIONS": _defaults | _options}}  # the URL's own ?option=... has precedence
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
