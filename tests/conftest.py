@@ -58,6 +58,7 @@ ON_ANY_DATABASE = {
     "test_log",
     "test_lookup",
     "test_masking",
+    "test_manage",
     "test_middlewares",
     "test_mirror_sources",
     "test_numbers",

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection
+from django.db import connection
 from django.urls import reverse
 
 from .adminuser import give_password
@@ -46,11 +46,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         check_free("PORT", settings.PORT)
         check_free("SCRAPYD_HTTP_PORT", settings.SCRAPYD_HTTP_PORT)
-        try:
-            call_command("migrate", verbosity=0)
-        except OperationalError as error:
-            words = str(error).partition("\n")[0]
-            raise CommandError(f"The database cannot be used ({words}): see DATABASE_URL in .env.example.") from None
+        call_command("migrate", verbosity=0)
         call_command("schedules", stdout=self.stdout)
         site = f"http://{HOST}:{settings.PORT}"
         login = f"Log in: {site}{reverse('admin:index')}"

@@ -1,0 +1,68 @@
+"""`manage.py`: what a database that cannot be used makes of its commands."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PATIENCE, ROOT, python
+
+AWAY = "postgres://ada:hidden@127.0.0.1:1/coins"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["migrate"],
+        ["showmigrations"],
+        ["createsuperuser", "--noinput", "--username", "ada", "--email", "ada@coins.example"],
+        ["runserver", "--noreload", "127.0.0.1:0"],
+        ["runserver", "127.0.0.1:0"],
+    ],
+    ids=" ".join,
+)
+def test_a_database_that_is_away_is_a_sentence(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "webapp/manage.py", *arguments],
+        cwd=ROOT,
+        env={"ENV_FILE": "/dev/null", "DATABASE_URL": AWAY},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"CommandError: The database cannot be used \(.* refused\): see DATABASE_URL in .env.example, .*\n", done.stderr
+    )
+    assert "hidden" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "command", "words"),
+    [
+        (b"", "clearsessions", "no such table: django_session"),
+        (b"no database" * 1_000, "migrate", "file is not a database"),
+    ],
+    ids=["not migrated", "another file"],
+)
+def test_a_file_that_is_no_database_of_ours_is_a_sentence(
+    content: bytes, command: str, words: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "coins.sqlite3"
+    file.write_bytes(content)
+
+    done = python(["webapp/manage.py", command], {"DATABASE_URL": f"sqlite:///{file}"})
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"CommandError: The database cannot be used ({words}): see DATABASE_URL ")
+    assert done.stderr.endswith("run `manage.py migrate` where it is not prepared yet.\n")
+
+
+def test_a_traceback_is_shown_to_whoever_asks_for_it() -> None:
+    done = python(["webapp/manage.py", "migrate", "--traceback"], {"DATABASE_URL": AWAY})
+
+    assert (done.returncode, done.stderr.startswith("Traceback")) == (1, True)
