@@ -42,14 +42,13 @@ class Coverage:
         self.pagination = pagination
         self.counts_vary = counts_vary  # records may be added at any time: they are what has changed since
         self.answered: set[str] = set()  # ids on all pages
-        self._seen: set[str] = set()  # ids in this pass
         self.expected: int | None = None  # pages, by the first answer
         self._url = ""
         self._readings: dict[int, Reading] = {}
         self._addresses: dict[int, str] = {}  # of the pages that were asked for
         self._numbers: dict[str, int] = {}  # and their numbers by address
         self._broken: dict[int, str] = {}  # pages that were not answered, and why
-        self._fault = ""  # what makes paging wrong, whatever has come
+        self._had: Counter[str] = Counter()  # by id: the pages that have it, as they were answered last
         self._cut = ""  # why paging ended before its end: nothing is missing where a count agrees
         self._is_chain_read = False  # a page without a next one was answered
         self._counts: list[int] = []  # by the words of the answers, in their order
@@ -76,19 +75,18 @@ class Coverage:
             self.expected = expected
         if page in self._looks and reading.ids != self._looks[page].ids:
             self._changed.append(page)
-        has_news = not self._seen.issuperset(reading.ids)
-        self._seen |= reading.ids
         self.answered |= reading.ids
+        if page in self._readings:
+            self._had.subtract(self._readings[page].ids)
+        self._had.update(reading.ids)
         self._readings[page] = reading
         self._times[page] += 1
         self._broken.pop(page, None)
         if size and not ids:
-            self._fault = f"no record on page {page} has an id that a coin can be stored under: is `names` right?"
+            self._cut = f"no record on page {page} has an id that a coin can be stored under: is `names` right?"
         elif size and page >= self.pagination.cap:
-            self._fault = f"paging had no end at page {page}, and is cut there"
-        elif size and not has_news and self._times[page] == 1:
-            self._cut = f"page {page} brought nothing new, so paging ended there"
-        return self._follow(request, response, answer)
+            self._cut = f"paging had no end at page {page}, and is cut there"
+        return [] if self._is_repeated(page) else self._follow(request, response, answer)
 
     def give_up(self, request: Request, words: str) -> list[Request]:
         """Take a page that will not be answered; `words` say why."""
@@ -101,13 +99,13 @@ class Coverage:
 
     def _follow(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
         """The requests for the pages that follow, each once."""
-        if self._fault or self._cut:
+        if self._cut:
             return []
         page = request.meta["page"]
         try:
             following = self.pagination.next(request, response, answer)
         except PagingError as error:
-            self._fault = str(error)
+            self._cut = str(error)
             return []
         if answer is not None and not following:
             self._is_chain_read = True
@@ -140,9 +138,9 @@ class Coverage:
 
     def unproven(self) -> list[Request]:
         """The requests that may prove more, to be made when all before have been answered."""
-        if self._fault or self._is_counted():
+        if self.last and self._is_counted():
             return []
-        if self.pagination.is_numbered and (pages := [*self._unread(), *self._short()]):
+        if pages := sorted({*self._unread(), *filter(self._may_be_asked_again, [*self._short(), *self._repeated()])}):
             return self._ask(pages)
         if self._is_moving() and not self.counts_vary and self._passes < MAX_PASSES:
             return self._pass_again()
@@ -151,33 +149,55 @@ class Coverage:
         return []
 
     def _unread(self) -> list[int]:
-        """The pages up to the one behind the last that nobody has asked for, or that the end of a pass has left out."""
-        behind = self.last + (not self._cut)
+        """The pages up to the one behind the last that nobody has asked for: what is before them was cut short."""
+        if not self.pagination.is_numbered:
+            return []
+        is_cut = self._cut or (self.last and self._is_repeated(self.last))
+        behind = self.last + (not is_cut)
         end = min(behind, self.pagination.limit or behind, self.pagination.cap)
         return [page for page in range(1, end + 1) if page not in self._readings and page not in self._broken]
 
     def _short(self) -> list[int]:
         """The pages that a lapse of the source may have cut short, the sudden end of it all among them."""
-        last, full, expected = self.last, self.pagination.size or 0, self.expected or 0
+        last, full, expected = self.last, self._full, self.expected or 0
+        sizes = {page: reading.size for page, reading in self._readings.items()}
+        short = [page for page, size in sizes.items() if page < last and size < full]
+        if not self.pagination.is_numbered:
+            # Where many pages differ, that is how the source does it.
+            is_odd = len(short) <= max(1, len(sizes) // PAGES_A_LOOK)
+            return [1] if not (last or self.counts_vary) else short if is_odd else []
+        if self._counts and sizes.get(last, full) < full:
+            short.append(last)
+        is_sudden = last != self.expected and sizes.get(last, full) >= full
+        return short + [
+            page for page, size in sizes.items() if not size and (page <= expected or (is_sudden and page == last + 1))
+        ]
 
-        def is_short(page: int, size: int) -> bool:
-            if page < last or (page == last and self._counts):
-                return size < full
-            is_sudden = page == last + 1 and (last == 0 or self._readings[last].size >= full)
-            return not size and (page <= expected or (is_sudden and last != self.expected))
+    @property
+    def _full(self) -> int:
+        """The records of a page that was not cut short."""
+        if self.pagination.is_numbered:
+            return self.pagination.size or 0
+        return max((reading.size for reading in self._readings.values()), default=0)
 
-        return sorted(
-            page
-            for page, reading in self._readings.items()
-            if is_short(page, reading.size) and self._times[page] < MAX_TIMES and page not in self._broken
-        )
+    def _is_repeated(self, page: int) -> bool:
+        """Whether all records of this page, and there are some, are on others as well."""
+        ids = self._readings[page].ids
+        return bool(ids) and all(self._had[coin_id] > 1 for coin_id in ids)
+
+    def _repeated(self) -> list[int]:
+        """The pages that may stand in the place of another."""
+        return [page for page in self._readings if self._is_repeated(page)] if self.pagination.is_numbered else []
+
+    def _may_be_asked_again(self, page: int) -> bool:
+        return page in self._readings and page not in self._broken and self._times[page] < MAX_TIMES
 
     def _pass_again(self) -> list[Request]:
         """Once more, the pages that were read before the count changed: what went drew others onto them."""
         self._passes += 1
         if self.pagination.is_numbered:
             return self._ask(page for page, reading in self._readings.items() if reading.count != self._counts[-1])
-        for of_this_pass in (self._readings, self._addresses, self._numbers, self._times, self._seen):
+        for of_this_pass in (self._readings, self._addresses, self._numbers, self._times, self._had):
             of_this_pass.clear()
         self._cut, self._is_chain_read = "", False
         return [self.begin(self._url)]
@@ -208,23 +228,36 @@ class Coverage:
 
     def doubts(self) -> list[str]:
         """Why the pages that came may not be all there are; empty where they are proven to be."""
-        doubts = [*self._words_about_broken(), *filter(None, [self._fault, self._count_fault])]
+        doubts = [*self._words_about_broken(), *filter(None, [self._count_fault])]
         if self._is_counted():
             return doubts
-        doubts += filter(None, [self._cut])
-        if not self._is_full():
-            doubts += self._gaps()
+        doubts += self._oddities()
         if self._is_moving() or (self._counts and not self._is_full()):
             doubts.append(self._miscount())
         if self._changed:
             doubts.append(f"{_pages(self._changed)} had other records when asked for again, and no count says how many")
-        if not doubts and not self._is_full() and not self._is_end_seen():
+        if doubts or self._is_full():
+            return doubts
+        if twice := sum(reading.size for reading in self._readings.values()) - self._came():
+            doubts.append(f"{twice:,} records came twice, and no count says how many there are: others may be missing")
+        if not self._is_end_seen():
             doubts.append("the end of the pages was not seen")
         return doubts
 
     def notes(self) -> list[str]:
         """What was odd, although nothing is missing by the count."""
-        return [*filter(None, [self._cut]), *self._gaps()] if self._is_counted() else []
+        return self._oddities() if self._is_counted() else []
+
+    def _oddities(self) -> list[str]:
+        """What ended the paging, and which pages lack records."""
+        seen: set[str] = set()
+        words = [self._cut] if self._cut else []
+        for page, reading in sorted(self._readings.items()):
+            if reading.ids and seen.issuperset(reading.ids):
+                words.append(f"page {page} brought nothing new, so paging ended there")
+                break
+            seen |= reading.ids
+        return words if self._is_full() else [*words, *self._gaps()]
 
     def proof(self) -> str:
         """What proves that these are all records; of use where there are no doubts."""
@@ -247,22 +280,20 @@ class Coverage:
 
     def _gaps(self) -> Iterator[str]:
         """In words, the pages before the end that lack records."""
-        last, full = self.last, self.pagination.size or 0
-        sizes = {page: reading.size for page, reading in self._readings.items() if page < last}
-        if empty := [page for page, size in sizes.items() if not size]:
-            yield f"{_pages(sorted(empty))} {'were' if len(empty) > 1 else 'was'} empty and page {last} was not"
-        if not self.pagination.is_numbered:
-            return
-        if short := [page for page, size in sizes.items() if 0 < size < full]:
+        last, sizes = self.last, {page: reading.size for page, reading in self._readings.items()}
+        if empty := sorted(page for page, size in sizes.items() if not size and page < last):
+            yield f"{_pages(empty)} {'were' if len(empty) > 1 else 'was'} empty and page {last} was not"
+        if short := sorted(page for page in self._short() if page < last and sizes[page]):
             least, most = min(sizes[page] for page in short), max(sizes[page] for page in short)
             had = f"{least}" if least == most else f"{least} to {most}"
-            yield f"{_pages(sorted(short))} had {had} records, and {full} were asked for"
+            whose = "were asked for" if self.pagination.is_numbered else "were on others"
+            yield f"{_pages(short)} had {had} records, and {self._full} {whose}"
         if unread := self._unread():
             yield f"{_pages(unread)} had no answer"
 
     def _is_full(self) -> bool:
         """Whether a number of pages was wanted and each came full: no end is claimed then."""
-        limit, full = self.pagination.limit, self.pagination.size or 0
+        limit, full = self.pagination.limit, self._full
         pages = (self._readings.get(page) for page in range(1, (limit or 0) + 1))
         return bool(limit) and all(reading and reading.size >= full for reading in pages)
 

@@ -28,7 +28,9 @@ class Lookup:
         self._size, self._fits = size, fits
         self._unaskable: list[str] = []
         self._unbelieved: set[str] = set()  # of those absent: the answer did not have all known records
+        self._is_foreign = False  # an answer of this round had other records than were asked for
         self._asked = self._came = self._rounds = self._poor_rounds = 0
+        self._fruitless: set[bool] = set()  # since a record came: rounds beside known records (True), and without
 
     def ask(self, ids: Iterable[str], known: Collection[str] = ()) -> list[list[str]]:
         """The calls of a round, each with its ids. `known` are ids of records that the source has sent before."""
@@ -36,7 +38,7 @@ class Lookup:
         for coin_id in sorted(ids):
             (self._unaskable if "," in coin_id else askable).append(coin_id)
         self._rounds += 1
-        self._asked, self._came = len(askable), 0
+        self._asked, self._came, self._is_foreign = len(askable), 0, False
         self.absent, self.perhaps_absent, self._unbelieved = set(), set(), set()
         candidates = sorted(set(known).difference(askable))
         every = len(candidates) // KNOWN_IN_A_CALL or 1
@@ -49,32 +51,41 @@ class Lookup:
             calls[-1].append(coin_id)
         return calls
 
-    def add(self, call: Collection[str], returned: Collection[str], nameless: int) -> bool:
+    def add(self, call: Collection[str], returned: Collection[str], nameless: int) -> None:
         """Take the answer to a call: the ids that it has, and how many records without one.
 
-        Returns whether it has nothing but what was asked for; otherwise it counts for nothing.
+        An answer with other records than were asked for proves nothing.
         """
-        if not set(returned) <= set(call):
-            return False
+        is_foreign = not set(returned) <= set(call)
         missing = set(call).difference(returned, self.known)
-        self._came += len(set(returned) - self.known)
+        self._is_foreign |= is_foreign
+        self._came += len(set(returned).intersection(call) - self.known)
         self.absent |= missing
         if nameless:
             self.perhaps_absent |= missing
-        if not self.known or not self.known <= set(returned):
+        if is_foreign or not self.known <= set(returned):
             self._unbelieved |= missing
-        return True
 
     def again(self, known: Collection[str] = ()) -> list[list[str]]:
         """The calls of the next round; none where every id is settled, or where asking has been of little use."""
         self._poor_rounds += self._came < self._asked * POOR
+        if self._came:
+            self._fruitless.clear()
+        elif not self._unbelieved:
+            self._fruitless.add(bool(self.known))
         is_hopeless = not known and not self._came and self._rounds >= MIN_ROUNDS
         if not self.absent or self._is_settled() or is_hopeless or self._poor_rounds >= MAX_POOR_ROUNDS:
             return []
-        return self.ask(self.absent, known)
+        # Of few known records a source may send all, and yet leave others out: alone it would have to send those.
+        return self.ask(self.absent, () if True in self._fruitless and self._are_few() else known)
+
+    def _are_few(self) -> bool:
+        return len(self.known) < KNOWN_IN_A_CALL
 
     def _is_settled(self) -> bool:
-        return self._rounds >= MIN_ROUNDS and not self._came and not self._unbelieved
+        """Whether all that is absent was asked for in two rounds that brought nothing, beside known records in one."""
+        is_proven = True in self._fruitless and (not self._are_few() or False in self._fruitless)
+        return is_proven and self._rounds >= MIN_ROUNDS and not self._came and not self._unbelieved
 
     def doubts(self) -> list[str]:
         """Why the source may have what is said to be absent."""
@@ -84,7 +95,9 @@ class Lookup:
                 f"{len(self._unaskable)} ids have a comma in them, so they cannot be asked for by ids=: "
                 f"{' '.join(self._unaskable[:MAX_NAMED])}"
             )
-        if self._unbelieved and self.known:
+        if self._is_foreign:
+            doubts.append(f"{len(self.absent)} ids had no answer, but the answers have coins that were not asked for")
+        elif self._unbelieved and self.known:
             doubts.append(
                 f"{len(self._unbelieved)} ids had no answer, but the answers lack coins as well that are on the market"
             )

@@ -95,6 +95,7 @@ def numbered(**options: Any) -> PageNumber:
 # Complete, or why not --------------------------------------------------------------------------------
 
 NO_COUNT: Callable[[int], None] = lambda number: None  # noqa: E731
+FIRST_NONE = lambda number, counts=iter([0]): next(counts, number)  # noqa: B008, E731 - once is what it is for
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
     # The pagination, the source, how many ids come, the doubt, the proof
     "a count": ({}, {}, 48, "", "the API counts 48 records, and as many different ones came"),
@@ -206,6 +207,41 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "page 10 had other records when asked for again, and no count says how many",
         "",
     ),
+    "the records of another page once": (
+        {},
+        {"counts": NO_COUNT, "lapses": {3: [FIRST_PAGE]}},
+        48,
+        "",
+        "10 pages came",
+    ),
+    "the records of another page": (
+        {},
+        {"counts": NO_COUNT, "for_ever": {3: FIRST_PAGE}},
+        10,
+        "page 3 brought nothing new, so paging ended there",
+        "",
+    ),
+    "the records of another page, where so many were wanted": (
+        {"limit": 4},
+        {"lapses": {4: [ONE_ROW_TOO_FEW, FIRST_PAGE]}},
+        19,
+        "page 4 brought nothing new, so paging ended there",
+        "",
+    ),
+    "a record that is twice on its page": (
+        {},
+        {"counts": NO_COUNT, "for_ever": {3: lambda ids: [*ids[:-1], ids[0]]}},
+        47,
+        "1 records came twice, and no count says how many there are: others may be missing",
+        "",
+    ),
+    "an empty first page, and a count of none, once": (
+        {},
+        {"counts": FIRST_NONE, "lapses": {1: [EMPTY]}},
+        48,
+        "",
+        "the API counts 48 records",
+    ),
     "nothing at all": ({}, {"ids": []}, 0, "", "the API counts 0 records"),
 }
 
@@ -243,8 +279,26 @@ LINKED: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "half of a page, and a count": (
         {"for_ever": {3: SHORT}},
         45,
-        "the API counts 48 records, and its pages had 45 different ones",
+        "page 3 had 2 records, and 5 were on others; the API counts 48 records, and its pages had 45 different ones",
         "",
+    ),
+    "one row too few once, and no count": (
+        {"counts": NO_COUNT, "lapses": {3: [ONE_ROW_TOO_FEW]}},
+        48,
+        "",
+        "10 pages came",
+    ),
+    "one row too few, and no count": (
+        {"counts": NO_COUNT, "for_ever": {3: ONE_ROW_TOO_FEW}},
+        47,
+        "page 3 had 4 records, and 5 were on others",
+        "",
+    ),
+    "pages of any size, and no count": (
+        {"counts": NO_COUNT, "for_ever": dict.fromkeys((2, 3, 5, 7, 9), SHORT)},
+        33,
+        "",
+        "10 pages came",
     ),
     "a last page that links to itself": ({"loops": True}, 48, "", "the API counts 48 records"),
     "a last page that links to itself, and no count": (

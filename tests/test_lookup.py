@@ -1,5 +1,6 @@
 """What answers to ids prove, whatever a source makes of them."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -27,7 +28,7 @@ def look_up(
         for call in calls:
             returned = answer(call)
             made.append(call)
-            assert lookup.add(call, returned, nameless)
+            lookup.add(call, returned, nameless)
             came.update(returned)
         calls = lookup.again(came)
     return lookup, made
@@ -88,7 +89,7 @@ def test_a_lapse_is_not_believed() -> None:
 def test_without_anything_known_what_came_is_asked_for_beside_the_rest() -> None:
     lookup, made = look_up(["bitcion", "bitcoin"], lambda call: [coin for coin in call if coin == "bitcoin"], known=())
 
-    assert made == [["bitcion", "bitcoin"], ["bitcoin", "bitcion"]]
+    assert made == [["bitcion", "bitcoin"], ["bitcoin", "bitcion"], ["bitcion"]]  # at last alone: one known coin is few
     assert (lookup.absent, lookup.doubts()) == ({"bitcion"}, [])
 
 
@@ -105,11 +106,22 @@ def test_a_record_without_an_id_may_be_any_of_those_asked_for() -> None:
     assert lookup.absent == lookup.perhaps_absent == {"coin-001"}
 
 
-def test_other_coins_than_were_asked_for_count_for_nothing() -> None:
-    lookup = Lookup(50, lambda call: True)
-    (call,) = lookup.ask(coins(2), KNOWN)
+@pytest.mark.parametrize(("times", "doubts"), [(1, []), (9, ["2 ids had no answer, but the answers have coins"])])
+def test_an_answer_with_other_coins_than_were_asked_for_proves_nothing(times: int, doubts: list[str]) -> None:
+    odd = iter([True] * times)
 
-    assert not lookup.add(call, [*call, "other"], 0)
+    lookup, made = look_up(coins(3), lambda call: ["other"] if next(odd, False) else has("coin-001")(call))
+
+    assert lookup.doubts() == [doubt.replace("2", "3") + " that were not asked for" for doubt in doubts]
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize("known", [(), ("coin-000",)], ids=["nothing", "one coin"])
+def test_a_source_that_sends_one_coin_a_call_proves_nothing_beside_few_known_coins(known: tuple[str, ...]) -> None:
+    lookup, made = look_up(coins(30), lambda call: sorted(call)[:1], known)
+
+    assert re.match(r"2\d ids had no answer in \d rounds of asking", lookup.doubts()[0])
+    assert len(made) <= 5
 
 
 def test_an_id_with_a_comma_cannot_be_asked_for_and_is_named() -> None:
