@@ -27,6 +27,7 @@ class Reading:
     ids: frozenset[str]  # of its records that have one
     size: int  # all its records
     nameless: int  # its records without a usable id
+    twice: int  # its records whose id another one has
     count: int | None  # of all records of the source, by the word of this answer
 
 
@@ -50,6 +51,7 @@ class Coverage:
         self._broken: dict[int, str] = {}  # pages that were not answered, and why
         self._had: Counter[str] = Counter()  # by id: the pages that have it, as they were answered last
         self._cut = ""  # why paging ended before its end: nothing is missing where a count agrees
+        self._junk = 0  # the page that ended it because its records have no id; it may be asked for again
         self._is_chain_read = False  # a page without a next one was answered
         self._counts: list[int] = []  # by the words of the answers, in their order
         self._count_fault = ""
@@ -70,7 +72,9 @@ class Coverage:
     def add(self, request: Request, response: Response, answer: Rows, ids: Iterable[str]) -> list[Request]:
         """Take an answered page, of whose records some have these usable `ids`, one for each of them."""
         page, size, ids = request.meta["page"], len(answer.rows), list(ids)
-        reading = Reading(frozenset(ids), size, size - len(ids), self._count(response, answer))
+        different = frozenset(ids)
+        count = self._count(response, answer)
+        reading = Reading(different, size, size - len(ids), len(ids) - len(different), count)
         if page == 1 and (expected := self.pagination.expected(response, answer)):
             self.expected = expected
         if page in self._looks and reading.ids != self._looks[page].ids:
@@ -82,7 +86,10 @@ class Coverage:
         self._readings[page] = reading
         self._times[page] += 1
         self._broken.pop(page, None)
+        if self._junk == page:
+            self._cut, self._junk = "", 0
         if size and not ids:
+            self._junk = page
             self._cut = f"no record on page {page} has an id that a coin can be stored under: is `names` right?"
         elif size and page >= self.pagination.cap:
             self._cut = f"paging had no end at page {page}, and is cut there"
@@ -140,7 +147,8 @@ class Coverage:
         """The requests that may prove more, to be made when all before have been answered."""
         if self.last and self._is_counted():
             return []
-        if pages := sorted({*self._unread(), *filter(self._may_be_asked_again, [*self._short(), *self._repeated()])}):
+        odd = [*self._short(), *self._doubled(), *([self._junk] if self._junk else [])]
+        if pages := sorted({*self._unread(), *filter(self._may_be_asked_again, odd)}):
             return self._ask(pages)
         if self._is_moving() and not self.counts_vary and self._passes < MAX_PASSES:
             return self._pass_again()
@@ -185,9 +193,15 @@ class Coverage:
         ids = self._readings[page].ids
         return bool(ids) and all(self._had[coin_id] > 1 for coin_id in ids)
 
-    def _repeated(self) -> list[int]:
-        """The pages that may stand in the place of another."""
-        return [page for page in self._readings if self._is_repeated(page)] if self.pagination.is_numbered else []
+    def _doubled(self) -> list[int]:
+        """The pages with records that are on another page too, or twice on one: others may stand nowhere."""
+        if not self.pagination.is_numbered:
+            return []
+        pages = self._readings.items()
+        whole = [page for page, _ in pages if self._is_repeated(page)]
+        doubled = [page for page, read in pages if read.twice or any(self._had[coin_id] > 1 for coin_id in read.ids)]
+        # Where many pages have some, the order is not stable, and asking again is of no use.
+        return doubled if len(doubled) <= max(2, len(pages) // PAGES_A_LOOK) else whole
 
     def _may_be_asked_again(self, page: int) -> bool:
         return page in self._readings and page not in self._broken and self._times[page] < MAX_TIMES
@@ -204,7 +218,7 @@ class Coverage:
 
     def _look_again(self) -> list[Request]:
         """Where nothing counts the records: a page that was cut short, or moved, would not come twice alike."""
-        pages = [self.last, (self.last + 1) // 2][: self.last // PAGES_A_LOOK]
+        pages = [self.last, (self.last + 1) // 2, 1][: self.last // PAGES_A_LOOK]
         self._looks = {page: self._readings[page] for page in pages}
         return self._ask(pages)
 
@@ -226,6 +240,11 @@ class Coverage:
         """Records without a usable id, on the pages as they were answered last."""
         return sum(reading.nameless for reading in self._readings.values())
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether no page was broken, cut short or in the place of another."""
+        return not (self._broken or self._oddities())
+
     def doubts(self) -> list[str]:
         """Why the pages that came may not be all there are; empty where they are proven to be."""
         doubts = [*self._words_about_broken(), *filter(None, [self._count_fault])]
@@ -236,11 +255,11 @@ class Coverage:
             doubts.append(self._miscount())
         if self._changed:
             doubts.append(f"{_pages(self._changed)} had other records when asked for again, and no count says how many")
-        if doubts or self._is_full():
-            return doubts
-        if twice := sum(reading.size for reading in self._readings.values()) - self._came():
-            doubts.append(f"{twice:,} records came twice, and no count says how many there are: others may be missing")
-        if not self._is_end_seen():
+        twice = sum(reading.size for reading in self._readings.values()) - len(self._had_ids()) - self.nameless
+        if not doubts and twice:
+            others = "others may be missing"
+            doubts.append(f"{twice:,} records came twice, and no count says how many there are: {others}")
+        if not (doubts or self._is_full() or self._is_end_seen()):
             doubts.append("the end of the pages was not seen")
         return doubts
 
@@ -289,7 +308,7 @@ class Coverage:
             whose = "were asked for" if self.pagination.is_numbered else "were on others"
             yield f"{_pages(short)} had {had} records, and {self._full} {whose}"
         if unread := self._unread():
-            yield f"{_pages(unread)} had no answer"
+            yield f"{_pages(unread)} did not come"
 
     def _is_full(self) -> bool:
         """Whether a number of pages was wanted and each came full: no end is claimed then."""
@@ -309,7 +328,7 @@ class Coverage:
             return False
         if self.counts_vary:
             is_growing = all(before <= after for before, after in pairwise(self._counts))
-            return is_growing and self._counts[0] <= self._came() <= self._counts[-1]
+            return is_growing and self._counts[0] <= self._came() <= self._counts[-1] and not self._short()
         return not self._is_moving() and self._came() == self._wanted()
 
     def _is_moving(self) -> bool:
@@ -317,8 +336,11 @@ class Coverage:
 
     def _came(self) -> int:
         """Different records on the pages as they were answered last; on all answers where their number may grow."""
-        ids = self.answered if self.counts_vary else set().union(*(page.ids for page in self._readings.values()))
-        return len(ids) + self.nameless
+        return len(self.answered if self.counts_vary else self._had_ids()) + self.nameless
+
+    def _had_ids(self) -> set[str]:
+        """The ids on the pages as they were answered last."""
+        return set[str]().union(*(reading.ids for reading in self._readings.values()))
 
     def _wanted(self) -> int:
         """Of the records that the source counts, those that were asked for."""

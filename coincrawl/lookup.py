@@ -7,7 +7,7 @@ source is known to have. So each call asks for some of those as well.
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 KNOWN_IN_A_CALL = 10  # records; a source that sends fewer than that at once leaves others out
-MIN_ROUNDS = 2  # in which a record is asked for, before it is absent
+MIN_ROUNDS = 2  # in which a record is asked for
 MAX_POOR_ROUNDS = 3  # before asking is given up
 POOR = 0.1  # of the ids that a round asks for; one that brings fewer is poor
 MAX_NAMED = 10  # ids in a sentence
@@ -30,7 +30,7 @@ class Lookup:
         self._unbelieved: set[str] = set()  # of those absent: the answer did not have all known records
         self._is_foreign = False  # an answer of this round had other records than were asked for
         self._asked = self._came = self._rounds = self._poor_rounds = 0
-        self._fruitless: set[bool] = set()  # since a record came: rounds beside known records (True), and without
+        self._is_believed = False  # the last round beside known records had all of them in all its answers
 
     def ask(self, ids: Iterable[str], known: Collection[str] = ()) -> list[list[str]]:
         """The calls of a round, each with its ids. `known` are ids of records that the source has sent before."""
@@ -69,38 +69,38 @@ class Lookup:
     def again(self, known: Collection[str] = ()) -> list[list[str]]:
         """The calls of the next round; none where every id is settled, or where asking has been of little use."""
         self._poor_rounds += self._came < self._asked * POOR
-        if self._came:
-            self._fruitless.clear()
-        elif not self._unbelieved:
-            self._fruitless.add(bool(self.known))
+        # A source may send all known records and yet leave others out: alone it would have to send some of those.
+        if self.known:
+            self._is_believed = not self._unbelieved
+        elif self._came:
+            self._is_believed = False
         is_hopeless = not known and not self._came and self._rounds >= MIN_ROUNDS
         if not self.absent or self._is_settled() or is_hopeless or self._poor_rounds >= MAX_POOR_ROUNDS:
             return []
-        # Of few known records a source may send all, and yet leave others out: alone it would have to send those.
-        return self.ask(self.absent, () if True in self._fruitless and self._are_few() else known)
-
-    def _are_few(self) -> bool:
-        return len(self.known) < KNOWN_IN_A_CALL
+        return self.ask(self.absent, () if self._is_believed else known)
 
     def _is_settled(self) -> bool:
-        """Whether all that is absent was asked for in two rounds that brought nothing, beside known records in one."""
-        is_proven = True in self._fruitless and (not self._are_few() or False in self._fruitless)
-        return is_proven and self._rounds >= MIN_ROUNDS and not self._came and not self._unbelieved
+        """Whether what is absent was in no answer beside known records, and alone brought nothing."""
+        return self._is_believed and not (self.known or self._came or self._unbelieved)
 
     def doubts(self) -> list[str]:
         """Why the source may have what is said to be absent."""
         doubts = []
         if self._unaskable:
             doubts.append(
-                f"{len(self._unaskable)} ids have a comma in them, so they cannot be asked for by ids=: "
+                f"{_ids(self._unaskable)} cannot be asked for by ids=, because of a comma: "
                 f"{' '.join(self._unaskable[:MAX_NAMED])}"
             )
         if self._is_foreign:
-            doubts.append(f"{len(self.absent)} ids had no answer, but the answers have coins that were not asked for")
+            doubts.append(f"{_ids(self.absent)} had no answer, but the answers have coins that were not asked for")
         elif self._unbelieved and self.known:
             doubts.append(
-                f"{len(self._unbelieved)} ids had no answer, but the answers lack coins as well that are on the market"
+                f"{_ids(self._unbelieved)} had no answer, but the answers lack coins as well that are on the market"
             )
         elif self.absent and not self._is_settled():
-            doubts.append(f"{len(self.absent)} ids had no answer in {self._rounds} rounds of asking")
+            doubts.append(f"{_ids(self.absent)} had no answer in {self._rounds} rounds of asking")
         return doubts
+
+
+def _ids(ids: Collection[str]) -> str:
+    return f"{len(ids):,} id{'s' if len(ids) != 1 else ''}"

@@ -338,7 +338,7 @@ def test_of_a_chain_only_what_is_proven_is_free_of_doubt_too(case: str) -> None:
         (numbered(), NO_COUNT, 48, [*range(1, 12), 10]),
         (numbered(), NO_COUNT, 93, [*range(1, 21), 19]),
         (numbered(), NO_COUNT, 98, [*range(1, 22), 20, 10]),
-        (numbered(), NO_COUNT, 498, [*range(1, 102), 100, 50]),
+        (numbered(), NO_COUNT, 498, [*range(1, 102), 100, 50, 1]),
         (numbered(), lambda number: number, 498, [*range(1, 102)]),
         (NextLink(), NO_COUNT, 43, [*range(1, 10)]),
         (NextLink(), NO_COUNT, 98, [*range(1, 21), 20, 10]),

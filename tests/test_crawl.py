@@ -30,7 +30,7 @@ def outcome(run: CrawlRun) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
-    [((), ""), (("-a", "ids=bitcoin,ethereum,tether"), "2 of 4 records were rejected")],
+    [((), ""), (("-a", "ids=bitcoin,ethereum,tether"), "2 of 5 records were rejected")],
     ids=["whole", "ids"],
 )
 def test_a_record_with_two_ids_is_rejected_and_counts_for_neither_coin(

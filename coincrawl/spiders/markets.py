@@ -203,7 +203,8 @@ class MarketsSpider(PaginatedSpider):
 
     @property
     def present(self) -> set[str] | None:
-        return self.answered if self.whole else None  # with those that a record without an id may be of
+        # With those that a record without an id may be of. What a page and the list both lack may still be there.
+        return self.answered if self.whole and self.coverage.is_sound else None
 
     def proof(self) -> str:
         if "ids" in self.arguments:
@@ -216,7 +217,9 @@ class MarketsSpider(PaginatedSpider):
     def notes(self) -> list[str]:
         notes = super().notes() if not self.whole else [] if self.doubts() else super().doubts()
         notes += self.notes_on_list
-        absent = sorted(self.lookup.absent)
+        absent = [] if self.lookup.doubts() else sorted(self.lookup.absent)
+        if self.whole and not self.coverage.is_sound:
+            notes.append("no coin was marked missing, because not all pages came as they should")
         if absent and self.whole:
             notes.append(f"{len(absent)} ids that {LIST} names are not on the market")
         elif absent:
