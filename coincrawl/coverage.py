@@ -257,8 +257,7 @@ class Coverage:
             doubts.append(f"{_pages(self._changed)} had other records when asked for again, and no count says how many")
         twice = sum(reading.size for reading in self._readings.values()) - len(self._had_ids()) - self.nameless
         if not doubts and twice:
-            others = "others may be missing"
-            doubts.append(f"{twice:,} records came twice, and no count says how many there are: {others}")
+            doubts.append(f"{twice:,} record{'s' if twice > 1 else ''} came twice, so others may be missing")
         if not (doubts or self._is_full() or self._is_end_seen()):
             doubts.append("the end of the pages was not seen")
         return doubts
@@ -281,7 +280,8 @@ class Coverage:
     def proof(self) -> str:
         """What proves that these are all records; of use where there are no doubts."""
         if self._is_full():
-            return f"each of the {self.pagination.limit} pages that were asked for came full"
+            limit = self.pagination.limit
+            return "the page that was asked for came full" if limit == 1 else f"each of the {limit} pages came full"
         if self._is_counted():
             return f"the API counts {self._counts[-1]:,} records, and as many different ones came"
         if self.pagination.is_numbered:

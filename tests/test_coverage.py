@@ -23,6 +23,7 @@ Lapse = Callable[[list[str]], list[str]]
 EMPTY: Lapse = lambda ids: []  # noqa: E731 - these are named like that in the tables
 SHORT: Lapse = lambda ids: ids[: len(ids) // 2]  # noqa: E731
 ONE_ROW_TOO_FEW: Lapse = lambda ids: ids[:-1]  # noqa: E731
+NAMELESS: Lapse = lambda ids: [""] * len(ids)  # noqa: E731
 FIRST_PAGE = "the first page"  # in the place of the one that was asked for
 BROKEN = "broken"
 
@@ -109,6 +110,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
     ),
     "an empty page once, in a window": ({}, {"lapses": {3: [EMPTY]}}, 48, "", "the API counts 48"),
     "an empty page once, without a count": ({}, {"counts": NO_COUNT, "lapses": {3: [EMPTY]}}, 48, "", "10 pages came"),
+    "an empty first page once, and no count": ({}, {"counts": NO_COUNT, "lapses": {1: [EMPTY]}}, 48, "", "10 pages"),
+    "a short page that is broken when it is asked for again": (
+        {},
+        {"lapses": {3: [SHORT]}, "for_ever": {3: BROKEN}},
+        45,
+        "page 3 stayed broken: status 500; page 3 had 2 records, and 5 were asked for; the API counts 48",
+        "",
+    ),
     "an empty page twice": (
         {},
         {"for_ever": {3: EMPTY}},
@@ -167,7 +176,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "the API counts 49 records, and its pages had 48 different ones",
         "",
     ),
-    "all pages that were wanted came full": ({"limit": 3}, {}, 15, "", "each of the 3 pages that were asked for came"),
+    "a count that is too small": (
+        {},
+        {"counts": lambda number: number - 1},
+        48,
+        "the API counts 47 records, and its pages had 48 different ones",
+        "",
+    ),
+    "all pages that were wanted came full": ({"limit": 3}, {}, 15, "", "each of the 3 pages came full"),
     "all pages that were wanted, and no count": ({"limit": 3}, {"counts": NO_COUNT}, 15, "", "each of the 3 pages"),
     "more pages were wanted than there are": ({"limit": 20}, {}, 48, "", "the API counts 48 records"),
     "of the pages wanted, one was empty once": (
@@ -184,7 +200,21 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "page 3 was empty and page 10 was not",
         "",
     ),
-    "one full page was wanted": ({"limit": 1}, {"counts": NO_COUNT}, 5, "", "each of the 1 pages"),
+    "of the pages wanted, the last is the last, and no count": (
+        {"limit": 3},
+        {"counts": NO_COUNT, "ids": coins(13)},
+        13,
+        "",
+        "3 pages came, all full but the last",
+    ),
+    "full pages that share a record": (
+        {"limit": 2},
+        {"ids": [*coins(9), "coin-000", *coins(30)[10:]]},
+        9,
+        "1 record came twice, so others may be missing",
+        "",
+    ),
+    "one full page was wanted": ({"limit": 1}, {"counts": NO_COUNT}, 5, "", "the page that was asked for came full"),
     "the last page for ever": ({}, {"clamps": True}, 48, "", "the API counts 48 records"),
     "the last page for ever, and no count": (
         {},
@@ -232,7 +262,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         {},
         {"counts": NO_COUNT, "for_ever": {3: lambda ids: [*ids[:-1], ids[0]]}},
         47,
-        "1 records came twice, and no count says how many there are: others may be missing",
+        "1 record came twice, so others may be missing",
         "",
     ),
     "an empty first page, and a count of none, once": (
@@ -243,6 +273,55 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "the API counts 48 records",
     ),
     "nothing at all": ({}, {"ids": []}, 0, "", "the API counts 0 records"),
+    "a record without an id is one that came": (
+        {},
+        {"for_ever": {3: lambda ids: ["", *ids[1:]]}},
+        47,
+        "",
+        "the API counts 48 records",
+    ),
+    "a page of records without an id": (
+        {},
+        {"for_ever": {3: NAMELESS}},
+        20,
+        "no record on page 3 has an id that a coin can be stored under",
+        "",
+    ),
+    "a page of records without an id, and no count": (
+        {},
+        {"counts": NO_COUNT, "for_ever": {3: NAMELESS}},
+        10,
+        "no record on page 3 has an id that a coin can be stored under",
+        "",
+    ),
+    "a broken page in the middle, and no count": (
+        {},
+        {"counts": NO_COUNT, "for_ever": {5: BROKEN}},
+        43,
+        "page 5 stayed broken: status 500",
+        "",
+    ),
+    "a last page that is empty once, behind one that stays short": (
+        {},
+        {"lapses": {10: [EMPTY]}, "for_ever": {9: SHORT}},
+        45,
+        "page 9 had 2 records, and 5 were asked for; the API counts 48 records, and its pages had 45 different ones",
+        "",
+    ),
+    "as many pages as are ever asked for, and one more": (
+        {"max_records": 50},
+        {"counts": NO_COUNT, "ids": coins(51)},
+        50,
+        "paging had no end at page 10, and is cut there",
+        "",
+    ),
+    "an empty page where paging would be cut": (
+        {"max_records": 50},
+        {"counts": NO_COUNT, "ids": coins(45)},
+        45,
+        "",
+        "9 pages came",
+    ),
 }
 
 
@@ -356,6 +435,124 @@ def test_a_second_look_costs_a_tenth_at_most_and_nothing_below_ten_pages(
     assert sorted(source.asked) == sorted(asked)
 
 
+def test_a_page_that_its_lane_did_not_reach_is_asked_for_once() -> None:
+    source = Source(numbered(), counts=NO_COUNT, lapses={7: [EMPTY], 9: [SHORT]})
+
+    coverage = crawl(source, before=50)
+
+    assert coverage.doubts() == []
+    assert sorted(source.asked) == sorted([*range(1, 12), 7, 9, 10])
+
+
+def test_a_count_may_come_with_the_first_page_alone() -> None:
+    counts = iter([48])
+
+    coverage = crawl(Source(numbered(), counts=lambda number: next(counts, None)))
+
+    assert coverage.doubts() == []
+    assert coverage.proof() == "the API counts 48 records, and as many different ones came"
+
+
+def test_paging_that_is_cut_is_the_only_doubt() -> None:
+    coverage = crawl(Source(numbered(max_records=50), coins(98), counts=NO_COUNT))
+
+    assert coverage.doubts() == ["paging had no end at page 10, and is cut there"]
+
+
+@pytest.mark.parametrize("page", [2, 4, 7])
+def test_an_empty_page_ends_its_lane_of_the_window_and_nothing_else(page: int) -> None:
+    source = Source(numbered(), counts=NO_COUNT, lapses={page: [EMPTY]})
+
+    coverage = crawl(source, before=50)
+
+    assert (coverage.doubts(), len(coverage.answered)) == ([], 48)
+    assert sorted(source.asked) == sorted([*range(1, 12), page, 10])
+
+
+@pytest.mark.parametrize(
+    ("options", "how", "notes"),
+    [
+        ({"size": 7}, {}, ["pages 1, 2, 3 and 6 more had 5 records, and 7 were asked for"]),
+        ({}, {"clamps": True, "ids": coins(50)}, ["page 11 brought nothing new, so paging ended there"]),
+        ({}, {"for_ever": {3: SHORT}}, []),
+        ({}, {}, []),
+    ],
+    ids=["smaller pages", "the last page for ever", "a doubt", "nothing odd"],
+)
+def test_what_is_odd_is_noted_where_nothing_is_missing(
+    options: dict[str, Any], how: dict[str, Any], notes: list[str]
+) -> None:
+    assert crawl(Source(numbered(**options), **how)).notes() == notes
+
+
+@pytest.mark.parametrize(
+    ("pages", "words"),
+    [
+        ([2, 3, 4], []),
+        ([2, 3, 4, 5], ["1 more pages stayed broken"]),
+        ([2, 3, 4, 5, 6], ["2 more pages stayed broken"]),
+    ],
+    ids=len,
+)
+def test_three_broken_pages_are_named_and_the_others_counted(pages: list[int], words: list[str]) -> None:
+    coverage = crawl(Source(numbered(), counts=NO_COUNT, for_ever=dict.fromkeys(pages, BROKEN)))
+
+    assert coverage.doubts() == [*(f"page {page} stayed broken: status 500" for page in (2, 3, 4)), *words]
+
+
+@pytest.mark.parametrize(
+    ("pagination", "doubt"),
+    [(numbered(), "page 2 did not come"), (LINKS, "the end of the pages was not seen")],
+    ids=["numbers", "links"],
+)
+def test_before_the_end_is_seen_nothing_is_proven(pagination: PageNumber | NextLink, doubt: str) -> None:
+    source = Source(pagination, counts=NO_COUNT)
+    coverage = Coverage(pagination)
+    first = coverage.begin(URL)
+    answered = source.answer(first)
+    assert answered
+
+    coverage.add(first, *answered, ids_of(answered[1]))
+
+    assert coverage.doubts() == [doubt]
+
+
+def test_a_broken_page_of_a_chain_is_the_only_doubt() -> None:
+    coverage = crawl(Source(NextLink(rows=""), counts=NO_COUNT, for_ever={3: BROKEN}))
+
+    assert coverage.doubts() == ["page 3 stayed broken: status 500"]
+
+
+def test_where_there_is_a_doubt_nothing_is_looked_at_again() -> None:
+    source = Source(numbered(), coins(98), counts=NO_COUNT, for_ever={5: BROKEN})
+
+    crawl(source)
+
+    assert sorted(source.asked) == [*range(1, 22)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "counts", "before", "asked"),
+    [
+        (coins(50), NO_COUNT, 90, [*range(1, 14), 11, 10]),
+        ([*coins(49), "coin-000"], lambda number: number, 0, [*range(1, 12), 1, 10]),
+    ],
+    ids=["only the first of the empty pages", "none where as many pages came as the count speaks of"],
+)
+def test_of_the_empty_pages_at_the_end_few_are_asked_for_again(
+    ids: list[str], counts: Any, before: int, asked: list[int]
+) -> None:
+    source = Source(numbered(), ids, counts=counts)
+
+    crawl(source, before=before)
+
+    assert sorted(source.asked) == sorted(asked)
+
+
+def test_the_first_answer_says_how_many_pages_to_expect() -> None:
+    assert crawl(Source(numbered(limit=1))).expected == 1
+
+
 # While the list changes ------------------------------------------------------------------------------
 
 
@@ -402,6 +599,126 @@ def test_pages_of_a_number_are_asked_for_again_too_where_the_count_changes() -> 
 
     assert coverage.doubts() == []
     assert coverage.answered >= {*stayed}
+
+
+def test_a_list_that_comes_to_rest_late_is_proven_by_the_third_pass() -> None:
+    source = Source(NextLink(rows=""), coins(48))
+
+    def shrink() -> None:
+        if len(source.asked) in (5, 15):
+            del source.ids[0]
+
+    assert crawl(source, meanwhile=shrink).doubts() == []
+
+
+def test_a_chain_that_has_become_a_page_shorter_is_proven_by_its_next_pass() -> None:
+    source = Source(NextLink(rows=""), coins(52))
+
+    def shrink() -> None:
+        if len(source.asked) in (3, 11):
+            del source.ids[0]
+
+    coverage = crawl(source, meanwhile=shrink)
+
+    assert (coverage.doubts(), len(source.asked)) == ([], 11 + 10)
+
+
+def test_where_paging_was_cut_the_next_pass_goes_on() -> None:
+    source = Source(NextLink(rows=""), lapses={3: [FIRST_PAGE]})
+
+    assert crawl(source, meanwhile=shrinking(source, after=1)).doubts() == []
+
+
+def test_full_pages_prove_nothing_while_the_list_changes() -> None:
+    source = Source(numbered(limit=4), coins(98))
+
+    coverage = crawl(source, meanwhile=shrinking(source, after=0, most=500))
+
+    assert coverage.doubts()[0].startswith("the API counted 98, then 97, then 96, then ... records")
+
+
+@dataclass
+class Keyset(Source):
+    """One whose links name the id that the page before ended with."""
+
+    def answer(self, request: Request) -> tuple[Response, Rows]:
+        after = parse_qs(urlsplit(request.url).query).get("after", [""])[0]
+        self.asked.append(request.meta["page"])
+        rest = [coin_id for coin_id in self.ids if coin_id > after]
+        link = f"{URL}?after={rest[self.size - 1]}" if len(rest) > self.size else None
+        envelope = {"count": Decimal(len(self.ids)), "next": link}
+        return Response(request.url), Rows([{"id": coin_id} for coin_id in rest[: self.size]], envelope)
+
+
+def test_an_address_may_be_another_pages_in_the_next_pass() -> None:
+    source = Keyset(NextLink(rows=""), coins(20))
+
+    def grow() -> None:
+        if len(source.asked) == 3:
+            source.ids[:0] = [f"a-coin-{number}" for number in range(5)]
+
+    coverage = crawl(source, meanwhile=grow)
+
+    assert (coverage.doubts(), coverage.notes(), len(coverage.answered)) == ([], [], 25)
+
+
+def test_a_page_that_is_answered_in_a_later_pass_is_broken_no_more() -> None:
+    source = Source(NextLink(rows=""), coins(48), lapses={7: [BROKEN]})
+
+    coverage = crawl(source, meanwhile=shrinking(source, after=4))
+
+    assert (coverage.doubts(), len(coverage.answered)) == ([], 48)
+
+
+def read_changes(source: Source, meanwhile: Callable[[], object] = lambda: None) -> Coverage:
+    """Read what has changed, to the end of the links; nothing has been asked for again then."""
+    coverage = Coverage(source.pagination, counts_vary=True)
+    waiting = [coverage.begin(URL)]
+    while waiting:
+        request = waiting.pop()
+        answered = source.answer(request)
+        assert answered
+        waiting += coverage.add(request, *answered, ids_of(answered[1]))
+        meanwhile()
+    return coverage
+
+
+def test_changes_that_become_fewer_are_a_doubt_and_not_fetched_again() -> None:
+    source = Source(NextLink(rows=""), coins(48))
+
+    coverage = read_changes(source, source.ids.pop)
+
+    assert coverage.unproven() == []
+    assert coverage.doubts()[0].startswith("the API counted 48, then 47, then 46, then ... records")
+
+
+def test_changes_that_stay_as_many_are_proven() -> None:
+    coverage = read_changes(Source(NextLink(rows=""), coins(23)))
+
+    assert (coverage.doubts(), coverage.notes()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "how", [{"counts": lambda number: number - 1}, {"for_ever": {2: SHORT}}], ids=["more came", "fewer came"]
+)
+def test_changes_of_another_number_than_is_counted_are_a_doubt(how: dict[str, Any]) -> None:
+    coverage = read_changes(Source(NextLink(rows=""), coins(23), **how))
+
+    assert "the API counts 2" in coverage.doubts()[-1]
+
+
+def test_changes_that_became_fewer_in_between_are_a_doubt_too() -> None:
+    counts = iter([23, 22, 23, 23, 23])
+
+    coverage = read_changes(Source(NextLink(rows=""), coins(23), counts=lambda number: next(counts)))
+
+    assert coverage.doubts()[0].startswith("the API counted 23, then 22, then 23 records")
+
+
+def test_changes_are_not_looked_at_again_where_nothing_counts_them() -> None:
+    coverage = read_changes(Source(NextLink(rows=""), coins(98), counts=NO_COUNT))
+
+    assert (coverage.unproven(), coverage.doubts()) == ([], [])
 
 
 def test_changes_may_become_more_while_they_are_fetched() -> None:

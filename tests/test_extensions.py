@@ -222,3 +222,75 @@ def test_a_verdict_is_said_when_what_it_speaks_of_was_read_back_before_and_after
 
     assert (record.verdict, record.reason) == (Verdict.FAILED, "gone")
     assert written == (["complete", "gone"] if is_finished else ["gone"])
+
+
+# The verdict -----------------------------------------------------------------------------------------
+
+
+def decided(record: Any, reason: str = "finished", **facts: Any) -> tuple[Verdict, str]:
+    """What becomes of a run of 300 coins, which ended as Scrapy says by `reason`, and with these facts."""
+    record.stop = SimpleNamespace(by_signal=facts.get("by_signal", False))
+    record.previous = SimpleNamespace(coins=facts["before"]) if "before" in facts else None
+    record.usual = facts.get("usual", {})
+    record.errors.count = facts.get("errors", 0)
+    shape: dict[str, Any] = {"dropped": [], "absent": {}, "filled": {}}
+    record.shape = SimpleNamespace(**{name: facts.get(name, value) for name, value in shape.items()})
+    seen = facts.get("seen", 300)
+    run: Any = SimpleNamespace(seen=seen, coins=seen, rejected=facts.get("rejected", 0))
+    spider: Any = SimpleNamespace(
+        ending=facts.get("ending"),
+        pages=facts.get("pages", 2),
+        records=facts.get("records", seen),
+        counts_vary=facts.get("counts_vary", False),
+        doubts=lambda: facts.get("doubts", []),
+        called=lambda name: f"its {name}",
+    )
+    verdict, reasons = record._decide(run, spider, reason)
+    return verdict, "; ".join(reasons)
+
+
+ENDING = SimpleNamespace(verdict=Verdict.FAILED, reason="refused")
+EMPTIED = {"usual": {"ath": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict", "words"),
+    [
+        ({}, Verdict.COMPLETE, ""),
+        ({"ending": ENDING}, Verdict.FAILED, "refused"),
+        ({"ending": ENDING, "by_signal": True, "reason": "shutdown"}, Verdict.FAILED, "refused"),
+        ({"by_signal": True, "reason": "shutdown"}, Verdict.INTERRUPTED, "stopped by a signal"),
+        ({"reason": "closespider_timeout"}, Verdict.PARTIAL, "closed early: closespider_timeout"),
+        ({"reason": "closespider_timeout", "pages": 0}, Verdict.FAILED, "closed early: closespider_timeout"),
+        ({"before": 400}, Verdict.PARTIAL, "300 coins, where the last complete run had 400"),
+        ({"before": 400, "counts_vary": True}, Verdict.COMPLETE, ""),
+        ({"errors": 1}, Verdict.PARTIAL, "1 errors that nobody expected, with tracebacks in the log"),
+        ({"doubts": ["page 7 is gone"]}, Verdict.PARTIAL, "page 7 is gone"),
+        ({"records": 301}, Verdict.PARTIAL, "1 records were neither stored nor rejected"),
+        ({"rejected": 4}, Verdict.PARTIAL, "4 of 300 records were rejected"),
+        ({"dropped": ["ath"]}, Verdict.PARTIAL, "the API no longer sends its ath"),
+        ({"dropped": ["ath"], "seen": 0}, Verdict.PARTIAL, "the API returned no coins at all"),
+        ({"seen": 0, "counts_vary": True}, Verdict.COMPLETE, ""),
+        ({"filled": {"coin_id": 300, "ath": 0}, **EMPTIED}, Verdict.PARTIAL, "empty in every record: ath"),
+        (
+            {"filled": {"coin_id": 300, "ath": 200}, "absent": {"ath": 100}, **EMPTIED},
+            Verdict.PARTIAL,
+            "missing from whole pages: ath (100 of 300 records)",
+        ),
+        (
+            {"filled": {"coin_id": 250, "ath": 0}, "seen": 250, "counts_vary": True, **EMPTIED},
+            Verdict.PARTIAL,
+            "empty in every record: ath",
+        ),
+        ({"filled": {"coin_id": 249, "ath": 0}, "seen": 249, "counts_vary": True, **EMPTIED}, Verdict.COMPLETE, ""),
+        (
+            {"filled": {"coin_id": 249, "ath": 0}, "seen": 249, **EMPTIED},
+            Verdict.PARTIAL,
+            "empty in every record: ath",
+        ),
+    ],
+)
+def test_the_end_of_a_run_is_judged_by_all_that_it_has_seen(
+    facts: dict[str, Any], verdict: Verdict, words: str, record: Any
+) -> None:
+    assert decided(record, **facts) == (verdict, words)

@@ -50,6 +50,7 @@ def test_what_is_not_there_is_asked_for_twice_beside_known_coins() -> None:
     lookup, made = look_up(coins(3), has("coin-001"))
 
     assert lookup.absent == {"coin-000", "coin-002"}
+    assert lookup.perhaps_absent == set()
     assert lookup.doubts() == []
     assert [len(set(call) & set(KNOWN)) for call in made] == [10, 0]
 
@@ -93,6 +94,56 @@ def test_without_anything_known_what_came_is_asked_for_beside_the_rest() -> None
     assert (lookup.absent, lookup.doubts()) == ({"bitcion"}, [])
 
 
+def test_where_nothing_is_there_it_is_asked_for_twice() -> None:
+    lookup, made = look_up(coins(3), has())
+
+    assert (lookup.absent, lookup.doubts(), len(made)) == ({*coins(3)}, [], 2)
+
+
+def test_two_lapses_are_not_believed_either() -> None:
+    lapses = iter([True, True])
+
+    lookup, made = look_up(coins(9), lambda call: [] if next(lapses, False) else has(*coins(9))(call))
+
+    assert (lookup.absent, lookup.doubts(), len(made)) == (set(), [], 3)
+
+
+def test_in_each_round_others_are_asked_for_beside_the_rest() -> None:
+    """One that was known has left the market meanwhile: that makes no later answer doubtful."""
+    first = Lookup(50, lambda call: True)
+    first.ask(coins(3), KNOWN)
+    gone = min(first.known)
+
+    lookup, _ = look_up(coins(3), lambda call: [coin_id for coin_id in has()(call) if coin_id != gone])
+
+    assert (lookup.absent, lookup.doubts()) == ({*coins(3)}, [])
+
+
+def test_what_is_asked_for_or_cannot_be_is_not_known() -> None:
+    assert Lookup(50, lambda call: True).ask(["bitcoin"], ["bitcoin", "a,b"]) == [["bitcoin"]]
+
+
+@pytest.mark.parametrize(
+    ("share", "most"),
+    [(lambda asked: -(-asked // 10), 100), (lambda asked: asked * 95 // 1000, 3)],
+    ids=["tenth", "less"],
+)
+def test_asking_is_given_up_after_three_rounds_that_bring_less_than_a_tenth(
+    share: Callable[[int], int], most: int
+) -> None:
+    lookup, rounds = Lookup(10_000, lambda call: True), 0
+    calls = lookup.ask(coins(1_000), KNOWN)
+    while calls:
+        rounds += 1
+        (call,) = calls
+        rest = [coin_id for coin_id in call if coin_id not in lookup.known]
+        lookup.add(call, [*lookup.known, *rest[: share(len(rest))]], 0)
+        calls = lookup.again(KNOWN)
+
+    assert rounds == 3 if most == 3 else rounds > 3
+    assert bool(lookup.absent) == (most == 3)
+
+
 def test_where_nothing_comes_nothing_is_proven() -> None:
     lookup, made = look_up(coins(3), lambda call: [], known=())
 
@@ -104,6 +155,16 @@ def test_a_record_without_an_id_may_be_any_of_those_asked_for() -> None:
     lookup, _ = look_up(coins(2), has("coin-000"), nameless=1)
 
     assert lookup.absent == lookup.perhaps_absent == {"coin-001"}
+
+
+def test_only_the_last_answer_says_what_may_be_a_record_without_an_id() -> None:
+    lookup = Lookup(50, lambda call: True)
+    (call,) = lookup.ask(["bitcion", "bitcoin"], KNOWN)
+    lookup.add(call, [*lookup.known, "bitcoin"], 1)
+    (call,) = lookup.again(KNOWN)
+    lookup.add(call, [*lookup.known], 0)
+
+    assert (lookup.absent, lookup.perhaps_absent) == ({"bitcion"}, set())
 
 
 @pytest.mark.parametrize(("times", "doubts"), [(1, []), (9, ["2 ids had no answer, but the answers have coins"])])

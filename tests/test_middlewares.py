@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +19,18 @@ from scrapy.settings import Settings
 from scrapy.signalmanager import SignalManager
 from scrapy.statscollectors import MemoryStatsCollector
 
-from coincrawl.middlewares import BackOffMiddleware, JudgeMiddleware, OriginMiddleware, RestMiddleware, StayedBroken
+from coincrawl.middlewares import (
+    BackOffMiddleware,
+    JudgeMiddleware,
+    OriginMiddleware,
+    RestMiddleware,
+    StayedBroken,
+    WasRefused,
+)
 from coincrawl.outage import Outage
 from coincrawl.pace import Pace
-from coincrawl.responses import Broken, Throttled
+from coincrawl.pagination import NextLink
+from coincrawl.responses import Broken, Rows, Throttled
 from coincrawl.spiders.markets import MarketsSpider
 from coincrawl.stop import Stop
 from tests.conftest import Crawl
@@ -128,10 +137,10 @@ def page(**meta: Any) -> Request:
     return Request("https://api.example/coins", meta={"page": 1, "throttle": 0.8} | meta)
 
 
-def judged(crawler: Any, answer: answers.Answer) -> Response:
+def judged(crawler: Any, answer: answers.Answer, request: Request | None = None) -> Response:
     headers = {name: value for name, value in answer.headers.items() if value is not None}
     response = Response("https://api.example/coins", answer.status, headers, answer.body)
-    return JudgeMiddleware(crawler).process_response(page(), response)
+    return JudgeMiddleware(crawler).process_response(request or page(), response)
 
 
 def waits(crawler: Any, monkeypatch: pytest.MonkeyPatch, *, late: bool) -> list[float]:
@@ -263,6 +272,173 @@ def test_a_refusal_ends_the_run_and_reaches_no_spider(crawler: Any) -> None:
     ((verdict, reason),) = crawler.spider.endings
     assert verdict == Verdict.FAILED
     assert "is COINGECKO_API_KEY set" in reason
+
+
+GONE = answers.error(404, {"detail": "Invalid page."})
+LINKS = NextLink()
+
+
+def test_a_404_of_the_api_behind_the_first_of_numbered_pages_is_their_end(crawler: Any) -> None:
+    request = page(page=2)
+
+    judged(crawler, GONE, request)
+
+    assert request.meta["answer"] == Rows([], {"detail": "Invalid page."})
+
+
+@pytest.mark.parametrize(
+    "request_", [page(), Request("https://api.example/coins", meta={"label": "ids a to b", "throttle": 0.8})]
+)
+def test_any_other_404_of_the_api_is_a_refusal(request_: Request, crawler: Any) -> None:
+    with pytest.raises(IgnoreRequest):
+        judged(crawler, GONE, request_)
+
+    ((verdict, reason),) = crawler.spider.endings
+    assert (verdict, reason.startswith("the API answered 404")) == (Verdict.FAILED, True)
+
+
+def test_a_refusal_after_a_page_says_what_was_refused(crawler: Any) -> None:
+    crawler.spider.pages = 1
+
+    with pytest.raises(IgnoreRequest):
+        judged(crawler, answers.KEY_MISSING, page(page=2))
+
+    ((_, reason),) = crawler.spider.endings
+    assert reason.startswith("page 2: the API answered 401")
+
+
+def test_a_page_of_a_chain_that_is_gone_does_not_end_the_run(crawler: Any) -> None:
+    crawler.spider.pagination = LINKS
+
+    with pytest.raises(WasRefused, match="the API answered 404"):
+        judged(crawler, GONE, page(page=2))
+
+    assert not hasattr(crawler.spider, "endings")
+
+
+def test_what_a_spider_knows_of_its_source_counts(crawler: Any) -> None:
+    many, null, spent = page(), page(), answers.status_error(429, 10006, "spent")
+
+    judged(crawler, answers.data(f"[{','.join(['{}'] * 2_501)}]"), many)
+    with pytest.raises(IgnoreRequest):
+        judged(crawler, spent)
+    crawler.spider.pagination = LINKS
+    judged(crawler, answers.data('{"results": null, "next": null}'), null)
+
+    assert many.meta["judgement"] == Broken("2,501 records, far more than were asked for")
+    assert null.meta["answer"].rows == []
+
+
+@pytest.mark.parametrize("answer", [answers.data("[]"), GONE], ids=["rows", "a refusal"])
+def test_a_source_that_answers_is_back(answer: answers.Answer, crawler: Any) -> None:
+    outage, request = crawler.get_extension(Outage), page(page=2)
+    crawler.spider.pagination = NextLink(rows="")
+    for number in range(5):
+        outage.add(f"https://api.example/{number}")
+    assert not outage.holds("https://api.example/5")
+    assert outage.holds("https://api.example/6")
+
+    with suppress(WasRefused):
+        judged(crawler, answer, request)
+
+    assert not outage.holds("https://api.example/6")
+
+
+@pytest.mark.parametrize(
+    ("pages", "remedy", "number"),
+    [(0, "", 6), (0, "check it", 3), (1, "check it", 6)],
+    ids=["broken", "first", "later"],
+)
+def test_a_gateway_is_tried_three_times_before_any_page_has_been_had(
+    pages: int, remedy: str, number: int, crawler: Any
+) -> None:
+    middleware: Any = BackOffMiddleware(crawler)
+    crawler.spider.pages = pages
+    request, done = page(judgement=Broken("status 403", remedy)), 0
+
+    with suppress(StayedBroken):
+        while done < 100:
+            done += 1
+            request = middleware.process_response(request, Response(request.url))
+
+    assert done == number
+    is_end = (pages, remedy) == (0, "check it")
+    assert crawler.spider.__dict__.get("endings", []) == ([(Verdict.FAILED, "status 403: check it")] if is_end else [])
+
+
+@pytest.mark.parametrize(("pages", "verdict"), [(0, Verdict.FAILED), (1, Verdict.PARTIAL)])
+def test_a_source_that_stopped_answering_ends_the_run_with_what_it_has(
+    pages: int, verdict: Verdict, crawler: Any
+) -> None:
+    middleware: Any = BackOffMiddleware(crawler)
+    crawler.spider.pages = pages
+    outage = crawler.get_extension(Outage)
+    for number in range(5):
+        outage.add(f"https://api.example/{number}")
+    request = page(judgement=Broken("status 503"))
+
+    with suppress(StayedBroken):
+        while not hasattr(crawler.spider, "endings"):
+            outage.holds(request.url)
+            request = middleware.process_response(request, Response(request.url))
+
+    assert crawler.spider.endings == [(verdict, "the source stopped answering (page 1: status 503)")]
+
+
+def test_a_request_that_is_held_leaves_when_the_source_is_back(crawler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coincrawl.middlewares.LOOK_EVERY", 0.001)
+    middleware, outage = BackOffMiddleware(crawler), crawler.get_extension(Outage)
+
+    async def ask() -> tuple[bool, bool]:
+        outage.rest()
+        await middleware.process_request(page(page=1).replace(url="https://api.example/1"))
+        second = asyncio.ensure_future(middleware.process_request(page(page=2)))
+        await asyncio.sleep(0.05)
+        was_held = not second.done()
+        outage.end()
+        await asyncio.wait_for(second, 10)
+        return was_held, second.done()
+
+    assert asyncio.run(ask()) == (True, True)
+
+
+def test_the_request_that_asks_alone_waits_for_its_time(crawler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def within(event: asyncio.Event, seconds: float) -> bool:
+        waited.append(seconds)
+        return False
+
+    for module in ("middlewares", "outage"):
+        monkeypatch.setattr(f"coincrawl.{module}.monotonic", lambda: 1_000.0)
+    monkeypatch.setattr("coincrawl.middlewares.within", within)
+    outage = crawler.get_extension(Outage)
+    outage.base = 2
+    for number in range(5):
+        outage.add(f"https://api.example/{number}")
+
+    asyncio.run(BackOffMiddleware(crawler).process_request(page()))
+
+    assert max(waited) == 2
+
+
+def test_after_a_rest_one_request_asks_alone(crawler: Any) -> None:
+    request = page(judgement=Throttled("asked", 30))
+
+    asyncio.run(RestMiddleware(crawler).process_response(request, Response(request.url)))
+
+    outage = crawler.get_extension(Outage)
+    assert [outage.holds(f"https://api.example/{number}") for number in range(2)] == [False, True]
+
+
+def test_a_page_that_is_to_be_tried_again_is_put_off(crawler: Any) -> None:
+    crawler.spider.put_off = lambda request: put_off.append(request.meta["page"])
+    put_off: list[int] = []
+    middleware: Any = BackOffMiddleware(crawler)
+
+    middleware.process_response(page(page=7, judgement=Broken("status 500")), Response("https://api.example/coins"))
+
+    assert put_off == [7]
 
 
 @pytest.mark.parametrize("done", [0, 4])

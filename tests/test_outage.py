@@ -41,6 +41,38 @@ def test_from_five_broken_pages_on_one_request_alone_asks_and_waits_longer_each_
     assert ends == [False, False, False, False, True]
 
 
+def test_four_broken_pages_are_no_outage(source: Outage) -> None:
+    for page in PAGES[:4]:
+        source.add(page)
+    assert not any(source.holds(page) for page in PAGES)
+
+    source.add(PAGES[4])
+    assert [source.holds(page) for page in PAGES[:2]] == [False, True]
+
+
+def test_a_second_outage_has_a_request_and_tries_of_its_own(source: Outage) -> None:
+    for page in PAGES[:5]:
+        source.add(page)
+    for _ in range(4):
+        source.holds(PAGES[0])
+        source.add(PAGES[0])
+    source.holds(PAGES[0])
+
+    source.end()
+
+    ends = [source.add(page) for page in PAGES[1:6]]
+    assert not source.holds(PAGES[7])
+    assert not any([*ends, source.add(PAGES[7])])
+
+
+def test_a_good_answer_ends_a_rest_too(source: Outage) -> None:
+    source.rest()
+
+    source.end()
+
+    assert not any(source.holds(page) for page in PAGES)
+
+
 def test_answers_to_what_was_under_way_are_no_tries_of_the_one(source: Outage) -> None:
     for page in PAGES[:5]:
         source.add(page)

@@ -158,6 +158,7 @@ def test_answers_to_what_was_in_flight_are_part_of_the_rest(clock: Clock) -> Non
     pace = pace_of(clock)
 
     assert [rest(pace), rest(pace), rest(pace, 30), rest(pace, 5)] == [2, 2, 30, 30]
+    assert pace.rested == 30
 
 
 def test_a_page_in_between_makes_rests_short_again(clock: Clock) -> None:
@@ -198,6 +199,16 @@ def test_patience_with_short_rests_has_an_end_too(
 
     with pytest.raises(OutOfPatience, match=reason):
         rest(pace, seconds)
+
+
+def test_a_second_more_than_two_hours_of_rests_is_too_much(clock: Clock) -> None:
+    pace = pace_of(clock)
+    for _ in range(12):
+        rest(pace, 600)
+        clock.now = pace.rest_until
+
+    with pytest.raises(OutOfPatience, match="for 120 minutes in all"):
+        rest(pace, 1)
 
 
 # What earlier runs have left, and what is kept for later ones -------------------------------------------

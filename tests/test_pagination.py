@@ -105,6 +105,31 @@ def test_paging_without_an_end_is_cut_at_the_cap() -> None:
     assert max(asked) == 20
 
 
+def test_a_limit_beyond_the_cap_is_cut_there_too() -> None:
+    assert max(walk(PageNumber(size=5, limit=100, max_records=50), pages=1_000)) == 10
+
+
+def test_the_last_page_that_is_asked_for_need_not_be_full() -> None:
+    assert PageNumber(size=7, max_records=50).cap == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "total", "expected"),
+    [
+        ({}, "95", 19),
+        ({}, "96", 20),
+        ({}, "0", None),
+        ({"limit": 3}, "96", 3),
+        ({"max_records": 50}, "96", 10),
+        ({"limit": 12, "max_records": 50}, "96", 10),
+    ],
+)
+def test_a_total_says_how_many_pages_to_expect(options: dict[str, Any], total: str, expected: int | None) -> None:
+    response = Response(URL, headers={"total": total})
+
+    assert PageNumber(size=5, **options).expected(response, None) == expected
+
+
 def test_the_urls_own_parameters_stay() -> None:
     request = PageNumber(size=5).first(URL)
 
@@ -416,9 +441,19 @@ def test_a_count_that_is_no_number_of_records_is_named(count: Any) -> None:
 
 @pytest.mark.parametrize(
     ("total", "count"),
-    [("600", 600), ("0", 0), ("", None), ("-5", None), ("many", None), ("9" * 10, None), (None, None)],
+    [
+        ("600", 600),
+        (" 600\t", 600),
+        ("0", 0),
+        ("", None),
+        ("-5", None),
+        ("many", None),
+        (b"\xb2", None),  # a digit, and no number
+        ("9" * 10, None),
+        (None, None),
+    ],
 )
-def test_a_total_counts_the_records_where_it_is_a_number(total: str | None, count: int | None) -> None:
+def test_a_total_counts_the_records_where_it_is_a_number(total: str | bytes | None, count: int | None) -> None:
     response = Response(URL, headers={"total": total} if total is not None else {})
 
     assert PageNumber(size=5).count(response, Rows([])) == count

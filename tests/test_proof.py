@@ -212,6 +212,18 @@ def test_an_answer_by_id_that_leaves_all_coins_out_is_not_believed_at_once(
     assert last_run().unchanged == 600
 
 
+def test_a_coin_that_only_the_list_still_names_is_marked(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    api.market.remove("bitcoin")
+    api.market.ghosts = ["bitcoin"]
+
+    done = crawl(api)
+
+    assert (done.returncode, last_run().missing) == (0, 1)
+    assert last_run().messages.endswith("1 ids that /coins/list names are not on the market")
+    assert FullCoin.objects.get(pk="bitcoin").missing_since
+
+
 def test_a_record_without_an_id_may_be_any_of_those_asked_for(api: FakeAPI, crawl: Crawl) -> None:
     crawl(api)
     api.market.replace("bitcoin", '{"name": "Nameless"}')
@@ -239,7 +251,7 @@ def test_an_empty_page_hides_none_of_those_behind_it(total: str, crawl: Crawl) -
         done = crawl(api, "-a", "pages=20")
 
     assert (done.returncode, last_run().seen) == (0, 5_000)
-    assert "proof: each of the 20 pages that were asked for came full" in last_run().messages
+    assert "proof: each of the 20 pages came full" in last_run().messages
 
 
 @pytest.mark.parametrize("total", ["half", "double"])
@@ -357,6 +369,7 @@ def test_ids_fetches_these_coins_and_names_those_that_are_not_there(api: FakeAPI
 def test_a_narrow_run_marks_nothing_missing(api: FakeAPI, crawl: Crawl) -> None:
     crawl(api)
 
-    crawl(api, "-a", "pages=1")
+    crawl(api, "-a", "pages=2")
 
+    assert last_run().verdict == "complete"
     assert not FullCoin.objects.exclude(missing_since=None).exists()

@@ -697,7 +697,7 @@ def test_what_a_gateway_refuses_is_worth_another_try_and_says_what_to_check(
     assert judged(answer) == Broken(f"the API answered {words}", remedy)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 def test_a_redirect_is_of_a_gateway_and_says_whereto(status: int) -> None:
     judgement = judged(answers.redirect("http://elsewhere/", status))
 
@@ -711,6 +711,16 @@ def test_a_404_of_the_api_has_no_records_where_it_may_be_the_end(body: Any) -> N
 
     assert isinstance(judged(answer, is_end_404=True), Rows)
     assert isinstance(judged(answer), Refused)
+
+
+def test_a_place_in_an_answer_that_is_no_redirect_says_nothing() -> None:
+    judgement = judged(answers.redirect("http://elsewhere/", 400))
+
+    assert judgement == Broken("the API answered 400", "check VS_CURRENCY and the spider's arguments")
+
+
+def test_no_other_status_is_an_end() -> None:
+    assert not isinstance(judged(answers.error(410, {"detail": "Gone."}), is_end_404=True), Rows)
 
 
 def test_a_404_of_a_gateway_is_no_end() -> None:

@@ -1,5 +1,6 @@
 """What spiders make of a record, before anything is checked."""
 
+import asyncio
 import itertools
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,12 +8,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from scrapy.http import Request, Response
 from scrapy.settings import Settings
 
+from coincrawl.pagination import PageNumber
+from coincrawl.responses import Rows
 from coincrawl.spiders import base
+from coincrawl.spiders.base import Ending
 from coincrawl.spiders.markets import MarketsSpider
 from coincrawl.spiders.mirror import MirrorSpider, newest
-from webapp.coins.models import FullCoin
+from webapp.coins.models import FullCoin, Verdict
 
 
 class RenamingSpider(MarketsSpider):
@@ -83,6 +88,170 @@ def test_only_usable_ids_count_as_ids() -> None:
 )
 def test_only_arguments_that_narrow_it_make_a_run_less_than_whole(arguments: dict[str, str], whole: bool) -> None:
     assert MarketsSpider(**arguments).whole is whole
+
+
+@pytest.mark.parametrize(
+    ("listed", "held", "answered", "before", "fault"),
+    [
+        (1_000, 990, 1_000, None, ""),
+        (1_000, 989, 1_000, None, "/coins/list names only 989 of the 1000 coins that pages held"),
+        (900, 900, 900, 1_000, ""),
+        (899, 899, 899, 1_000, "/coins/list names 899 coins, and named 1000 in the last complete run"),
+        (5, 0, 0, None, ""),
+        (0, 0, 0, None, "/coins/list has no entry with an id"),
+        (100_000, 1, 1, None, ""),
+        (100_001, 1, 1, None, "/coins/list names 100001 coins, which is not believed"),
+    ],
+)
+def test_a_list_names_the_whole_market_or_it_is_said_why_not(
+    listed: int, held: int, answered: int, before: int | None, fault: str
+) -> None:
+    spider: Any = MarketsSpider()
+    previous = before and SimpleNamespace(listed=before)
+    spider.crawler = SimpleNamespace(get_extension=lambda kind: SimpleNamespace(previous=previous))
+    spider.answered.update(map(str, range(answered)))
+    spider.listed, spider.unanswered = listed, {f"coin-{number}" for number in range(listed - held)}
+
+    spider._compare()
+
+    assert spider.list_fault == fault
+    assert len(spider.unanswered) == (0 if "not believed" in fault else listed - held)
+
+
+@pytest.mark.parametrize(("is_ending", "taken"), [(True, 3), (False, 5)], ids=["ending", "going on"])
+def test_of_a_page_only_a_few_seconds_are_taken_when_the_run_is_ending(
+    is_ending: bool, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(10))
+    now = next(seconds)
+    monkeypatch.setattr("coincrawl.spiders.base.monotonic", lambda: now)
+    spider: Any = MarketsSpider()
+    parts = SimpleNamespace(look_at=lambda records, page: None, begun=SimpleNamespace(is_set=lambda: is_ending))
+    spider.crawler = SimpleNamespace(get_extension=lambda kind: parts)
+
+    items = []
+    for item in spider.items([{"id": str(number)} for number in range(5)], "1"):
+        items.append(item)
+        now = next(seconds)
+
+    assert len(items) == taken
+
+
+def test_the_first_end_of_a_run_counts_and_stops_what_waits() -> None:
+    async def end() -> tuple[Any, bool]:
+        stop = SimpleNamespace(begun=asyncio.Event())
+        engine = SimpleNamespace(close_spider_async=lambda reason: asyncio.sleep(0))
+        spider: Any = MarketsSpider()
+        spider.crawler = SimpleNamespace(get_extension=lambda kind: stop, engine=engine)
+        spider.end(Verdict.PARTIAL, "first")
+        spider.end(Verdict.FAILED, "second")
+        await spider.closing
+        return spider.ending, stop.begun.is_set()
+
+    assert asyncio.run(end()) == (Ending(Verdict.PARTIAL, "first"), True)
+
+
+def test_the_list_counts_each_id_once() -> None:
+    spider = MarketsSpider()
+    entries: list[Any] = [("a",), ("a",), ("b",), {"name": "no id"}]
+
+    spider.parse_list(
+        Response("https://api.example", request=Request("https://api.example", meta={"answer": Rows(entries)}))
+    )
+
+    assert (spider.listed, spider.unanswered) == (2, {"a", "b"})
+    assert spider.notes_on_list == ["2 entries of /coins/list repeat an id or have none that a coin could have"]
+
+
+def test_what_keeps_a_run_of_ids_from_being_complete() -> None:
+    spider: Any = MarketsSpider(ids="a,b")
+    spider.settings = Settings({"BASE_API_URL": "https://api.example", "VS_CURRENCY": "usd"})
+    spider.broken.append("ids c to d stayed broken")
+    (call,) = spider.lookup.ask(["a", "b"])
+    spider.lookup.add(call, [], 0)
+
+    assert spider.doubts() == ["ids c to d stayed broken", "2 ids had no answer in 1 rounds of asking"]
+
+
+UNSOUND = "no coin was marked missing, because not all pages came as they should"
+
+
+@pytest.mark.parametrize(
+    ("fault", "broken", "doubts", "notes"),
+    [
+        ("", [], [], ["page 1 did not come", UNSOUND]),
+        ("a fault of the list", [], ["a fault of the list", "page 1 did not come"], [UNSOUND]),
+        ("", ["ids a to b stayed broken"], ["ids a to b stayed broken", "page 1 did not come"], [UNSOUND]),
+    ],
+    ids=["proven", "list", "ids"],
+)
+def test_trouble_with_pages_is_a_note_where_the_list_proves_the_market_and_else_a_doubt(
+    fault: str, broken: list[str], doubts: list[str], notes: list[str]
+) -> None:
+    spider = MarketsSpider()
+    spider.list_fault, spider.broken = fault, broken
+
+    assert (spider.doubts(), spider.notes()) == (doubts, notes)
+
+
+def test_without_a_list_nothing_is_compared() -> None:
+    spider: Any = MarketsSpider()
+    spider.crawler = SimpleNamespace(get_extension=lambda kind: SimpleNamespace(previous=None))
+
+    spider._compare()
+
+    assert spider.list_fault == "without /coins/list nothing proves that this is the whole market"
+
+
+@pytest.mark.parametrize(("coins", "expected"), [(None, 1), (18_000, 72)], ids=["first run", "later run"])
+def test_a_run_expects_as_many_pages_as_the_last_complete_one_had(coins: int | None, expected: int) -> None:
+    spider: Any = MarketsSpider()
+    spider.settings = Settings({"BASE_API_URL": "https://api.example", "VS_CURRENCY": "usd"})
+    previous = coins and SimpleNamespace(coins=coins)
+    spider.crawler = SimpleNamespace(get_extension=lambda kind: SimpleNamespace(previous=previous))
+
+    async def first() -> Request:
+        return await anext(spider.start())
+
+    assert asyncio.run(first()).meta["expected"] == expected
+
+
+def page(number: int, **meta: Any) -> Request:
+    return Request("https://api.example/coins", meta={"page": number} | meta)
+
+
+@pytest.mark.parametrize(
+    ("request_", "most"),
+    [
+        (page(1), 500),
+        (Request("https://api.example/coins", meta={"ids": ["bitcoin"]}), 2_500),
+        (Request("https://api.example/coins", meta={"label": "/coins/list"}), None),
+    ],
+    ids=["page", "ids", "list"],
+)
+def test_an_answer_has_ten_times_the_records_at_most_that_were_asked_for(request_: Request, most: int | None) -> None:
+    assert MarketsSpider(per_page="50").max_rows(request_) == most
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "survives"),
+    [(2, 404, True), (2, 410, True), (1, 404, False), (1, 410, False), (2, 401, False), (2, 403, False)],
+)
+def test_only_a_later_page_that_is_gone_does_not_end_the_run(number: int, status: int, survives: bool) -> None:
+    assert MirrorSpider().survives(page(number), status) is survives
+
+
+@pytest.mark.parametrize(("number", "following"), [(1, []), (2, [5]), (17, [20]), (18, []), (20, [])], ids=str)
+def test_while_a_page_waits_for_another_try_those_behind_it_are_asked_for(number: int, following: list[int]) -> None:
+    asked: list[int] = []
+    spider: Any = MarketsSpider(per_page="50")
+    spider.pagination = PageNumber(size=50, window=3)
+    engine = SimpleNamespace(crawl=lambda request: asked.append(request.meta["page"]))
+    spider.crawler = SimpleNamespace(engine=engine)
+
+    spider.put_off(page(number, expected=20))
+
+    assert asked == following
 
 
 # The mirror ------------------------------------------------------------------------------------------

@@ -58,11 +58,14 @@ def evidence(**facts: object) -> Evidence:
         ({"coins_before": 1_251}, "partial", "1000 coins, where the last complete run had 1251"),
         ({"errors": 1}, "partial", "1 errors that nobody expected"),
         ({"unwritten": ["the feed x could not be written: full"]}, "partial", "the feed x could not be written: full"),
+        ({"coins": 999, "coins_before": 1_250}, "partial", "999 coins, where the last complete run had 1250"),
+        ({"records": 999}, "partial", "-1 records were neither stored nor rejected"),
         ({"records": 1_001}, "partial", "1 records were neither stored nor rejected"),
         ({"records": 0, "seen": 0, "coins": 0}, "partial", "the API returned no coins at all"),
         ({"records": 0, "seen": 0, "coins": 0, "may_be_empty": True}, "complete", ""),
         ({"pages": 0, "records": 0, "seen": 0, "coins": 0}, "failed", "no page was answered"),
         ({"pages": 0, "records": 0, "seen": 0, "coins": 0, "unwritten": ["x"]}, "failed", "no page was answered"),
+        ({"pages": 0, "records": 0, "seen": 0, "coins": 0, "doubts": ["page 1 is gone"]}, "failed", "page 1 is gone"),
     ],
 )
 def test_only_proof_makes_a_run_complete(facts: dict[str, object], verdict: str, words: str) -> None:
@@ -71,6 +74,16 @@ def test_only_proof_makes_a_run_complete(facts: dict[str, object], verdict: str,
     assert decided == verdict
     assert words in "; ".join(reasons)
     assert bool(reasons) == (verdict != "complete")
+
+
+def test_rejected_records_are_coins_that_the_api_returned() -> None:
+    assert decide(evidence(rejected=1_000, coins=0))[1] == ["1000 of 1000 records were rejected"]
+
+
+def test_a_field_that_all_pages_are_without_is_named_once() -> None:
+    facts = {"absent": {"ath": 1_000}, "filled": {"coin_id": 1_000, "ath": 0}, "usual": {"ath": 1.0}}
+
+    assert decide(evidence(**facts))[1] == ["empty in every record: ath"]
 
 
 def test_every_verdict_that_can_end_a_run_has_an_exit_status() -> None:
