@@ -8,7 +8,7 @@ from scrapy.exceptions import IgnoreRequest
 from webapp.coins.models import Verdict
 
 from .components import Component, extension
-from .pace import ENDING
+from .pace import ENDING, Pace
 from .stop import Stop, within
 
 LOOK_EVERY = 0.1  # seconds
@@ -44,6 +44,7 @@ class Credits(Component):
                 "wait for the next month or change the plan",
             )
         if stop.begun.is_set():
+            extension(self.crawler, Pace).let_go()
             raise IgnoreRequest(ENDING)
         self.under_way += 1
 

@@ -80,7 +80,7 @@ class Pace(Component):
                 turn = due
                 await within(stop.begun, 0.1 if self.held else due - monotonic())
             if stop.begun.is_set():
-                self._set_throttle(lambda delay: 0.0)  # or Scrapy would let go of the others one by one
+                self.let_go()
                 raise IgnoreRequest(ENDING)
             interval = max(self.interval, self.throttle)
             # Who is a little late for its turn does not make the next one late: MARGIN has room for that.
@@ -145,6 +145,10 @@ class Pace(Component):
     def throttle(self) -> float:
         """AutoThrottle's delay in seconds. All requests go to one host, so there is one slot at most."""
         return max((slot.delay for slot in self._slots()), default=0.0)
+
+    def let_go(self) -> None:
+        """The run is ending: requests that AutoThrottle has queued are to end at once, and not one by one."""
+        self._set_throttle(lambda delay: 0.0)
 
     def not_faster_than(self, throttle: float) -> None:
         """Take back what a quick answer has done to AutoThrottle's delay."""

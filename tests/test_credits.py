@@ -29,6 +29,9 @@ class Run:
         self.endings.append((verdict, reason))
         self.begun.set()
 
+    def let_go(self) -> None:
+        self.has_let_go = True
+
     def inc_value(self, name: str) -> None:
         self.stats[name] = self.stats.get(name, 0) + 1
 
@@ -112,6 +115,7 @@ def test_the_end_is_partial_and_says_the_figures() -> None:
     with pytest.raises(IgnoreRequest):
         asyncio.run(run.credits.take())
 
+    assert run.has_let_go
     assert run.endings == [
         (
             Verdict.PARTIAL,
