@@ -33,7 +33,8 @@ Away = Callable[[], AbstractContextManager[None]]
 SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables that name them
 
 
-# What is the same on any database is tested on SQLite alone, what is marked `postgresql` there alone, the rest on both.
+# What is the same on any database, or marked `sqlite`, is tested on SQLite alone; what is marked `postgresql` there
+# alone; the rest on both.
 ON_ANY_DATABASE = {
     "test_browser",
     "test_browser_api",
@@ -88,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if connection.vendor == "sqlite":
         elsewhere = {item for item in items if item.get_closest_marker("postgresql")}
     else:
-        elsewhere = {item for item in items if item.path.stem in ON_ANY_DATABASE}
+        elsewhere = {item for item in items if item.path.stem in ON_ANY_DATABASE or item.get_closest_marker("sqlite")}
     config.hook.pytest_deselected(items=list(elsewhere))
     items[:] = [item for item in items if item not in elsewhere]
 

@@ -20,8 +20,6 @@ from webapp.coins.models.run import NotStored, RunLost
 GONE = "the database no longer has this run as it was last written: its row was deleted, or "
 ANOTHER = "the file that DATABASE_URL names is not the one that this run wrote into"
 DAMAGED = "the database's file is damaged ("
-IS_SQLITE = connection.vendor == "sqlite"
-on_sqlite = pytest.mark.skipif(not IS_SQLITE, reason="a server's files are its own affair")
 
 
 def meanwhile(api: FakeAPI, act: Callable[[], object]) -> None:
@@ -62,7 +60,7 @@ def damage(path: Path) -> None:
         file.write(b"\xff" * 16_384)
 
 
-@on_sqlite
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("act", "coins", "reasons"),
     [
@@ -109,7 +107,7 @@ def test_a_file_that_is_not_what_was_written_makes_the_run_failed(
     assert path.exists() is (act is not delete)
 
 
-@on_sqlite
+@pytest.mark.sqlite
 @pytest.mark.django_db
 @pytest.mark.parametrize(("small", "is_checked"), [(100_000_000, True), (1, False)], ids=["small", "large"])
 def test_a_file_is_checked_for_damage_where_that_costs_little(
