@@ -237,6 +237,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "page 10 had other records when asked for again, and no count says how many",
         "",
     ),
+    "records without an id once": ({}, {"lapses": {3: [NAMELESS]}}, 48, "", "the API counts 48 records"),
+    "records without an id once, and no count": (
+        {},
+        {"counts": NO_COUNT, "lapses": {3: [NAMELESS]}},
+        48,
+        "",
+        "10 pages came",
+    ),
     "the records of another page once": (
         {},
         {"counts": NO_COUNT, "lapses": {3: [FIRST_PAGE]}},
