@@ -45,8 +45,9 @@ class Outage(Component):
         self._is_resting, self._probe, self._probes, self._next_probe = False, "", 0, 0.0
 
     def rest(self) -> None:
-        """The source has asked for a rest, which is no good answer, but no broken one either."""
-        self._is_resting, self._probe = True, ""
+        """The source has asked for a rest: it is there."""
+        self.end()
+        self._is_resting = True
 
     def add(self, url: str) -> bool:
         """Take note of a broken answer to the request for this address; whether the source is to be left alone."""
