@@ -9,9 +9,7 @@ from webapp.coins.models import Verdict
 
 from .components import Component, extension
 from .pace import ENDING, Pace
-from .stop import Stop, within
-
-LOOK_EVERY = 0.1  # seconds
+from .stop import LOOK_EVERY, Stop, within
 
 
 class Credits(Component):

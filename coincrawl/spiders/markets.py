@@ -142,10 +142,10 @@ class MarketsSpider(PaginatedSpider):
 
     def _compare(self) -> None:
         """Say why the list does not name the whole market, where that is to be seen."""
-        before = extension(self.crawler, RunRecord).previous
-        covered = (self.listed or 0) - len(self.unanswered)
         if self.listed is None:
             return
+        before = extension(self.crawler, RunRecord).previous
+        covered = self.listed - len(self.unanswered)
         if self.listed > LONGEST_LIST:
             self.list_fault = f"{LIST} names {self.listed} coins, which is not believed"
             self.unanswered = set()
@@ -208,7 +208,7 @@ class MarketsSpider(PaginatedSpider):
 
     def proof(self) -> str:
         if "ids" in self.arguments:
-            others = ", or two answers with other coins did not have it" if self.lookup.absent else ""
+            others = ", or was in neither of two answers" if self.lookup.absent else ""
             return f"each of these coins was returned{others}"
         if not self.whole:
             return super().proof()
