@@ -7,6 +7,7 @@ from scrapy.crawler import Crawler
 from .components import Component
 
 MAX_BROKEN = 5  # requests that were answered by nothing useful, without another that was
+MAX_USELESS = 35  # answers in a row, of any kind: broken, or asking for a rest
 
 
 class Outage(Component):
@@ -14,14 +15,15 @@ class Outage(Component):
 
     Down is a source that has broken `MAX_BROKEN` different requests in a row, whatever they were for. From then on one
     request asks as often, and with such waits, as a broken page is tried again. A source that asks for a rest is asked
-    by one request alone afterwards.
+    by one request alone afterwards. Where both take turns, `MAX_USELESS` answers are the end.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.base = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.tries = crawler.settings.getint("RETRY_TIMES")
-        self._broken: set[str] = set()  # addresses, since the last good answer
+        self._broken: set[str] = set()  # addresses, since the last good answer or rest
+        self._useless = 0  # answers, since the last good one
         self._is_resting = False
         self._probe = ""  # the address of the one request that may ask
         self._probes = 0  # that were broken
@@ -41,22 +43,29 @@ class Outage(Component):
 
     def end(self) -> None:
         """The source has answered as it should."""
+        self._useless = 0
+        self._come_back()
+
+    def _come_back(self) -> None:
         self._broken.clear()
         self._is_resting, self._probe, self._probes, self._next_probe = False, "", 0, 0.0
 
-    def rest(self) -> None:
-        """The source has asked for a rest: it is there."""
-        self.end()
+    def rest(self) -> bool:
+        """The source has asked for a rest, so it is there; whether it is to be left alone all the same."""
+        self._useless += 1
+        self._come_back()
         self._is_resting = True
+        return self._useless >= MAX_USELESS
 
     def add(self, url: str) -> bool:
         """Take note of a broken answer to the request for this address; whether the source is to be left alone."""
+        self._useless += 1
         is_probe, self._probe = url == self._probe, "" if url == self._probe else self._probe
         self._probes += is_probe and self._is_down
         self._broken.add(url)
         if self._is_down:
             self._next_probe = monotonic() + self.base * 2**self._probes
-        return self._probes >= self.tries
+        return self._probes >= self.tries or self._useless >= MAX_USELESS
 
     @property
     def _is_down(self) -> bool:

@@ -21,7 +21,7 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Outage:
 
 
 def test_one_page_that_stays_broken_is_no_outage(source: Outage) -> None:
-    assert not any(source.add(PAGES[0]) for _ in range(50))
+    assert not any(source.add(PAGES[0]) for _ in range(34))
     assert not source.holds(PAGES[1])
 
 
@@ -63,6 +63,20 @@ def test_a_second_outage_has_a_request_and_tries_of_its_own(source: Outage) -> N
     ends = [source.add(page) for page in PAGES[1:6]]
     assert not source.holds(PAGES[7])
     assert not any([*ends, source.add(PAGES[7])])
+
+
+@pytest.mark.parametrize("is_good", [False, True])
+def test_broken_answers_and_rests_by_turns_are_an_outage_in_the_end(is_good: bool, source: Outage) -> None:
+    ends = [source.add(PAGES[0]) if turn % 2 else source.rest() for turn in range(34)]
+    if is_good:
+        source.end()
+
+    assert not any(ends)
+    assert source.add(PAGES[0]) is not is_good
+
+
+def test_very_many_rests_in_a_row_are_an_outage_too(source: Outage) -> None:
+    assert [source.rest() for _ in range(36)].index(True) == 34
 
 
 def test_a_good_answer_ends_a_rest_too(source: Outage) -> None:
