@@ -161,9 +161,9 @@ class RunRecord(Component):
             self.coins |= run.store(batch, progress)
             self.not_kept = batch.memory.not_kept
 
-        self.given_up = not await self._could(store, "a batch could not be stored")
+        self.given_up = not await self._attempt(store, "a batch could not be stored")
 
-    async def _could(self, function: Callable[[], None], failure: str) -> bool:
+    async def _attempt(self, function: Callable[[], None], failure: str) -> bool:
         """Whether the database has done it; where not, the run ends, and says why."""
         try:
             await self.database.call(function)
@@ -172,7 +172,7 @@ class RunRecord(Component):
         except NotStored as error:
             self.spider.end(Verdict.FAILED, str(error))
         except AnyDatabaseError as error:
-            self.spider.end(Verdict.FAILED, fault(error, "; what is counted is stored, no more"))
+            self.spider.end(Verdict.FAILED, fault(error, "; only what the run has counted is stored"))
         except Exception as error:
             # Whatever it is, the run must not end as if nothing had been.
             logger.exception("%s", failure)
@@ -182,7 +182,7 @@ class RunRecord(Component):
         return False
 
     async def _keep_pace(self) -> None:
-        await self._could(self._write_pace, "the pace could not be stored")
+        await self._attempt(self._write_pace, "the pace could not be stored")
 
     def _write_pace(self) -> None:
         SourcePace.objects.keep(self.spider.url, self.spider.secret, extension(self.crawler, Pace).wait)
@@ -283,7 +283,8 @@ class RunRecord(Component):
             logger.exception("The run could not be ended as it should")
             self.verdict = Verdict.FAILED
             self.reason = f"the run could not be ended as it should ({type(error).__name__}: {one_line(error)})"
-            await self.database.call(partial(run.finish, self.verdict, self.reason))
+            with suppress(AnyDatabaseError, RunLost, NotStored):
+                await self.database.call(partial(run.finish, self.verdict, self.reason))
 
     async def _read_back(self, check: Callable[[], None]) -> None:
         """Have the check see the database that is at its place now, and not what the old connection still sees."""
@@ -305,7 +306,7 @@ class RunRecord(Component):
         """Show life until the run is over, or has lost its lock or its database; hear of it where it is to stop."""
         every = self.crawler.settings.getfloat("HEARTBEAT_SECONDS")
         show_life = partial(self._show_life, run)
-        while not await within(self.closing, every) and await self._could(show_life, "the run could not show life"):
+        while not await within(self.closing, every) and await self._attempt(show_life, "the run could not show life"):
             if self.is_to_stop:
                 self.spider.end(Verdict.INTERRUPTED, "stopped on request")
 

@@ -6,6 +6,8 @@ source is known to have. So each call asks for some of those as well.
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from webapp.coins.texts import counted
+
 KNOWN_IN_A_CALL = 10  # records; a source that sends fewer than that at once leaves others out
 MIN_ROUNDS = 2  # in which a record is asked for
 MAX_POOR_ROUNDS = 3  # before asking is given up
@@ -95,12 +97,12 @@ class Lookup:
             doubts.append(f"{_ids(self.absent)} had no answer, but the answers have coins that were not asked for")
         elif self._unbelieved and self.known:
             doubts.append(
-                f"{_ids(self._unbelieved)} had no answer, but the answers lack coins as well that are on the market"
+                f"{_ids(self._unbelieved)} had no answer, but the same answers lack coins that are known to be there"
             )
         elif self.absent and not self._is_settled():
-            doubts.append(f"{_ids(self.absent)} had no answer in {self._rounds} rounds of asking")
+            doubts.append(f"{_ids(self.absent)} had no answer in {counted(self._rounds, 'round')} of asking")
         return doubts
 
 
 def _ids(ids: Collection[str]) -> str:
-    return f"{len(ids):,} id{'s' if len(ids) != 1 else ''}"
+    return counted(len(ids), "id")

@@ -126,11 +126,12 @@ class RestMiddleware(Component):
             ),
         )
         again.meta["retry_times"] = tries
-        self.outage.rest()
+        if self.outage.rest():
+            self.spider.end_with_what_there_is(f"the source stopped answering ({judgement.reason})")
         try:
             seconds = await self.pace.rest(judgement.seconds)
         except OutOfPatience as out:
-            self.spider.end(Verdict.PARTIAL, str(out))
+            self.spider.end_with_what_there_is(str(out))
             raise IgnoreRequest(str(out)) from None
         logger.warning("The API asks to slow down (%s); resting for %.1f s", judgement.reason, seconds)
         return again
@@ -176,8 +177,7 @@ class BackOffMiddleware(Component):
     def _again(self, request: Request, reason: str, tries: int | None = None, remedy: str = "") -> Request:
         """The request, to be made later; StayedBroken after so many. Then a `remedy` is the last word of the run."""
         if self.outage.add(request.url):
-            verdict = Verdict.PARTIAL if self.spider.pages else Verdict.FAILED
-            self.spider.end(verdict, f"the source stopped answering ({self.spider.label(request)}: {reason})")
+            self.spider.end_with_what_there_is(f"the source stopped answering ({self.spider.label(request)}: {reason})")
         tries = self.tries if tries is None else tries
         again = get_retry_request(
             request, spider=self.spider, reason=reason, max_retry_times=tries, give_up_log_level=logging.DEBUG

@@ -59,8 +59,8 @@ class Pace(Component):
         self.one_at_a_time = asyncio.Lock()
 
     def begin(self, wait: Wait, keep: Callable[[], Awaitable[None]]) -> None:
-        """Go on where earlier runs have come to; `keep` stores what `wait` says, whenever that is to last."""
-        # Not for longer than a run takes turns in advance: a later one was written by a clock that has gone back since.
+        """Continue at the pace of earlier runs, and have `keep` store `wait` for later ones."""
+        # A turn further ahead than a run takes turns was written by a clock that has been put back since.
         turn = min(wait.turn, 2 * self.interval + AHEAD) if self.interval else 0.0
         self.next_turn, self.rest_until, self.keep = monotonic() + turn, monotonic() + wait.rest, keep
         if (seconds := max(turn, wait.rest)) >= 1:

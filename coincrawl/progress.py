@@ -12,6 +12,8 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.utils.log import get_scrapy_root_handler
 
+from webapp.coins.texts import counted
+
 from .components import Component, extension
 from .extensions import RunRecord
 from .pace import Pace
@@ -38,7 +40,7 @@ class Progress(Component):
         self.record = extension(self.crawler, RunRecord)
         pages = self._pages_in_all()
         time = f"; at this pace that takes about {_duration(pages * self.interval)}" if self.interval else ""
-        logger.info("Crawling %s from %s: about %s%s", spider.name, spider.url, _pages(pages), time)
+        logger.info("Crawling %s from %s: about %s%s", spider.name, spider.url, counted(pages, "page"), time)
         if sys.stderr.isatty() and not self.crawler.settings["LOG_FILE"]:
             self._start_bar()
         every = BAR_EVERY if self.bar else self.crawler.settings.getfloat("LOGSTATS_INTERVAL")
@@ -66,7 +68,7 @@ class Progress(Component):
         coins = len(self.spider.answered)
         left = (in_all - done) * max(self.interval, elapsed / done if done else 0)
         rate = f"{coins / elapsed:,.0f} coins/s" if coins > elapsed else f"{60 * coins / elapsed:,.0f} coins/min"
-        return f"{done:,} of {_pages(in_all)}, {coins:,} coins, {rate}, about {_duration(left)} left"
+        return f"{done:,} of {counted(in_all, 'page')}, {coins:,} coins, {rate}, about {_duration(left)} left"
 
     def _pages_in_all(self) -> int:
         """As the API's header has it, or else as it was in the last complete run, or else as it usually is."""
@@ -85,10 +87,6 @@ class Progress(Component):
         handler = get_scrapy_root_handler()
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(stream)
-
-
-def _pages(number: int) -> str:
-    return f"{number:,} page{'' if number == 1 else 's'}"
 
 
 def _duration(seconds: float) -> str:

@@ -118,7 +118,7 @@ def judge(
     is_too_much = code not in final and TOO_MANY_REQUESTS in (status, code)
     if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
         return Throttled(printable(words, 200) or f"status {status}", seconds)
-    # What is no status of HTTP's would be something else among the remedies.
+    # A number that is no status of HTTP may mean something else in `remedies`, as 0 does.
     if (status == 200 and fault) or not 100 <= status < 600:
         return Broken(fault if status == 200 else f"status {status}")
     is_own = isinstance(body, dict)  # in a form that no gateway has

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webapp.coins.models import Verdict
+from webapp.coins.texts import counted
 
 SHRINKAGE = 0.80  # of the last complete run's coins; fewer are not believed
 REJECTED_SHARE = 0.01  # of what was seen; fewer rejected records do not spoil a run
@@ -48,20 +49,20 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
     if evidence.pages == 0:
         return Verdict.FAILED, reasons or ["no page was answered"]
     if evidence.records != evidence.seen:
-        reasons.append(f"{evidence.records - evidence.seen} records were neither stored nor rejected")
+        reasons.append(f"{counted(evidence.records, 'record')} came, and {evidence.seen:,} were stored or rejected")
     if evidence.errors:
-        reasons.append(f"{evidence.errors} errors that nobody expected, with tracebacks in the log")
+        reasons.append(f"{counted(evidence.errors, 'unexpected error')}: the log has the details")
     reasons += evidence.unwritten
     if evidence.seen == 0 and not evidence.may_be_empty:
         reasons.append("the API returned no coins at all")
     if evidence.rejected > evidence.seen * REJECTED_SHARE:
-        reasons.append(f"{evidence.rejected} of {evidence.seen} records were rejected")
+        reasons.append(f"{evidence.rejected:,} of {counted(evidence.seen, 'record')} were rejected")
     if evidence.dropped:
         reasons.append(f"the API no longer sends {', '.join(sorted(evidence.dropped))}")
     reasons += emptied(evidence.filled, evidence.usual)
     reasons += unsent(evidence.absent, evidence.filled, evidence.usual)
     if evidence.coins_before and evidence.coins < evidence.coins_before * SHRINKAGE:
-        reasons.append(f"{evidence.coins} coins, where the last complete run had {evidence.coins_before}")
+        reasons.append(f"{counted(evidence.coins, 'coin')}, where the last complete run had {evidence.coins_before:,}")
     return (Verdict.PARTIAL if reasons else Verdict.COMPLETE), reasons
 
 

@@ -125,6 +125,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "page 3 was empty and page 10 was not; the API counts 48 records, and its pages had 43 different ones",
         "",
     ),
+    "an empty page, and no count": (
+        {},
+        {"counts": NO_COUNT, "for_ever": {3: EMPTY}},
+        43,
+        "page 3 was empty and page 10 was not",
+        "",
+    ),
     "every page after the third is empty": (
         {},
         {"for_ever": dict.fromkeys(range(4, 12), EMPTY)},
@@ -220,14 +227,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         {},
         {"clamps": True, "counts": NO_COUNT},
         48,
-        "page 11 brought nothing new, so paging ended there",
+        "page 11 brought nothing new",
         "",
     ),
     "an API that ignores the page number": (
         {},
         {"for_ever": dict.fromkeys(range(1, 12), FIRST_PAGE), "counts": NO_COUNT},
         5,
-        "page 2 brought nothing new, so paging ended there",
+        "page 2 brought nothing new",
         "",
     ),
     "a page that changes behind our back": (
@@ -255,15 +262,15 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
     "the records of another page": (
         {},
         {"counts": NO_COUNT, "for_ever": {3: FIRST_PAGE}},
-        10,
-        "page 3 brought nothing new, so paging ended there",
+        43,
+        "page 3 brought nothing new",
         "",
     ),
     "the records of another page, where so many were wanted": (
         {"limit": 4},
         {"lapses": {4: [ONE_ROW_TOO_FEW, FIRST_PAGE]}},
         19,
-        "page 4 brought nothing new, so paging ended there",
+        "page 4 brought nothing new",
         "",
     ),
     "a record that is twice on its page": (
@@ -363,6 +370,14 @@ LINKED: dict[str, tuple[dict[str, Any], int, str, str]] = {
     ),
     "a broken page": ({"for_ever": {3: BROKEN}}, 10, "page 3 stayed broken: status 500; the API counts 48 records", ""),
     "a broken page, and no count": ({"counts": NO_COUNT, "for_ever": {3: BROKEN}}, 10, "page 3 stayed broken", ""),
+    "an empty last page once": ({"lapses": {10: [EMPTY]}}, 48, "", "the API counts 48 records"),
+    "one row too few on the last page once": ({"lapses": {10: [ONE_ROW_TOO_FEW]}}, 48, "", "the API counts 48 records"),
+    "an empty last page": (
+        {"for_ever": {10: EMPTY}},
+        45,
+        "the API counts 48 records, and its pages had 45 different ones",
+        "",
+    ),
     "half of a page, and a count": (
         {"for_ever": {3: SHORT}},
         45,
@@ -449,7 +464,36 @@ def test_a_page_that_its_lane_did_not_reach_is_asked_for_once() -> None:
     coverage = crawl(source, before=50)
 
     assert coverage.doubts() == []
-    assert sorted(source.asked) == sorted([*range(1, 12), 7, 9, 10])
+    assert sorted(source.asked) == sorted([*range(1, 12), 7, 9, 10, 10])
+
+
+@pytest.mark.parametrize("pagination", [numbered(size=10), LINKS], ids=["numbers", "links"])
+@pytest.mark.parametrize(("before", "came", "asks"), [(48, 48, 2), (44, 45, 1)], ids=["fewer", "as many"])
+def test_a_last_page_is_asked_for_again_where_an_earlier_run_had_more(
+    pagination: PageNumber | NextLink, before: int, came: int, asks: int
+) -> None:
+    source = Source(pagination, size=10, counts=NO_COUNT, lapses={5: [lambda ids: ids[:5]]})
+
+    coverage = crawl(source, before=before)
+
+    assert (coverage.doubts(), len(coverage.answered), source.asked.count(5)) == ([], came, asks)
+
+
+def test_a_chain_that_ends_early_goes_on_where_an_earlier_run_had_more() -> None:
+    source = Source(LINKS, counts=NO_COUNT)
+    usual, ends = source.answer, iter([True])
+
+    def answer(request: Request) -> tuple[Response, Rows] | None:
+        answered = usual(request)
+        if answered and request.meta["page"] == 6 and next(ends, False):
+            answered[1].envelope["next"] = None  # type: ignore[index]
+        return answered
+
+    source.answer = answer  # type: ignore[method-assign]
+
+    coverage = crawl(source, before=48)
+
+    assert (coverage.doubts(), len(coverage.answered)) == ([], 48)
 
 
 def test_a_count_may_come_with_the_first_page_alone() -> None:
@@ -474,14 +518,14 @@ def test_an_empty_page_ends_its_lane_of_the_window_and_nothing_else(page: int) -
     coverage = crawl(source, before=50)
 
     assert (coverage.doubts(), len(coverage.answered)) == ([], 48)
-    assert sorted(source.asked) == sorted([*range(1, 12), page, 10])
+    assert sorted(source.asked) == sorted([*range(1, 12), page, 10, 10])
 
 
 @pytest.mark.parametrize(
     ("options", "how", "notes"),
     [
         ({"size": 7}, {}, ["pages 1, 2, 3 and 6 more had 5 records, and 7 were asked for"]),
-        ({}, {"clamps": True, "ids": coins(50)}, ["page 11 brought nothing new, so paging ended there"]),
+        ({}, {"clamps": True, "ids": coins(50)}, ["page 11 brought nothing new"]),
         ({}, {"for_ever": {3: SHORT}}, []),
         ({}, {}, []),
     ],
@@ -497,7 +541,7 @@ def test_what_is_odd_is_noted_where_nothing_is_missing(
     ("pages", "words"),
     [
         ([2, 3, 4], []),
-        ([2, 3, 4, 5], ["1 more pages stayed broken"]),
+        ([2, 3, 4, 5], ["1 more page stayed broken"]),
         ([2, 3, 4, 5, 6], ["2 more pages stayed broken"]),
     ],
     ids=len,
@@ -510,7 +554,7 @@ def test_three_broken_pages_are_named_and_the_others_counted(pages: list[int], w
 
 @pytest.mark.parametrize(
     ("pagination", "doubt"),
-    [(numbered(), "page 2 did not come"), (LINKS, "the end of the pages was not seen")],
+    [(numbered(), "page 2 was not read"), (LINKS, "the end of the pages was not seen")],
     ids=["numbers", "links"],
 )
 def test_before_the_end_is_seen_nothing_is_proven(pagination: PageNumber | NextLink, doubt: str) -> None:

@@ -76,7 +76,7 @@ def test_newer_data_updates_and_older_data_is_stale_for_ten_minutes(api: FakeAPI
     assert newer == {"seen": 600, "updated": 600}
     assert outcome(last_run()) == {"seen": 600, "stale": 600}
     assert "600 coins went back in time" in last_run().messages
-    assert "0 were stored, 600 were ignored as stale" in last_run().messages
+    assert "0 stored, 600 ignored as stale" in last_run().messages
     assert "600 stale" in done.stderr
 
 
@@ -117,7 +117,7 @@ def test_no_coin_freezes_where_the_source_changes_its_dates_and_its_clock(api: F
     assert (soon.verdict, soon.updated + soon.stale, soon.stale > 1) == ("complete", 600, True)
     assert (later.verdict, later.updated, later.unchanged) == ("complete", soon.stale, soon.updated)
     assert f"{soon.stale} coins went back in time" in later.messages
-    assert f"{soon.stale} were stored, 0 were ignored" in later.messages
+    assert f"{soon.stale} stored, 0 ignored" in later.messages
     assert as_stored(api) == as_sent(api)
 
 

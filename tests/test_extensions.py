@@ -128,14 +128,18 @@ def test_a_heartbeat_that_finds_its_row_gone_ends_the_run(record: Any, monkeypat
 def test_a_heartbeat_that_finds_no_database_ends_the_run(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     beat(record, monkeypatch, OperationalError("gone\nfor good"))
 
-    assert endings(record) == [(Verdict.FAILED, "the database fails (gone); what is counted is stored, no more")]
+    assert endings(record) == [(Verdict.FAILED, "the database fails (gone); only what the run has counted is stored")]
 
 
 @pytest.mark.parametrize(
     ("error", "verdict", "reason"),
     [
         (RunLost(), Verdict.LOST, LOST),
-        (OperationalError("gone"), Verdict.FAILED, "the database fails (gone); what is counted is stored"),
+        (
+            OperationalError("gone"),
+            Verdict.FAILED,
+            "the database fails (gone); only what the run has counted is stored",
+        ),
         (KeyError("a bug"), Verdict.FAILED, "a batch could not be stored (KeyError: 'a bug')"),
         (DataError("odd"), Verdict.FAILED, "the database fails (odd)"),
         (DatabaseError("malformed"), Verdict.FAILED, "the database's file is damaged (malformed): restore a backup"),
@@ -180,6 +184,15 @@ def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
 
     assert record.verdict == verdict
     assert record.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("again", [RunLost(), NotStored("gone"), OperationalError("gone")])
+def test_a_bug_is_the_reason_also_where_it_cannot_be_written(
+    again: Exception, record: Any, ending: Callable[..., None]
+) -> None:
+    ending(finish=raising(KeyError("a bug"), again))
+
+    assert record.reason.startswith("the run could not be ended as it should (KeyError: 'a bug')")
 
 
 @pytest.mark.parametrize("heard", [True, False])
@@ -264,9 +277,9 @@ EMPTIED = {"usual": {"ath": 1.0}}
         ({"reason": "closespider_timeout", "pages": 0}, Verdict.FAILED, "closed early: closespider_timeout"),
         ({"before": 400}, Verdict.PARTIAL, "300 coins, where the last complete run had 400"),
         ({"before": 400, "counts_vary": True}, Verdict.COMPLETE, ""),
-        ({"errors": 1}, Verdict.PARTIAL, "1 errors that nobody expected, with tracebacks in the log"),
+        ({"errors": 1}, Verdict.PARTIAL, "1 unexpected error: the log has the details"),
         ({"doubts": ["page 7 is gone"]}, Verdict.PARTIAL, "page 7 is gone"),
-        ({"records": 301}, Verdict.PARTIAL, "1 records were neither stored nor rejected"),
+        ({"records": 301}, Verdict.PARTIAL, "301 records came, and 300 were stored or rejected"),
         ({"rejected": 4}, Verdict.PARTIAL, "4 of 300 records were rejected"),
         ({"dropped": ["ath"]}, Verdict.PARTIAL, "the API no longer sends its ath"),
         ({"dropped": ["ath"], "seen": 0}, Verdict.PARTIAL, "the API returned no coins at all"),

@@ -3,13 +3,15 @@
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 import pytest
 
 from tests.conftest import Crawl, last_run
-from tests.fake_api import FakeAPI, Market, answers
+from tests.fake_api import FakeAPI, Market, Request, answers
 from webapp.coins.models import FullCoin, RejectedRecord
 
 BROKEN: dict[str, answers.Answer] = {
@@ -139,7 +141,7 @@ def test_what_nothing_makes_up_for_makes_the_run_partial(
     place: dict[str, Any], reason: str, api: FakeAPI, crawl: Crawl
 ) -> None:
     crawl(api)
-    api.fault(answers.data("[]"), page=1)  # so that its coins have to be asked for by id
+    api.fault(answers.data("[]"), page=1, times=2)  # so that its coins have to be asked for by id
     api.fault(answers.SERVER_ERROR, times=math.inf, **place)
     asked = len(api.requests)
 
@@ -149,6 +151,11 @@ def test_what_nothing_makes_up_for_makes_the_run_partial(
     assert reason in last_run().reason
     assert len(api.requests) - asked <= 6 * 5
     assert nothing_is_missing()
+
+
+def by_turns(*kinds: answers.Answer) -> Callable[[Request], answers.Answer]:
+    turns = cycle(kinds)
+    return lambda request: next(turns)
 
 
 IDS = ["-a", f"ids={','.join(f'coin-{number}' for number in range(3_000))}"]
@@ -162,13 +169,23 @@ IDS = ["-a", f"ids={','.join(f'coin-{number}' for number in range(3_000))}"]
         (False, {"path": "/coins/markets"}, IDS, answers.UNAVAILABLE),
         (True, {"path": "/coins/markets", "after": 1}, [], answers.UNAVAILABLE),
         (True, {"path": "/coins/markets", "after": 1}, [], answers.rate_limited("soon")),
+        (True, {"path": "/coins/markets", "after": 1}, [], by_turns(answers.UNAVAILABLE, answers.rate_limited("soon"))),
         (False, {"path": "/coins/markets", "after": 1}, [], answers.HTML_IN_A_200),
         (False, {"path": None, "after": 5}, [], answers.UNAVAILABLE),
     ],
-    ids=["pages", "pages of before", "ids", "after page one of before", "rests", "after page one", "after five"],
+    ids=[
+        "pages",
+        "pages of before",
+        "ids",
+        "after page one of before",
+        "rests",
+        "rests by turns",
+        "after page one",
+        "after five",
+    ],
 )
 def test_a_dead_source_is_left_alone(
-    before: bool, dead: dict[str, Any], arguments: list[str], answer: answers.Answer, crawl: Crawl
+    before: bool, dead: dict[str, Any], arguments: list[str], answer: Any, crawl: Crawl
 ) -> None:
     with FakeAPI(Market(coins=6_000)) as api:
         if before:
@@ -253,7 +270,7 @@ def test_of_very_many_rejected_records_a_run_keeps_the_first_thousand(api: FakeA
 
     run = last_run()
     assert (done.returncode, run.rejected, RejectedRecord.objects.count()) == (3, 1_010, 1_000)
-    assert "10 rejected records were counted and not kept: a run keeps the first 1,000" in run.messages
+    assert "10 rejected records not kept, only counted: a run keeps the first 1,000" in run.messages
     assert nothing_is_missing()
 
 

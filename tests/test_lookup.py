@@ -58,10 +58,10 @@ def test_what_is_not_there_is_asked_for_twice_beside_known_coins() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda call: [], "120 ids had no answer, but the answers lack coins as well that are on the market"),
-        (lambda call: sorted(call)[-1:], "120 ids had no answer, but the answers lack coins"),
-        (lambda call: sorted(call, reverse=True)[:9], "120 ids had no answer, but the answers lack coins"),
-        (lambda call: sorted(call)[:1], "114 ids had no answer, but the answers lack coins"),
+        (lambda call: [], "120 ids had no answer, but the same answers lack coins that are known to be there"),
+        (lambda call: sorted(call)[-1:], "120 ids had no answer, but the same answers lack coins"),
+        (lambda call: sorted(call, reverse=True)[:9], "120 ids had no answer, but the same answers lack coins"),
+        (lambda call: sorted(call)[:1], "114 ids had no answer, but the same answers lack coins"),
     ],
     ids=["nothing", "one known coin", "nine of ten known coins", "one coin a call"],
 )

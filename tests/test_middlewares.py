@@ -27,7 +27,7 @@ from coincrawl.middlewares import (
     StayedBroken,
     WasRefused,
 )
-from coincrawl.outage import Outage
+from coincrawl.outage import MAX_USELESS, Outage
 from coincrawl.pace import Pace
 from coincrawl.pagination import NextLink
 from coincrawl.responses import Broken, Rows, Throttled
@@ -453,14 +453,27 @@ def test_being_asked_to_slow_down_is_counted_and_uses_up_no_try(done: int, crawl
     assert crawler.stats.get_value("retry/count") is None
 
 
-def test_being_asked_for_too_long_a_rest_is_counted_too_and_ends_the_run(crawler: Any) -> None:
+@pytest.mark.parametrize(("pages", "verdict"), [(0, Verdict.FAILED), (1, Verdict.PARTIAL)])
+def test_being_asked_for_too_long_a_rest_is_counted_too_and_ends_the_run(
+    pages: int, verdict: Verdict, crawler: Any
+) -> None:
+    crawler.spider.pages = pages
     request = page(judgement=Throttled("asked", 7_200))
 
     with pytest.raises(IgnoreRequest, match="no requests for 120 minutes"):
         asyncio.run(RestMiddleware(crawler).process_response(request, Response(request.url)))
 
-    assert crawler.spider.endings == [(Verdict.PARTIAL, "the API asked for no requests for 120 minutes")]
+    assert crawler.spider.endings == [(verdict, "the API asked for no requests for 120 minutes")]
     assert crawler.stats.get_value("throttled/count") == 1
+
+
+def test_broken_answers_and_rests_without_an_end_end_the_run(crawler: Any) -> None:
+    middleware = RestMiddleware(crawler)
+    middleware.outage._useless = MAX_USELESS - 1
+
+    asyncio.run(middleware.process_response(page(judgement=Throttled("asked", 0.0)), Response("https://api.example")))
+
+    assert crawler.spider.endings == [(Verdict.FAILED, "the source stopped answering (asked)")]
 
 
 @pytest.mark.parametrize(

@@ -47,29 +47,30 @@ def for_ever() -> dict[str, Any]:
     return {"link": lambda *_: f"?page=1&turn={next(numbers)}"}
 
 
-# The options by the foreign host's address, how many pages are asked for and coins stored, and the words about it.
+# The options by the foreign host's address, how many pages are asked for (the last one and an empty one once more) and
+# coins stored, and the words about it.
 ASTRAY: dict[str, tuple[Callable[[str], dict[str, Any]], int, int, str]] = {
     "another host": (
         lambda foreign: elsewhere(1, lambda _: f"{foreign}/api/coins/?page=2".replace("127.0.0.1", "localhost")),
-        1,
+        2,
         100,
         "the link on page 1 leads to another origin and is not followed: http://localhost:",
     ),
     "another port": (
         lambda foreign: elsewhere(2, lambda _: f"{foreign}/api/coins/?page=3"),
-        2,
+        3,
         200,
         "the link on page 2 leads to another origin and is not followed: http://127.0.0.1:",
     ),
     "credentials": (
         lambda _: elsewhere(1, lambda usual: usual.replace("//", f"//user:{TOKEN}@")),
-        1,
+        2,
         100,
         "the link on page 1 has a user or a password in it",
     ),
     "a loop": (
         lambda _: elsewhere(2, lambda _: "?page_size=1000"),
-        2,
+        3,
         200,
         "the link on page 2 leads back to page 1",
     ),
@@ -79,29 +80,29 @@ ASTRAY: dict[str, tuple[Callable[[str], dict[str, Any]], int, int, str]] = {
         200,
         "page 3 is gone, perhaps because the list became shorter: the API answered 404 and said 'Invalid page.'",
     ),
-    "the same for ever": (lambda _: for_ever(), 2, 100, "page 2 brought nothing new, so paging ended there"),
+    "the same for ever": (lambda _: for_ever(), 3, 100, "page 2 brought nothing new"),
     "too long": (
         lambda _: elsewhere(2, lambda usual: usual.ljust(2_084, "x")),
-        2,
+        3,
         200,
         "the link on page 2 has 2084 characters, and no more than 2083 are followed",
     ),
-    "no text": (lambda _: elsewhere(1, lambda _: {"href": "?page=2"}), 1, 100, 'page 1 has {"href":'),
+    "no text": (lambda _: elsewhere(1, lambda _: {"href": "?page=2"}), 2, 100, 'page 1 has {"href":'),
     "absent though more is counted": (
         lambda _: elsewhere(1, lambda _: ABSENT),
-        1,
+        2,
         100,
         "page 1 has no 'next', and there are 300 records by its 'count'",
     ),
     "an empty page in the middle": (
         lambda _: {"rows": lambda page, usual: [] if page == 2 else usual},
-        4,  # once more, the empty one
+        5,
         200,
         "page 2 was empty and page 3 was not",
     ),
     "more counted than there are": (
         lambda _: {"count": lambda *_: 310},
-        3,
+        4,
         300,
         "the API counts 310 records, and its pages had 300 different ones",
     ),

@@ -140,6 +140,12 @@ def test_a_first_run_is_reckoned_with_as_many_credits_as_it_will_have_pages(api:
     assert api.requests == []
 
 
+def test_a_first_run_of_a_part_is_kept_from_nothing_by_the_size_of_the_whole(api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api, "-a", "category=layer-1", COINGECKO_MONTHLY_CREDITS="76")
+
+    assert done.returncode == 0
+
+
 def test_without_credits_nothing_is_asked(api: FakeAPI, crawl: Crawl) -> None:
     first = crawl(api, COINGECKO_MONTHLY_CREDITS="77")
     second = crawl(api, COINGECKO_MONTHLY_CREDITS="13")

@@ -9,9 +9,9 @@ from webapp.coins.models import CrawlRun
 @pytest.mark.parametrize(
     ("went_back", "stale", "words"),
     [
-        (2, 0, "2 were stored, 0 were ignored"),
-        (0, 3, "0 were stored, 3 were"),
-        (1, 2, "1 were stored, 2"),
+        (2, 0, "2 stored, 0 ignored"),
+        (0, 3, "0 stored, 3"),
+        (1, 2, "1 stored, 2"),
     ],
 )
 def test_coins_that_go_back_in_time_are_told(went_back: int, stale: int, words: str) -> None:
@@ -23,7 +23,7 @@ def test_coins_that_go_back_in_time_are_told(went_back: int, stale: int, words: 
 
 def test_rejected_records_that_are_not_kept_are_told() -> None:
     assert list(notes(CrawlRun(), not_kept=59_000)) == [
-        "59,000 rejected records were counted and not kept: a run keeps the first 1,000, so that no source can fill "
+        "59,000 rejected records not kept, only counted: a run keeps the first 1,000, so that no source can fill "
         "the database with them"
     ]
 

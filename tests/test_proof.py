@@ -51,7 +51,7 @@ def test_rehypothecated_coins_are_asked_for(api: FakeAPI, crawl: Crawl) -> None:
 
 
 def test_what_paging_lost_is_fetched_by_id(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault({"page": 1}, page=2)
+    api.fault({"page": 1}, page=2, times=2)
 
     done = crawl(api)
 
@@ -62,7 +62,7 @@ def test_what_paging_lost_is_fetched_by_id(api: FakeAPI, crawl: Crawl) -> None:
 
 def test_asking_by_id_keeps_to_250_ids_and_2000_characters(crawl: Crawl) -> None:
     with FakeAPI(Market(coins=1_000)) as api:
-        api.fault(answers.data("[]"), page=1)
+        api.fault(answers.data("[]"), page=1, times=2)
         done = crawl(api)
 
     asked = [request.params["ids"] for request in api.requests if "ids" in request.params]
@@ -98,6 +98,35 @@ def test_a_list_that_names_a_fraction_of_the_market_proves_nothing(api: FakeAPI,
 
     assert done.returncode == 3
     assert "/coins/list names only 1 of the 600 coins" in last_run().reason
+
+
+def test_a_lapse_of_one_page_costs_one_request_and_hides_no_coin_that_is_gone(api: FakeAPI, crawl: Crawl) -> None:
+    crawl(api)
+    api.market.remove(api.market.ids[0])
+    asked = len(api.requests)
+    api.fault(answers.data("[]"), page=2)
+
+    done = crawl(api)
+
+    assert (done.returncode, last_run().missing) == (0, 1)
+    assert len(api.requests) - asked == asked + 1
+
+
+@pytest.mark.parametrize(("total", "verdict"), [("exact", "partial"), ("absent", "complete")])
+def test_a_page_and_the_list_may_not_both_lack_what_the_pages_count(total: str, verdict: str, crawl: Crawl) -> None:
+    with FakeAPI(Market(coins=600), total=total) as api:
+        lost = api.market.ids[300:302]
+        listed = [entry for entry in json.loads(api.market.listing()) if entry["id"] not in lost]
+        api.fault(answers.data(json.dumps(listed)), path="/coins/list")
+        api.fault(answers.SERVER_ERROR, page=2, times=math.inf)
+
+        crawl(api)
+
+    run = last_run()
+    assert (run.verdict, FullCoin.objects.count()) == (verdict, 598)
+    assert run.reason.startswith(
+        "the API counts 600 coins, and its pages and /coins/list have 598" * (total == "exact")
+    )
 
 
 def test_an_empty_answer_to_everything_is_not_a_complete_market(api: FakeAPI, crawl: Crawl) -> None:
@@ -168,19 +197,19 @@ def test_a_list_that_is_refused_after_all_pages_makes_the_run_partial(api: FakeA
 def test_coins_are_not_missing_because_asking_by_id_is_broken(api: FakeAPI, crawl: Crawl) -> None:
     crawl(api)
     asked = len(api.requests)
-    api.fault(answers.data("[]"), page=2)
+    api.fault(answers.data("[]"), page=2, times=2)
     api.fault(lambda request: answers.data("[]") if "ids" in request.params else api.usual(request), times=math.inf)
 
     done = crawl(api)
 
     assert done.returncode == 3
-    assert "256 ids had no answer, but the answers lack coins as well that are on the market" in last_run().reason
-    assert len(api.requests) - asked <= 5 + 3 * 3
+    assert "256 ids had no answer, but the same answers lack coins that are known to be there" in last_run().reason
+    assert len(api.requests) - asked <= 6 + 3 * 3
     assert not FullCoin.objects.exclude(missing_since=None).exists()
 
 
 def test_an_api_that_ignores_ids_proves_nothing(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault({"page": 1}, page=2)
+    api.fault({"page": 1}, page=2, times=2)
     api.fault({"ids": "", "order": "id_asc"}, ids=api.market.ids[300], times=math.inf)
 
     done = crawl(api)
@@ -190,7 +219,7 @@ def test_an_api_that_ignores_ids_proves_nothing(api: FakeAPI, crawl: Crawl) -> N
 
 
 def test_answers_by_id_that_leave_coins_out_are_asked_for_again(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(answers.data("[]"), page=1)
+    api.fault(answers.data("[]"), page=1, times=2)
     api.fault({"per_page": 100}, times=math.inf, ids=api.market.ids[0])
 
     done = crawl(api)
@@ -203,7 +232,7 @@ def test_an_answer_by_id_that_leaves_all_coins_out_is_not_believed_at_once(
     lapse: str, api: FakeAPI, crawl: Crawl
 ) -> None:
     crawl(api)
-    api.fault(answers.data("[]"), page=1)
+    api.fault(answers.data("[]"), page=1, times=2)
     api.fault(answers.data(lapse), ids="bitcoin")
 
     done = crawl(api)

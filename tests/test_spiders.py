@@ -170,7 +170,7 @@ def test_what_keeps_a_run_of_ids_from_being_complete() -> None:
     (call,) = spider.lookup.ask(["a", "b"])
     spider.lookup.add(call, [], 0)
 
-    assert spider.doubts() == ["ids c to d stayed broken", "2 ids had no answer in 1 rounds of asking"]
+    assert spider.doubts() == ["ids c to d stayed broken", "2 ids had no answer in 1 round of asking"]
 
 
 UNSOUND = "no coin was marked missing, because not all pages came as they should"
@@ -179,9 +179,9 @@ UNSOUND = "no coin was marked missing, because not all pages came as they should
 @pytest.mark.parametrize(
     ("fault", "broken", "doubts", "notes"),
     [
-        ("", [], [], ["page 1 did not come", UNSOUND]),
-        ("a fault of the list", [], ["a fault of the list", "page 1 did not come"], [UNSOUND]),
-        ("", ["ids a to b stayed broken"], ["ids a to b stayed broken", "page 1 did not come"], [UNSOUND]),
+        ("", [], [], ["page 1 was not read", UNSOUND]),
+        ("a fault of the list", [], ["a fault of the list", "page 1 was not read"], [UNSOUND]),
+        ("", ["ids a to b stayed broken"], ["ids a to b stayed broken", "page 1 was not read"], [UNSOUND]),
     ],
     ids=["proven", "list", "ids"],
 )

@@ -160,7 +160,7 @@ def test_an_error_that_nobody_expected_spoils_the_run_whatever_the_log_shows(
     done = crawl(api, "-L", level, "-s", 'SPIDER_MIDDLEWARES={"tests.test_summary.Broken": 1}')
 
     assert done.returncode == 3
-    assert "errors that nobody expected, with tracebacks in the log" in last_run().reason
+    assert "unexpected error" in last_run().reason
 
 
 def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:

@@ -15,7 +15,7 @@ def evidence(**facts: object) -> Evidence:
     [
         ({}, "complete", ""),
         ({"rejected": 10}, "complete", ""),
-        ({"rejected": 11}, "partial", "11 of 1000 records were rejected"),
+        ({"rejected": 11}, "partial", "11 of 1,000 records were rejected"),
         ({"doubts": ["page 7 stayed broken: status 500"]}, "partial", "page 7 stayed broken: status 500"),
         ({"dropped": {"roi", "ath"}}, "partial", "the API no longer sends ath, roi"),
         ({"filled": {"coin_id": 1_000, "ath": 0}, "usual": {"ath": 0.01}}, "partial", "empty in every record: ath"),
@@ -55,12 +55,12 @@ def evidence(**facts: object) -> Evidence:
             "missing from whole pages: ath (30 of 60 records)",
         ),
         ({"coins_before": 1_250}, "complete", ""),
-        ({"coins_before": 1_251}, "partial", "1000 coins, where the last complete run had 1251"),
-        ({"errors": 1}, "partial", "1 errors that nobody expected"),
+        ({"coins_before": 1_251}, "partial", "1,000 coins, where the last complete run had 1,251"),
+        ({"errors": 1}, "partial", "1 unexpected error"),
         ({"unwritten": ["the feed x could not be written: full"]}, "partial", "the feed x could not be written: full"),
-        ({"coins": 999, "coins_before": 1_250}, "partial", "999 coins, where the last complete run had 1250"),
-        ({"records": 999}, "partial", "-1 records were neither stored nor rejected"),
-        ({"records": 1_001}, "partial", "1 records were neither stored nor rejected"),
+        ({"coins": 999, "coins_before": 1_250}, "partial", "999 coins, where the last complete run had 1,250"),
+        ({"records": 999}, "partial", "999 records came, and 1,000 were stored or rejected"),
+        ({"records": 1_001}, "partial", "1,001 records came, and 1,000 were stored or rejected"),
         ({"records": 0, "seen": 0, "coins": 0}, "partial", "the API returned no coins at all"),
         ({"records": 0, "seen": 0, "coins": 0, "may_be_empty": True}, "complete", ""),
         ({"pages": 0, "records": 0, "seen": 0, "coins": 0}, "failed", "no page was answered"),
@@ -77,7 +77,7 @@ def test_only_proof_makes_a_run_complete(facts: dict[str, object], verdict: str,
 
 
 def test_rejected_records_are_coins_that_the_api_returned() -> None:
-    assert decide(evidence(rejected=1_000, coins=0))[1] == ["1000 of 1000 records were rejected"]
+    assert decide(evidence(rejected=1_000, coins=0))[1] == ["1,000 of 1,000 records were rejected"]
 
 
 def test_a_field_that_all_pages_are_without_is_named_once() -> None:

@@ -187,10 +187,13 @@ class PaginatedSpider(scrapy.Spider):
         return MAX_EXCESS * (self.pagination.size or MAX_SIZE) if "page" in request.meta else None
 
     def pages_in_all(self, before: int | None) -> int:
-        """About how many pages this run will ask for; `before` were in the last complete run of the same scope."""
+        """How many pages this run will ask for, as far as can be said.
+
+        `before` were in the last complete run of the same scope. Of a part of the source nothing is known before: 1.
+        """
         if self.pagination.limit:
             return self.pagination.limit
-        usual = -(-SPIDERS[self.name].typical_records // (self.pagination.size or 100))
+        usual = -(-SPIDERS[self.name].typical_records // (self.pagination.size or 100)) if self.whole else 1
         return self.coverage.expected or before or usual
 
     # How it goes ---------------------------------------------------------------------------------
@@ -281,12 +284,12 @@ class PaginatedSpider(scrapy.Spider):
 
     def ask_on(self) -> None:
         """When nothing is under way: ask for what would complete the proof, or let the spider close."""
-        for requests in () if self.is_ending else self.rounds_left:
-            if requests:
-                self.round += 1
-                for request in requests:
-                    self.crawler.engine.crawl(request)
-                raise DontCloseSpider
+        requests = None if self.is_ending else next(filter(None, self.rounds_left), None)
+        if requests:
+            self.round += 1
+            for request in requests:
+                self.crawler.engine.crawl(request)
+            raise DontCloseSpider
 
     @property
     def has_heard(self) -> bool:
@@ -302,6 +305,10 @@ class PaginatedSpider(scrapy.Spider):
     @property
     def is_ending(self) -> bool:
         return extension(self.crawler, Stop).begun.is_set()
+
+    def end_with_what_there_is(self, reason: str) -> None:
+        """End the run early: as partial where it has had a page, else as failed."""
+        self.end(Verdict.PARTIAL if self.pages else Verdict.FAILED, reason)
 
     def end(self, verdict: Verdict, reason: str) -> None:
         """End the run early; the first reason counts."""

@@ -13,6 +13,7 @@ from coincrawl.items import CoinItem
 from coincrawl.lookup import Lookup
 from coincrawl.pagination import PageNumber
 from webapp.coins.catalog import MAX_COINS, MAX_PAGE_SIZE, PLANS
+from webapp.coins.texts import counted
 
 from .base import MAX_EXCESS, PaginatedSpider, request_of
 
@@ -73,7 +74,7 @@ class MarketsSpider(PaginatedSpider):
         self.pagination = PageNumber(
             size=self.arguments.get("per_page", MAX_PAGE_SIZE), limit=self.arguments.get("pages"), max_records=MAX_COINS
         )
-        self.unanswered: set[str] = set()  # of them: on no page
+        self.unanswered: set[str] = set()  # ids that the list names and no page had
         self.list_fault = f"without {LIST} nothing proves that this is the whole market"
         self.notes_on_list: list[str] = []
         self.lookup = Lookup(MAX_IDS, self._fits)
@@ -118,6 +119,8 @@ class MarketsSpider(PaginatedSpider):
 
     def rounds(self) -> Iterator[list[Request]]:
         if self.whole:
+            while requests := self.coverage.lapsed():
+                yield [self.asked(request, self.parse) for request in requests]
             yield [self._list()]
             self._compare()
             yield self._by_ids(self.lookup.ask(self.unanswered, self.answered))
@@ -198,8 +201,15 @@ class MarketsSpider(PaginatedSpider):
             return [*self.broken, *self.lookup.doubts()]
         if not self.whole:
             return super().doubts()
-        doubts = [*filter(None, [self.list_fault]), *self.broken, *self.lookup.doubts()]
+        doubts = [*filter(None, [self.list_fault, self._miscount()]), *self.broken, *self.lookup.doubts()]
         return doubts + super().doubts() if doubts else []
+
+    def _miscount(self) -> str:
+        """In words, that pages did not come as they should, and that their count speaks of more than the list has."""
+        count, came = self.coverage.count or 0, len(self.answered)
+        if self.coverage.is_sound or came >= count:
+            return ""
+        return f"the API counts {counted(count, 'coin')}, and its pages and {LIST} have {came:,}"
 
     @property
     def present(self) -> set[str] | None:

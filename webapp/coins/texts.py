@@ -55,6 +55,11 @@ def printable(value: object, limit: int) -> str:
     return escaped if len(escaped) <= limit else escaped[: limit - 3] + "..."
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: "1 page", "1,000 pages"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def raw_json(record: object) -> str:
     """A parsed record as JSON again: every digit of its numbers, all else ASCII-escaped, at most 64 kB."""
     if isinstance(record, Nested):
