@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -152,17 +153,22 @@ def last_run() -> CrawlRun:
     return CrawlRun.objects.order_by("-started_at")[0]
 
 
+@cache
+def preloaded() -> Preloaded:
+    return Preloaded()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_preloaded() -> Iterator[None]:
+    yield
+    if preloaded.cache_info().currsize:
+        preloaded().close()
+
+
 def python(arguments: list[str], environment: dict[str, str], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Python in an environment of nothing else."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "webapp.settings"}
-        | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    clean = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "webapp.settings"}
+    return preloaded().run(arguments, folder, clean | environment, PATIENCE)
 
 
 @pytest.fixture
@@ -184,21 +190,14 @@ def crawl_command(
     }
 
 
-@pytest.fixture(scope="session")
-def preloaded() -> Iterator[Preloaded]:
-    server = Preloaded()
-    yield server
-    server.close()
-
-
 @pytest.fixture
-def crawl(database_url: str, preloaded: Preloaded) -> Crawl:
+def crawl(database_url: str) -> Crawl:
     """Run `scrapy crawl ...` against an API; the result has returncode, stdout and stderr."""
 
     def run(api: Api, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = crawl_command(api, database_url, *arguments, **environment)
-        _, _, _, *given = command["args"]
-        return preloaded.run(given, command["cwd"], dict(command["env"]), PATIENCE)
+        _, *given = command["args"]
+        return preloaded().run(given, command["cwd"], dict(command["env"]), PATIENCE)
 
     return run
 

@@ -1,6 +1,6 @@
-"""`python -m scrapy`, half a second sooner: forked from a process that has imported what every crawl imports.
+"""Python, half a second sooner: forked from a process that has imported what a crawl and the site import.
 
-A crawl is a process of its own all the same, with its own arguments, environment and outputs. Only libraries are
+A program is a process of its own all the same, with its own arguments, environment and outputs. Only libraries are
 imported beforehand, and nothing that reads the environment. Variables that Python reads when it starts, as
 PYTHONWARNINGS, have no effect. Tests of signals and of what a process shows start a real one.
 """
@@ -70,7 +70,7 @@ class Preloaded:
     def run(
         self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        """As subprocess.run(["python", "-m", "scrapy", *arguments], ..., capture_output=True, text=True)."""
+        """As subprocess.run(["python", *arguments], ..., capture_output=True, text=True)."""
         ours, theirs = socket.socketpair()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, ours, theirs:
             request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": env}).encode()
@@ -86,7 +86,7 @@ class Preloaded:
                     os.kill(pid, signal.SIGKILL)
                 raise subprocess.TimeoutExpired(arguments, timeout) from None
             except ValueError:
-                raise RuntimeError("the process that forks crawls has died") from None
+                raise RuntimeError("the process that forks programs has died") from None
             for file in (out, err):
                 file.seek(0)
             return subprocess.CompletedProcess(arguments, status, out.read().decode(), err.read().decode())
@@ -95,7 +95,7 @@ class Preloaded:
 def serve(control: socket.socket) -> None:
     for name in LIBRARIES:
         import_module(name)
-    assert "twisted.internet.reactor" not in sys.modules, "each crawl has a reactor of its own"
+    assert "twisted.internet.reactor" not in sys.modules, "each program has a reactor of its own"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that children leave no zombies: their status goes to `answer`
     while True:
         request, fds, _, _ = socket.recv_fds(control, REQUEST, 3)
@@ -104,14 +104,14 @@ def serve(control: socket.socket) -> None:
         if os.fork() == 0:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            wait_for_crawl(json.loads(request), *fds)
-            return  # in the crawl, whose run it was
+            wait_for_program(json.loads(request), *fds)
+            return  # in the program, whose run it was
         for fd in fds:
             os.close(fd)
 
 
-def wait_for_crawl(request: dict[str, Any], out: int, err: int, answer: int) -> None:
-    """Fork the crawl, and say its process id and its exit status; returns in the crawl alone, when it is over."""
+def wait_for_program(request: dict[str, Any], out: int, err: int, answer: int) -> None:
+    """Fork the program, and say its process id and its exit status; returns in the program alone, when it is over."""
     pid = os.fork()
     if pid:
         os.write(answer, f"{pid}\n".encode())
@@ -126,9 +126,18 @@ def wait_for_crawl(request: dict[str, Any], out: int, err: int, answer: int) -> 
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    sys.argv[1:] = request["arguments"]
     sys.path[0] = request["cwd"]
-    runpy.run_module("scrapy", run_name="__main__", alter_sys=True)
+    match request["arguments"]:
+        case ["-m", module, *arguments]:
+            sys.argv[1:] = arguments
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case ["-c", program, *arguments]:
+            sys.argv = ["-c", *arguments]
+            exec(program, {"__name__": "__main__"})
+        case [path, *arguments]:
+            sys.argv = [path, *arguments]
+            sys.path[0] = str(Path(path).parent)
+            runpy.run_path(path, run_name="__main__")
 
 
 def main() -> NoReturn:
