@@ -173,7 +173,7 @@ class Coverage:
 
     def _empty_ends(self) -> list[int]:
         """The empty pages that look like the end, and may be a fault of the source instead."""
-        expected = self.expected or 0 if self.pagination.is_numbered else 0
+        expected = (self.expected or 0) if self.pagination.is_numbered else 0
         sudden = self._pages.last + 1 if self._is_sudden() else 0
         return [page for page, size in self._pages.sizes.items() if not size and (page <= expected or page == sudden)]
 
@@ -223,9 +223,14 @@ class Coverage:
         return [self.begin(self._url, self._before)]
 
     def _look_again(self) -> list[Request]:
-        """Where nothing counts the records: a page that was cut short, or moved, would not come twice alike."""
+        """Where nothing counts the records: a page that was cut short, or moved, would not come twice alike.
+
+        The more pages there are, the more looks; and as many as make sense where an earlier run had more records.
+        """
         last = self._pages.last
-        self._looks = {page: self._pages[page] for page in [last, (last + 1) // 2, 1][: last // PAGES_A_LOOK]}
+        pages = [last, (last + 1) // 2, 1]
+        looks = len(pages) if self._came() < self._before else last // PAGES_A_LOOK
+        self._looks = {page: self._pages[page] for page in pages[:looks] if page}
         return self._ask(self._looks)
 
     def _ask(self, pages: Iterable[int]) -> list[Request]:

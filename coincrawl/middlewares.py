@@ -131,7 +131,7 @@ class RestMiddleware(Component):
         try:
             seconds = await self.pace.rest(judgement.seconds)
         except OutOfPatience as out:
-            self.spider.end_with_what_there_is(str(out))
+            self.spider.end(Verdict.PARTIAL, str(out))
             raise IgnoreRequest(str(out)) from None
         logger.warning("The API asks to slow down (%s); resting for %.1f s", judgement.reason, seconds)
         return again
