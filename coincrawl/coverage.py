@@ -165,10 +165,10 @@ class Coverage:
 
     def _short(self) -> list[int]:
         """The pages before the last that have fewer records than others."""
-        last, full, sizes = self._pages.last, self._full, self._pages.sizes
-        short = [page for page, size in sizes.items() if page < last and size < full]
-        # Where the source chooses the size, and many pages differ, that is how it does it.
-        is_odd = self.pagination.is_numbered or len(short) <= max(1, len(sizes) // PAGES_A_LOOK)
+        before = {page: size for page, size in self._pages.sizes.items() if page < self._pages.last}
+        short = [page for page, size in before.items() if size < self._full]
+        # Where the source chooses the size, and few pages have the same, that is how it does it.
+        is_odd = self.pagination.is_numbered or len(short) < len(before) / 2
         return short if is_odd else []
 
     def _empty_ends(self) -> list[int]:
@@ -289,7 +289,12 @@ class Coverage:
         if self._is_full():
             return "the page that was asked for came full" if limit == 1 else f"each of the {limit} pages came full"
         if self._is_counted():
-            return f"the API counts {self._counts[-1]:,} records, and as many different ones came"
+            first, latest = self._counts[0] if self.counts_vary else self._counts[-1], self._counts[-1]
+            if first < latest:
+                return (
+                    f"the API counted {first:,} to {latest:,} records while its pages were read: {self._came():,} came"
+                )
+            return f"the API counts {latest:,} records, and as many different ones came"
         if self.pagination.is_numbered:
             ended = f"{counted(last, 'page')} came, all full but the last, and no page follows"
         else:

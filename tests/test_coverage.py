@@ -396,6 +396,19 @@ LINKED: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "page 3 had 4 records, and 5 were on others",
         "",
     ),
+    "four pages cut short once, and no count": (
+        {"counts": NO_COUNT, "lapses": {page: [SHORT] for page in (2, 3, 5, 7)}},
+        48,
+        "",
+        "10 pages came",
+    ),
+    "four pages cut short, and no count": (
+        {"counts": NO_COUNT, "for_ever": dict.fromkeys((2, 3, 5, 7), SHORT)},
+        36,
+        "pages 2, 3, 5 and 1 more had 2 records, and 5 were on others",
+        "",
+    ),
+    "two pages cut short once": ({"lapses": {2: [SHORT], 3: [SHORT]}}, 48, "", "the API counts 48 records"),
     "pages of any size, and no count": (
         {"counts": NO_COUNT, "for_ever": dict.fromkeys((2, 3, 5, 7, 9), SHORT)},
         33,
@@ -803,6 +816,7 @@ def test_changes_may_become_more_while_they_are_fetched() -> None:
 
     assert coverage.unproven() == []
     assert coverage.doubts() == []
+    assert coverage.proof() == "the API counted 23 to 28 records while its pages were read: 28 came"
 
 
 # Whatever happens ------------------------------------------------------------------------------------

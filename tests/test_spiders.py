@@ -107,7 +107,7 @@ def test_a_list_names_the_whole_market_or_it_is_said_why_not(
     listed: int, held: int, answered: int, before: int | None, fault: str
 ) -> None:
     spider: Any = MarketsSpider()
-    previous = before and SimpleNamespace(listed=before)
+    previous = before and SimpleNamespace(listed=before, coins=1)
     spider.crawler = SimpleNamespace(get_extension=lambda kind: SimpleNamespace(previous=previous))
     spider.answered.update(map(str, range(answered)))
     spider.listed, spider.unanswered = listed, {f"coin-{number}" for number in range(listed - held)}
@@ -192,6 +192,24 @@ def test_trouble_with_pages_is_a_note_where_the_list_proves_the_market_and_else_
     spider.list_fault, spider.broken = fault, broken
 
     assert (spider.doubts(), spider.notes()) == (doubts, notes)
+
+
+@pytest.mark.parametrize(
+    ("answered", "note"),
+    [(600, "the API counts more coins than came"), (601, "")],
+    ids=["fewer than are counted", "as many"],
+)
+def test_no_coin_is_missing_where_the_pages_count_speaks_of_more(answered: int, note: str) -> None:
+    spider = MarketsSpider(per_page="250")
+    request = spider.coverage.begin("https://api.example")
+    response = Response(request.url, headers={"total": "601"})
+    ids = [f"coin-{number}" for number in range(10)]
+    spider.coverage.add(request, response, Rows([{"id": coin_id} for coin_id in ids]), ids)
+    spider.coverage.add(request.replace(meta={"page": 2, "expected": 2}), response, Rows([]), [])
+    spider.answered.update(f"coin-{number}" for number in range(answered))
+
+    assert (spider.present is None) is bool(note)
+    assert spider.notes()[-1:] == ([f"no coin was marked missing, because {note}"] if note else [])
 
 
 def test_without_a_list_nothing_is_compared() -> None:

@@ -75,6 +75,7 @@ class MarketsSpider(PaginatedSpider):
             size=self.arguments.get("per_page", MAX_PAGE_SIZE), limit=self.arguments.get("pages"), max_records=MAX_COINS
         )
         self.unanswered: set[str] = set()  # ids that the list names and no page had
+        self.coins_before = 0  # in the last complete run
         self.list_fault = f"without {LIST} nothing proves that this is the whole market"
         self.notes_on_list: list[str] = []
         self.lookup = Lookup(MAX_IDS, self._fits)
@@ -148,6 +149,7 @@ class MarketsSpider(PaginatedSpider):
         if self.listed is None:
             return
         before = extension(self.crawler, RunRecord).previous
+        self.coins_before = before.coins if before else 0
         covered = self.listed - len(self.unanswered)
         if self.listed > LONGEST_LIST:
             self.list_fault = f"{LIST} names {self.listed} coins, which is not believed"
@@ -205,16 +207,24 @@ class MarketsSpider(PaginatedSpider):
         return doubts + super().doubts() if doubts else []
 
     def _miscount(self) -> str:
-        """In words, that pages did not come as they should, and that their count speaks of more than the list has."""
+        """In words, that pages did not come as they should, and that fewer coins came than there must be."""
         count, came = self.coverage.count or 0, len(self.answered)
-        if self.coverage.is_sound or came >= count:
+        if self.coverage.is_sound:
             return ""
-        return f"the API counts {counted(count, 'coin')}, and its pages and {LIST} have {came:,}"
+        if came < count:
+            return f"the API counts {counted(count, 'coin')}, and its pages and {LIST} have {came:,}"
+        if came < self.coins_before:
+            return (
+                f"pages and {LIST} have {counted(came, 'coin')}, where the last complete run had {self.coins_before:,}"
+            )
+        return ""
 
     @property
     def present(self) -> set[str] | None:
-        # With those that a record without an id may be of. What a page and the list both lack may still be there.
-        return self.answered if self.whole and self.coverage.is_sound else None
+        # With those that a record without an id may be of. What pages and list both lack may still be there, where a
+        # page did not come as it should, or where the API counts more.
+        is_all = self.coverage.is_sound and len(self.answered) >= (self.coverage.count or 0)
+        return self.answered if self.whole and is_all else None
 
     def proof(self) -> str:
         if "ids" in self.arguments:
@@ -228,8 +238,11 @@ class MarketsSpider(PaginatedSpider):
         notes = super().notes() if not self.whole else [] if self.doubts() else super().doubts()
         notes += self.notes_on_list
         absent = [] if self.lookup.doubts() else sorted(self.lookup.absent)
-        if self.whole and not self.coverage.is_sound:
-            notes.append("no coin was marked missing, because not all pages came as they should")
+        if self.whole and self.present is None:
+            why = (
+                "the API counts more coins than came" if self.coverage.is_sound else "not all pages came as they should"
+            )
+            notes.append(f"no coin was marked missing, because {why}")
         if absent and self.whole:
             notes.append(f"{len(absent)} ids that {LIST} names are not on the market")
         elif absent:
