@@ -84,9 +84,12 @@ class JudgeMiddleware(Component):
             secret=self.spider.secret,
         )
         match judgement:
-            case Rows():
+            case Rows(rows):
                 self.pace.rested_enough()
-                self.outage.end()
+                if rows:
+                    self.outage.end()
+                else:
+                    self.outage.pass_over(request.url)
                 request.meta["answer"], judgement = judgement, None  # the spider may drop it
             case Refused(words, remedy, status):
                 self.outage.end()

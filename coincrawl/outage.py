@@ -41,6 +41,11 @@ class Outage(Component):
         """In how many seconds the request that is not held may ask."""
         return self._next_probe - monotonic()
 
+    def pass_over(self, url: str) -> None:
+        """The answer to this request has no records: that may be right, and is no sign that the source is back."""
+        if url == self._probe:
+            self._probe = ""
+
     def end(self) -> None:
         """The source has answered as it should."""
         self._useless = 0

@@ -329,8 +329,12 @@ def test_what_a_spider_knows_of_its_source_counts(crawler: Any) -> None:
     assert null.meta["answer"].rows == []
 
 
-@pytest.mark.parametrize("answer", [answers.data("[]"), GONE], ids=["rows", "a refusal"])
-def test_a_source_that_answers_is_back(answer: answers.Answer, crawler: Any) -> None:
+@pytest.mark.parametrize(
+    ("answer", "is_back"),
+    [(answers.data('[{"id": "a"}]'), True), (answers.data("[]"), False), (GONE, True)],
+    ids=["rows", "no rows", "a refusal"],
+)
+def test_a_source_that_answers_with_something_is_back(answer: answers.Answer, is_back: bool, crawler: Any) -> None:
     outage, request = crawler.get_extension(Outage), page(page=2)
     crawler.spider.pagination = NextLink(rows="")
     for number in range(5):
@@ -341,7 +345,7 @@ def test_a_source_that_answers_is_back(answer: answers.Answer, crawler: Any) -> 
     with suppress(WasRefused):
         judged(crawler, answer, request)
 
-    assert not outage.holds("https://api.example/6")
+    assert outage.holds("https://api.example/6") is not is_back
 
 
 @pytest.mark.parametrize(

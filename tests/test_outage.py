@@ -79,6 +79,18 @@ def test_very_many_rests_in_a_row_are_an_outage_too(source: Outage) -> None:
     assert [source.rest() for _ in range(36)].index(True) == 34
 
 
+def test_an_answer_without_records_leaves_the_turn_to_another_and_ends_nothing(source: Outage) -> None:
+    for page in PAGES[:5]:
+        source.add(page)
+    source.holds(PAGES[0])
+
+    source.pass_over(PAGES[1])
+    assert source.holds(PAGES[2])
+
+    source.pass_over(PAGES[0])
+    assert [source.holds(page) for page in PAGES[2:4]] == [False, True]
+
+
 def test_a_good_answer_ends_a_rest_too(source: Outage) -> None:
     source.rest()
 
