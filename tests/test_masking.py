@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from coincrawl.masking import masked
 
 SECRET = "CG-a/secret+key-of?the&tests"
-ODD_SECRET = "a/\"\\é🚀&'<-key"
+ODD_SECRET = "a/\"\\é🚀&%'<-key"
 
 
 def as_json(text: str, *, ascii_only: bool = True) -> str:
@@ -37,6 +37,14 @@ FORMS = {
     "in HTML as numbers": "".join(f"&#{ord(character)};" for character in SECRET),
     "in HTML as hex": "".join(f"&#x{ord(character):04X};" for character in SECRET),
     "in HTML with its & in hex": html.escape(SECRET).replace("&", "\\u0026"),
+    "in HTML by name": SECRET.replace("&", "&AMP;")
+    .replace("/", "&sol;")
+    .replace("+", "&plus;")
+    .replace("?", "&quest;"),
+    "in HTML twice": html.escape("".join(f"&#{ord(character)};" for character in SECRET)),
+    "in a URL twice": quote(quote(SECRET, safe=""), safe=""),
+    "in a URL three times": quote(quote(quote(SECRET, safe=""), safe=""), safe=""),
+    "in a URL with its % in hex": quote(SECRET, safe="").replace("%", "\\u0025"),
 }
 
 
@@ -95,7 +103,9 @@ def test_what_is_too_short_for_a_key_is_left_in_the_names_of_coins(secret: str) 
     assert masked('[{"id": "bitcoin"}]', secret) == '[{"id": "bitcoin"}]'
 
 
-@pytest.mark.parametrize("piece", ["\\", "CG", "%43", "\\u0043", "&#00", "&#67;&", "\\\\u0026#0"])
+@pytest.mark.parametrize(
+    "piece", ["\\", "CG", "%43", "%25", "\\u0025", "&amp;", "\\u0043", "&#00", "&#67;&", "\\\\u0026#0"]
+)
 def test_no_text_takes_long(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     begun = time.process_time()
