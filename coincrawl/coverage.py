@@ -147,7 +147,11 @@ class Coverage:
         return self._ask(sorted({*self._unread(), *filter(self._may_be_asked_again, damaged)}))
 
     def _is_proven(self) -> bool:
-        return bool(self._pages.last) and self._is_counted()
+        return bool(self._pages.last) and self._is_counted() and not any(map(self.is_to_come_again, self._pages.junk()))
+
+    def is_to_come_again(self, page: int) -> bool:
+        """Whether this page, which was just answered, is of no use as it is: it is asked for once more."""
+        return self._pages[page].is_junk and self._may_be_asked_again(page)
 
     def _unread(self) -> list[int]:
         """The pages up to the end that have no answer: paging was cut short before them.

@@ -245,6 +245,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "",
     ),
     "records without an id once": ({}, {"lapses": {3: [NAMELESS]}}, 48, "", "the API counts 48 records"),
+    "a last page of records without an id once": (
+        {},
+        {"lapses": {10: [NAMELESS]}},
+        48,
+        "",
+        "the API counts 48 records",
+    ),
     "records without an id once, and no count": (
         {},
         {"counts": NO_COUNT, "lapses": {3: [NAMELESS]}},

@@ -266,7 +266,7 @@ def test_a_record_that_is_nested_too_deeply_is_rejected_alone(api: FakeAPI, craw
 
 def test_of_very_many_rejected_records_a_run_keeps_the_first_thousand(api: FakeAPI, crawl: Crawl) -> None:
     records = ",".join(f'{{"name": "{number}"}}' for number in range(1_010))
-    api.fault(answers.data(f"[{records}]"), page=2)
+    api.fault(answers.data(f"[{records}]"), page=2, times=2)
 
     done = crawl(api)
 
@@ -276,8 +276,17 @@ def test_of_very_many_rejected_records_a_run_keeps_the_first_thousand(api: FakeA
     assert nothing_is_missing()
 
 
+def test_a_page_of_unusable_records_that_is_right_the_next_time_rejects_nothing(api: FakeAPI, crawl: Crawl) -> None:
+    api.fault(answers.data(f"[{','.join(['{}'] * 250)}]"), page=2)
+
+    done = crawl(api)
+
+    run = last_run()
+    assert (done.returncode, run.seen, run.rejected, run.pages) == (0, 600, 0, 7)
+
+
 def test_a_page_of_unusable_records_is_kept_as_one_rejection(api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(replace(answers.data(f"[{','.join(['{}'] * 2_000)}]")), page=2)
+    api.fault(replace(answers.data(f"[{','.join(['{}'] * 2_000)}]")), page=2, times=2)
 
     done = crawl(api)
 

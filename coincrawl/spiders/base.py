@@ -212,7 +212,8 @@ class PaginatedSpider(scrapy.Spider):
         following = self.coverage.add(request, response, answer, self.ids(answer.rows))
         # Requests first: the next page is on its way while this one is stored.
         yield from (self.asked(successor, self.parse) for successor in following)
-        yield from self.items(answer.rows, str(request.meta["page"]))
+        if not self.coverage.is_to_come_again(request.meta["page"]):
+            yield from self.items(answer.rows, str(request.meta["page"]))
 
     def put_off(self, request: Request) -> None:
         """A page will be asked for again later: the pages after it that are known to be there need not wait for it."""
