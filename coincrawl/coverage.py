@@ -21,6 +21,8 @@ MAX_PASSES = 3  # over the pages, while the source's count keeps changing
 PAGES_A_LOOK = 10  # so that looking again costs a tenth at most
 MAX_NAMED = 3  # pages that a doubt names; it counts the others
 
+NO_IDS = "{} had no record with an id that a coin can be stored under: is `names` right?"
+
 
 class Coverage:
     """The pages of one collection, in one run.
@@ -73,8 +75,8 @@ class Coverage:
         self._times[page] += 1
         self._broken.pop(page, None)
         self._cuts.pop(page, None)
-        if reading.is_junk:
-            self._cuts[page] = f"no record on page {page} has an id that a coin can be stored under: is `names` right?"
+        if reading.is_junk and not self.answered:  # so it will be with all others
+            self._cuts[page] = NO_IDS.format(_pages([page]))
         elif reading.size and page >= self.pagination.cap:
             self._cuts[page] = f"paging had no end at page {page}, and is cut there"
         return [] if self._pages.is_shared(page) else self._follow(request, response, answer)
@@ -172,7 +174,7 @@ class Coverage:
         before = {page: size for page, size in self._pages.sizes.items() if page < self._pages.last}
         short = [page for page, size in before.items() if size < self._full]
         # Where the source chooses the size, and few pages have the same, that is how it does it.
-        is_odd = self.pagination.is_numbered or len(short) < len(before) / 2
+        is_odd = self.pagination.is_numbered or len(short) <= max(1, len(before) / 2)
         return short if is_odd else []
 
     def _empty_ends(self) -> list[int]:
@@ -256,6 +258,12 @@ class Coverage:
         return self._counts[-1] if self._counts else None
 
     @property
+    def least(self) -> int:
+        """How many records a source of numbered pages must have: those before the last as many as the largest."""
+        sizes, last = self._pages.sizes, self._pages.last
+        return (last - 1) * min(max(sizes.values()), self._full) + sizes[last] if last else 0
+
+    @property
     def is_sound(self) -> bool:
         """Whether no page was broken, cut short or in the place of another."""
         return not (self._broken or self._oddities())
@@ -313,8 +321,10 @@ class Coverage:
             yield f"{counted(others, 'more page')} stayed broken"
 
     def _gaps(self) -> Iterator[str]:
-        """In words, the pages before the end that lack records."""
+        """In words, the pages that lack records."""
         last, sizes = self._pages.last, self._pages.sizes
+        if junk := sorted(set(self._pages.junk()) - self._cuts.keys()):
+            yield NO_IDS.format(_pages(junk))
         if empty := sorted(page for page, size in sizes.items() if not size and page < last):
             yield f"{_pages(empty)} {'were' if len(empty) > 1 else 'was'} empty and page {last} was not"
         if short := sorted(page for page in self._short() if sizes[page]):

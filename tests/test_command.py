@@ -29,6 +29,9 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         (["-O", "coins.foo"], "Unrecognized output format 'foo'. Set a supported one"),
         (["-s", "HTTPCACHE_ENABLED=1"], "HTTPCACHE_ENABLED cannot be used: answers would be kept as they came"),
         (["-s", "JOBDIR=FOLDER"], "JOBDIR cannot be used: what a run has proven cannot be kept there"),
+        (["-s", "EXTENSIONS={}"], "EXTENSIONS must keep coincrawl.feeds.Feeds: without it a run proves nothing."),
+        (["-s", "DOWNLOADER_MIDDLEWARES={}"], "DOWNLOADER_MIDDLEWARES must keep coincrawl.middlewares.BackOff"),
+        (["-s", 'DOWNLOAD_HANDLERS={"http": null}'], "DOWNLOAD_HANDLERS must keep http"),
         (["--pages", "3"], "No such option: --pages. See scrapy crawl --help."),
     ],
     ids=[
@@ -44,6 +47,9 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         "format",
         "cache",
         "requests on disk",
+        "no extensions",
+        "no middlewares",
+        "no handler",
         "no such option",
     ],
 )

@@ -305,15 +305,22 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
     "a page of records without an id": (
         {},
         {"for_ever": {3: NAMELESS}},
-        20,
-        "no record on page 3 has an id that a coin can be stored under",
+        43,
+        "",
+        "the API counts 48 records",
+    ),
+    "nothing but records without an id": (
+        {},
+        {"for_ever": dict.fromkeys(range(1, 12), NAMELESS)},
+        0,
+        "page 1 had no record with an id that a coin can be stored under",
         "",
     ),
     "a page of records without an id, and no count": (
         {},
         {"counts": NO_COUNT, "for_ever": {3: NAMELESS}},
-        10,
-        "no record on page 3 has an id that a coin can be stored under",
+        43,
+        "page 3 had no record with an id that a coin can be stored under",
         "",
     ),
     "a broken page in the middle, and no count": (
@@ -414,6 +421,18 @@ LINKED: dict[str, tuple[dict[str, Any], int, str, str]] = {
         36,
         "pages 2, 3, 5 and 1 more had 2 records, and 5 were on others",
         "",
+    ),
+    "the first of two pages cut short, and no count": (
+        {"ids": coins(10), "counts": NO_COUNT, "for_ever": {1: SHORT}},
+        7,
+        "page 1 had 2 records, and 5 were on others",
+        "",
+    ),
+    "two of five pages cut short once": (
+        {"ids": coins(23), "lapses": {2: [SHORT], 4: [SHORT]}},
+        23,
+        "",
+        "the API counts 23 records",
     ),
     "two pages cut short once": ({"lapses": {2: [SHORT], 3: [SHORT]}}, 48, "", "the API counts 48 records"),
     "pages of any size, and no count": (
@@ -603,6 +622,22 @@ def test_before_the_end_is_seen_nothing_is_proven(pagination: PageNumber | NextL
     coverage.add(first, *answered, ids_of(answered[1]))
 
     assert coverage.doubts() == [doubt]
+
+
+@pytest.mark.parametrize(
+    ("how", "least"),
+    [
+        ({"for_ever": {3: BROKEN}}, 48),
+        ({"for_ever": {3: FIRST_PAGE}}, 48),
+        ({"for_ever": {10: BROKEN}}, 45),
+        ({"for_ever": {4: lambda ids: [*ids, *(f"more-{number}" for number in range(9))]}}, 48),
+        ({"size": 4}, 48),
+        ({"ids": []}, 0),
+    ],
+    ids=["a broken page", "another page", "the last page", "a large page", "smaller pages", "nothing"],
+)
+def test_pages_that_did_not_come_are_counted_by_their_numbers(how: dict[str, Any], least: int) -> None:
+    assert crawl(Source(numbered(), counts=NO_COUNT, **how)).least == least
 
 
 def test_a_broken_page_of_a_chain_is_the_only_doubt() -> None:

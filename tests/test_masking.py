@@ -37,6 +37,8 @@ FORMS = {
     "in HTML as numbers": "".join(f"&#{ord(character)};" for character in SECRET),
     "in HTML as hex": "".join(f"&#x{ord(character):04X};" for character in SECRET),
     "in HTML with its & in hex": html.escape(SECRET).replace("&", "\\u0026"),
+    "in HTML without semicolons": "".join(f"&#{ord(character)}" for character in SECRET),
+    "in JavaScript": "".join(f"\\\\x{ord(character):02x}" for character in SECRET),
     "in HTML by name": SECRET.replace("&", "&AMP;")
     .replace("/", "&sol;")
     .replace("+", "&plus;")

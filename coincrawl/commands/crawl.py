@@ -15,9 +15,11 @@ from rich.table import Table
 from rich.text import Text
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
+from scrapy.settings import BaseSettings
 from scrapy.utils.log import install_scrapy_root_handler
 from twisted.logger import globalLogBeginner
 
+from coincrawl import settings as our_settings
 from coincrawl.components import enabled
 from coincrawl.extensions import RunRecord
 from coincrawl.feeds import Feeds, passwords
@@ -47,6 +49,7 @@ REFUSED = {  # of Scrapy's settings
     "HTTPCACHE_ENABLED": "answers would be kept as they came, with a key that they repeat, and old ones prove nothing",
     "JOBDIR": "what a run has proven cannot be kept there, so no other run can go on from it",
 }
+COMPONENTS = ("DOWNLOADER_MIDDLEWARES", "DOWNLOAD_HANDLERS", "EXTENSIONS", "ITEM_PIPELINES")
 OFF = (None, "", "0", "False", "false", False)
 LEVELS = {Verdict.COMPLETE: logging.INFO} | dict.fromkeys(
     (Verdict.SKIPPED, Verdict.PARTIAL, Verdict.INTERRUPTED), logging.WARNING
@@ -115,9 +118,7 @@ class Command(crawl.Command):
             # Of this one the lines about signals are wanted.
             logging.getLogger("scrapy.crawler").addFilter(lambda record: "Overridden settings" not in str(record.msg))
         crawler = self._create_crawler(args[0])
-        for name, reason in REFUSED.items():
-            if crawler.settings[name] not in OFF:
-                raise UsageError(f"{name} cannot be used: {reason}.", print_help=False)
+        check(crawler.settings)
         process.crawl(crawler, **opts.spargs)
         process.start()
         for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left that could be stopped
@@ -128,6 +129,18 @@ class Command(crawl.Command):
         if (feeds := crawler.get_extension(Feeds) if record else None) and feeds.hangs:
             logging.shutdown()
             os._exit(self.exitcode)  # Python would wait for the thread that stores it
+
+
+def check(settings: BaseSettings) -> None:
+    """Raises UsageError where settings would make a run claim what it cannot know."""
+    for name, reason in REFUSED.items():
+        if settings[name] not in OFF:
+            raise UsageError(f"{name} cannot be used: {reason}.", print_help=False)
+    for name in COMPONENTS:
+        given = settings.getdict(name)
+        for part, where in getattr(our_settings, name).items():
+            if where is not None and given.get(part) is None:
+                raise UsageError(f"{name} must keep {part}: without it a run proves nothing.", print_help=False)
 
 
 @contextmanager

@@ -208,16 +208,16 @@ class MarketsSpider(PaginatedSpider):
 
     def _miscount(self) -> str:
         """In words, that pages did not come as they should, and that fewer coins came than there must be."""
-        count, came = self.coverage.count or 0, len(self.answered)
+        known = {
+            "by its pages' count": self.coverage.count or 0,
+            "in the last complete run": self.coins_before,
+            "by its pages' number and size": self.coverage.least,
+        }
         if self.coverage.is_sound:
             return ""
-        if came < count:
-            return f"the API counts {counted(count, 'coin')}, and its pages and {LIST} have {came:,}"
-        if came < self.coins_before:
-            return (
-                f"pages and {LIST} have {counted(came, 'coin')}, where the last complete run had {self.coins_before:,}"
-            )
-        return ""
+        came = len(self.answered)
+        more = (f"{counted(number, 'coin')} {where}" for where, number in known.items() if came < number)
+        return next((f"pages and {LIST} have {came:,} of {words}" for words in more), "")
 
     @property
     def present(self) -> set[str] | None:
