@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_AT_FIRST = 10.0  # seconds; who has mistyped DATABASE_URL sees the warnings meanwhile
 
-LOST = "another run has taken over, because this one showed no sign of life for too long"
+LOST = "its row says that it is over: it showed no life for too long and another run took over, or somebody ended it"
 
 ENOUGH_CHANGES = 250  # records; fewer of those that have changed may be unlike all the others
 
