@@ -44,13 +44,13 @@ class Coverage:
         self._numbers: dict[str, int] = {}  # and their numbers by address
         self._broken: dict[int, str] = {}  # pages that were not answered, and why
         self._cuts: dict[int, str] = {}  # pages behind which paging ended before its end, and why
-        self._is_chain_read = False  # a page without a next one was answered
+        self._is_end_read = False  # a page that no other follows was answered
         self._counts: list[int] = []  # by the words of the answers, in their order
         self._count_fault = ""
         self._times: Counter[int] = Counter()  # by page: answers
         self._passes = 1
         self._looks: dict[int, Reading] = {}  # by page: what it has to be when it is looked at again
-        self._changed: list[int] = []  # pages that were something else then
+        self._changed: set[int] = set()  # pages that were something else then
 
     # The walk ------------------------------------------------------------------------------------
 
@@ -63,13 +63,13 @@ class Coverage:
         return first
 
     def add(self, request: Request, response: Response, answer: Rows, ids: Iterable[str]) -> list[Request]:
-        """Take an answered page, of whose records some have these usable `ids`, one for each of them."""
+        """Take an answered page; `ids` are those of its records that have a usable one."""
         page = request.meta["page"]
-        reading = Reading.of(len(answer.rows), ids, self._count(response, answer))
+        reading = Reading.of(len(answer.rows), ids, self._read_count(response, answer))
         if page == 1 and (expected := self.pagination.expected(response, answer)):
             self.expected = expected
         if page in self._looks and reading.ids != self._looks[page].ids:
-            self._changed.append(page)
+            self._changed.add(page)
         self.answered |= reading.ids
         self._pages.put(page, reading)
         self._times[page] += 1
@@ -77,9 +77,9 @@ class Coverage:
         self._cuts.pop(page, None)
         if reading.is_junk and not self.answered:  # so it will be with all others
             self._cuts[page] = NO_IDS.format(_pages([page]))
-        elif reading.size and page >= self.pagination.cap:
+        elif reading.size and page >= self.pagination.cap != self.pagination.limit:
             self._cuts[page] = f"paging had no end at page {page}, and is cut there"
-        return [] if self._pages.is_shared(page) else self._follow(request, response, answer)
+        return [] if self._pages.is_copied(page) else self._follow(request, response, answer)
 
     def give_up(self, request: Request, words: str) -> list[Request]:
         """Take a page that will not be answered; `words` say why."""
@@ -101,7 +101,7 @@ class Coverage:
             self._cuts[page] = str(error)
             return []
         if answer is not None and not following:
-            self._is_chain_read = True
+            self._is_end_read = True
         news = []
         for successor in following:
             number = successor.meta["page"]
@@ -117,7 +117,7 @@ class Coverage:
         self._addresses[request.meta["page"]] = request.url
         self._numbers[request.url] = request.meta["page"]
 
-    def _count(self, response: Response, answer: Rows) -> int | None:
+    def _read_count(self, response: Response, answer: Rows) -> int | None:
         try:
             count = self.pagination.count(response, answer)
         except PagingError as error:
@@ -131,7 +131,7 @@ class Coverage:
 
     def unproven(self) -> list[Request]:
         """The requests that may prove more, to be made when all before have been answered."""
-        if self._is_proven():
+        if self._is_proven_by_count():
             return []
         if requests := self.lapsed() or self._ask(filter(self._may_be_asked_again, self._early_end())):
             return requests
@@ -143,12 +143,12 @@ class Coverage:
 
     def lapsed(self) -> list[Request]:
         """The requests for pages that were passed over, or that a lapse of the source may have damaged."""
-        if self._is_proven():
+        if self._is_proven_by_count():
             return []
         damaged = {*self._short(), *self._empty_ends(), *self._doubled(), *self._pages.junk()}
         return self._ask(sorted({*self._unread(), *filter(self._may_be_asked_again, damaged)}))
 
-    def _is_proven(self) -> bool:
+    def _is_proven_by_count(self) -> bool:
         return bool(self._pages.last) and self._is_counted() and not any(map(self.is_to_come_again, self._pages.junk()))
 
     def is_to_come_again(self, page: int) -> bool:
@@ -192,7 +192,10 @@ class Coverage:
         return [end] if is_early and not (is_full or self._broken) else []
 
     def _is_sudden(self) -> bool:
-        """Whether the last page came full, and nothing says that it is the last; a chain has a first one, at least."""
+        """Whether the last page came full, and nothing says that it is the last.
+
+        Of a chain only the first page is expected to have records.
+        """
         last = self._pages.last
         if not self.pagination.is_numbered:
             return not (last or self.counts_vary)
@@ -212,7 +215,7 @@ class Coverage:
         shared = self._pages.shared()
         # Where many pages have some, the order is not stable, and asking again is of no use.
         is_odd = len(shared) <= max(2, len(self._pages.sizes) // PAGES_A_LOOK)
-        return shared if is_odd else [page for page in shared if self._pages.is_shared(page)]
+        return shared if is_odd else [page for page in shared if self._pages.is_copied(page)]
 
     def _may_be_asked_again(self, page: int) -> bool:
         return page in self._pages and page not in self._broken and self._times[page] < MAX_TIMES
@@ -225,8 +228,8 @@ class Coverage:
         self._pages = Readings()
         for of_this_pass in (self._addresses, self._numbers, self._times, self._cuts):
             of_this_pass.clear()
-        self._is_chain_read = False
-        return [self.begin(self._url, self._before)]
+        self._is_end_read = False
+        return [self.begin(self._url)]
 
     def _look_again(self) -> list[Request]:
         """Where nothing counts the records: a page that was cut short, or moved, would not come twice alike.
@@ -274,13 +277,15 @@ class Coverage:
         if self._is_counted():
             return doubts
         doubts += self._oddities()
-        if not (self._count_fault or (self._pages.are_counted_alike and (self.count is None or self._is_full()))):
+        if not self._count_fault and (not self._pages.are_counted_alike or (self._counts and not self._is_full())):
             doubts.append(self._miscount())
         if self._changed:
-            doubts.append(f"{_pages(self._changed)} had other records when asked for again, and no count says how many")
+            doubts.append(
+                f"{_pages(sorted(self._changed))} had other records when asked for again, and no count says how many"
+            )
         if not doubts and (twice := self._pages.surplus):
             doubts.append(f"{counted(twice, 'record')} came twice, so others may be missing")
-        if not (doubts or self.pagination.is_numbered or self._is_chain_read):
+        if not (doubts or self._is_end_read):
             doubts.append("the end of the pages was not seen")
         return doubts
 

@@ -79,9 +79,9 @@ class RunRecord(Component):
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
         self.errors = Errors()
-        self.unwritten: list[str] = []  # why feeds could not be
+        self.unwritten: list[str] = []  # why feeds could not be written
         self.tail = Tail(crawler.settings["LOG_FORMAT"], crawler.settings["LOG_DATEFORMAT"])
-        self.told = ""  # of the tail, in the row
+        self.told = ""  # what the row has of the tail
         self.is_to_stop = False
         self.given_up = False  # a batch could not be stored, and the next would not fare better
         self.heart: asyncio.Task[None] | None = None

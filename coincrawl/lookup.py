@@ -76,7 +76,7 @@ class Lookup:
             self._is_believed = not self._unbelieved
         elif self._came:
             self._is_believed = False
-        is_hopeless = not known and not self._came and self._rounds >= MIN_ROUNDS
+        is_hopeless = not known and self._rounds >= MIN_ROUNDS
         if not self.absent or self._is_settled() or is_hopeless or self._poor_rounds >= MAX_POOR_ROUNDS:
             return []
         return self.ask(self.absent, () if self._is_believed else known)
@@ -93,7 +93,7 @@ class Lookup:
                 f"{_ids(self._unaskable)} cannot be asked for by ids=, because of a comma: "
                 f"{' '.join(self._unaskable[:MAX_NAMED])}"
             )
-        if self._is_foreign:
+        if self._is_foreign and self.absent:
             doubts.append(f"{_ids(self.absent)} had no answer, but the answers have coins that were not asked for")
         elif self._unbelieved and self.known:
             doubts.append(

@@ -34,7 +34,7 @@ from .stop import LOOK_EVERY, Stop, within
 logger = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 600.0  # seconds
-# Before anything has ever answered, at a terminal: who has no network should hear so soon.
+# At a terminal, while nothing has ever answered: a missing network shows at once.
 TRIES_WITHOUT_NETWORK = 1
 TRIES_BEHIND_A_GATEWAY = 2  # before any page has been had: it may be one that will not go away
 ABSENT = (CannotResolveHostError, DownloadConnectionRefusedError)
@@ -129,13 +129,15 @@ class RestMiddleware(Component):
             ),
         )
         again.meta["retry_times"] = tries
-        if self.outage.rest():
-            self.spider.end_with_what_there_is(f"the source stopped answering ({judgement.reason})")
+        is_down = self.outage.rest()
         try:
             seconds = await self.pace.rest(judgement.seconds)
         except OutOfPatience as out:
             self.spider.end(Verdict.PARTIAL, str(out))
             raise IgnoreRequest(str(out)) from None
+        if is_down:
+            self.spider.end_with_what_there_is(f"the source stopped answering ({judgement.reason})")
+            raise IgnoreRequest(judgement.reason)
         logger.warning("The API asks to slow down (%s); resting for %.1f s", judgement.reason, seconds)
         return again
 
@@ -181,6 +183,7 @@ class BackOffMiddleware(Component):
         """The request, to be made later; StayedBroken after so many. Then a `remedy` is the last word of the run."""
         if self.outage.add(request.url):
             self.spider.end_with_what_there_is(f"the source stopped answering ({self.spider.label(request)}: {reason})")
+            raise StayedBroken(reason)
         tries = self.tries if tries is None else tries
         again = get_retry_request(
             request, spider=self.spider, reason=reason, max_retry_times=tries, give_up_log_level=logging.DEBUG

@@ -17,7 +17,7 @@ class Reading:
 
     @classmethod
     def of(cls, size: int, ids: Iterable[str], count: int | None) -> "Reading":
-        """A page of `size` records, of which some have these usable `ids`, one for each of them."""
+        """A page of `size` records, `ids` are those of the records that have a usable one."""
         usable = list(ids)
         different = frozenset(usable)
         return cls(different, size, size - len(usable), len(usable) - len(different), count)
@@ -96,7 +96,7 @@ class Readings:
             if reading.twice or any(self._holders[coin_id] > 1 for coin_id in reading.ids)
         ]
 
-    def is_shared(self, page: int) -> bool:
+    def is_copied(self, page: int) -> bool:
         """Whether all ids of this page, and there are some, are on other pages as well."""
         ids = self._pages[page].ids
         return bool(ids) and all(self._holders[coin_id] > 1 for coin_id in ids)

@@ -344,6 +344,62 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "paging had no end at page 10, and is cut there",
         "",
     ),
+    "a record without an id, and no count": (
+        {},
+        {"counts": NO_COUNT, "for_ever": {3: lambda ids: ["", *ids[1:]]}},
+        47,
+        "",
+        "10 pages came",
+    ),
+    "a last page of one record without an id": (
+        {},
+        {"counts": NO_COUNT, "ids": coins(46), "for_ever": {10: NAMELESS}},
+        45,
+        "page 10 had no record with an id that a coin can be stored under",
+        "",
+    ),
+    "a record that is twice on its page once": (
+        {},
+        {"counts": NO_COUNT, "lapses": {3: [lambda ids: [*ids[:-1], ids[0]]]}},
+        48,
+        "",
+        "10 pages came",
+    ),
+    "two empty pages": (
+        {},
+        {"counts": NO_COUNT, "for_ever": {3: EMPTY, 5: EMPTY}},
+        38,
+        "pages 3 and 5 were empty and page 10 was not",
+        "",
+    ),
+    "three empty pages": (
+        {},
+        {"counts": NO_COUNT, "for_ever": dict.fromkeys((3, 5, 7), EMPTY)},
+        33,
+        "pages 3, 5 and 7 were empty and page 10 was not",
+        "",
+    ),
+    "one page was wanted, and is short": (
+        {"limit": 1},
+        {"for_ever": {1: SHORT}},
+        2,
+        "the API counts 48 records, and its pages had 2 different ones",
+        "",
+    ),
+    "as many pages were wanted as are ever asked for": (
+        {"limit": 10, "max_records": 50},
+        {"ids": coins(60)},
+        50,
+        "",
+        "each of the 10 pages came full",
+    ),
+    "short pages of several lengths": (
+        {},
+        {"counts": NO_COUNT, "for_ever": {3: SHORT, 5: ONE_ROW_TOO_FEW}},
+        44,
+        "pages 3 and 5 had 2 to 4 records, and 5 were asked for",
+        "",
+    ),
     "an empty page where paging would be cut": (
         {"max_records": 50},
         {"counts": NO_COUNT, "ids": coins(45)},
@@ -446,6 +502,30 @@ LINKED: dict[str, tuple[dict[str, Any], int, str, str]] = {
         {"loops": True, "counts": NO_COUNT},
         48,
         "the link on page 10 leads back to page 10, so paging ended there",
+        "",
+    ),
+    "one short page of six, and no count": (
+        {"counts": NO_COUNT, "ids": coins(28), "for_ever": {3: SHORT}},
+        25,
+        "page 3 had 2 records, and 5 were on others",
+        "",
+    ),
+    "two short pages of ten, and no count": (
+        {"counts": NO_COUNT, "for_ever": dict.fromkeys((3, 5), SHORT)},
+        42,
+        "pages 3 and 5 had 2 records, and 5 were on others",
+        "",
+    ),
+    "an only page that is empty once, and no count": (
+        {"counts": NO_COUNT, "ids": coins(4), "lapses": {1: [EMPTY]}},
+        4,
+        "",
+        "1 page came",
+    ),
+    "a record that is on two pages, and no count": (
+        {"counts": NO_COUNT, "ids": [*coins(7), "coin-000", *coins(30)[7:]]},
+        30,
+        "1 record came twice, so others may be missing",
         "",
     ),
     "a count that is none": ({"counts": lambda number: -1}, 48, "the API counts -1 records, which is no number", ""),
@@ -560,6 +640,14 @@ def test_a_count_may_come_with_the_first_page_alone() -> None:
     assert coverage.proof() == "the API counts 48 records, and as many different ones came"
 
 
+def test_a_count_that_comes_once_may_be_wrong_too() -> None:
+    counts = iter([49])
+
+    coverage = crawl(Source(numbered(), counts=lambda number: next(counts, None)))
+
+    assert coverage.doubts() == ["the API counts 49 records, and its pages had 48 different ones"]
+
+
 def test_paging_that_is_cut_is_the_only_doubt() -> None:
     coverage = crawl(Source(numbered(max_records=50), coins(98), counts=NO_COUNT))
 
@@ -589,7 +677,10 @@ def test_an_empty_page_ends_its_lane_of_the_window_and_nothing_else(page: int) -
 def test_what_is_odd_is_noted_where_nothing_is_missing(
     options: dict[str, Any], how: dict[str, Any], notes: list[str]
 ) -> None:
-    assert crawl(Source(numbered(**options), **how)).notes() == notes
+    coverage = crawl(Source(numbered(**options), **how))
+
+    assert coverage.notes() == notes
+    assert coverage.lapsed() == []
 
 
 @pytest.mark.parametrize(
@@ -646,8 +737,9 @@ def test_a_broken_page_of_a_chain_is_the_only_doubt() -> None:
     assert coverage.doubts() == ["page 3 stayed broken: status 500"]
 
 
-def test_where_there_is_a_doubt_nothing_is_looked_at_again() -> None:
-    source = Source(numbered(), coins(98), counts=NO_COUNT, for_ever={5: BROKEN})
+@pytest.mark.parametrize("counts", [NO_COUNT, lambda number: number], ids=["no count", "a count"])
+def test_where_there_is_a_doubt_nothing_is_looked_at_again(counts: Any) -> None:
+    source = Source(numbered(), coins(98), counts=counts, for_ever={5: BROKEN})
 
     crawl(source)
 
@@ -658,9 +750,16 @@ def test_where_there_is_a_doubt_nothing_is_looked_at_again() -> None:
     ("ids", "counts", "before", "asked"),
     [
         (coins(50), NO_COUNT, 90, [*range(1, 14), 11, 10, 5, 1]),
+        (coins(50), NO_COUNT, 0, [*range(1, 13), 11, 10]),
+        ([], NO_COUNT, 0, [1, 1]),
         ([*coins(49), "coin-000"], lambda number: number, 0, [*range(1, 12), 1, 10]),
     ],
-    ids=["only the first of the empty pages", "none where as many pages came as the count speaks of"],
+    ids=[
+        "only the first of the empty pages",
+        "the page behind it once",
+        "the first of none",
+        "none where as many pages came as the count speaks of",
+    ],
 )
 def test_of_the_empty_pages_at_the_end_few_are_asked_for_again(
     ids: list[str], counts: Any, before: int, asked: list[int]
@@ -672,8 +771,142 @@ def test_of_the_empty_pages_at_the_end_few_are_asked_for_again(
     assert sorted(source.asked) == sorted(asked)
 
 
-def test_the_first_answer_says_how_many_pages_to_expect() -> None:
-    assert crawl(Source(numbered(limit=1))).expected == 1
+@pytest.mark.parametrize(("pagination", "expected"), [(numbered(limit=1), 1), (LINKS, 10)], ids=["numbers", "links"])
+def test_the_first_answer_says_how_many_pages_to_expect(pagination: PageNumber | NextLink, expected: int) -> None:
+    assert crawl(Source(pagination)).expected == expected
+
+
+def test_the_first_page_of_a_chain_is_asked_for_again_at_its_own_address() -> None:
+    coverage = Coverage(NextLink(size=5))
+    first = coverage.begin(URL)
+    coverage.add(first, Response(first.url), Rows([], {"next": None}), [])
+
+    assert [request.url for request in coverage.unproven()] == [first.url]
+
+
+def test_paging_ends_at_the_first_page_that_repeats_another() -> None:
+    source = Source(numbered(), coins(50), counts=NO_COUNT, clamps=True)
+
+    crawl(source)
+
+    assert max(source.asked) == 12
+
+
+@pytest.mark.parametrize(
+    ("pagination", "shared", "asked"),
+    [
+        (numbered(), [1, 2], [*range(1, 12), 1, 2]),
+        (numbered(), [1, 2, 3], [*range(1, 12)]),
+        (LINKS, [1, 2], [*range(1, 11)]),
+    ],
+    ids=["two pages", "three pages", "a chain"],
+)
+def test_pages_that_share_a_record_are_asked_for_again_where_they_are_few(
+    pagination: PageNumber | NextLink, shared: list[int], asked: list[int]
+) -> None:
+    ids = coins(48)
+    for page in shared:
+        ids[5 * (page - 1)] = "shared"
+    source = Source(pagination, ids, counts=NO_COUNT)
+
+    crawl(source)
+
+    assert sorted(source.asked) == sorted(asked)
+
+
+def test_where_many_pages_share_records_only_copies_are_asked_for_again() -> None:
+    ids = coins(48)
+    for page in (3, 4, 5):
+        ids[5 * (page - 1)] = "shared"
+    source = Source(numbered(), ids, counts=NO_COUNT, lapses={7: [FIRST_PAGE]})
+
+    coverage = crawl(source)
+
+    assert sorted(source.asked) == sorted([*range(1, 12), 1, 7])
+    assert coverage.answered == {*ids}
+
+
+@pytest.mark.parametrize(
+    ("source", "is_sound"),
+    [
+        (Source(numbered()), True),
+        (Source(numbered(), for_ever={3: BROKEN}), False),
+        (Source(numbered(), for_ever={3: SHORT}), False),
+        (Source(numbered(), clamps=True, ids=coins(50)), False),
+    ],
+    ids=["all right", "broken", "short", "repeated"],
+)
+def test_pages_are_sound_where_none_was_broken_short_or_in_the_place_of_another(source: Source, is_sound: bool) -> None:
+    assert crawl(source).is_sound is is_sound
+
+
+@pytest.mark.parametrize(
+    ("loops", "others"),
+    [(False, []), (True, ["the link on page 10 leads back to page 10, so paging ended there"])],
+    ids=["all right", "no end"],
+)
+def test_where_one_count_is_no_number_the_others_prove_nothing(loops: bool, others: list[str]) -> None:
+    counts = iter([48, 48, -1])
+
+    coverage = crawl(Source(NextLink(rows=""), counts=lambda number: next(counts, 48), loops=loops))
+
+    assert coverage.doubts() == ["the API counts -1 records, which is no number of them", *others]
+
+
+def test_a_link_that_is_none_is_the_only_doubt() -> None:
+    coverage = Coverage(LINKS)
+    first = coverage.begin(URL)
+
+    following = coverage.add(first, Response(first.url), Rows([{"id": "a"}], {"next": Decimal(5)}), ["a"])
+
+    assert (following, coverage.doubts()) == ([], ["page 1 has 5 for its 'next', no address"])
+
+
+def test_an_empty_last_page_of_a_chain_is_not_asked_for_again() -> None:
+    source = Source(LINKS, counts=NO_COUNT, for_ever={10: EMPTY})
+
+    crawl(source)
+
+    assert source.asked == [*range(1, 11)]
+
+
+def test_the_last_word_of_the_source_is_its_count() -> None:
+    source = Source(numbered())
+    coverage = Coverage(source.pagination)
+    request = coverage.begin(URL)
+    for _ in range(2):
+        answered = source.answer(request)
+        assert answered
+        request, *_ = coverage.add(request, *answered, ids_of(answered[1]))
+        del source.ids[0]
+
+    assert coverage.count == 47
+
+
+def test_beside_another_doubt_records_that_came_twice_are_not_spoken_of() -> None:
+    twice: Lapse = lambda ids: [*ids[:-1], ids[0]]  # noqa: E731
+
+    coverage = crawl(Source(numbered(), counts=NO_COUNT, for_ever={3: BROKEN, 5: twice}))
+
+    assert coverage.doubts() == ["page 3 stayed broken: status 500"]
+
+
+def test_only_the_first_end_of_paging_before_its_end_is_a_doubt() -> None:
+    coverage = crawl(Source(numbered(), counts=NO_COUNT, for_ever={3: NAMELESS, 4: NAMELESS}), before=50)
+
+    assert [doubt for doubt in coverage.doubts() if "no record" in doubt] == coverage.doubts()[:1]
+
+
+def test_pages_that_were_not_read_are_named() -> None:
+    source = Source(numbered(), counts=NO_COUNT)
+    coverage = Coverage(source.pagination)
+    request = coverage.begin(URL, 50)
+    for _ in range(2):
+        answered = source.answer(request)
+        assert answered
+        _, request, *_ = [*coverage.add(request, *answered, ids_of(answered[1])), request, request]
+
+    assert coverage.doubts() == ["pages 2 and 4 were not read"]
 
 
 # While the list changes ------------------------------------------------------------------------------
@@ -746,6 +979,26 @@ def test_a_chain_that_has_become_a_page_shorter_is_proven_by_its_next_pass() -> 
     assert (coverage.doubts(), len(source.asked)) == ([], 11 + 10)
 
 
+@pytest.mark.parametrize("after", [4, 9])
+def test_pages_that_were_read_after_the_count_changed_are_not_asked_for_again(after: int) -> None:
+    source = Source(numbered(), coins(48))
+
+    coverage = crawl(source, meanwhile=shrinking(source, after))
+
+    assert (coverage.doubts(), coverage.count) == ([], 47)
+    assert sorted(source.asked) == sorted([*range(1, 12), *range(1, after + 2)])
+
+
+def test_a_count_that_has_changed_is_named_as_it_was_and_is() -> None:
+    source = Source(numbered(), coins(48), for_ever={10: ONE_ROW_TOO_FEW})
+
+    coverage = crawl(source, meanwhile=shrinking(source, after=4))
+
+    assert coverage.doubts() == [
+        "the API counted 48, then 47 records while its pages were read: others may have been passed over"
+    ]
+
+
 def test_where_paging_was_cut_the_next_pass_goes_on() -> None:
     source = Source(NextLink(rows=""), lapses={3: [FIRST_PAGE]})
 
@@ -793,10 +1046,10 @@ def test_a_page_that_is_answered_in_a_later_pass_is_broken_no_more() -> None:
     assert (coverage.doubts(), len(coverage.answered)) == ([], 48)
 
 
-def read_changes(source: Source, meanwhile: Callable[[], object] = lambda: None) -> Coverage:
+def read_changes(source: Source, meanwhile: Callable[[], object] = lambda: None, *, before: int = 0) -> Coverage:
     """Read what has changed, to the end of the links; nothing has been asked for again then."""
     coverage = Coverage(source.pagination, counts_vary=True)
-    waiting = [coverage.begin(URL)]
+    waiting = [coverage.begin(URL, before)]
     while waiting:
         request = waiting.pop()
         answered = source.answer(request)
@@ -821,6 +1074,22 @@ def test_changes_that_stay_as_many_are_proven() -> None:
     assert (coverage.doubts(), coverage.notes()) == ([], [])
 
 
+@pytest.mark.parametrize("counts", [NO_COUNT, lambda number: number], ids=["no count", "a count"])
+@pytest.mark.parametrize("number", [0, 3])
+def test_changes_may_be_fewer_than_before_or_none(number: int, counts: Any) -> None:
+    source = Source(NextLink(rows=""), coins(number), counts=counts)
+
+    coverage = read_changes(source, before=48)
+
+    assert (coverage.unproven(), coverage.doubts(), source.asked) == ([], [], [1])
+
+
+def test_changes_may_be_as_many_as_were_first_counted() -> None:
+    counts = iter([23, 24, 24, 24, 24])
+
+    assert read_changes(Source(NextLink(rows=""), coins(23), counts=lambda number: next(counts))).doubts() == []
+
+
 @pytest.mark.parametrize(
     "how", [{"counts": lambda number: number - 1}, {"for_ever": {2: SHORT}}], ids=["more came", "fewer came"]
 )
@@ -836,6 +1105,24 @@ def test_changes_that_became_fewer_in_between_are_a_doubt_too() -> None:
     coverage = read_changes(Source(NextLink(rows=""), coins(23), counts=lambda number: next(counts)))
 
     assert coverage.doubts()[0].startswith("the API counted 23, then 22, then 23 records")
+
+
+def test_changes_on_a_page_that_was_cut_short_are_lacking_also_where_as_many_others_came() -> None:
+    source = Source(NextLink(rows=""), coins(23), for_ever={2: SHORT})
+
+    coverage = read_changes(source, lambda: source.ids.append(f"newcomer-{len(source.ids)}"))
+
+    assert coverage.doubts()[0] == "page 2 had 2 records, and 5 were on others"
+
+
+def test_changes_that_have_moved_from_their_page_have_been_had() -> None:
+    coverage = Coverage(NextLink(), counts_vary=True)
+    first = coverage.begin(URL)
+    for ids in (["a", "b"], ["b", "c"]):
+        rows = Rows([{"id": coin_id} for coin_id in ids], {"count": Decimal(3), "next": None})
+        coverage.add(first, Response(first.url), rows, ids)
+
+    assert coverage.doubts() == []
 
 
 def test_changes_are_not_looked_at_again_where_nothing_counts_them() -> None:

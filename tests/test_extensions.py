@@ -53,13 +53,14 @@ class Here:
 def ending(record: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """End a run that would be complete, with these functions in the place of its own and of the checks."""
 
-    def end(**functions: Callable[..., None]) -> None:
+    def end(row: dict[str, Any] | None = None, **functions: Callable[..., None]) -> None:
         for check in ("check_place", "check_stored"):
             monkeypatch.setattr(f"coincrawl.extensions.{check}", functions.pop(check, lambda *_: None))
         monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: PACE)
         monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.COMPLETE, []))
         verbs = {name: raising(None) for name in ("finish", "check_over", "take_back")} | functions
-        run: Any = SimpleNamespace(went_back=0, stale=0, rounded={}, verdict=Verdict.COMPLETE, **verbs)
+        facts: dict[str, Any] = {"went_back": 0, "stale": 0, "rounded": {}, "verdict": Verdict.COMPLETE}
+        run: Any = SimpleNamespace(**facts | (row or {}), **verbs)
         asyncio.run(record._finish(run, ENDED, "finished"))
 
     return end
@@ -186,6 +187,19 @@ def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
     assert record.reason.startswith(reason)
 
 
+def test_a_bug_at_the_end_is_written_into_the_row(ending: Callable[..., None]) -> None:
+    bug, written = iter([KeyError("a bug")]), []
+
+    def finish(*facts: Any, **_: Any) -> None:
+        if error := next(bug, None):
+            raise error
+        written.append(facts)
+
+    ending(finish=finish)
+
+    assert written == [(Verdict.FAILED, "the run could not be ended as it should (KeyError: 'a bug')")]
+
+
 @pytest.mark.parametrize("again", [RunLost(), NotStored("gone"), OperationalError("gone")])
 def test_a_bug_is_the_reason_also_where_it_cannot_be_written(
     again: Exception, record: Any, ending: Callable[..., None]
@@ -198,6 +212,7 @@ def test_a_bug_is_the_reason_also_where_it_cannot_be_written(
 @pytest.mark.parametrize("heard", [True, False])
 def test_the_row_is_told_what_it_cannot_see_itself(heard: bool, record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coincrawl.extensions.extension", lambda crawler, kind: PACE)
+    monkeypatch.setattr("coincrawl.extensions.check_place", lambda place: None)  # a test before may have made a file
     monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.FAILED, []))
     record.not_kept = 7
     told: dict[str, Any] = {}
@@ -210,6 +225,14 @@ def test_the_row_is_told_what_it_cannot_see_itself(heard: bool, record: Any, mon
     asyncio.run(record._finish(run, spider, "finished"))
 
     assert (told["heard"], told["not_kept"]) == (heard, 7)
+    assert "proof" not in told["messages"]  # of a run that failed
+
+
+def test_the_verdict_is_the_one_that_was_stored(record: Any, ending: Callable[..., None]) -> None:
+    """The row knows of coins that would be missing, and may not believe the run."""
+    ending(row={"verdict": Verdict.PARTIAL, "reason": "most coins would be missing"})
+
+    assert (record.verdict, record.reason) == (Verdict.PARTIAL, "most coins would be missing")
 
 
 @pytest.mark.parametrize(

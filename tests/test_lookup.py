@@ -177,6 +177,43 @@ def test_an_answer_with_other_coins_than_were_asked_for_proves_nothing(times: in
     assert len(made) == 3
 
 
+def test_an_answer_with_other_coins_proves_nothing_also_where_it_has_the_known_ones() -> None:
+    odd = iter([["other"]])
+
+    lookup, made = look_up(coins(3), lambda call: [*has()(call), *next(odd, [])])
+
+    assert (lookup.absent, lookup.doubts()) == ({*coins(3)}, [])
+    assert [len(set(call) & set(KNOWN)) for call in made] == [10, 10, 0]
+
+
+def test_nor_where_it_was_asked_for_nothing_known() -> None:
+    rounds = iter([[], ["other"]])
+
+    lookup, made = look_up(coins(3), lambda call: [*has()(call), *next(rounds, [])])
+
+    assert (lookup.absent, lookup.doubts(), len(made)) == ({*coins(3)}, [], 3)
+
+
+def test_what_comes_alone_makes_doubtful_what_did_not_come_beside_known_coins() -> None:
+    rounds = iter([[], ["coin-000"]])
+
+    lookup, made = look_up(coins(3), lambda call: [*has()(call), *next(rounds, [])])
+
+    assert lookup.absent == {"coin-001", "coin-002"}
+    assert [len(set(call) & set(KNOWN)) for call in made] == [10, 0, 10, 0]
+
+
+def test_of_few_known_coins_all_are_asked_for() -> None:
+    lookup = Lookup(50, lambda call: True)
+    lookup.ask(coins(3), KNOWN[:3])
+
+    assert lookup.known == {*KNOWN[:3]}
+
+
+def test_a_call_has_no_more_ids_than_a_call_may_have() -> None:
+    assert [len(call) for call in Lookup(3, lambda call: True).ask(coins(7))] == [3, 3, 1]
+
+
 @pytest.mark.parametrize("known", [(), ("coin-000",)], ids=["nothing", "one coin"])
 def test_a_source_that_sends_one_coin_a_call_proves_nothing_beside_few_known_coins(known: tuple[str, ...]) -> None:
     lookup, made = look_up(coins(30), lambda call: sorted(call)[:1], known)
@@ -192,6 +229,14 @@ def test_an_id_with_a_comma_cannot_be_asked_for_and_is_named() -> None:
     assert lookup.doubts() == ["1 id cannot be asked for by ids=, because of a comma: a,b"]
 
 
+def test_of_many_ids_with_a_comma_ten_are_named() -> None:
+    lookup, _ = look_up([f"a,{number:02}" for number in range(11)], has())
+
+    assert lookup.doubts() == [
+        "11 ids cannot be asked for by ids=, because of a comma: a,00 a,01 a,02 a,03 a,04 a,05 a,06 a,07 a,08 a,09"
+    ]
+
+
 def test_a_call_has_no_more_than_fits() -> None:
     lookup = Lookup(50, lambda call: sum(map(len, call)) <= 200)
 
@@ -199,3 +244,12 @@ def test_a_call_has_no_more_than_fits() -> None:
 
     assert sorted({coin_id for call in calls for coin_id in call} - lookup.known) == [*coins(40), "x" * 86, "y" * 190]
     assert all(sum(map(len, call)) <= 200 or len(call) == 11 for call in calls)
+
+
+def test_other_coins_beside_all_that_were_asked_for_are_no_doubt() -> None:
+    lookup = Lookup(5, lambda ids: True)
+    (call,) = lookup.ask(["a"])
+
+    lookup.add(call, ["a", "x"], 0)
+
+    assert (lookup.again(["a"]), lookup.doubts()) == ([], [])

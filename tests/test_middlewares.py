@@ -26,6 +26,7 @@ from coincrawl.middlewares import (
     RestMiddleware,
     StayedBroken,
     WasRefused,
+    describe,
 )
 from coincrawl.outage import MAX_USELESS, Outage
 from coincrawl.pace import Pace
@@ -95,6 +96,15 @@ def test_nothing_else_is_asked_and_gets_no_key(url: str) -> None:
         guard("https://api.example/api/v3").process_request(request)
 
     assert "x-cg-demo-api-key" not in request.headers
+
+
+@pytest.mark.parametrize(("scheme", "is_proxied"), [("http", False), ("https", True)])
+def test_what_goes_in_the_clear_goes_to_no_proxy(scheme: str, is_proxied: bool) -> None:
+    request = Request(f"{scheme}://127.0.0.1/coins", meta={"proxy": "http://proxy.example"})
+
+    guard(f"{scheme}://127.0.0.1/").process_request(request)
+
+    assert ("proxy" in request.meta) is is_proxied
 
 
 def test_a_redirect_is_not_followed(api: FakeAPI, crawl: Crawl) -> None:
@@ -224,7 +234,31 @@ def test_only_who_waits_at_a_terminal_hears_after_two_tries_that_there_is_no_net
 
 
 def test_an_api_that_is_there_and_slow_is_tried_as_often_as_any(crawler: Any) -> None:
+    crawler.settings.set("ATTENDED", value=True)
+
     assert tries(crawler, DownloadTimeoutError()) == 6
+
+
+def test_what_is_no_fault_of_the_source_is_not_tried_again(crawler: Any) -> None:
+    middleware = BackOffMiddleware(crawler)
+
+    assert middleware.process_exception(page(), KeyError("a bug")) is None
+    assert crawler.stats.get_value("retry/count") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (DownloadTimeoutError(), "api.example did not answer in time"),
+        (UNTRUSTED, "api.example shows a certificate that cannot be trusted: is it really the API?"),
+        (DownloadFailedError("VerificationError"), "api.example shows a certificate that cannot be trusted"),
+        (DownloadFailedError("reset"), "api.example broke the connection off: is it up?"),
+        (OSError("odd"), "api.example broke off (OSError)"),
+    ],
+    ids=["late", "certificate", "name", "reset", "other"],
+)
+def test_a_download_that_failed_is_said_in_words(error: Exception, words: str) -> None:
+    assert describe(error, page()).startswith(words)
 
 
 def test_a_status_that_came_at_an_earlier_try_is_not_paid_for_again(api: FakeAPI, crawl: Crawl) -> None:
@@ -445,16 +479,22 @@ def test_a_page_that_is_to_be_tried_again_is_put_off(crawler: Any) -> None:
     assert put_off == [7]
 
 
-@pytest.mark.parametrize("done", [0, 4])
-def test_being_asked_to_slow_down_is_counted_and_uses_up_no_try(done: int, crawler: Any) -> None:
-    request = page(judgement=Throttled("asked", 30), retry_times=done)
+@pytest.mark.parametrize("done", [None, 0, 4])
+def test_being_asked_to_slow_down_is_counted_and_uses_up_no_try(done: int | None, crawler: Any) -> None:
+    request = page(judgement=Throttled("asked", 30), **{} if done is None else {"retry_times": done})
 
     again = asyncio.run(RestMiddleware(crawler).process_response(request, Response(request.url)))
 
     assert isinstance(again, Request)
-    assert again.meta["retry_times"] == done
+    assert again.meta["retry_times"] == (done or 0)
     assert crawler.stats.get_value("throttled/count") == 1
     assert crawler.stats.get_value("retry/count") is None
+
+
+def test_what_is_no_rest_is_passed_on(crawler: Any) -> None:
+    response = Response("https://api.example")
+
+    assert asyncio.run(RestMiddleware(crawler).process_response(page(judgement=None), response)) is response
 
 
 def test_being_asked_for_too_long_a_rest_is_counted_too_and_ends_the_run(crawler: Any) -> None:
@@ -471,7 +511,10 @@ def test_broken_answers_and_rests_without_an_end_end_the_run(crawler: Any) -> No
     middleware = RestMiddleware(crawler)
     middleware.outage._useless = MAX_USELESS - 1
 
-    asyncio.run(middleware.process_response(page(judgement=Throttled("asked", 0.0)), Response("https://api.example")))
+    with pytest.raises(IgnoreRequest, match="asked"):
+        asyncio.run(
+            middleware.process_response(page(judgement=Throttled("asked", 0.0)), Response("https://api.example"))
+        )
 
     assert crawler.spider.endings == [(Verdict.FAILED, "the source stopped answering (asked)")]
 

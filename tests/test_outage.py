@@ -91,6 +91,29 @@ def test_an_answer_without_records_leaves_the_turn_to_another_and_ends_nothing(s
     assert [source.holds(page) for page in PAGES[2:4]] == [False, True]
 
 
+def test_after_a_good_answer_it_takes_as_many_as_before(source: Outage) -> None:
+    source.rest()
+
+    source.end()
+
+    assert [source.rest() for _ in range(36)].index(True) == 34
+
+
+def test_a_second_outage_is_as_long_as_the_first(source: Outage) -> None:
+    ends = []
+    for _ in range(2):
+        for page in PAGES[:5]:
+            source.add(page)
+        for _ in range(4):
+            source.holds(PAGES[0])
+            source.add(PAGES[0])
+        source.holds(PAGES[0])
+        ends.append(source.wait)
+        source.end()
+
+    assert ends == [32, 32]
+
+
 def test_a_good_answer_ends_a_rest_too(source: Outage) -> None:
     source.rest()
 
@@ -106,6 +129,7 @@ def test_answers_to_what_was_under_way_are_no_tries_of_the_one(source: Outage) -
 
     assert not any(source.add(page) for page in PAGES[5:19])
     assert source.wait == 2
+    assert source.holds(PAGES[5])
 
 
 def test_a_good_answer_ends_it(source: Outage) -> None:

@@ -338,6 +338,8 @@ def test_null_false_empty_and_absent_end_the_chain(body: dict[str, Any], page: i
 def test_no_link_on_the_first_page_although_there_is_more_is_named() -> None:
     with pytest.raises(PagingError, match=r"page 1 has no 'links\.next', and there are 600 records by its 'count'"):
         following({"next": "?page=2", "count": Decimal(600)}, pagination=NextLink(link="links.next"))
+    with pytest.raises(PagingError, match=r"page 1 has no 'links\.next', and no count says that it is all"):
+        following({"next": "?page=2"}, pagination=NextLink(link="links.next"))
 
 
 @pytest.mark.parametrize(
@@ -401,6 +403,21 @@ def test_records_end_a_row_of_empty_pages() -> None:
     assert request.meta["page"] == 5
 
 
+@pytest.mark.parametrize("pagination", [PageNumber(size=5), NextLink()], ids=["numbers", "links"])
+def test_a_page_that_is_asked_for_again_is_filtered_from_nothing_and_used_as_it_stands(pagination: Any) -> None:
+    again = pagination.again(HERE, 3, f"{HERE}&b=2&a=1")
+
+    assert again.dont_filter
+    assert again.meta["page"] == 3
+    assert pagination.is_numbered or (again.url, again.meta["verbatim_url"]) == (f"{HERE}&b=2&a=1", True)
+
+
+def test_a_page_that_is_empty_again_begins_a_row_of_its_own() -> None:
+    pagination = NextLink(empty_in_a_row=2)
+
+    assert pagination.next(pagination.again(HERE, 3, HERE), Response(HERE), Rows([], {"next": "?page=4"}))
+
+
 def test_nothing_leads_on_from_a_page_without_an_answer() -> None:
     assert NextLink().next(NextLink().first(HERE), None, None) == []
 
@@ -418,6 +435,8 @@ def test_the_first_page_may_be_asked_for_a_size(size: int | None, address: str) 
         (Decimal(600), 600),
         (Decimal(0), 0),
         ("600", 600),
+        (Decimal(999_999_999), 999_999_999),
+        ("999999999", 999_999_999),
         (None, None),
     ],
     ids=repr,
@@ -427,7 +446,9 @@ def test_a_count_is_believed_where_it_is_a_number(count: Any, expected: int | No
 
 
 @pytest.mark.parametrize(
-    "count", [[], True, "many", "", *map(Decimal, ("-1", "1.5", "NaN", "Infinity", "1e999999"))], ids=repr
+    "count",
+    [[], True, "many", "", "²", "9" * 10, Decimal(10**9), *map(Decimal, ("-1", "1.5", "NaN", "Infinity", "1e999999"))],
+    ids=repr,
 )
 def test_a_count_that_is_no_number_of_records_is_named(count: Any) -> None:
     answer = Rows(["row"], {"count": count, "next": "?page=2"})
@@ -449,6 +470,7 @@ def test_a_count_that_is_no_number_of_records_is_named(count: Any) -> None:
         ("-5", None),
         ("many", None),
         (b"\xb2", None),  # a digit, and no number
+        ("9" * 9, 999_999_999),
         ("9" * 10, None),
         (None, None),
     ],
@@ -475,6 +497,11 @@ def test_a_null_means_no_records_where_nothing_speaks_of_any(
     pagination: NextLink | PageNumber, envelope: dict[str, Any], is_empty: bool
 ) -> None:
     assert pagination.is_empty(envelope) is is_empty
+
+
+def test_an_empty_page_says_nothing_of_how_many_to_expect() -> None:
+    assert NextLink().expected(Response(HERE), Rows([], {"count": Decimal(601)})) is None
+    assert NextLink().expected(Response(HERE), None) is None
 
 
 def test_the_count_says_how_many_pages_to_expect() -> None:

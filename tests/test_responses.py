@@ -861,3 +861,11 @@ def test_a_body_of_millions_of_brackets_is_given_up_soon() -> None:
     judgement = judged(answers.data('[{"a": ' + "[" * 600_000 + "]" * 600_000 + "}]"))
 
     assert judgement == Broken("nested too deeply")
+
+
+@pytest.mark.parametrize(("code", "is_one"), [(0, False), (1, True), (99_999, True), (100_000, False)])
+def test_a_code_has_five_digits_at_most_and_is_not_zero(code: int, is_one: bool) -> None:
+    judgement = judged(answers.error(401, {"error_code": code, "error": "no"}))
+
+    assert isinstance(judgement, Refused)
+    assert (f"with code {code}" in judgement.words) is is_one

@@ -94,13 +94,13 @@ def test_only_arguments_that_narrow_it_make_a_run_less_than_whole(arguments: dic
     ("listed", "held", "answered", "before", "fault"),
     [
         (1_000, 990, 1_000, None, ""),
-        (1_000, 989, 1_000, None, "/coins/list names only 989 of the 1000 coins that pages held"),
+        (1_000, 989, 1_000, None, "/coins/list names only 989 of the 1,000 coins that pages had"),
         (900, 900, 900, 1_000, ""),
-        (899, 899, 899, 1_000, "/coins/list names 899 coins, and named 1000 in the last complete run"),
+        (899, 899, 899, 1_000, "/coins/list names 899 coins, where the last complete run had 1,000"),
         (5, 0, 0, None, ""),
         (0, 0, 0, None, "/coins/list has no entry with an id"),
         (100_000, 1, 1, None, ""),
-        (100_001, 1, 1, None, "/coins/list names 100001 coins, which is not believed"),
+        (100_001, 1, 1, None, "/coins/list names 100,001 coins, which is not believed"),
     ],
 )
 def test_a_list_names_the_whole_market_or_it_is_said_why_not(
@@ -159,8 +159,8 @@ def test_the_list_counts_each_id_once() -> None:
         Response("https://api.example", request=Request("https://api.example", meta={"answer": Rows(entries)}))
     )
 
-    assert (spider.listed, spider.unanswered) == (2, {"a", "b"})
-    assert spider.notes_on_list == ["2 entries of /coins/list repeat an id or have none that a coin could have"]
+    assert (spider.listed, spider.unanswered, spider.pages) == (2, {"a", "b"}, 1)
+    assert spider.notes_on_list == ["entries of /coins/list that repeat an id, or have none that can be one: 2"]
 
 
 def test_what_keeps_a_run_of_ids_from_being_complete() -> None:
@@ -192,6 +192,159 @@ def test_trouble_with_pages_is_a_note_where_the_list_proves_the_market_and_else_
     spider.list_fault, spider.broken = fault, broken
 
     assert (spider.doubts(), spider.notes()) == (doubts, notes)
+
+
+def whole(**arguments: str) -> Any:
+    """A spider that has read its pages to the end, and the whole market of two coins."""
+    spider: Any = MarketsSpider(**arguments)
+    spider.settings = Settings({"BASE_API_URL": "https://api.example", "VS_CURRENCY": "usd"})
+    spider.coverage.begin("https://api.example")
+    for request, ids in (page(1, expected=1), ["a", "b"]), (page(2, expected=1), []):
+        response = Response(request.url, headers={"total": "2"})
+        spider.coverage.add(request, response, Rows([{"id": coin_id} for coin_id in ids]), ids)
+    spider.list_fault, spider.listed = "", 2
+    return spider
+
+
+def test_of_a_whole_market_whose_pages_are_sound_what_is_not_there_is_missing() -> None:
+    assert whole().present == {"a", "b"}
+    assert whole(pages="1").present is None
+    unsound = whole()
+    unsound.coverage.give_up(page(3, expected=1), "page 3 stayed broken")
+    assert unsound.present is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent", "proof", "notes"),
+    [
+        ({}, [], "/coins/list names 2 coins, and each was returned or is not on the market", []),
+        (
+            {},
+            ["c"],
+            "/coins/list names 2 coins, and each was returned or is not on the market",
+            ["not on the market, though /coins/list names them: 1 id"],
+        ),
+        ({"ids": "a,b"}, [], "each of these coins was returned", []),
+        (
+            {"ids": "a,b,c"},
+            ["c"],
+            "each of these coins was returned, or was in neither of two answers",
+            ["not on the market: c"],
+        ),
+        ({"category": "x"}, [], "the API counts 2 records, and as many different ones came", []),
+    ],
+    ids=["whole", "whole but one", "ids", "ids but one", "narrow"],
+)
+def test_what_proves_a_run_and_what_it_notes(
+    arguments: dict[str, str], absent: list[str], proof: str, notes: list[str]
+) -> None:
+    spider = whole(**arguments)
+    known: list[str] = []
+    while absent and (calls := spider.lookup.again(known) if known else spider.lookup.ask(absent, ["a", "b"])):
+        known = ["a", "b"]
+        for call in calls:
+            spider.lookup.add(call, set(call) & {"a", "b"}, 0)
+
+    assert (spider.doubts(), spider.proof(), spider.notes()) == ([], proof, notes)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "survives"),
+    [
+        (Request("https://api.example", meta={"label": "/coins/list"}), 401, True),
+        (Request("https://api.example", meta={"label": "ids a to b", "ids": ["a", "b"]}), 401, False),
+        (Request("https://api.example", meta={"page": 2}), 410, True),
+        (Request("https://api.example", meta={"page": 2}), 401, False),
+    ],
+    ids=["list", "ids", "a page that is gone", "page"],
+)
+def test_a_refusal_of_the_list_ends_no_run(request_: Request, status: int, survives: bool) -> None:
+    assert MarketsSpider().survives(request_, status) is survives
+
+
+def test_a_call_is_named_after_what_is_wanted_of_it() -> None:
+    spider = whole()
+    (call,) = spider.lookup.ask(["x", "y", "z"], ["a", "b"])
+
+    request = spider._call(call)
+
+    assert (request.meta["label"], request.meta["ids"]) == ("ids x to z", ["a", "b", "x", "y", "z"])
+    assert request.dont_filter
+    assert "ids=a,b,x,y,z" in request.url
+    assert "category" not in request.url
+
+
+def test_what_is_doubtful_or_narrow_is_said_to_be_missing_nowhere() -> None:
+    spider = whole(ids="a,b,c")
+    (call,) = spider.lookup.ask(["c"], ["a", "b"])
+    spider.lookup.add(call, [], 0)
+    narrow = whole(category="x")
+    narrow.coverage.give_up(page(3, expected=1), "page 3 stayed broken")
+
+    assert (bool(spider.doubts()), spider.notes()) == (True, [])
+    assert narrow.notes() == []
+
+
+def answered(request: Request, *rows: Any) -> Response:
+    return Response(request.url, request=request.replace(meta=request.meta | {"answer": Rows([*rows])}))
+
+
+@pytest.mark.parametrize("nameless", [[], [{"name": "no id"}]], ids=["all with an id", "one without"])
+def test_what_only_the_list_names_is_asked_for_beside_what_pages_had(nameless: list[Any]) -> None:
+    spider = whole()
+    spider.list_fault = "not compared"
+    parts = SimpleNamespace(
+        previous=None, look_at=lambda records, page: None, begun=SimpleNamespace(is_set=lambda: False)
+    )
+    spider.crawler = SimpleNamespace(get_extension=lambda kind: parts)
+    rounds = spider.rounds()
+
+    (list_,) = next(rounds)
+    spider.parse_list(answered(list_, ("a",), ("b",), ("c",), ("d",)))
+    (call,) = next(rounds)
+    items = list(spider.parse_ids(answered(call, {"id": "a"}, {"id": "b"}, {"id": "c"}, *nameless)))
+
+    assert (list_.url, list_.dont_filter) == ("https://api.example/coins/list", True)
+    assert call.meta["ids"] == ["a", "b", "c", "d"]
+    assert [item["record"] for item in items] == [{"id": "c"}, *nameless]
+    assert (spider.list_fault, spider.pages, spider.answered) == ("", 2, {"a", "b", "c"})
+    assert (spider.lookup.absent, spider.lookup.perhaps_absent) == ({"d"}, {"d"} if nameless else set())
+    (again,) = next(rounds)
+    assert len(list(spider.parse_ids(answered(again, *nameless)))) == len(nameless)
+    assert [*rounds] == []
+    assert spider.lookup.absent == {"d"}
+    assert ("d" in spider.answered) is bool(nameless)
+
+
+def test_before_the_list_lapsed_pages_are_asked_for_again() -> None:
+    spider: Any = MarketsSpider(per_page="2")
+    spider.settings = Settings({"BASE_API_URL": "https://api.example", "VS_CURRENCY": "usd"})
+    request = spider.coverage.begin("https://api.example")
+    spider.coverage.add(request, Response(request.url), Rows([]), [])
+
+    assert [[asked.meta.get("page")] for (asked,) in itertools.islice(spider.rounds(), 2)] == [[1], [1]]
+
+
+def test_a_narrow_run_asks_for_what_its_pages_leave_unproven_and_for_no_list() -> None:
+    spider: Any = MarketsSpider(category="x")
+    request = spider.coverage.begin("https://api.example")
+    spider.coverage.add(request, Response(request.url), Rows([]), [])
+
+    (again,) = next(spider.rounds())
+    spider.coverage.add(again, Response(again.url), Rows([]), [])
+
+    assert again.meta["page"] == 1
+    assert [*spider.rounds()] == []
+
+
+def test_what_came_to_nothing_is_a_doubt_of_pages_or_of_all_else() -> None:
+    spider = MarketsSpider()
+
+    assert [*spider.go_without(page(2, expected=2), "page 2 stayed broken")] != []
+    assert [*spider.go_without(Request("https://api.example"), "the list stayed broken")] == []
+
+    assert spider.coverage.doubts()[0] == "page 2 stayed broken"
+    assert spider.broken == ["the list stayed broken"]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +385,34 @@ def test_a_run_expects_as_many_pages_as_the_last_complete_one_had(coins: int | N
         return await anext(spider.start())
 
     assert asyncio.run(first()).meta["expected"] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "before", "pages"),
+    [
+        ({}, None, 77),
+        ({}, 40, 40),
+        ({"per_page": "100"}, None, 188),
+        ({"pages": "3"}, 40, 3),
+        ({"category": "layer-1"}, None, 1),
+        ({"category": "layer-1"}, 4, 4),
+        ({"ids": ",".join(f"{number:03}" for number in range(251))}, None, 2),
+    ],
+)
+def test_how_many_answers_a_run_will_ask_for(arguments: dict[str, str], before: int | None, pages: int) -> None:
+    spider: Any = MarketsSpider(**arguments)
+    spider.settings = Settings({"BASE_API_URL": "https://api.example", "VS_CURRENCY": "usd"})
+
+    assert spider.pages_in_all(before) == pages
+
+
+def test_after_its_first_page_a_run_asks_for_as_many_as_that_says() -> None:
+    spider = MarketsSpider()
+    first = spider.coverage.begin("https://api.example", 0)
+    spider.coverage.add(first, Response(first.url, headers={"total": "500"}), Rows([{"id": "a"}]), ["a"])
+
+    assert spider.pages_in_all(None) == 2 + 2
+    assert spider.pages_in_all(9) == 2
 
 
 def page(number: int, **meta: Any) -> Request:
@@ -369,6 +550,38 @@ def test_a_field_that_is_new_is_missed_where_it_has_been_sent(spider: Any, usual
 
     assert spider().expected_fields(usual) == [field for field in fields if field != name]
     assert spider().expected_fields({name: 0.01}) == fields
+
+
+class PriceSpider(MarketsSpider):
+    fields = ("coin_id", "current_price")
+
+
+def test_a_spider_may_declare_the_fields_that_its_source_has() -> None:
+    assert PriceSpider().expected_fields({}) == ["coin_id", "current_price"]
+
+
+class PartSpider(MirrorSpider):
+    whole = False
+
+
+@pytest.mark.parametrize(
+    ("spider", "ids", "present", "notes"),
+    [
+        (MirrorSpider(), ["a"], {"a"}, 0),
+        (MirrorSpider(), ["a", None], None, 1),
+        (PartSpider(), ["a", None], None, 0),
+        (PartSpider(), ["a"], None, 0),
+    ],
+    ids=["whole", "a record without an id", "narrow without an id", "narrow"],
+)
+def test_only_a_whole_run_whose_records_all_have_an_id_knows_which_coins_are_there(
+    spider: Any, ids: list[Any], present: set[str] | None, notes: int
+) -> None:
+    first = spider.coverage.begin("https://api.example/")
+    rows = Rows([{"coin_id": coin_id} for coin_id in ids], {"count": Decimal(len(ids)), "next": None})
+    spider.coverage.add(first, Response(first.url), rows, spider.ids(rows.rows))
+
+    assert (spider.present, len(spider.notes())) == (present, notes)
 
 
 @pytest.mark.parametrize(

@@ -87,4 +87,12 @@ def test_a_field_that_all_pages_are_without_is_named_once() -> None:
 
 
 def test_every_verdict_that_can_end_a_run_has_an_exit_status() -> None:
+    assert EXIT_STATUS == {
+        Verdict.COMPLETE: 0,
+        Verdict.FAILED: 1,
+        Verdict.LOST: 1,
+        Verdict.PARTIAL: 3,
+        Verdict.SKIPPED: 75,
+        Verdict.INTERRUPTED: 130,
+    }
     assert EXIT_STATUS.keys() == set(Verdict) - {Verdict.PENDING, Verdict.RUNNING}

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,7 +81,7 @@ class PaginatedSpider(scrapy.Spider):
         self.arguments = parse_arguments(self.name, arguments)
         self.ending: Ending | None = None
         self.closing: asyncio.Future[None] | None = None  # kept, or it might be forgotten before it is done
-        self.pages = 0  # answered
+        self.pages = 0  # answers with records, of any kind
         self.records = 0  # in all answers
         self.newest_change: datetime | None = None  # that the source tells of; later runs may ask for changes since
         self.round = 0  # of asking: in a later one, what has been had may be asked for again
@@ -155,13 +155,20 @@ class PaginatedSpider(scrapy.Spider):
 
     @property
     def present(self) -> set[str] | None:
-        """The ids of all coins that the source has; None where the run cannot tell which others it does not have."""
+        """The ids of all coins that the source has; None where others may be there.
+
+        A record without an id may be any of them. Where a page did not come as it should, the run is not complete.
+        """
         return self.answered if self.whole and not self.coverage.nameless else None
 
     def rounds(self) -> Iterator[list[Request]]:
-        """What to ask for when all before has been answered, time and again."""
-        while requests := self.coverage.unproven():
-            yield [self.asked(request, self.parse) for request in requests]
+        """What to ask for when all before has been answered, round by round."""
+        yield from self.in_rounds(self.coverage.unproven)
+
+    def in_rounds(self, pages: Callable[[], Iterable[Request]]) -> Iterator[list[Request]]:
+        """Ask for pages until there are none to ask for; `pages` is called when all before have been answered."""
+        while requests := [self.asked(request, self.parse) for request in pages()]:
+            yield requests
 
     def doubts(self) -> list[str]:
         """Why this run may not have seen all there is; empty where it can prove that it has."""
@@ -179,7 +186,7 @@ class PaginatedSpider(scrapy.Spider):
         return notes
 
     def survives(self, request: Request, status: int) -> bool:
-        """Whether the run goes on where the source refuses this request for good: it costs no more than its answer."""
+        """Whether the run goes on where the source refuses this request for good: only its answer is lost then."""
         return request.meta.get("page", 0) > 1 and status in GONE
 
     def max_rows(self, request: Request) -> int | None:
@@ -235,10 +242,9 @@ class PaginatedSpider(scrapy.Spider):
             became = "is gone, perhaps because the list became shorter" if "page" in request.meta else "was refused"
         yield from self.go_without(request, f"{self.label(request)} {became}: {cause}")
 
-    def go_without(self, request: Request, words: str) -> Iterator[Request]:
+    def go_without(self, request: Request, words: str) -> list[Request]:
         """Take note that a request was not answered, in these words; what can be asked for all the same."""
-        for successor in self.coverage.give_up(request, words):
-            yield self.asked(successor, self.parse)
+        return [self.asked(successor, self.parse) for successor in self.coverage.give_up(request, words)]
 
     def ids(self, rows: list[Any]) -> Iterator[str]:
         """The ids in `rows` that a coin can be stored under."""

@@ -21,10 +21,9 @@ MAX_IDS = 250  # in a call; the API's limit
 URL_LENGTH = 2_000  # characters; an answer 414 has been seen
 LIST = "/coins/list"
 LIST_KEEPS = 0.9  # of the coins that it named in the last complete run
-LIST_COVERS = 0.99  # of the coins that pages held; some leave meanwhile, but a shorter list is not the whole one
+LIST_COVERS = 0.99  # of the coins that pages had; some leave meanwhile, but a shorter list is not the whole one
 LONGEST_LIST_BODY = 64 * 1024 * 1024  # bytes; it has about 2 MB
 LONGEST_LIST = 100_000  # ids; five times today's, and more would cost a month's credits to ask for
-
 
 SPENT_CREDITS = 10006
 REMEDIES = {
@@ -54,8 +53,9 @@ def only_id(pairs: list[tuple[str, Any]]) -> Any:
 class MarketsSpider(PaginatedSpider):
     """At most 250 coins a page, 3 (keyless) to 500 calls a minute by plan; about 18,000 coins.
 
-    Paging alone cannot prove that it saw everything (by market cap, whose order is not stable, it loses a fifth), so
-    a run of the whole market then asks /coins/list for every id there is, and for those that no page held by `ids=`.
+    Paging alone cannot prove that it saw everything (by market cap, whose order is not stable, it loses a fifth). So a
+    run of the whole market asks for lapsed pages again, then for /coins/list, which has every id there is, and then by
+    `ids=` for those that no page had.
     """
 
     name = "markets"
@@ -120,8 +120,7 @@ class MarketsSpider(PaginatedSpider):
 
     def rounds(self) -> Iterator[list[Request]]:
         if self.whole:
-            while requests := self.coverage.lapsed():
-                yield [self.asked(request, self.parse) for request in requests]
+            yield from self.in_rounds(self.coverage.lapsed)
             yield [self._list()]
             self._compare()
             yield self._by_ids(self.lookup.ask(self.unanswered, self.answered))
@@ -142,7 +141,7 @@ class MarketsSpider(PaginatedSpider):
         listed = set(self.usable(entry[0] for entry in entries if isinstance(entry, tuple)))
         self.listed, self.unanswered = len(listed), listed - self.answered
         if odd := len(entries) - len(listed):
-            self.notes_on_list.append(f"{odd} entries of {LIST} repeat an id or have none that a coin could have")
+            self.notes_on_list.append(f"entries of {LIST} that repeat an id, or have none that can be one: {odd:,}")
 
     def _compare(self) -> None:
         """Say why the list does not name the whole market, where that is to be seen."""
@@ -152,14 +151,14 @@ class MarketsSpider(PaginatedSpider):
         self.coins_before = before.coins if before else 0
         covered = self.listed - len(self.unanswered)
         if self.listed > LONGEST_LIST:
-            self.list_fault = f"{LIST} names {self.listed} coins, which is not believed"
+            self.list_fault = f"{LIST} names {self.listed:,} coins, which is not believed"
             self.unanswered = set()
         elif not self.listed:
             self.list_fault = f"{LIST} has no entry with an id"
         elif covered < len(self.answered) * LIST_COVERS:
-            self.list_fault = f"{LIST} names only {covered} of the {len(self.answered)} coins that pages held"
+            self.list_fault = f"{LIST} names only {covered:,} of the {len(self.answered):,} coins that pages had"
         elif before and before.listed and self.listed < before.listed * LIST_KEEPS:
-            self.list_fault = f"{LIST} names {self.listed} coins, and named {before.listed} in the last complete run"
+            self.list_fault = f"{LIST} names {self.listed:,} coins, where the last complete run had {before.listed:,}"
         else:
             self.list_fault = ""
 
@@ -185,11 +184,11 @@ class MarketsSpider(PaginatedSpider):
         self.answered.update(returned)
         yield from self.items(wanted, self.label(request))
 
-    def go_without(self, request: Request, words: str) -> Iterator[Request]:
+    def go_without(self, request: Request, words: str) -> list[Request]:
         if "page" in request.meta:
             return super().go_without(request, words)
         self.broken.append(words)
-        return iter(())
+        return []
 
     def survives(self, request: Request, status: int) -> bool:
         return request.meta.get("label") == LIST or super().survives(request, status)
@@ -235,16 +234,17 @@ class MarketsSpider(PaginatedSpider):
         return f"{LIST} names {self.listed:,} coins, and each was returned or is not on the market"
 
     def notes(self) -> list[str]:
-        notes = super().notes() if not self.whole else [] if self.doubts() else super().doubts()
+        notes = [] if self.whole else super().notes()
+        if self.whole and not self.doubts():
+            notes += super().doubts()
         notes += self.notes_on_list
         absent = [] if self.lookup.doubts() else sorted(self.lookup.absent)
         if self.whole and self.present is None:
-            why = (
-                "the API counts more coins than came" if self.coverage.is_sound else "not all pages came as they should"
-            )
+            is_short = self.coverage.is_sound
+            why = "the API counts more coins than came" if is_short else "not all pages came as they should"
             notes.append(f"no coin was marked missing, because {why}")
         if absent and self.whole:
-            notes.append(f"{len(absent)} ids that {LIST} names are not on the market")
+            notes.append(f"not on the market, though {LIST} names them: {counted(len(absent), 'id')}")
         elif absent:
             notes.append(f"not on the market: {', '.join(absent[:10])}")
         return notes
