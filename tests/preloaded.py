@@ -5,6 +5,7 @@ imported beforehand, and nothing that reads the environment. Variables that Pyth
 PYTHONWARNINGS, have no effect. Tests of signals and of what a process shows start a real one.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -96,6 +97,8 @@ def serve(control: socket.socket) -> None:
     for name in LIBRARIES:
         import_module(name)
     assert "twisted.internet.reactor" not in sys.modules, "each program has a reactor of its own"
+    gc.collect()
+    gc.freeze()  # what is here stays: no program has to look at it, and copy it by that
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that children leave no zombies: their status goes to `answer`
     while True:
         request, fds, _, _ = socket.recv_fds(control, REQUEST, 3)

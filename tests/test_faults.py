@@ -189,7 +189,7 @@ IDS = ["-a", f"ids={','.join(f'coin-{number}' for number in range(3_000))}"]
 def test_a_dead_source_is_left_alone(
     before: bool, dead: dict[str, Any], arguments: list[str], answer: Any, crawl: Crawl
 ) -> None:
-    with FakeAPI(Market(coins=6_000)) as api:
+    with FakeAPI(Market(coins=2_500)) as api:
         if before:
             crawl(api)
         asked = len(api.requests)
