@@ -21,8 +21,6 @@ MAX_PASSES = 3  # over the pages, while the source's count keeps changing
 PAGES_A_LOOK = 10  # so that looking again costs a tenth at most
 MAX_NAMED = 3  # pages that a doubt names; it counts the others
 
-NO_IDS = "{} had no record with an id that a coin can be stored under: is `names` right?"
-
 
 class Coverage:
     """The pages of one collection, in one run.
@@ -76,7 +74,7 @@ class Coverage:
         self._broken.pop(page, None)
         self._cuts.pop(page, None)
         if reading.is_junk and not self.answered:  # so it will be with all others
-            self._cuts[page] = NO_IDS.format(_pages([page]))
+            self._cuts[page] = ""  # what there is to say is said of all such pages together
         elif reading.size and page >= self.pagination.cap != self.pagination.limit:
             self._cuts[page] = f"paging had no end at page {page}, and is cut there"
         return [] if self._pages.is_copied(page) else self._follow(request, response, answer)
@@ -145,11 +143,12 @@ class Coverage:
         """The requests for pages that were passed over, or that a lapse of the source may have damaged."""
         if self._is_proven_by_count():
             return []
-        damaged = {*self._short(), *self._empty_ends(), *self._doubled(), *self._pages.junk()}
+        short = self._short()
+        damaged = {*self._empty_ends(), *self._doubled(), *self._pages.junk(), *(short if self._are_few(short) else [])}
         return self._ask(sorted({*self._unread(), *filter(self._may_be_asked_again, damaged)}))
 
     def _is_proven_by_count(self) -> bool:
-        return bool(self._pages.last) and self._is_counted() and not any(map(self.is_to_come_again, self._pages.junk()))
+        return bool(self._pages.last) and self._is_counted() and not self._pages.junk()
 
     def is_to_come_again(self, page: int) -> bool:
         """Whether this page, which was just answered, is of no use as it is: it is asked for once more."""
@@ -170,12 +169,14 @@ class Coverage:
         return [page for page in range(1, end + 1) if page not in self._pages and page not in self._broken]
 
     def _short(self) -> list[int]:
-        """The pages before the last that have fewer records than others."""
-        before = {page: size for page, size in self._pages.sizes.items() if page < self._pages.last}
-        short = [page for page, size in before.items() if size < self._full]
-        # Where the source chooses the size, and few pages have the same, that is how it does it.
-        is_odd = self.pagination.is_numbered or len(short) <= max(1, len(before) / 2)
-        return short if is_odd else []
+        """The pages before the last that have fewer records than were asked for, or in a chain than others."""
+        last = self._pages.last
+        short = [page for page, size in self._pages.sizes.items() if page < last and size < self._full]
+        return short if self.pagination.is_numbered or self._are_few(short) else []
+
+    def _are_few(self, short: Collection[int]) -> bool:
+        """Whether most pages before the last are not among these: else the source makes its pages of such sizes."""
+        return len(short) <= max(1, sum(page < self._pages.last for page in self._pages.sizes) / 2)
 
     def _empty_ends(self) -> list[int]:
         """The empty pages that look like the end, and may be a fault of the source instead."""
@@ -275,14 +276,12 @@ class Coverage:
         """Why the pages that came may not be all there are; empty where they are proven to be."""
         doubts = [*self._words_about_broken(), *filter(None, [self._count_fault])]
         if self._is_counted():
-            return doubts
+            return [*doubts, *self._words_about_junk()]
         doubts += self._oddities()
         if not self._count_fault and (not self._pages.are_counted_alike or (self._counts and not self._is_full())):
             doubts.append(self._miscount())
-        if self._changed:
-            doubts.append(
-                f"{_pages(sorted(self._changed))} had other records when asked for again, and no count says how many"
-            )
+        if changed := sorted(self._changed):
+            doubts.append(f"{_pages(changed)} had other records when asked for again, and no count says how many")
         if not doubts and (twice := self._pages.surplus):
             doubts.append(f"{counted(twice, 'record')} came twice, so others may be missing")
         if not (doubts or self._is_end_read):
@@ -291,11 +290,11 @@ class Coverage:
 
     def notes(self) -> list[str]:
         """What was odd, although nothing is missing by the count."""
-        return self._oddities() if self._is_counted() else []
+        return self._oddities() if self._is_counted() and not self._pages.junk() else []
 
     def _oddities(self) -> list[str]:
         """What ended the paging, and which pages lack records."""
-        words = [*self._cuts.values()][:1]
+        words = [*self._words_about_junk(), *[*filter(None, self._cuts.values())][:1]]
         if repeated := self._pages.repeated():
             words.append(f"page {min(repeated)} brought nothing new")
         return [*words, *self._gaps()]
@@ -306,10 +305,10 @@ class Coverage:
         if self._is_full():
             return "the page that was asked for came full" if limit == 1 else f"each of the {limit} pages came full"
         if self._is_counted():
-            first, latest = self._counts[0] if self.counts_vary else self._counts[-1], self._counts[-1]
-            if first < latest:
+            first, latest = self._counts[0], self._counts[-1]
+            if self.counts_vary and first < latest:
                 return (
-                    f"the API counted {first:,} to {latest:,} records while its pages were read: {self._came():,} came"
+                    f"the API counted {first:,} to {latest:,} records while they were read, and {self._came():,} came"
                 )
             return f"the API counts {latest:,} records, and as many different ones came"
         if self.pagination.is_numbered:
@@ -325,11 +324,13 @@ class Coverage:
         if (others := len(self._broken) - MAX_NAMED) > 0:
             yield f"{counted(others, 'more page')} stayed broken"
 
+    def _words_about_junk(self) -> Iterator[str]:
+        if junk := sorted(self._pages.junk()):
+            yield f"{_pages(junk)} had no record with an id that a coin can be stored under: is `names` right?"
+
     def _gaps(self) -> Iterator[str]:
         """In words, the pages that lack records."""
         last, sizes = self._pages.last, self._pages.sizes
-        if junk := sorted(set(self._pages.junk()) - self._cuts.keys()):
-            yield NO_IDS.format(_pages(junk))
         if empty := sorted(page for page, size in sizes.items() if not size and page < last):
             yield f"{_pages(empty)} {'were' if len(empty) > 1 else 'was'} empty and page {last} was not"
         if short := sorted(page for page in self._short() if sizes[page]):

@@ -306,8 +306,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         {},
         {"for_ever": {3: NAMELESS}},
         43,
+        "page 3 had no record with an id that a coin can be stored under",
         "",
-        "the API counts 48 records",
     ),
     "nothing but records without an id": (
         {},
@@ -731,6 +731,20 @@ def test_pages_that_did_not_come_are_counted_by_their_numbers(how: dict[str, Any
     assert crawl(Source(numbered(), counts=NO_COUNT, **how)).least == least
 
 
+@pytest.mark.parametrize(
+    ("size", "short", "again"), [(5, 4, True), (5, 5, False), (7, 9, False)], ids=["four", "five", "all"]
+)
+def test_pages_are_asked_for_again_where_few_are_short_and_not_where_the_source_makes_them_so(
+    size: int, short: int, again: bool
+) -> None:
+    source = Source(numbered(size=size), for_ever=dict.fromkeys(range(1, short + 1), SHORT) if size == 5 else {})
+
+    coverage = crawl(source)
+
+    assert {source.asked.count(page) for page in range(1, short + 1)} == {2 if again else 1}
+    assert bool(coverage.doubts()) is (size == 5)
+
+
 def test_a_broken_page_of_a_chain_is_the_only_doubt() -> None:
     coverage = crawl(Source(NextLink(rows=""), counts=NO_COUNT, for_ever={3: BROKEN}))
 
@@ -1145,7 +1159,7 @@ def test_changes_may_become_more_while_they_are_fetched() -> None:
 
     assert coverage.unproven() == []
     assert coverage.doubts() == []
-    assert coverage.proof() == "the API counted 23 to 28 records while its pages were read: 28 came"
+    assert coverage.proof() == "the API counted 23 to 28 records while they were read, and 28 came"
 
 
 # Whatever happens ------------------------------------------------------------------------------------
