@@ -208,15 +208,15 @@ class MarketsSpider(PaginatedSpider):
     def _miscount(self) -> str:
         """In words, that pages did not come as they should, and that fewer coins came than there must be."""
         known = {
-            "by its pages' count": self.coverage.count or 0,
-            "in the last complete run": self.coins_before,
-            "by its pages' number and size": self.coverage.least,
+            "the pages' own count": self.coverage.count or 0,
+            "the last complete run": self.coins_before,
+            "the pages' number and size": self.coverage.least,
         }
         if self.coverage.is_sound:
             return ""
         came = len(self.answered)
-        more = (f"{counted(number, 'coin')} {where}" for where, number in known.items() if came < number)
-        return next((f"pages and {LIST} have {came:,} of {words}" for words in more), "")
+        more = (f"{number:,} by {source}" for source, number in known.items() if came < number)
+        return next((f"pages and {LIST} have {counted(came, 'coin')}, of {words}" for words in more), "")
 
     @property
     def present(self) -> set[str] | None:
