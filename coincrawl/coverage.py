@@ -1,56 +1,38 @@
-"""What a run has seen of a source's pages, and what is still unproven. Pure: answers in, requests and doubts out.
-
-"Complete" is a positive proof. Either the source counts its records and as many different ones came, or each page from
-the first to the last was answered, none of them was cut short, and the end was seen.
-"""
+"""Which pages to ask for, and which once more. Pure: answers in, requests out."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from itertools import groupby, pairwise
+from collections.abc import Iterable
 
 from scrapy.http import Request, Response
-
-from webapp.coins.texts import counted
 
 from .pagination import NextLink, PageNumber, PagingError
 from .readings import Reading, Readings
 from .responses import Rows
+from .seen import Seen
 
 MAX_TIMES = 2  # that a page is asked for, where it may have been cut short
 MAX_PASSES = 3  # over the pages, while the source's count keeps changing
 PAGES_A_LOOK = 10  # so that looking again costs a tenth at most
-MAX_NAMED = 3  # pages that a doubt names; it counts the others
 
 
-class Coverage:
+class Coverage(Seen):
     """The pages of one collection, in one run.
 
     `add` takes an answered page, `give_up` one that will not be answered; both return the requests for the pages that
     are known to follow. When none is under way, `unproven` returns what is to be asked once more, and nothing when
-    nothing more can be learnt. Then `doubts` says why the pages may not be all there are, or `proof` why they are.
+    nothing more can be learnt.
     """
 
     def __init__(self, pagination: PageNumber | NextLink, *, counts_vary: bool = False) -> None:
-        self.pagination = pagination
-        self.counts_vary = counts_vary  # records may be added at any time: they are what has changed since
-        self.answered: set[str] = set()  # ids in all answers
-        self.expected: int | None = None  # pages, by the word of page 1
+        super().__init__(pagination, counts_vary=counts_vary)
         self._url = ""
         self._before = 0  # records that an earlier run had
-        self._pages = Readings()
         self._addresses: dict[int, str] = {}  # of the pages that were asked for
         self._numbers: dict[str, int] = {}  # and their numbers by address
-        self._broken: dict[int, str] = {}  # pages that were not answered, and why
-        self._cuts: dict[int, str] = {}  # pages behind which paging ended before its end, and why
-        self._is_end_read = False  # a page that no other follows was answered
-        self._counts: list[int] = []  # by the words of the answers, in their order
-        self._count_fault = ""
         self._times: Counter[int] = Counter()  # by page: answers
         self._passes = 1
-        self._looks: dict[int, Reading] = {}  # by page: what it has to be when it is looked at again
-        self._changed: set[int] = set()  # pages that were something else then
 
-    # The walk ------------------------------------------------------------------------------------
+    # The walk -------------------------------------------------------------------------------------
 
     def begin(self, url: str, before: int = 0) -> Request:
         """The request for the first page of the collection at `url`, which had so many records `before`."""
@@ -125,7 +107,7 @@ class Coverage:
             self._counts.append(count)
         return count
 
-    # What is unproven ----------------------------------------------------------------------------
+    # What is unproven -----------------------------------------------------------------------------
 
     def unproven(self) -> list[Request]:
         """The requests that may prove more, to be made when all before have been answered."""
@@ -147,36 +129,12 @@ class Coverage:
         damaged = {*self._empty_ends(), *self._doubled(), *self._pages.junk(), *(short if self._are_few(short) else [])}
         return self._ask(sorted({*self._unread(), *filter(self._may_be_asked_again, damaged)}))
 
-    def _is_proven_by_count(self) -> bool:
-        return bool(self._pages.last) and self._is_counted() and not self._pages.junk()
-
     def is_to_come_again(self, page: int) -> bool:
         """Whether this page, which was just answered, is of no use as it is: it is asked for once more."""
         return self._pages[page].is_junk and self._may_be_asked_again(page)
 
-    def _unread(self) -> list[int]:
-        """The pages up to the end that have no answer: paging was cut short before them.
-
-        The end is the page behind the last. Where that is empty and the last is full, and nothing says that it is the
-        last, the end is a page later: one empty page may be a fault of the source.
-        """
-        if not self.pagination.is_numbered:
-            return []
-        end = self._pages.last
-        if not self._cuts:
-            end += 2 if end and end + 1 in self._pages and self._is_sudden() else 1
-        end = min(end, self.pagination.limit or end, self.pagination.cap)
-        return [page for page in range(1, end + 1) if page not in self._pages and page not in self._broken]
-
-    def _short(self) -> list[int]:
-        """The pages before the last that have fewer records than were asked for, or in a chain than others."""
-        last = self._pages.last
-        short = [page for page, size in self._pages.sizes.items() if page < last and size < self._full]
-        return short if self.pagination.is_numbered or self._are_few(short) else []
-
-    def _are_few(self, short: Collection[int]) -> bool:
-        """Whether most pages before the last are not among these: else the source makes its pages of such sizes."""
-        return len(short) <= max(1, sum(page < self._pages.last for page in self._pages.sizes) / 2)
+    def _is_proven_by_count(self) -> bool:
+        return bool(self._pages.last) and self._is_counted() and not self._pages.junk()
 
     def _empty_ends(self) -> list[int]:
         """The empty pages that look like the end, and may be a fault of the source instead."""
@@ -191,23 +149,6 @@ class Coverage:
         is_full = self.pagination.is_numbered and sizes.get(end, self._full) >= self._full
         is_early = self._came() < (min(self._counts) if self._counts else self._before)
         return [end] if is_early and not (is_full or self._broken) else []
-
-    def _is_sudden(self) -> bool:
-        """Whether the last page came full, and nothing says that it is the last.
-
-        Of a chain only the first page is expected to have records.
-        """
-        last = self._pages.last
-        if not self.pagination.is_numbered:
-            return not (last or self.counts_vary)
-        return last != self.expected and self._pages.sizes.get(last, self._full) >= self._full
-
-    @property
-    def _full(self) -> int:
-        """The records of a page that was not cut short."""
-        if self.pagination.is_numbered:
-            return self.pagination.size or 0
-        return max(self._pages.sizes.values(), default=0)
 
     def _doubled(self) -> list[int]:
         """The pages with records that are on another page too, or twice on one: others may stand nowhere."""
@@ -248,133 +189,3 @@ class Coverage:
         for request in requests:
             self._note(request)
         return requests
-
-    # What is proven ------------------------------------------------------------------------------
-
-    @property
-    def nameless(self) -> int:
-        """Records without a usable id, on the pages as they were answered last."""
-        return self._pages.nameless
-
-    @property
-    def count(self) -> int | None:
-        """How many records the source has, by its last word; None where it does not count them."""
-        return self._counts[-1] if self._counts else None
-
-    @property
-    def least(self) -> int:
-        """How many records a source of numbered pages must have: those before the last as many as the largest."""
-        sizes, last = self._pages.sizes, self._pages.last
-        return (last - 1) * min(max(sizes.values()), self._full) + sizes[last] if last else 0
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether no page was broken, cut short or in the place of another."""
-        return not (self._broken or self._oddities())
-
-    def doubts(self) -> list[str]:
-        """Why the pages that came may not be all there are; empty where they are proven to be."""
-        doubts = [*self._words_about_broken(), *filter(None, [self._count_fault])]
-        if self._is_counted():
-            return [*doubts, *self._words_about_junk()]
-        doubts += self._oddities()
-        if not self._count_fault and (not self._pages.are_counted_alike or (self._counts and not self._is_full())):
-            doubts.append(self._miscount())
-        if changed := sorted(self._changed):
-            doubts.append(f"{_pages(changed)} had other records when asked for again, and no count says how many")
-        if not doubts and (twice := self._pages.surplus):
-            doubts.append(f"{counted(twice, 'record')} came twice, so others may be missing")
-        if not (doubts or self._is_end_read):
-            doubts.append("the end of the pages was not seen")
-        return doubts
-
-    def notes(self) -> list[str]:
-        """What was odd, although nothing is missing by the count."""
-        return self._oddities() if self._is_counted() and not self._pages.junk() else []
-
-    def _oddities(self) -> list[str]:
-        """What ended the paging, and which pages lack records."""
-        words = [*self._words_about_junk(), *[*filter(None, self._cuts.values())][:1]]
-        if repeated := self._pages.repeated():
-            words.append(f"page {min(repeated)} brought nothing new")
-        return [*words, *self._gaps()]
-
-    def proof(self) -> str:
-        """What proves that these are all records; of use where there are no doubts."""
-        last, limit = self._pages.last, self.pagination.limit
-        if self._is_full():
-            return "the page that was asked for came full" if limit == 1 else f"each of the {limit} pages came full"
-        if self._is_counted():
-            first, latest = self._counts[0], self._counts[-1]
-            if self.counts_vary and first < latest:
-                return (
-                    f"the API counted {first:,} to {latest:,} records while they were read, and {self._came():,} came"
-                )
-            return f"the API counts {latest:,} records, and as many different ones came"
-        if self.pagination.is_numbered:
-            ended = f"{counted(last, 'page')} came, all full but the last, and no page follows"
-        else:
-            ended = f"{counted(last, 'page')} came, each linked to the next, and the last to none"
-        looked = f"; {_pages(sorted(self._looks))} had the same records when asked for again" if self._looks else ""
-        return f"{ended}, though no count says how many records there are{looked}"
-
-    def _words_about_broken(self) -> Iterator[str]:
-        for page in sorted(self._broken)[:MAX_NAMED]:
-            yield self._broken[page]
-        if (others := len(self._broken) - MAX_NAMED) > 0:
-            yield f"{counted(others, 'more page')} stayed broken"
-
-    def _words_about_junk(self) -> Iterator[str]:
-        if junk := sorted(self._pages.junk()):
-            yield f"{_pages(junk)} had no record with an id that a coin can be stored under: is `names` right?"
-
-    def _gaps(self) -> Iterator[str]:
-        """In words, the pages that lack records."""
-        last, sizes = self._pages.last, self._pages.sizes
-        if empty := sorted(page for page, size in sizes.items() if not size and page < last):
-            yield f"{_pages(empty)} {'were' if len(empty) > 1 else 'was'} empty and page {last} was not"
-        if short := sorted(page for page in self._short() if sizes[page]):
-            least, most = min(sizes[page] for page in short), max(sizes[page] for page in short)
-            had = f"{least}" if least == most else f"{least} to {most}"
-            whose = "were asked for" if self.pagination.is_numbered else "were on others"
-            yield f"{_pages(short)} had {had} records, and {self._full} {whose}"
-        if unread := self._unread():
-            yield f"{_pages(unread)} {'were' if len(unread) > 1 else 'was'} not read"
-
-    def _is_full(self) -> bool:
-        """Whether a number of pages was wanted and each came full: no end is claimed then."""
-        limit, sizes = self.pagination.limit or 0, self._pages.sizes
-        return bool(limit) and all(sizes.get(page, 0) >= self._full for page in range(1, limit + 1))
-
-    def _is_counted(self) -> bool:
-        """Whether the source counts its records, always alike, and as many different ones came."""
-        if not self._counts or self._count_fault:
-            return False
-        if self.counts_vary:
-            is_growing = all(before <= after for before, after in pairwise(self._counts))
-            return is_growing and self._counts[0] <= self._came() <= self._counts[-1] and not self._short()
-        return self._pages.are_counted_alike and self._came() == self._wanted()
-
-    def _came(self) -> int:
-        """Different records on the pages as they were answered last; in all answers where their number may grow."""
-        return len(self.answered if self.counts_vary else self._pages.ids) + self.nameless
-
-    def _wanted(self) -> int:
-        """Of the records that the source counts, those that were asked for."""
-        most = (self.pagination.limit or 0) * (self.pagination.size or 0)
-        return min(self._counts[-1], most) if most else self._counts[-1]
-
-    def _miscount(self) -> str:
-        words = [f"{count:,}" for count, _ in groupby(self._counts)]
-        if len(words) > 1:
-            said = ", then ".join([*words[:MAX_NAMED], "..."] if len(words) > MAX_NAMED else words)
-            return f"the API counted {said} records while its pages were read: others may have been passed over"
-        records = counted(self._counts[-1], "record")
-        return f"the API counts {records}, and its pages had {self._came():,} different ones"
-
-
-def _pages(numbers: Collection[int]) -> str:
-    """A few pages in words: "page 3", "pages 3, 11, 19 and 4 more"."""
-    named = [str(number) for number in list(numbers)[:MAX_NAMED]]
-    *before, last = [*named, f"{len(numbers) - MAX_NAMED} more"] if len(numbers) > MAX_NAMED else named
-    return f"pages {', '.join(before)} and {last}" if before else f"page {last}"

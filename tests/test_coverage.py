@@ -245,6 +245,20 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "",
     ),
     "records without an id once": ({}, {"lapses": {3: [NAMELESS]}}, 48, "", "the API counts 48 records"),
+    "a first page of records without an id once": (
+        {},
+        {"lapses": {1: [NAMELESS]}},
+        48,
+        "",
+        "the API counts 48 records",
+    ),
+    "as many pages as were wanted and are ever asked for": (
+        {"limit": 10, "max_records": 50},
+        {"counts": NO_COUNT, "ids": coins(98)},
+        50,
+        "",
+        "each of the 10 pages came full",
+    ),
     "a last page of records without an id once": (
         {},
         {"lapses": {10: [NAMELESS]}},
@@ -478,6 +492,12 @@ LINKED: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "pages 2, 3, 5 and 1 more had 2 records, and 5 were on others",
         "",
     ),
+    "two of three pages of another size, and no count": (
+        {"ids": coins(18), "counts": NO_COUNT, "for_ever": {1: SHORT, 2: SHORT}},
+        12,
+        "",
+        "4 pages came",
+    ),
     "the first of two pages cut short, and no count": (
         {"ids": coins(10), "counts": NO_COUNT, "for_ever": {1: SHORT}},
         7,
@@ -670,9 +690,10 @@ def test_an_empty_page_ends_its_lane_of_the_window_and_nothing_else(page: int) -
         ({"size": 7}, {}, ["pages 1, 2, 3 and 6 more had 5 records, and 7 were asked for"]),
         ({}, {"clamps": True, "ids": coins(50)}, ["page 11 brought nothing new"]),
         ({}, {"for_ever": {3: SHORT}}, []),
+        ({}, {"for_ever": {3: NAMELESS}}, []),
         ({}, {}, []),
     ],
-    ids=["smaller pages", "the last page for ever", "a doubt", "nothing odd"],
+    ids=["smaller pages", "the last page for ever", "a doubt", "a doubt in spite of the count", "nothing odd"],
 )
 def test_what_is_odd_is_noted_where_nothing_is_missing(
     options: dict[str, Any], how: dict[str, Any], notes: list[str]
@@ -1086,6 +1107,7 @@ def test_changes_that_stay_as_many_are_proven() -> None:
     coverage = read_changes(Source(NextLink(rows=""), coins(23)))
 
     assert (coverage.doubts(), coverage.notes()) == ([], [])
+    assert coverage.proof() == "the API counts 23 records, and as many different ones came"
 
 
 @pytest.mark.parametrize("counts", [NO_COUNT, lambda number: number], ids=["no count", "a count"])
