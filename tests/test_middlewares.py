@@ -413,12 +413,14 @@ def test_a_source_that_stopped_answering_ends_the_run_with_what_it_has(
     outage = crawler.get_extension(Outage)
     for number in range(5):
         outage.add(f"https://api.example/{number}")
-    request = page(judgement=Broken("status 503"))
 
-    with suppress(StayedBroken):
+    def ask_until_it_ends(request: Request) -> None:
         while not hasattr(crawler.spider, "endings"):
             outage.holds(request.url)
             request = middleware.process_response(request, Response(request.url))
+
+    with pytest.raises(StayedBroken):
+        ask_until_it_ends(page(judgement=Broken("status 503")))
 
     assert crawler.spider.endings == [(verdict, "the source stopped answering (page 1: status 503)")]
 
