@@ -348,6 +348,24 @@ def test_what_came_to_nothing_is_a_doubt_of_pages_or_of_all_else() -> None:
 
 
 @pytest.mark.parametrize(
+    ("total", "doubt"),
+    [("3", ""), ("4", "of 4 by the pages' own count"), ("", "of 5 by the pages' number and size")],
+    ids=["as many as are counted", "fewer", "no count"],
+)
+def test_a_broken_page_of_the_whole_market_lacks_coins_by_its_count_or_by_its_size(total: str, doubt: str) -> None:
+    spider = MarketsSpider(per_page="2")
+    request = spider.coverage.begin("https://api.example")
+    for number, ids in (1, ["a", "b"]), (3, ["c"]):
+        numbered = request.replace(meta={"page": number, "expected": 1})
+        rows = Rows([{"id": coin_id} for coin_id in ids])
+        spider.coverage.add(numbered, Response(request.url, headers={"total": total}), rows, ids)
+    spider.coverage.give_up(request.replace(meta={"page": 2, "expected": 1}), "page 2 stayed broken")
+    spider.list_fault = ""
+
+    assert spider.doubts()[:1] == ([f"pages and /coins/list have 3 coins, {doubt}"] if doubt else [])
+
+
+@pytest.mark.parametrize(
     ("answered", "note"),
     [(600, "the API counts more coins than came"), (601, "")],
     ids=["fewer than are counted", "as many"],

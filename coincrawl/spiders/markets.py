@@ -207,13 +207,13 @@ class MarketsSpider(PaginatedSpider):
 
     def _miscount(self) -> str:
         """In words, that pages did not come as they should, and that fewer coins came than there must be."""
-        known = {
-            "the pages' own count": self.coverage.count or 0,
-            "the last complete run": self.coins_before,
-            "the pages' number and size": self.coverage.least,
-        }
         if self.coverage.is_sound:
             return ""
+        known = {"the last complete run": self.coins_before}
+        if count := self.coverage.count:
+            known["the pages' own count"] = count
+        else:
+            known["the pages' number and size"] = self.coverage.least
         came = len(self.answered)
         more = (f"{number:,} by {source}" for source, number in known.items() if came < number)
         return next((f"pages and {LIST} have {counted(came, 'coin')}, of {words}" for words in more), "")
