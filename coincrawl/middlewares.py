@@ -174,6 +174,7 @@ class BackOffMiddleware(Component):
 
     def process_exception(self, request: Request, exception: Exception) -> Request | None:
         if not isinstance(exception, self.worth_another_try):
+            self.outage.pass_over(request.url)  # whatever it was: others may wait for this one
             return None
         is_absent = not self.spider.has_heard and (isinstance(exception, ABSENT) or is_untrusted(exception))
         tries = TRIES_WITHOUT_NETWORK if is_absent and self.spider.is_attended else self.tries

@@ -42,7 +42,7 @@ class Outage(Component):
         return self._next_probe - monotonic()
 
     def pass_over(self, url: str) -> None:
-        """The answer to this request has no records: that may be right, and is no sign that the source is back."""
+        """This request is over, and its answer, if any, has no records: that is no sign that the source is back."""
         if url == self._probe:
             self._probe = ""
 

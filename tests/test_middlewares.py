@@ -404,6 +404,17 @@ def test_a_gateway_is_tried_three_times_before_any_page_has_been_had(
     assert crawler.spider.__dict__.get("endings", []) == ([(Verdict.FAILED, "status 403: check it")] if is_end else [])
 
 
+def test_a_request_that_fails_by_itself_holds_up_no_other(crawler: Any) -> None:
+    middleware, outage, request = BackOffMiddleware(crawler), crawler.get_extension(Outage), page()
+    for number in range(5):
+        outage.add(f"https://api.example/{number}")
+    assert not outage.holds(request.url)
+
+    assert middleware.process_exception(request, ValueError("a bug")) is None
+
+    assert not outage.holds("https://api.example/6")
+
+
 @pytest.mark.parametrize(("pages", "verdict"), [(0, Verdict.FAILED), (1, Verdict.PARTIAL)])
 def test_a_source_that_stopped_answering_ends_the_run_with_what_it_has(
     pages: int, verdict: Verdict, crawler: Any
