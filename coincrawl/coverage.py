@@ -113,7 +113,8 @@ class Coverage(Seen):
         """The requests that may prove more, to be made when all before have been answered."""
         if self._is_proven_by_count():
             return []
-        if requests := self.lapsed() or self._ask(filter(self._may_be_asked_again, self._early_end())):
+        once_more = filter(self._may_be_asked_again, sorted({*self._short(), *self._early_end()}))
+        if requests := self.lapsed() or self._ask(once_more):
             return requests
         if not self._pages.are_counted_alike and not self.counts_vary and self._passes < MAX_PASSES:
             return self._pass_again()
@@ -122,7 +123,10 @@ class Coverage(Seen):
         return []
 
     def lapsed(self) -> list[Request]:
-        """The requests for pages that were passed over, or that a lapse of the source may have damaged."""
+        """The requests for pages that were passed over, or that a lapse of the source may have damaged.
+
+        Where most pages are short, the source has perhaps a smaller limit, and asking again would double the cost.
+        """
         if self._is_proven_by_count():
             return []
         short = self._short()

@@ -752,18 +752,28 @@ def test_pages_that_did_not_come_are_counted_by_their_numbers(how: dict[str, Any
     assert crawl(Source(numbered(), counts=NO_COUNT, **how)).least == least
 
 
-@pytest.mark.parametrize(
-    ("size", "short", "again"), [(5, 4, True), (5, 5, False), (7, 9, False)], ids=["four", "five", "all"]
-)
-def test_pages_are_asked_for_again_where_few_are_short_and_not_where_the_source_makes_them_so(
-    size: int, short: int, again: bool
+@pytest.mark.parametrize(("short", "lapsed"), [(4, [1, 2, 3, 4]), (5, [])], ids=["four of nine", "five of nine"])
+def test_of_lapses_few_pages_are_short_but_for_a_proof_any_number_is_asked_for_again(
+    short: int, lapsed: list[int]
 ) -> None:
-    source = Source(numbered(size=size), for_ever=dict.fromkeys(range(1, short + 1), SHORT) if size == 5 else {})
+    pages = range(1, short + 1)
+    source = Source(numbered(), for_ever=dict.fromkeys(pages, SHORT))
+    coverage = Coverage(source.pagination)
+    waiting = [coverage.begin(URL)]
+    while waiting:
+        request = waiting.pop()
+        answered = source.answer(request)
+        assert answered
+        waiting += coverage.add(request, *answered, ids_of(answered[1]))
 
-    coverage = crawl(source)
+    assert [request.meta["page"] for request in coverage.lapsed()] == lapsed
+    assert [request.meta["page"] for request in coverage.unproven()] == (lapsed or [*pages, 10])
 
-    assert {source.asked.count(page) for page in range(1, short + 1)} == {2 if again else 1}
-    assert bool(coverage.doubts()) is (size == 5)
+
+def test_pages_that_are_all_short_once_are_all_asked_for_again() -> None:
+    source = Source(numbered(), lapses={page: [ONE_ROW_TOO_FEW] for page in range(1, 11)})
+
+    assert crawl(source).doubts() == []
 
 
 def test_a_broken_page_of_a_chain_is_the_only_doubt() -> None:
