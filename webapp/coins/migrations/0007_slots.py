@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='crawlrun',
             name='due_again',
-            field=models.BooleanField(default=False, help_text='The run came to nothing, so its slot falls due once more.', verbose_name='slot due again'),
+            field=models.BooleanField(default=False, help_text='Whether its slot falls due once more, because the run came to nothing.', verbose_name='slot due again'),
         ),
         migrations.RunPython(let_slots_of_lost_runs_be_due_again, migrations.RunPython.noop),
         migrations.AddConstraint(

@@ -152,7 +152,9 @@ class CrawlRun(models.Model):
     )
     slot = models.DateTimeField(null=True, blank=True, help_text="The moment of the schedule that it is for.")
     due_again = models.BooleanField(
-        "slot due again", default=False, help_text="The run came to nothing, so its slot falls due once more."
+        "slot due again",
+        default=False,
+        help_text="Whether its slot falls due once more, because the run came to nothing.",
     )
     queued_at = models.DateTimeField(db_default=Now())
     priority = models.FloatField(default=0, help_text="Of what waits, the highest goes first.")
