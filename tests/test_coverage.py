@@ -89,6 +89,20 @@ def crawl(
     return coverage
 
 
+def read_once(
+    coverage: Coverage, source: Source, meanwhile: Callable[[], object] = lambda: None, *, before: int = 0
+) -> Coverage:
+    """Follow the pages to their end, without asking for any of them again; something happens after each."""
+    waiting = [coverage.begin(URL, before)]
+    while waiting:
+        request = waiting.pop()
+        answered = source.answer(request)
+        assert answered
+        waiting += coverage.add(request, *answered, ids_of(answered[1]))
+        meanwhile()
+    return coverage
+
+
 def numbered(**options: Any) -> PageNumber:
     return PageNumber(**{"size": 5, "window": 3} | options)
 
@@ -758,13 +772,8 @@ def test_of_lapses_few_pages_are_short_but_for_a_proof_any_number_is_asked_for_a
 ) -> None:
     pages = range(1, short + 1)
     source = Source(numbered(), for_ever=dict.fromkeys(pages, SHORT))
-    coverage = Coverage(source.pagination)
-    waiting = [coverage.begin(URL)]
-    while waiting:
-        request = waiting.pop()
-        answered = source.answer(request)
-        assert answered
-        waiting += coverage.add(request, *answered, ids_of(answered[1]))
+
+    coverage = read_once(Coverage(source.pagination), source)
 
     assert [request.meta["page"] for request in coverage.lapsed()] == lapsed
     assert [request.meta["page"] for request in coverage.unproven()] == (lapsed or [*pages, 10])
@@ -1093,15 +1102,7 @@ def test_a_page_that_is_answered_in_a_later_pass_is_broken_no_more() -> None:
 
 def read_changes(source: Source, meanwhile: Callable[[], object] = lambda: None, *, before: int = 0) -> Coverage:
     """Read what has changed, to the end of the links; nothing has been asked for again then."""
-    coverage = Coverage(source.pagination, counts_vary=True)
-    waiting = [coverage.begin(URL, before)]
-    while waiting:
-        request = waiting.pop()
-        answered = source.answer(request)
-        assert answered
-        waiting += coverage.add(request, *answered, ids_of(answered[1]))
-        meanwhile()
-    return coverage
+    return read_once(Coverage(source.pagination, counts_vary=True), source, meanwhile, before=before)
 
 
 def test_changes_that_become_fewer_are_a_doubt_and_not_fetched_again() -> None:
@@ -1179,15 +1180,8 @@ def test_changes_are_not_looked_at_again_where_nothing_counts_them() -> None:
 
 def test_changes_may_become_more_while_they_are_fetched() -> None:
     source = Source(NextLink(rows=""), coins(23))
-    coverage = Coverage(source.pagination, counts_vary=True)
 
-    waiting = [coverage.begin(URL)]
-    while waiting:
-        request = waiting.pop()
-        answered = source.answer(request)
-        assert answered
-        waiting += coverage.add(request, *answered, ids_of(answered[1]))
-        source.ids.append(f"newcomer-{len(source.ids)}")
+    coverage = read_changes(source, lambda: source.ids.append(f"newcomer-{len(source.ids)}"))
 
     assert coverage.unproven() == []
     assert coverage.doubts() == []
