@@ -34,12 +34,14 @@ class Readings:
     def __init__(self) -> None:
         self._pages: dict[int, Reading] = {}
         self._holders: Counter[str] = Counter()  # by id: how many pages have it
+        self._repeated: set[int] | None = None  # what `repeated` has found; it looks at every id
 
     def put(self, page: int, reading: Reading) -> None:
         """Take a page; what it had before no longer counts."""
         if before := self._pages.get(page):
             self._holders.subtract(before.ids)
         self._holders.update(reading.ids)
+        self._repeated = None
         self._pages[page] = reading
 
     def __contains__(self, page: int) -> bool:
@@ -81,12 +83,13 @@ class Readings:
 
     def repeated(self) -> set[int]:
         """The pages that have nothing but ids that are on pages before them."""
-        pages, seen = set(), set[str]()
-        for page, reading in sorted(self._pages.items()):
-            if reading.ids and seen.issuperset(reading.ids):
-                pages.add(page)
-            seen |= reading.ids
-        return pages
+        if self._repeated is None:
+            self._repeated, seen = set(), set[str]()
+            for page, reading in sorted(self._pages.items()):
+                if reading.ids and seen.issuperset(reading.ids):
+                    self._repeated.add(page)
+                seen |= reading.ids
+        return self._repeated
 
     def shared(self) -> list[int]:
         """The pages with ids that are on another page too, or twice on the page."""

@@ -159,7 +159,8 @@ class Seen:
 
     def _are_few(self, short: Collection[int]) -> bool:
         """Whether most pages before the last are not among these: else the source makes its pages of such sizes."""
-        return len(short) <= max(1, sum(page < self._pages.last for page in self._pages.sizes) / 2)
+        last = self._pages.last
+        return len(short) <= max(1, sum(page < last for page in self._pages.sizes) / 2)
 
     # In words -------------------------------------------------------------------------------------
 
