@@ -265,13 +265,19 @@ def test_a_log_file_on_a_full_disk_says_so_and_fails_nothing(capsys: pytest.Capt
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_jobs_log_file_is_made_as_soon_as_it_can_be(tmp_path: Path) -> None:
-    in_the_way = tmp_path / "logs"
+def with_a_line_lost(in_the_way: Path) -> LogFile:
+    """A job's log file whose folder could not be made for the first line, and can be for the next."""
     in_the_way.touch()
     handler = log_file(in_the_way / "markets" / "log", JOB_CLAIM="claim")
-
     write(handler, "lost")
     in_the_way.unlink()
+    return handler
+
+
+def test_a_jobs_log_file_is_made_as_soon_as_it_can_be(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "logs"
+    handler = with_a_line_lost(in_the_way)
+
     write(handler, "kept")
     handler.close()
 
@@ -281,11 +287,8 @@ def test_a_jobs_log_file_is_made_as_soon_as_it_can_be(tmp_path: Path) -> None:
 
 def test_the_first_fault_of_a_log_file_stays(tmp_path: Path) -> None:
     in_the_way = tmp_path / "logs"
-    in_the_way.touch()
-    handler = log_file(in_the_way / "markets" / "log", JOB_CLAIM="claim")
+    handler = with_a_line_lost(in_the_way)
 
-    write(handler, "lost")
-    in_the_way.unlink()
     (in_the_way / "markets" / "log").mkdir(parents=True)
     write(handler, "lost")
 

@@ -20,6 +20,16 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Outage:
     return Outage(crawler)
 
 
+def down_to_the_last_try(source: Outage) -> None:
+    """Break five pages, and then all tries of the one request but the last."""
+    for page in PAGES[:5]:
+        source.add(page)
+    for _ in range(4):
+        source.holds(PAGES[0])
+        source.add(PAGES[0])
+    source.holds(PAGES[0])
+
+
 def test_one_page_that_stays_broken_is_no_outage(source: Outage) -> None:
     assert not any(source.add(PAGES[0]) for _ in range(34))
     assert not source.holds(PAGES[1])
@@ -51,12 +61,7 @@ def test_four_broken_pages_are_no_outage(source: Outage) -> None:
 
 
 def test_a_second_outage_has_a_request_and_tries_of_its_own(source: Outage) -> None:
-    for page in PAGES[:5]:
-        source.add(page)
-    for _ in range(4):
-        source.holds(PAGES[0])
-        source.add(PAGES[0])
-    source.holds(PAGES[0])
+    down_to_the_last_try(source)
 
     source.end()
 
@@ -102,12 +107,7 @@ def test_after_a_good_answer_it_takes_as_many_as_before(source: Outage) -> None:
 def test_a_second_outage_is_as_long_as_the_first(source: Outage) -> None:
     ends = []
     for _ in range(2):
-        for page in PAGES[:5]:
-            source.add(page)
-        for _ in range(4):
-            source.holds(PAGES[0])
-            source.add(PAGES[0])
-        source.holds(PAGES[0])
+        down_to_the_last_try(source)
         ends.append(source.wait)
         source.end()
 
