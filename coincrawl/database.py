@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection, connections
 from django.db import Error as AnyDatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
 
 from .stop import within
@@ -168,8 +169,3 @@ def damage(words: str) -> str:
         f"the database's file is damaged ({words}): restore a backup, or move the file away, run "
         "`python webapp/manage.py migrate`, and crawl again"
     )
-
-
-def one_line(error: BaseException) -> str:
-    """A driver's message without its further lines."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

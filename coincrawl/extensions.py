@@ -19,12 +19,12 @@ from webapp.coins.models.batch import Batch
 from webapp.coins.models.pace import Wait
 from webapp.coins.models.queue import new_key
 from webapp.coins.models.run import NotMigrated, NotStored, RunLost
-from webapp.coins.texts import printable
+from webapp.coins.texts import one_line, printable
 
 from . import outcome
 from .components import Component, extension
 from .credits import Credits
-from .database import Database, fault, one_line
+from .database import Database, fault
 from .feeds import unwritten
 from .log import Tail, log_fault, without_secrets
 from .pace import LONGEST_REST, Pace

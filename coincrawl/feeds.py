@@ -14,8 +14,9 @@ from scrapy.crawler import Crawler
 from scrapy.extensions.feedexport import FeedExporter, FeedSlot, FeedStorageProtocol
 from scrapy.utils.defer import ensure_awaitable
 
+from webapp.coins.texts import one_line
+
 from .components import extension
-from .database import one_line
 from .stop import Stop
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
-from coincrawl.database import Database, one_line
+from coincrawl.database import Database
+from webapp.coins.texts import one_line
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -547,7 +547,7 @@ def test_a_record_without_an_id_that_comes_again_stays_open() -> None:
 
 
 def test_all_that_is_gone_is_resolved_however_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.coins.models.rejected.IDS_PER_STATEMENT", 2)
+    monkeypatch.setattr("webapp.coins.models.coin.IDS_PER_STATEMENT", 2)
     before = begin()
     for number in range(5):
         before.store(bad(str(number)), {})

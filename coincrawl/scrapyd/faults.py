@@ -3,7 +3,7 @@
 from django.db import Error
 from twisted.logger import Logger
 
-from coincrawl.database import one_line
+from webapp.coins.texts import one_line
 
 
 class Fault:

@@ -20,9 +20,9 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.components import Componentized
 
-from coincrawl.database import one_line
 from webapp.coins.models import CrawlRun, Verdict
 from webapp.coins.models.queue import SILENT, Death
+from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
 
 from . import database

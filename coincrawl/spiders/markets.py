@@ -240,8 +240,9 @@ class MarketsSpider(PaginatedSpider):
         notes += self.notes_on_list
         absent = [] if self.lookup.doubts() else sorted(self.lookup.absent)
         if self.whole and self.present is None:
-            is_short = self.coverage.is_sound
-            why = "the API counts more coins than came" if is_short else "not all pages came as they should"
+            why = "not all pages came as they should"
+            if self.coverage.is_sound:
+                why = "the API counts more coins than came"
             notes.append(f"no coin was marked missing, because {why}")
         if absent and self.whole:
             notes.append(f"not on the market, though {LIST} names them: {counted(len(absent), 'id')}")

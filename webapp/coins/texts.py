@@ -60,6 +60,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def one_line(error: BaseException) -> str:
+    """An error's message without its further lines, of which a database's driver has many."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def raw_json(record: object) -> str:
     """A parsed record as JSON again: every digit of its numbers, all else ASCII-escaped, at most 64 kB."""
     if isinstance(record, Nested):

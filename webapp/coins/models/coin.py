@@ -1,9 +1,9 @@
 """FullCoin, the copy of the market. A field added here needs no other edit, only a migration."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.db import connections, models, transaction
@@ -20,6 +20,8 @@ MISSING_AT_ONCE = 50  # coins; fewer are always believed
 CHANGES_LOCK = int.from_bytes(b"changes")  # the key of an advisory lock, which only this database's clients see
 MICROSECOND = timedelta(microseconds=1)  # the smallest step of a date in either database
 IDS_PER_STATEMENT = 500  # enough to be fast, and far below any database's limit of parameters
+
+T = TypeVar("T")
 
 
 def text(max_length: int) -> models.CharField:
@@ -62,6 +64,12 @@ ORDERINGS: Mapping[str, tuple[Any, ...]] = {
 
 class TooManyMissing(Exception):
     """More coins would be missing than leave a market; the text says how many, and what may be wrong."""
+
+
+def in_statements(keys: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The keys in parts, of which each may go into a statement of its own."""
+    for start in range(0, len(keys), IDS_PER_STATEMENT):
+        yield keys[start : start + IDS_PER_STATEMENT]
 
 
 class FullCoinQuerySet(models.QuerySet["FullCoin"]):
@@ -122,15 +130,12 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
                 "is this another source, or a part of it? One database is the copy of one source"
             )
         now = self.next_change()
-        for start in range(0, len(missing), IDS_PER_STATEMENT):
-            ids = missing[start : start + IDS_PER_STATEMENT]
+        for ids in in_statements(missing):
             self.filter(pk__in=ids).update(missing_since=now, changed_at=now)
 
     def number_of(self, ids: Collection[str]) -> int:
         """How many of these coins there are."""
-        keys = sorted(ids)
-        chunks = (keys[start : start + IDS_PER_STATEMENT] for start in range(0, len(keys), IDS_PER_STATEMENT))
-        return sum(self.filter(pk__in=chunk).count() for chunk in chunks)
+        return sum(self.filter(pk__in=some).count() for some in in_statements(sorted(ids)))
 
     def other_currency(self) -> str | None:
         """The currency of the stored prices where it is not the configured one."""

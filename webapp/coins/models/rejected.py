@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from ..cleaning import LABEL_LENGTH, Rejection
 from ..texts import printable, raw_json
-from .coin import IDS_PER_STATEMENT
+from .coin import in_statements
 
 if TYPE_CHECKING:
     from .run import CrawlRun
@@ -75,8 +75,7 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
         if open_ones := dict(earlier):
             labels = {printable(coin_id, LABEL_LENGTH) for coin_id in answered}
             gone = [pk for pk, label in open_ones.items() if label not in labels]
-            for start in range(0, len(gone), IDS_PER_STATEMENT):
-                ids = gone[start : start + IDS_PER_STATEMENT]
+            for ids in in_statements(gone):
                 self.filter(pk__in=ids).update(status=RejectedRecord.Status.RESOLVED)
 
 
