@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -31,13 +32,19 @@ def until(condition: Callable[[], Any], what: str = "") -> Any:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, below those that the system gives to whoever asks for any."""
+    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 class ScrapydNode:
     """Killed at the end, with what it has started. `log` has the lines that it has written so far."""
+
+    options = ["--pidfile="]  # or nodes that are started in one folder at the same moment get in each other's way
+    cwd = ROOT
 
     def __init__(self, database_url: str, folder: Path, name: str = "node", **environment: str) -> None:
         self.name, self.logs = name, folder / "logs"
@@ -53,8 +60,8 @@ class ScrapydNode:
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "scrapyd"],
-            cwd=ROOT,
+            [sys.executable, "-m", "scrapyd", *self.options],
+            cwd=self.cwd,
             env=os.environ | self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.db.models.functions import Now
 
-from tests.conftest import ROOT, Away, StartNode
+from tests.conftest import Away, StartNode
 from tests.fake_api import FakeAPI, answers
 from tests.nodes import PATIENCE, free_port, kill_group, until
 from webapp.coins.models import CrawlRun, CrawlSchedule, FullCoin, Node, Verdict
@@ -175,7 +175,6 @@ def test_what_is_stopped_with_scrapyd_ends_as_interrupted_and_leaves_no_process(
     assert status == -signal.SIGTERM  # which twistd ends by, once all is done
     assert (run_of(key).verdict, run_of(key).seen) == ("interrupted", 250)
     assert not any(Path(f"/proc/{pid}").exists() for pid in crawls)
-    assert not (ROOT / "twistd.pid").exists()
 
 
 def test_a_crawl_goes_on_where_scrapyd_is_killed_and_another_node_does_the_rest(

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import signal
 import socket
 from base64 import b64encode
 from contextlib import closing
@@ -13,9 +14,9 @@ import pytest
 
 from coincrawl.scrapyd.guesses import MOST_GUESSES
 from coincrawl.scrapyd.logs import forget_old_logs
-from tests.conftest import PATIENCE, StartNode, python
+from tests.conftest import PATIENCE, ROOT, StartNode, python
 from tests.fake_api import FakeAPI, answers
-from tests.nodes import free_port
+from tests.nodes import ScrapydNode, free_port
 from webapp.coins.models import Node
 
 ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
@@ -47,7 +48,7 @@ def test_nodes_that_have_been_gone_for_a_week_are_forgotten() -> None:
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
 def test_what_it_cannot_start_with_is_a_sentence(environment: dict[str, str], sentence: str) -> None:
-    done = python(["-m", "scrapyd"], {"SCRAPYD_HTTP_PORT": str(free_port())} | environment)
+    done = python(["-m", "scrapyd", "--pidfile="], {"SCRAPYD_HTTP_PORT": str(free_port())} | environment)
 
     assert done.returncode == 1
     assert sentence in done.stdout + done.stderr
@@ -118,6 +119,22 @@ def listening(pid: int) -> set[tuple[str, int]]:
                 host = socket.inet_ntoa(bytes.fromhex(address)[::-1]) if table == "tcp" else address
                 found.add((host, int(port, 16)))
     return found
+
+
+def test_a_second_one_can_be_started_in_its_folder_and_none_leaves_a_file_there(
+    database_url: str, tmp_path: Path
+) -> None:
+    """twistd refuses to start where another one has left its process id."""
+    (tmp_path / "scrapy.cfg").symlink_to(ROOT / "scrapy.cfg")
+    nodes = [ScrapydNode(database_url, tmp_path, name, PYTHONPATH=str(ROOT)) for name in ("first", "second")]
+    for node in nodes:
+        node.cwd, node.options = tmp_path, []
+
+    with nodes[0], nodes[1]:
+        status = [node.stop() for node in nodes]
+
+    assert status == [-signal.SIGTERM, -signal.SIGTERM]
+    assert not (tmp_path / "twistd.pid").exists()
 
 
 def test_its_timers_do_not_stand_still_when_the_clock_is_set_back() -> None:

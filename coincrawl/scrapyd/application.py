@@ -93,8 +93,9 @@ class NoPidFile(Service):
     the same id by then, as in a container it always has.
     """
 
-    def startService(self) -> None:
-        super().startService()
+    def privilegedStartService(self) -> None:
+        """Called as soon as twistd has written the file; other services start later."""
+        super().privilegedStartService()
         path = Path("twistd.pid").resolve()
         with suppress(OSError, ValueError):
             if int(path.read_text()) == os.getpid():
