@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
-from scrapy.settings import BaseSettings
+from scrapy.settings import BaseSettings, default_settings
 from scrapy.utils.log import install_scrapy_root_handler
 from twisted.logger import globalLogBeginner
 
@@ -50,6 +50,7 @@ REFUSED = {  # of Scrapy's settings
     "JOBDIR": "what a run has proven cannot be kept there, so no other run can go on from it",
 }
 COMPONENTS = ("DOWNLOADER_MIDDLEWARES", "DOWNLOAD_HANDLERS", "EXTENSIONS", "ITEM_PIPELINES")
+EVENT_LOOP = ("TWISTED_REACTOR", "TWISTED_REACTOR_ENABLED", "ASYNCIO_EVENT_LOOP")
 OFF = (None, "", "0", "False", "false", False)
 LEVELS = {Verdict.COMPLETE: logging.INFO} | dict.fromkeys(
     (Verdict.SKIPPED, Verdict.PARTIAL, Verdict.INTERRUPTED), logging.WARNING
@@ -68,6 +69,9 @@ class Command(crawl.Command):
         with explained():
             super().process_options(args, opts)
             settings = enabled(self.settings)
+            for name in EVENT_LOOP:
+                if str(settings[name]) != str(getattr(default_settings, name)):
+                    raise UsageError(f"{name} cannot be changed: a crawl runs on asyncio's event loop.", print_help=False)
             if settings["LOG_FILE"]:
                 settings.set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="cmdline")  # the file is ours: see `run`
             else:
