@@ -32,8 +32,8 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         (["-s", "EXTENSIONS={}"], "EXTENSIONS must keep coincrawl.feeds.Feeds: without it a run proves nothing."),
         (["-s", "DOWNLOADER_MIDDLEWARES={}"], "DOWNLOADER_MIDDLEWARES must keep coincrawl.middlewares.BackOff"),
         (["-s", 'DOWNLOAD_HANDLERS={"http": null}'], "DOWNLOAD_HANDLERS must keep http"),
-        (["-s", "TWISTED_REACTOR=foo"], "TWISTED_REACTOR cannot be changed: a crawl runs on asyncio's event loop."),
-        (["-s", "ASYNCIO_EVENT_LOOP=foo"], "ASYNCIO_EVENT_LOOP cannot be changed"),
+        (["-s", "TWISTED_REACTOR=foo"], "TWISTED_REACTOR must stay as it is: crawls run on asyncio's loop."),
+        (["-s", "ASYNCIO_EVENT_LOOP=foo"], "ASYNCIO_EVENT_LOOP must stay"),
         (["--pages", "3"], "No such option: --pages. See scrapy crawl --help."),
     ],
     ids=[

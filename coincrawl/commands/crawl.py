@@ -71,7 +71,7 @@ class Command(crawl.Command):
             settings = enabled(self.settings)
             for name in EVENT_LOOP:
                 if str(settings[name]) != str(getattr(default_settings, name)):
-                    raise UsageError(f"{name} cannot be changed: a crawl runs on asyncio's event loop.", print_help=False)
+                    raise UsageError(f"{name} must stay as it is: crawls run on asyncio's loop.", print_help=False)
             if settings["LOG_FILE"]:
                 settings.set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="cmdline")  # the file is ours: see `run`
             else:
