@@ -190,6 +190,7 @@ class BackOffMiddleware(Component):
             request, spider=self.spider, reason=reason, max_retry_times=tries, give_up_log_level=logging.DEBUG
         )
         if again is None:
+            self.outage.pass_over(request.url)
             if remedy:
                 self.spider.end(Verdict.FAILED, f"{reason}: {remedy}")
             raise StayedBroken(reason)

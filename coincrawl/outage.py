@@ -14,8 +14,9 @@ class Outage(Component):
     """Holds back all requests but one while the source is down, and says when it is to be left alone.
 
     Down is a source that has broken `MAX_BROKEN` different requests in a row, whatever they were for. From then on one
-    request asks as often, and with such waits, as a broken page is tried again. A source that asks for a rest is asked
-    by one request alone afterwards. Where both take turns, `MAX_USELESS` answers are the end.
+    request asks as often, and with such waits, as a broken page is tried again. It is one that was broken before, while
+    there is any: a source that breaks each request once is not down. A source that asks for a rest is asked by one
+    request alone afterwards. Where both take turns, `MAX_USELESS` answers are the end.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -23,6 +24,7 @@ class Outage(Component):
         self.base = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.tries = crawler.settings.getint("RETRY_TIMES")
         self._broken: set[str] = set()  # addresses, since the last good answer or rest
+        self._waiting: set[str] = set()  # of these, the ones that will be asked for again
         self._useless = 0  # answers, since the last good one
         self._is_resting = False
         self._probe = ""  # the address of the one request that may ask
@@ -33,7 +35,8 @@ class Outage(Component):
         """Whether the request for this address has to wait for the answer to another."""
         if not (self._is_resting or self._is_down):
             return False
-        self._probe = self._probe or url
+        if not self._probe and (url in self._waiting or not self._waiting):
+            self._probe = url
         return self._probe != url
 
     @property
@@ -43,6 +46,7 @@ class Outage(Component):
 
     def pass_over(self, url: str) -> None:
         """This request is over, and its answer, if any, has no records: that is no sign that the source is back."""
+        self._waiting.discard(url)
         if url == self._probe:
             self._probe = ""
 
@@ -53,6 +57,7 @@ class Outage(Component):
 
     def _come_back(self) -> None:
         self._broken.clear()
+        self._waiting.clear()
         self._is_resting, self._probe, self._probes, self._next_probe = False, "", 0, 0.0
 
     def rest(self) -> bool:
@@ -68,6 +73,7 @@ class Outage(Component):
         is_probe, self._probe = url == self._probe, "" if url == self._probe else self._probe
         self._probes += is_probe and self._is_down
         self._broken.add(url)
+        self._waiting.add(url)
         if self._is_down:
             self._next_probe = monotonic() + self.base * 2**self._probes
         return self._probes >= self.tries or self._useless >= MAX_USELESS

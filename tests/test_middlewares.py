@@ -363,23 +363,30 @@ def test_what_a_spider_knows_of_its_source_counts(crawler: Any) -> None:
     assert null.meta["answer"].rows == []
 
 
+def down(crawler: Any, request: Request) -> Outage:
+    """A source that has broken this request and four others."""
+    outage: Outage = crawler.get_extension(Outage)
+    for url in (request.url, *(f"https://api.example/{number}" for number in range(1, 5))):
+        outage.add(url)
+    return outage
+
+
 @pytest.mark.parametrize(
     ("answer", "is_back"),
     [(answers.data('[{"id": "a"}]'), True), (answers.data("[]"), False), (GONE, True)],
     ids=["rows", "no rows", "a refusal"],
 )
 def test_a_source_that_answers_with_something_is_back(answer: answers.Answer, is_back: bool, crawler: Any) -> None:
-    outage, request = crawler.get_extension(Outage), page(page=2)
+    request = page(page=2)
+    outage = down(crawler, request)
     crawler.spider.pagination = NextLink(rows="")
-    for number in range(5):
-        outage.add(f"https://api.example/{number}")
-    assert not outage.holds("https://api.example/5")
-    assert outage.holds("https://api.example/6")
+    assert not outage.holds("https://api.example/1")
+    assert outage.holds("https://api.example/2")
 
     with suppress(WasRefused):
         judged(crawler, answer, request)
 
-    assert outage.holds("https://api.example/6") is not is_back
+    assert outage.holds("https://api.example/2") is not is_back
 
 
 @pytest.mark.parametrize(
@@ -405,14 +412,27 @@ def test_a_gateway_is_tried_three_times_before_any_page_has_been_had(
 
 
 def test_a_request_that_fails_by_itself_holds_up_no_other(crawler: Any) -> None:
-    middleware, outage, request = BackOffMiddleware(crawler), crawler.get_extension(Outage), page()
-    for number in range(5):
-        outage.add(f"https://api.example/{number}")
+    middleware, request = BackOffMiddleware(crawler), page()
+    outage = down(crawler, request)
     assert not outage.holds(request.url)
 
     assert middleware.process_exception(request, ValueError("a bug")) is None
 
-    assert not outage.holds("https://api.example/6")
+    assert not outage.holds("https://api.example/1")
+
+
+def test_a_request_that_stayed_broken_leaves_its_turn_to_others(crawler: Any) -> None:
+    middleware: Any = BackOffMiddleware(crawler)
+    request = page(judgement=Broken("status 503"), retry_times=middleware.tries)
+    outage = down(crawler, request)
+    for number in range(1, 5):
+        outage.pass_over(f"https://api.example/{number}")
+    assert outage.holds("https://api.example/5")
+
+    with pytest.raises(StayedBroken):
+        middleware.process_response(request, Response(request.url))
+
+    assert not outage.holds("https://api.example/5")
 
 
 @pytest.mark.parametrize(("pages", "verdict"), [(0, Verdict.FAILED), (1, Verdict.PARTIAL)])
@@ -421,9 +441,7 @@ def test_a_source_that_stopped_answering_ends_the_run_with_what_it_has(
 ) -> None:
     middleware: Any = BackOffMiddleware(crawler)
     crawler.spider.pages = pages
-    outage = crawler.get_extension(Outage)
-    for number in range(5):
-        outage.add(f"https://api.example/{number}")
+    outage = down(crawler, page())
 
     def ask_until_it_ends(request: Request) -> None:
         while not hasattr(crawler.spider, "endings"):
@@ -463,10 +481,8 @@ def test_the_request_that_asks_alone_waits_for_its_time(crawler: Any, monkeypatc
     for module in ("middlewares", "outage"):
         monkeypatch.setattr(f"coincrawl.{module}.monotonic", lambda: 1_000.0)
     monkeypatch.setattr("coincrawl.middlewares.within", within)
-    outage = crawler.get_extension(Outage)
-    outage.base = 2
-    for number in range(5):
-        outage.add(f"https://api.example/{number}")
+    crawler.get_extension(Outage).base = 2
+    down(crawler, page())
 
     asyncio.run(BackOffMiddleware(crawler).process_request(page()))
 
