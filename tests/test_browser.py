@@ -126,6 +126,7 @@ def open_list(page: Page, name: str) -> None:
     page.goto("/admin/")
     page.locator("#content-main").get_by_role("link", name=name, exact=True).click()
     expect(page.locator("#result_list")).to_be_visible()
+    page.wait_for_load_state("load")  # with its scripts
 
 
 def row(page: Page, text: str) -> Any:
