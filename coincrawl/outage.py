@@ -70,8 +70,9 @@ class Outage(Component):
     def add(self, url: str) -> bool:
         """Take note of a broken answer to the request for this address; whether the source is to be left alone."""
         self._useless += 1
-        is_probe, self._probe = url == self._probe, "" if url == self._probe else self._probe
-        self._probes += is_probe and self._is_down
+        if url == self._probe:
+            self._probe = ""
+            self._probes += self._is_down
         self._broken.add(url)
         self._waiting.add(url)
         if self._is_down:

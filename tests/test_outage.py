@@ -162,6 +162,14 @@ def test_after_a_rest_one_request_asks_alone_and_at_once(source: Outage) -> None
     assert source.wait <= 0
 
 
+def test_what_was_broken_before_a_rest_has_no_precedence_after_it(source: Outage) -> None:
+    source.add(PAGES[0])
+
+    source.rest()
+
+    assert not source.holds(PAGES[1])
+
+
 def test_after_a_rest_a_broken_page_is_tried_as_any_other(source: Outage) -> None:
     source.rest()
 

@@ -69,9 +69,6 @@ class Command(crawl.Command):
         with explained():
             super().process_options(args, opts)
             settings = enabled(self.settings)
-            for name in EVENT_LOOP:
-                if str(settings[name]) != str(getattr(default_settings, name)):
-                    raise UsageError(f"{name} must stay as it is: crawls run on asyncio's loop.", print_help=False)
             if settings["LOG_FILE"]:
                 settings.set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="cmdline")  # the file is ours: see `run`
             else:
@@ -88,7 +85,8 @@ class Command(crawl.Command):
             given = parse_arguments(args[0], {name: value for name, value in opts.spargs.items() if name != "_job"})
         except ArgumentError as error:
             raise UsageError(str(error), print_help=False) from None
-        settings, token = enabled(self.settings), SPIDERS[args[0]].token
+        check_event_loop(settings)
+        token = SPIDERS[args[0]].token
         for name, setting in SPIDERS[args[0]].defaults.items():
             if token and settings[token] and not settings[setting]:
                 raise UsageError(
@@ -133,6 +131,13 @@ class Command(crawl.Command):
         if (feeds := crawler.get_extension(Feeds) if record else None) and feeds.hangs:
             logging.shutdown()
             os._exit(self.exitcode)  # Python would wait for the thread that stores it
+
+
+def check_event_loop(settings: BaseSettings) -> None:
+    """Raises UsageError where settings name another one; to be called before Scrapy starts it."""
+    for name in EVENT_LOOP:
+        if str(settings[name]) != str(getattr(default_settings, name)):
+            raise UsageError(f"{name} must stay as it is: crawls run on asyncio's loop.", print_help=False)
 
 
 def check(settings: BaseSettings) -> None:
