@@ -32,11 +32,11 @@ def _written(secret: str) -> re.Pattern[str]:
 def _ways(character: str, backslashes: str) -> str:
     """A pattern for the ways to write a character: as it is, and in JSON, a URL and HTML, also more than once."""
     units = character.encode("utf-16-be", "surrogatepass").hex()
-    script = f"|x{_any_case(f'{ord(character):02x}')}" if ord(character) < 256 else ""  # JavaScript's `\\x43`
+    number = ord(character)
+    script = f"|x{_any_case(f'{number:02x}')}" if number < 256 else ""  # JavaScript's `\\x43`
     json = r"\\++".join(f"u{_any_case(units[start : start + 4])}" for start in range(0, len(units), 4))
     first, *rest = [f"(?:25)*{_any_case(f'{byte:02x}')}" for byte in character.encode("utf-8", "surrogatepass")]
     url = first + "".join(rf"(?:%|\\++u0025){byte}" for byte in rest)
-    number = ord(character)
     names = "".join(f"|{name}" for name in NAMES.get(character, ()))
     html = f"(?:amp;)*(?:#0*+{number}|#[xX]0*+{_any_case(f'{number:x}')}{names});?"
     if character == "\\":  # it is a part of a run itself: an even one, and what is left goes with the next character
