@@ -9,7 +9,7 @@ import django
 from coincrawl.responses import LONGEST_BODY
 from webapp.coins.addresses import is_source
 from webapp.coins.catalog import MAX_PAGE_SIZE, PLANS
-from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, VS_CURRENCY, env
+from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, PLAIN_HTTP_HOSTS, VS_CURRENCY, env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 django.setup()  # items are made from a Django model
@@ -33,17 +33,17 @@ COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit sta
 COINGECKO_API_KEY = one_word("COINGECKO_API_KEY")
 COINGECKO_PLAN = COINGECKO_PLAN
 BASE_API_URL = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
-if not is_source(BASE_API_URL):
+if "?" in BASE_API_URL or not is_source(BASE_API_URL, PLAIN_HTTP_HOSTS):
     raise SystemExit(
-        "BASE_API_URL must be https://host/path or https://host:port/path, without user, password and parameters "
-        "(http:// for this machine only): a key belongs in COINGECKO_API_KEY, and is not sent in the clear."
+        "BASE_API_URL must be https://host/path or https://host:port/path, without user, password and query "
+        "(http:// for this machine and PLAIN_HTTP_HOSTS only): a key belongs in COINGECKO_API_KEY."
     )
 # The other source: a read API that is mirrored
 MIRROR_URL = env.str("MIRROR_URL", default="")
-if MIRROR_URL and not is_source(MIRROR_URL):
+if MIRROR_URL and not is_source(MIRROR_URL, PLAIN_HTTP_HOSTS):
     raise SystemExit(
         "MIRROR_URL must be the address of a list of coins, such as https://coins.example/api/coins/, without user, "
-        "password and parameters (http:// for this machine only): a token belongs in API_TOKEN."
+        "password and key (http:// for this machine and PLAIN_HTTP_HOSTS only): a token belongs in API_TOKEN."
     )
 API_TOKEN = one_word("API_TOKEN")
 MIRROR_CALLS_PER_MINUTE = env.number("MIRROR_CALLS_PER_MINUTE", 120)  # well below the 300 that our own read API takes

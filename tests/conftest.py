@@ -37,6 +37,7 @@ SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables t
 # What is the same on any database, or marked `sqlite`, is tested on SQLite alone; what is marked `postgresql` there
 # alone; the rest on both.
 ON_ANY_DATABASE = {
+    "test_addresses",
     "test_browser",
     "test_browser_api",
     "test_browser_schedules",

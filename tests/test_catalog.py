@@ -1,5 +1,7 @@
 """The catalog: which arguments are taken, as what, and what is said of the others."""
 
+from typing import Any
+
 import pytest
 
 from webapp.coins.catalog import ORDERS, PLANS, SPIDERS, ArgumentError, parse_arguments
@@ -55,13 +57,7 @@ def test_wrong_arguments_are_named_with_what_would_be_right(given: dict[str, str
     [
         "http://coins.example/api/coins/",
         "https://user:hidden@coins.example/api/coins/",
-        "https://coins.example/api/coins/?a=b",
-        "https://coins.example/api/coins/#a",
-        "https://coins.example:port/",
-        "https://m\u00fcnchen.example/",
-        "https://coins.example/\t",
-        "ftp://coins.example/",
-        "coins.example",
+        "https://coins.example/api/coins/?api_key=hidden",
         "",
     ],
 )
@@ -77,14 +73,20 @@ def test_an_only_choice_is_named() -> None:
         parse_arguments("mirror", {"only": "chnged"})
 
 
-@pytest.mark.parametrize("url", ["https://coins.example/api/coins/", "http://127.0.0.1:8000/", "http://localhost/x"])
-def test_an_address_that_can_be_asked_is_taken(url: str) -> None:
+@pytest.mark.parametrize(
+    "url", ["https://coins.example/api/coins/?category=a", "http://127.0.0.1:8000/", "http://web/"]
+)
+def test_an_address_that_can_be_asked_is_taken(url: str, settings: Any) -> None:
+    settings.PLAIN_HTTP_HOSTS = ["web"]
+
     assert parse_arguments("mirror", {"only": "changed", "url": url}) == {"url": url, "only": "changed"}
 
 
 def test_an_unknown_spider_is_told_which_there_are() -> None:
-    with pytest.raises(ArgumentError, match=r"There is no spider 'market'. Spiders: markets, mirror\."):
+    with pytest.raises(ArgumentError) as raised:
         parse_arguments("market", {})
+
+    assert str(raised.value) == f"There is no spider 'market'. Spiders: {', '.join(SPIDERS)}."
 
 
 def test_every_spider_of_the_catalog_exists_and_every_spider_is_in_it() -> None:

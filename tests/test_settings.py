@@ -38,6 +38,18 @@ def test_the_plan_decides_unless_something_else_is_said(environment: dict[str, s
     assert json.loads(done.stdout) == expected
 
 
+def test_a_container_next_door_may_be_asked_without_tls() -> None:
+    done = settings(
+        "BASE_API_URL",
+        "MIRROR_URL",
+        BASE_API_URL="http://web:8000/v3",
+        PLAIN_HTTP_HOSTS="db, Web",
+        MIRROR_URL="http://web/coins/?category=a",
+    )
+
+    assert json.loads(done.stdout) == ["http://web:8000/v3", "http://web/coins/?category=a"]
+
+
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("from-a-file\n")
 
@@ -57,7 +69,11 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
         ({"BASE_API_URL": "http://127.0.0.1.example/v3"}, "BASE_API_URL must be https://host/path"),
         ({"BASE_API_URL": "https://user:hidden@api.example/v3"}, "BASE_API_URL must be https://host/path"),
         ({"BASE_API_URL": "https://api.example/v3?key=hidden"}, "BASE_API_URL must be https://host/path"),
+        ({"BASE_API_URL": "https://api.example/v3?a=b"}, "BASE_API_URL must be https://host/path"),
         ({"BASE_API_URL": "ftp://127.0.0.1/v3"}, "BASE_API_URL must be https://host/path"),
+        ({"BASE_API_URL": "http://web/v3", "PLAIN_HTTP_HOSTS": "db"}, "BASE_API_URL must be https://host/path"),
+        ({"PLAIN_HTTP_HOSTS": "http://web"}, "PLAIN_HTTP_HOSTS must be host names with commas between them"),
+        ({"MIRROR_URL": "https://coins.example/?token=hidden"}, "MIRROR_URL must be the address of a list of coins"),
         ({"BASE_API_URL": "http://localhost:99999/v3"}, "BASE_API_URL must be https://host/path"),
         ({"BASE_API_URL": "https://api.example:0x50/v3"}, "BASE_API_URL must be https://host/path"),
         ({"BASE_API_URL": "https:///v3"}, "BASE_API_URL must be https://host/path"),

@@ -361,6 +361,11 @@ if COINGECKO_PLAN not in PLANS:
 # Credits a month: a run that would exceed them is skipped. 0: there is no limit.
 COINGECKO_MONTHLY_CREDITS = ceil(env.number("COINGECKO_MONTHLY_CREDITS", PLANS[COINGECKO_PLAN].credits_per_month or 0))
 
+# Hosts besides this machine that may be asked without TLS: a container next door, say.
+PLAIN_HTTP_HOSTS = [name.strip().lower() for name in env.list("PLAIN_HTTP_HOSTS", default=[])]
+if not all(re.fullmatch(r"[\w-]+(\.[\w-]+)*|[\da-f:]+", name, re.ASCII) for name in PLAIN_HTTP_HOSTS):
+    raise SystemExit("PLAIN_HTTP_HOSTS must be host names with commas between them, without scheme and port.")
+
 # The market's currency: one database holds one ----------------------------------------------------
 VS_CURRENCY = env.str("VS_CURRENCY", default="usd").lower()
 if not re.fullmatch(r"[a-z0-9-]{1,20}", VS_CURRENCY):

@@ -59,7 +59,9 @@ LEVELS = {Verdict.COMPLETE: logging.INFO} | dict.fromkeys(
 
 class Command(crawl.Command):
     def long_desc(self) -> str:
-        spiders = "; ".join(f"{name} ({', '.join(entry.arguments)})" for name, entry in SPIDERS.items())
+        spiders = "; ".join(
+            f"{name} ({', '.join(entry.arguments) or 'no arguments'})" for name, entry in SPIDERS.items()
+        )
         return (
             f"Run a spider and say what it has proven. Spiders and their arguments (-a name=value): {spiders}. "
             "Exit status: 0 complete, 1 failed or lost, 2 wrong arguments, 3 partial, 75 skipped, 130 interrupted."

@@ -1,19 +1,50 @@
 """Which address may be asked, and what it can be trusted with. Pure."""
 
 import re
-from urllib.parse import urlsplit
+from collections.abc import Collection
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
+
+# The last part of a parameter's name: `api_key`, `accessToken`, `apikey`, but neither `author` nor `monkey`.
+SECRET_NAME = re.compile(
+    r"(^|[^a-z]|api|access|app|auth|client|private|secret|subscription|user)"
+    r"(keys?|tokens?|pass(word|wd|phrase)?|pwd|secret|auth(entication|orization)?|credentials?|signature)"
+    r"($|[^a-z])"
+)
 
 
-def is_source(url: str) -> bool:
-    """Whether it is https, or http on this machine, with nothing in it that could hold a secret."""
+def is_source(url: str, plain_http_hosts: Collection[str] = ()) -> bool:
+    """Whether it is https, or http on this machine or one of these hosts, with nothing in it that looks like a secret.
+
+    It may have a query. A user, a password, a fragment and a parameter with a name such as `api_key` make it none.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port  # raises ValueError where it is no port
     except ValueError:
         return False
-    is_here = re.fullmatch(r"localhost|127(\.\d+){3}", host)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_here)
-    return bool(host and is_safe and re.fullmatch("[!-~]+", url)) and not set(url) & set("@?#")
+    is_plain = re.fullmatch(r"localhost|127(\.\d+){3}", host) or host in plain_http_hosts
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_plain)
+    is_open = not ("@" in parts.netloc or "#" in url or secret_names(parts.query))
+    return bool(host and is_safe and is_open and re.fullmatch("[!-~]+", url))
+
+
+def secret_names(query: str) -> list[str]:
+    """The names in a query that look as if their values were secret."""
+    return [name for name, _ in parse_qsl(query, keep_blank_values=True) if looks_secret(name)]
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a parameter of this name may hold a key, a token or a password."""
+    return bool(SECRET_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+
+
+def publishable(url: str) -> str:
+    """An address as anybody may see it, even a malformed one: no password, and no value that may be a secret."""
+
+    def hidden(pair: re.Match[str]) -> str:
+        return f"{pair[1]}=***" if looks_secret(unquote_plus(pair[1])) else pair[0]
+
+    return re.sub(r"([^?&;=]+)=([^&;#]*)", hidden, re.sub(r"//.*@", "//***@", url))
 
 
 def origin(url: str) -> tuple[str, str, int | None]:

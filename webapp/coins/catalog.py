@@ -4,13 +4,13 @@
 one entry here; its checking, its help text and the messages about wrong values follow from that.
 """
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from .addresses import is_source
+from .addresses import publishable
+from .arguments import Argument, address, choice, integer, number, slug, slugs
 
 MAX_PAGE_SIZE = 250  # CoinGecko's; 251 answers 250
 MAX_COINS = 250_000  # ten markets of today's size: paging that goes beyond is paging that never ends
@@ -23,76 +23,13 @@ class ArgumentError(ValueError):
 
 
 @dataclass(frozen=True)
-class Argument:
-    """One `-a name=value`: `parse` turns the text into the value or raises ValueError, `allowed` says what is valid."""
-
-    parse: Callable[[str], Any]
-    allowed: str
-
-
-def _choice(values: tuple[str, ...]) -> Argument:
-    def parse(text: str) -> str:
-        if text not in values:
-            raise ValueError
-        return text
-
-    return Argument(parse, f"one of {', '.join(values)}" if len(values) > 1 else values[0])
-
-
-def _whole(low: int, high: int) -> Argument:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
-            raise ValueError
-        return int(text)
-
-    return Argument(parse, f"a whole number from {low} to {high}")
-
-
-def _slug(what: str) -> Argument:
-    def parse(text: str) -> str:
-        if not re.fullmatch(r"[^\s,&=#\x00-\x1f\x7f\ud800-\udfff]{1,255}", text):
-            raise ValueError
-        return text
-
-    return Argument(parse, what)
-
-
-def _slugs(what: str) -> Argument:
-    one = _slug(what).parse
-
-    def parse(text: str) -> list[str]:
-        """Sorted and each once: two ways to write one scope are one scope."""
-        return sorted({one(part.strip()) for part in text.split(",")})
-
-    return Argument(parse, what)
-
-
-def _address(what: str) -> Argument:
-    def parse(text: str) -> str:
-        if not is_source(text):
-            raise ValueError
-        return text
-
-    return Argument(parse, what)
-
-
-def _number(low: float, high: float) -> Argument:
-    def parse(text: str) -> float:
-        if not (re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII) and low <= float(text) <= high):
-            raise ValueError
-        return float(text)
-
-    return Argument(parse, f"a number from {low:g} to {high:g}")
-
-
-@dataclass(frozen=True)
 class SpiderEntry:
-    """A spider that can be run: its arguments, and the sets of arguments that exclude each other."""
+    """A spider that can be run: what it crawls, and the arguments that it takes."""
 
     summary: str
-    arguments: Mapping[str, Argument]
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
     narrowing: tuple[str, ...] = ()  # the arguments that make a run see less than the whole source
-    exclusive: tuple[tuple[str, str], ...] = ()
+    exclusive: tuple[tuple[str, str], ...] = ()  # pairs that cannot be given together
     # By argument, the crawler's setting that has its value where it is not given; one of the two there must be.
     defaults: Mapping[str, str] = field(default_factory=dict)
     # The crawler's setting that has what the source is asked with: it is for the address in the settings of `defaults`
@@ -109,11 +46,11 @@ SPIDERS: Mapping[str, SpiderEntry] = {
     "markets": SpiderEntry(
         summary="CoinGecko's coin markets",
         arguments={
-            "order": _choice(ORDERS),
-            "per_page": _whole(1, MAX_PAGE_SIZE),
-            "pages": _whole(1, 1_000),
-            "category": _slug("one of CoinGecko's category ids, such as layer-1"),
-            "ids": _slugs("coin ids with commas between them, such as bitcoin,ethereum"),
+            "order": choice(*ORDERS),
+            "per_page": integer(1, MAX_PAGE_SIZE),
+            "pages": integer(1, 1_000),
+            "category": slug("one of CoinGecko's category ids, such as layer-1"),
+            "ids": slugs("coin ids with commas between them, such as bitcoin,ethereum"),
         },
         narrowing=("pages", "category", "ids"),
         exclusive=(("ids", "pages"), ("ids", "category"), ("ids", "per_page"), ("ids", "order")),
@@ -125,11 +62,11 @@ SPIDERS: Mapping[str, SpiderEntry] = {
     "mirror": SpiderEntry(
         summary="the read API of another coincrawl, or one like it",
         arguments={
-            "url": _address(
-                "the address of a list of coins, such as https://coins.example/api/coins/ (http:// on this machine "
-                "only), without user, password and parameters"
+            "url": address(
+                "the address of a list of coins, such as https://coins.example/api/coins/ or with a query such as "
+                "?category=layer-1, without user, password and key (http:// for this machine and PLAIN_HTTP_HOSTS only)"
             ),
-            "only": _choice(("changed",)),
+            "only": choice("changed"),
         },
         narrowing=("only",),
         defaults={"url": "MIRROR_URL"},
@@ -142,9 +79,9 @@ SPIDERS: Mapping[str, SpiderEntry] = {
 
 # What a job may set for itself: how much it says, and how soon it ends. All else could undo what a run promises.
 JOB_SETTINGS: Mapping[str, Argument] = {
-    "LOG_LEVEL": _choice(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
-    "DOWNLOAD_TIMEOUT": _number(1, 600),
-    "CLOSESPIDER_TIMEOUT": _number(1, 1_000_000),
+    "LOG_LEVEL": choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "DOWNLOAD_TIMEOUT": number(1, 600),
+    "CLOSESPIDER_TIMEOUT": number(1, 1_000_000),
 }
 
 
@@ -155,7 +92,8 @@ def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
     entry = SPIDERS[spider]
     for name in given:
         if name not in entry.arguments:
-            raise ArgumentError(f"{spider} has no argument {name!r}. Its arguments: {', '.join(entry.arguments)}.")
+            known = ", ".join(entry.arguments) or "none"
+            raise ArgumentError(f"{spider} has no argument {name!r}. Its arguments: {known}.")
     for one, other in entry.exclusive:
         if one in given and other in given:
             raise ArgumentError(f"{one} and {other} cannot be given together: leave one out.")
@@ -179,7 +117,7 @@ def _parse(arguments: Mapping[str, Argument], given: Mapping[str, str]) -> dict[
             try:
                 values[name] = argument.parse(given[name])
             except ValueError:
-                shown = re.sub(r"//[^/]*@", "//***@", given[name])  # a password is for no terminal and no log
+                shown = publishable(given[name])  # a password is for no terminal and no log
                 raise ArgumentError(f"{name}={shown} is not valid: {name} is {argument.allowed}.") from None
     return values
 

@@ -84,6 +84,8 @@ def _help_on(entry: SpiderEntry) -> str:
         if others := [other for one, other in entry.exclusive if one == name]:
             remarks.append(f"not together with {', '.join(others)}")
         lines.append((f"{name}=", "; ".join(remarks)))
+    if not lines:
+        return mark_safe("<dd>no arguments</dd>")
     return format_html_join("", "<dd><code>{}</code> {}</dd>", lines)
 
 
