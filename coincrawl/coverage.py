@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from scrapy.http import Request, Response
 
-from .pagination import NextLink, PageNumber, PagingError
+from .pagination import Pagination, PagingError
 from .readings import Reading, Readings
 from .responses import Rows
 from .seen import Seen
@@ -23,7 +23,7 @@ class Coverage(Seen):
     nothing more can be learnt.
     """
 
-    def __init__(self, pagination: PageNumber | NextLink, *, counts_vary: bool = False) -> None:
+    def __init__(self, pagination: Pagination, *, counts_vary: bool = False) -> None:
         super().__init__(pagination, counts_vary=counts_vary)
         self._url = ""
         self._before = 0  # records that an earlier run had

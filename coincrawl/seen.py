@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 from webapp.coins.texts import counted
 
-from .pagination import NextLink, PageNumber
+from .pagination import Pagination
 from .readings import Reading, Readings
 
 MAX_NAMED = 3  # pages that a doubt names; it counts the others
@@ -21,7 +21,7 @@ class Seen:
     `doubts` says why these may not be all records there are. Where it is empty, `proof` says why they are.
     """
 
-    def __init__(self, pagination: PageNumber | NextLink, *, counts_vary: bool = False) -> None:
+    def __init__(self, pagination: Pagination, *, counts_vary: bool = False) -> None:
         self.pagination = pagination
         self.counts_vary = counts_vary  # records may be added at any time: they are what has changed since
         self.answered: set[str] = set()  # ids in all answers
@@ -73,8 +73,13 @@ class Seen:
         return doubts
 
     def notes(self) -> list[str]:
-        """What was odd, although nothing is missing by the count."""
-        return self._oddities() if self._is_counted() and not self._pages.junk() else []
+        """What was odd, although nothing is missing by the count.
+
+        A last page that also answers for those behind it is not: by the count it was the last.
+        """
+        if not self._is_counted() or self._pages.junk():
+            return []
+        return self._oddities({page for page in self._pages.repeated() if page < self._pages.last})
 
     def proof(self) -> str:
         """What proves that these are all records; of use where there are no doubts."""
@@ -164,10 +169,10 @@ class Seen:
 
     # In words -------------------------------------------------------------------------------------
 
-    def _oddities(self) -> list[str]:
-        """What ended the paging, and which pages lack records."""
+    def _oddities(self, repeated: Collection[int] | None = None) -> list[str]:
+        """What ended the paging, and which pages lack records; `repeated` are those that brought nothing new."""
         words = [*self._words_about_junk(), *[*filter(None, self._cuts.values())][:1]]
-        if repeated := self._pages.repeated():
+        if repeated := self._pages.repeated() if repeated is None else repeated:
             words.append(f"page {min(repeated)} brought nothing new")
         return [*words, *self._gaps()]
 

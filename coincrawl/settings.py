@@ -9,7 +9,7 @@ import django
 from coincrawl.responses import LONGEST_BODY
 from webapp.coins.addresses import is_source
 from webapp.coins.catalog import MAX_PAGE_SIZE, PLANS
-from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, PLAIN_HTTP_HOSTS, VS_CURRENCY, env
+from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, MIRROR_URL, PLAIN_HTTP_HOSTS, VS_CURRENCY, env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 django.setup()  # items are made from a Django model
@@ -39,12 +39,7 @@ if "?" in BASE_API_URL or not is_source(BASE_API_URL, PLAIN_HTTP_HOSTS):
         "(http:// for this machine and PLAIN_HTTP_HOSTS only): a key belongs in COINGECKO_API_KEY."
     )
 # The other source: a read API that is mirrored
-MIRROR_URL = env.str("MIRROR_URL", default="")
-if MIRROR_URL and not is_source(MIRROR_URL, PLAIN_HTTP_HOSTS):
-    raise SystemExit(
-        "MIRROR_URL must be the address of a list of coins, such as https://coins.example/api/coins/, without user, "
-        "password and key (http:// for this machine and PLAIN_HTTP_HOSTS only): a token belongs in API_TOKEN."
-    )
+MIRROR_URL = MIRROR_URL
 API_TOKEN = one_word("API_TOKEN")
 MIRROR_CALLS_PER_MINUTE = env.number("MIRROR_CALLS_PER_MINUTE", 120)  # well below the 300 that our own read API takes
 VS_CURRENCY = VS_CURRENCY

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scrapy.http import Request, Response
 
 from coincrawl.coverage import Coverage
-from coincrawl.pagination import NextLink, PageNumber
+from coincrawl.pagination import NextLink, Offset, PageNumber
 from coincrawl.readings import Readings
 from coincrawl.responses import Rows
 
@@ -52,18 +52,21 @@ class Source:
     asked: list[int] = field(default_factory=list)
 
     def answer(self, request: Request) -> tuple[Response, Rows] | None:
-        page = int(parse_qs(urlsplit(request.url).query).get("page", ["1"])[0])
+        asked = parse_qs(urlsplit(request.url).query)
+        page = request.meta["page"] if "offset" in asked else int(asked.get("page", ["1"])[0])
         self.asked.append(page)
         last = max(1, -(-len(self.ids) // self.size))
         lapse = self.lapses[page].pop(0) if self.lapses.get(page) else self.for_ever.get(page)
         if lapse is BROKEN:
             return None
         number = 1 if lapse is FIRST_PAGE else min(page, last) if self.clamps else page
-        rows = self.ids[(number - 1) * self.size : number * self.size]
+        begin = int(asked["offset"][0]) if "offset" in asked and number == page else (number - 1) * self.size
+        rows = self.ids[begin : begin + self.size]
         rows = lapse(rows) if callable(lapse) else rows
         count = self.counts(len(self.ids))
         envelope: dict[str, Any] = {} if count is None else {"count": Decimal(count)}
         envelope["next"] = f"{URL}?page={page + 1}" if page < last else f"{URL}?page={page}" if self.loops else None
+        envelope["token"] = Decimal(page + 1) if page < last else None
         if page in self.unlinked:
             self.unlinked.remove(page)
             envelope["next"] = None
@@ -698,12 +701,22 @@ def test_an_empty_page_ends_its_lane_of_the_window_and_nothing_else(page: int) -
     ("options", "how", "notes"),
     [
         ({"size": 7}, {}, ["pages 1, 2, 3 and 6 more had 5 records, and 7 were asked for"]),
-        ({}, {"clamps": True, "ids": coins(50)}, ["page 11 brought nothing new"]),
+        ({}, {"clamps": True, "ids": coins(50)}, []),
+        ({}, {"lapses": {3: [FIRST_PAGE]}}, []),
+        ({}, {"ids": [*coins(5), *coins(5), *coins(45)[5:]], "counts": lambda _: 45}, ["page 2 brought nothing new"]),
         ({}, {"for_ever": {3: SHORT}}, []),
         ({}, {"for_ever": {3: NAMELESS}}, []),
         ({}, {}, []),
     ],
-    ids=["smaller pages", "the last page for ever", "a doubt", "a doubt in spite of the count", "nothing odd"],
+    ids=[
+        "smaller pages",
+        "the last page for ever",
+        "a lapse",
+        "a page twice",
+        "a doubt",
+        "a doubt in spite of the count",
+        "nothing odd",
+    ],
 )
 def test_what_is_odd_is_noted_where_nothing_is_missing(
     options: dict[str, Any], how: dict[str, Any], notes: list[str]
@@ -1208,16 +1221,21 @@ def test_changes_may_become_more_while_they_are_fetched() -> None:
 lapses = st.dictionaries(
     st.integers(1, 12), st.lists(st.sampled_from([EMPTY, SHORT, ONE_ROW_TOO_FEW, BROKEN, FIRST_PAGE]), max_size=3)
 )
-paginations = st.builds(
-    numbered,
-    size=st.sampled_from([5, 7]),
-    window=st.integers(1, 9),
-    limit=st.none() | st.integers(1, 14),
+paginations = (
+    st.builds(
+        numbered,
+        size=st.sampled_from([5, 7]),
+        window=st.integers(1, 9),
+        limit=st.none() | st.integers(1, 14),
+        counted=st.sampled_from(["", "count"]),
+    )
+    | st.builds(Offset, size=st.sampled_from([4, 5, 7]), window=st.integers(1, 9))
+    | st.sampled_from([NextLink(rows=""), NextLink(rows="", token="token", parameter="page")])
 )
 
 
 @given(
-    pagination=paginations | st.just(NextLink(rows="")),
+    pagination=paginations,
     number=st.integers(0, 60),
     before=st.integers(0, 90),
     lapses=lapses,
@@ -1262,7 +1280,7 @@ def test_no_run_with_a_coin_lacking_is_free_of_doubt_where_the_source_counts(  #
 
 
 @given(
-    pagination=paginations | st.just(NextLink(rows="")),
+    pagination=paginations,
     number=st.integers(0, 60),
     before=st.integers(0, 90),
     page=st.integers(1, 12),

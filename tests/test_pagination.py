@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from scrapy.http import Request, Response
 
-from coincrawl.pagination import NextLink, PageNumber, PagingError
+from coincrawl.pagination import NextLink, Offset, PageNumber, PagingError
 from coincrawl.responses import Rows
 
 URL = "https://api.example/coins?order=id_asc"
@@ -161,6 +162,81 @@ def test_a_retry_of_a_page_asks_for_the_same_successor() -> None:
     assert pagination.next(again, Response(request.url), Rows(["row"]))[0].meta["page"] == 2
 
 
+@pytest.mark.parametrize(
+    ("pagination", "queries"),
+    [
+        (PageNumber(size=5), ["per_page=5&page=1", "per_page=5&page=2"]),
+        (PageNumber(size=5, size_parameter="", start=0), ["page=0", "page=1"]),
+        (
+            PageNumber(size=5, parameter="page[number]", size_parameter="page[size]"),
+            ["page%5Bsize%5D=5&page%5Bnumber%5D=1", "page%5Bsize%5D=5&page%5Bnumber%5D=2"],
+        ),
+        (Offset(size=5), ["limit=5&offset=0", "limit=5&offset=5"]),
+        (Offset(size=5, parameter="$skip", size_parameter="$top"), ["%24top=5&%24skip=0", "%24top=5&%24skip=5"]),
+        (Offset(size=5, start=1), ["limit=5&offset=1", "limit=5&offset=6"]),
+    ],
+)
+def test_a_page_is_named_as_the_source_names_it(pagination: PageNumber, queries: list[str]) -> None:
+    first = pagination.first(URL)
+
+    (second,) = pagination.next(first, Response(first.url), Rows(["row"] * 5))
+
+    assert [first.url, second.url] == [f"{URL}&{query}" for query in queries]
+
+
+def test_behind_a_short_page_the_next_ones_begin_where_it_ended() -> None:
+    """Else a source with a smaller limit would lose the records in between."""
+    pagination = Offset(size=5)
+    first = pagination.first(URL)
+
+    (second,) = pagination.next(first, Response(first.url), Rows(["row"] * 3))
+    (third,) = pagination.next(second, Response(second.url), Rows(["row"] * 5))
+    again = pagination.again(URL, 2, second.url)
+
+    assert [second.url[-8:], third.url[-8:], again.url] == ["offset=3", "offset=8", second.url]
+    assert again.meta == {"page": 2, "expected": 2}
+
+
+@pytest.mark.parametrize(
+    ("counted", "header", "envelope", "count"),
+    [
+        ("meta.total", "total", {"meta": {"total": Decimal(600)}}, 600),
+        ("meta.total", "total", {"meta": {"total": Decimal(0)}}, 0),
+        ("meta.total", "total", {"meta": {}}, 7),
+        ("meta.total", "total", {"meta": {"total": None}}, 7),
+        ("", "total", {"meta": {"total": Decimal(600)}}, 7),
+        ("meta.total", "x-total-count", {}, 8),
+        ("meta.total", "", {}, None),
+    ],
+    ids=["in the body", "none", "absent", "null", "not looked for", "in another header", "nowhere"],
+)
+def test_numbered_pages_may_be_counted_in_the_body(
+    counted: str, header: str, envelope: dict[str, Any], count: int | None
+) -> None:
+    pagination = PageNumber(size=5, counted=counted, counted_header=header)
+    response = Response(URL, headers={"total": "7", "X-Total-Count": "8"})
+
+    assert pagination.count(response, Rows([], envelope)) == count
+
+
+def test_a_count_in_the_body_says_how_many_pages_to_ask_for_at_once() -> None:
+    pagination = PageNumber(size=5, counted="count")
+    first = pagination.first(URL)
+
+    following = pagination.next(first, Response(first.url), Rows(["row"], {"count": Decimal(18)}))
+
+    assert [request.meta["page"] for request in following] == [2, 3, 4]
+
+
+def test_nonsense_for_a_count_in_the_body_is_named_and_expects_nothing() -> None:
+    pagination, answer = PageNumber(size=5, counted="count"), Rows(["row"], {"count": "many"})
+
+    with pytest.raises(PagingError, match='the API counts "many" records, which is no number of them'):
+        pagination.count(Response(URL), answer)
+
+    assert pagination.expected(Response(URL), answer) is None
+
+
 # Links -----------------------------------------------------------------------------------------------
 
 HERE = "https://api.example/v1/coins/?page=1"
@@ -195,6 +271,40 @@ def following(
 )
 def test_a_link_is_at_its_path(path: str, body: dict[str, Any]) -> None:
     assert following(body, pagination=NextLink(link=path)) == ["https://api.example/v1/coins/?page=2"]
+
+
+@pytest.mark.parametrize("link", ["?page=2", {"href": "?page=2", "title": "The next page"}], ids=["text", "object"])
+def test_a_link_may_be_an_object_with_an_address(link: Any) -> None:
+    assert following({"links": {"next": link}}, pagination=NextLink(link="links.next")) == [f"{HERE[:-1]}2"]
+
+
+@pytest.mark.parametrize("token", ["d2ViMw==", Decimal(2), "a&b=c"], ids=["text", "number", "odd"])
+def test_a_token_asks_for_the_next_page(token: Any) -> None:
+    pagination = NextLink(token="meta.next_token", size=5)
+    first = pagination.first(URL)
+
+    (second,) = pagination.next(first, Response(first.url), Rows(["row"], {"meta": {"next_token": token}}))
+    (third,) = pagination.next(second, Response(second.url), Rows(["row"], {"meta": {"next_token": "t3"}}))
+
+    assert second.url == f"{first.url}&{urlencode({'cursor': str(token)})}"
+    assert third.url == f"{URL}&page_size=5&cursor=t3"
+
+
+@pytest.mark.parametrize("token", [None, False, "", Decimal(0), "0"], ids=repr)
+@pytest.mark.parametrize("page", [1, 7])
+def test_no_token_ends_the_chain(token: Any, page: int) -> None:
+    assert following({"next_token": token}, pagination=NextLink(token="next_token"), page=page) == []
+
+
+@pytest.mark.parametrize("token", [True, [], {}, ["a"]], ids=repr)
+def test_a_token_of_a_wrong_type_is_named(token: Any) -> None:
+    with pytest.raises(PagingError, match=r"page 1 has .* for its 'next_token', no token"):
+        following({"next_token": token}, pagination=NextLink(token="next_token"))
+
+
+def test_a_first_page_without_the_tokens_key_is_not_taken_for_all() -> None:
+    with pytest.raises(PagingError, match=r"page 1 has no 'meta\.token', and no count says that it is all"):
+        following({"next_token": "a"}, pagination=NextLink(token="meta.token"))
 
 
 @pytest.mark.parametrize(
@@ -321,7 +431,7 @@ def test_a_link_that_is_no_address_is_refused(link: str) -> None:
     assert str(raised.value).isprintable()
 
 
-@pytest.mark.parametrize("link", [5, 0, Decimal("1.5"), True, ["?page=2"], {"href": "?page=2"}], ids=repr)
+@pytest.mark.parametrize("link", [5, 0, Decimal("1.5"), True, ["?page=2"], {"url": "?page=2"}, {"href": 5}], ids=repr)
 def test_a_link_of_a_wrong_type_is_named(link: Any) -> None:
     with pytest.raises(PagingError, match=r"page 1 has .* for its 'next', no address"):
         following({"next": link})
@@ -490,6 +600,8 @@ def test_a_total_counts_the_records_where_it_is_a_number(total: str | bytes | No
         (NextLink(), {"count": Decimal(9), "next": "?page=2"}, False),
         (NextLink(header="Link"), {"count": Decimal(9)}, False),
         (NextLink(header="Link"), {"count": Decimal(0)}, True),
+        (NextLink(token="token"), {"next": None, "token": "a"}, False),
+        (NextLink(token="token"), {"next": "?page=2", "token": None}, True),
         (PageNumber(size=5), {}, True),
     ],
 )
@@ -511,7 +623,16 @@ def test_the_count_says_how_many_pages_to_expect() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"size": 0}, {"longest": 0}, {"empty_in_a_row": 0}, {"cap": 0}, {"link": ""}], ids=str
+    "wrong",
+    [
+        {"size": 0},
+        {"longest": 0},
+        {"empty_in_a_row": 0},
+        {"cap": 0},
+        {"link": ""},
+        {"link": "", "token": "a", "parameter": ""},
+    ],
+    ids=str,
 )
 def test_a_wrong_configuration_of_links_fails_when_it_is_made(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"must (be at least 1|say where)"):

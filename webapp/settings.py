@@ -16,6 +16,7 @@ from typing import Any
 
 import environ
 
+from webapp.coins.addresses import is_source
 from webapp.coins.catalog import PLANS
 
 
@@ -365,6 +366,14 @@ COINGECKO_MONTHLY_CREDITS = ceil(env.number("COINGECKO_MONTHLY_CREDITS", PLANS[C
 PLAIN_HTTP_HOSTS = [name.strip().lower() for name in env.list("PLAIN_HTTP_HOSTS", default=[])]
 if not all(re.fullmatch(r"[\w-]+(\.[\w-]+)*|[\da-f:]+", name, re.ASCII) for name in PLAIN_HTTP_HOSTS):
     raise SystemExit("PLAIN_HTTP_HOSTS must be host names with commas between them, without scheme and port.")
+
+# The source that `scrapy crawl mirror` copies where no argument names another
+MIRROR_URL = env.str("MIRROR_URL", default="")
+if MIRROR_URL and not is_source(MIRROR_URL, PLAIN_HTTP_HOSTS):
+    raise SystemExit(
+        "MIRROR_URL must be the address of a list of coins, such as https://coins.example/api/coins/, without user, "
+        "password and key (http:// for this machine and PLAIN_HTTP_HOSTS only): a token belongs in API_TOKEN."
+    )
 
 # The market's currency: one database holds one ----------------------------------------------------
 VS_CURRENCY = env.str("VS_CURRENCY", default="usd").lower()

@@ -23,7 +23,7 @@ from coincrawl.coverage import Coverage
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.middlewares import WasRefused
-from coincrawl.pagination import NextLink, PageNumber
+from coincrawl.pagination import Pagination
 from coincrawl.records import DateFormat, Translation, inside
 from coincrawl.responses import REMEDIES
 from coincrawl.stop import Stop
@@ -63,7 +63,7 @@ class PaginatedSpider(scrapy.Spider):
     may prove more by further `rounds` of asking, and refine `doubts`, `notes` and `proof` by it.
     """
 
-    pagination: PageNumber | NextLink
+    pagination: Pagination
     names: Mapping[str, str] = {}  # by field: the record's key, or `a.b` for the key b of the object under a
     remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
     final: Collection[int] = ()  # codes with which also a 429 is final

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from scrapy.http import Request, Response
+from w3lib.url import add_or_replace_parameter
 
 from coincrawl import responses
 from coincrawl.components import extension
@@ -59,6 +59,11 @@ class MirrorSpider(PaginatedSpider):
         return self.arguments["url"]
 
     @property
+    def whole(self) -> bool:
+        """Also where the source's own address has a query; where another has one, it names a part of that source."""
+        return super().whole and ("?" not in self.url or self.url == self.settings["MIRROR_URL"])
+
+    @property
     def since(self) -> datetime | None:
         """From when on changes are asked for; None where everything is."""
         known = extension(self.crawler, RunRecord).newest_change
@@ -67,7 +72,7 @@ class MirrorSpider(PaginatedSpider):
     @property
     def collection(self) -> str:
         since = self.since
-        return f"{self.url}?{urlencode({'changed_since': f'{since:%FT%T.%fZ}'})}" if since else self.url
+        return add_or_replace_parameter(self.url, "changed_since", f"{since:%FT%T.%fZ}") if since else self.url
 
     @property
     def secret(self) -> str:

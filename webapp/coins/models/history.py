@@ -44,8 +44,13 @@ class HistoryQuerySet(QueueQuerySet["CrawlRun"]):
         return scope.order_by("-finished_at")
 
     def whole(self, spider: str, narrowing: Iterable[str]) -> "models.QuerySet[CrawlRun]":
-        """The runs of a spider that none of these arguments has narrowed to a part of its source."""
-        return self.filter(*(~Q(arguments__has_key=name) for name in narrowing), spider=spider)
+        """The runs of a spider that none of these arguments has narrowed to a part of its source.
+
+        Nor has a query in the address, unless that is the source's own.
+        """
+        is_without_query = ~Q(arguments__has_key="url") | ~Q(arguments__url__contains="?")
+        is_whole_url = is_without_query | Q(arguments__url=settings.MIRROR_URL)
+        return self.filter(is_whole_url, *(~Q(arguments__has_key=name) for name in narrowing), spider=spider)
 
     def newest_change(self, spider: str, url: str) -> datetime | None:
         """The newest change that the latest complete run on this address has heard of."""
