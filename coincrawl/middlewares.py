@@ -36,7 +36,6 @@ logger = logging.getLogger(__name__)
 LONGEST_BACKOFF = 600.0  # seconds
 # At a terminal, while nothing has ever answered: a missing network shows at once.
 TRIES_WITHOUT_NETWORK = 1
-TRIES_BEHIND_A_GATEWAY = 2  # before any page has been had: it may be one that will not go away
 ABSENT = (CannotResolveHostError, DownloadConnectionRefusedError)
 
 FAULTS = {
@@ -166,10 +165,10 @@ class BackOffMiddleware(Component):
 
     def process_response(self, request: Request, response: Response) -> Request | Response:
         match request.meta["judgement"]:
-            case Broken(reason, remedy):
+            case Broken(reason, remedy, tries):
                 if not remedy or self.spider.pages:
                     return self._again(request, reason)
-                return self._again(request, reason, TRIES_BEHIND_A_GATEWAY, remedy)
+                return self._again(request, reason, tries, remedy)
         return response
 
     def process_exception(self, request: Request, exception: Exception) -> Request | None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
-from coincrawl.responses import Absent, at, number
+from coincrawl.paths import Absent, at
+from coincrawl.responses import number
 
 DateFormat = Literal["iso", "epoch_s", "epoch_ms"]  # ISO 8601; seconds or milliseconds since 1970
 

@@ -18,13 +18,15 @@ from typing import Any
 from scrapy.http import Response
 
 from coincrawl.masking import masked
+from coincrawl.paths import Absent, at, paths_to_records
 from webapp.coins.texts import Nested, Repeating, printable, raw_json
 
 LONGEST_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
 LONGEST_HEAD = 4_000  # characters of a page that are looked at for its title
+MOST_PATHS = 3  # that a wrong `rows` is answered with
 MOST_MEMBERS = 10  # of a gzip, each of which costs a copy of the rest; a server sends one
 
-TOO_MANY_REQUESTS = 429
+TOO_MANY_REQUESTS, NOT_ACCEPTABLE = 429, 406
 REDIRECTED = 0
 # What it is pointless to try again, by status, and what to check; a source may know better.
 REMEDIES = {
@@ -33,6 +35,7 @@ REMEDIES = {
     401: "is the key or the token set, and right?",
     403: "is the key or the token right, and this address not blocked?",
     404: "check the address and the spider's arguments",
+    NOT_ACCEPTABLE: "it does not send what the spider asks for: does `accept` name the right media type?",
     422: "check the spider's arguments",
 }
 
@@ -55,10 +58,14 @@ class Throttled:
 
 @dataclass(frozen=True)
 class Broken:
-    """Worth another try. Where it looks like a refusal, but not the API's own: what to check if it stays."""
+    """Worth another try. Where it looks final, but may be another's fault: what to check if it stays.
+
+    That is asked for only so many more times, as long as no page has come.
+    """
 
     reason: str
     remedy: str = ""
+    tries: int = 2
 
 
 @dataclass(frozen=True)
@@ -98,10 +105,12 @@ def judge(
 ) -> Judgement:
     """Read an answer as it came over the wire, at the time `received`.
 
-    The records are at the path `rows` (see `at`), or where that is empty they are the whole answer. A null there are no
+    The records are at the path `rows` (see `at`), or where that is empty they are the whole answer; an answer that has
+    them elsewhere is broken, and named with the `rows` that would fit. A null there are no
     records where `is_empty` says so of the object around it; more than `max_rows` are broken; a 404 of the API's own
     has no records where `is_end_404`. What has one of `remedies`, by the error's code or by the status, is refused, and
-    with a code of `final` a 429 is too; but an answer that is no JSON object is of a gateway, and worth another try.
+    with a code of `final` a 429 is too; but an answer that is no JSON object is of a gateway, and worth another try
+    (a 406 is final in any form).
     `hook` is json's object_pairs_hook, for answers of which only a part is wanted; a body over `limit` bytes is broken;
     where the answer repeats `secret`, there will be three asterisks instead.
     """
@@ -137,35 +146,26 @@ def judge(
         said = printable(words or raw_json(body) if is_own else words, 300)  # such as {"page_size": ["Too large."]}
         words = f"the API answered {status}{f' with code {code}' if code else ''}"
         words += f", a redirect to {printable(location, 200)}" if location else f" and said {said!r}" if said else ""
-        return Refused(words, remedy, status) if is_own else Broken(words, remedy)
-    return Broken(f"status {status}" if status != 200 else _no_list(rows, words))
+        return Refused(words, remedy, status) if is_own or status == NOT_ACCEPTABLE else Broken(words, remedy)
+    if status != 200:
+        return Broken(f"status {status}")
+    is_lapse = words or (code or 0) >= 400 or (rows and records is not Absent)
+    return _no_list(rows, words, [] if is_lapse else list(paths_to_records(body))[:MOST_PATHS])
 
 
-def _no_list(rows: str, words: str) -> str:
+def _no_list(rows: str, words: str, elsewhere: list[str]) -> Broken:
+    """An answer 200 without records where they should be; where it has them `elsewhere`, asking again does not help."""
     where = f"no list of records at {rows!r}" if rows else "an object where a list of records was expected"
-    return f"{where}{f': {printable(words, 300)}' if words else ''}"
+    if elsewhere:
+        fitting = " or ".join(f'rows="{printable(path, 100)}"' for path in elsewhere)
+        return Broken(where, f"{fitting} in the spider's pagination would fit", tries=0)
+    return Broken(f"{where}{f': {printable(words, 300)}' if words else ''}")
 
 
 def _words_of_page(text: str) -> str:
     """What a page of HTML, or a text, says in few words."""
     title = re.search(r"<title[^>]*>([^<]*)", text[:LONGEST_HEAD], re.IGNORECASE)
     return " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text[:LONGEST_HEAD])).split())
-
-
-class Absent:
-    """What is at a path where there is nothing, not even a null."""
-
-
-def at(value: Any, path: str) -> Any:
-    """What a JSON value holds at a path of keys with dots between: `links.next`. A key may have dots itself."""
-    if not isinstance(value, dict):
-        return Absent
-    if path in value:
-        return value[path]
-    for dot in (number for number, character in enumerate(path) if character == "."):
-        if (found := at(value.get(path[:dot]), path[dot + 1 :])) is not Absent:
-            return found
-    return Absent
 
 
 # The body ------------------------------------------------------------------------------------------
@@ -323,13 +323,14 @@ def _with_nested(value: Any, marker: str) -> Any:
 
 def _error(body: Any) -> tuple[int | None, str]:
     """Code and words of an error object: {"status": {"error_code", "error_message"}}, {"error_code", "status"},
-    {"status": 500, "error": text}, {"error": text} and {"detail": text} have all been seen."""
+    {"status": 500, "error": text}, {"error": text}, {"detail": text} and {"errors": [...]} have all been seen."""
     if not isinstance(body, dict):
         return None, ""
     status = body.get("status")
     inner = status if isinstance(status, dict) else {}
     code = inner.get("error_code", body.get("error_code", status))
-    named = (inner.get("error_message"), *(body.get(name) for name in ("error", "error_message", "detail")))
+    names = ("error", "error_message", "detail", "errors")
+    named = (inner.get("error_message"), *(body.get(name) for name in names))
     words = next(filter(None, named), "")
     if not isinstance(words, str):
         words = raw_json(words)

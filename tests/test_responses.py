@@ -320,6 +320,52 @@ def test_an_answer_without_rows_at_the_path_is_broken(text: str) -> None:
     assert ("Not here." in judgement.reason) is ("Not here." in text)
 
 
+@pytest.mark.parametrize(
+    ("rows", "text", "fitting"),
+    [
+        ("results", '[{"id": "a"}]', 'rows=""'),
+        ("", '{"results": [{"id": "a"}], "next": null}', 'rows="results"'),
+        ("", '{"status": 200, "data": {"items": [{"id": "a"}]}, "more": [1]}', 'rows="data.items"'),
+        ("results", '{"data": [{"id": "a"}], "included": [{"id": "b"}]}', 'rows="data" or rows="included"'),
+        ("", '{"a": [{}], "b": [{}], "c": [{}], "d": [{}]}', 'rows="a" or rows="b" or rows="c"'),
+    ],
+)
+def test_records_in_another_place_are_named_at_once(rows: str, text: str, fitting: str) -> None:
+    judgement: Any = judged(answers.data(text), rows=rows)
+
+    assert "list of records" in judgement.reason
+    assert judgement.remedy == f"{fitting} in the spider's pagination would fit"
+    assert judgement.tries == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ("", '{"error": "try later", "trace": [{"line": 1}]}'),
+        ("", '{"errors": [{"title": "try later"}]}'),
+        ("", '{"status": 500, "trace": [{"line": 1}]}'),
+        ("", '{"data": []}'),
+        ("results", "[]"),
+        ("results", '{"results": null, "others": [{"id": "a"}], "next": "?page=2"}'),
+        ("", '{"a": {"b": {"c": {"d": {"e": [{"id": "a"}]}}}}}'),
+    ],
+    ids=["an error", "errors", "a code", "no records", "an empty list", "a null", "too deep"],
+)
+def test_an_answer_that_may_be_a_lapse_is_worth_another_try(rows: str, text: str) -> None:
+    judgement: Any = judged(answers.data(text), rows=rows, is_empty=lambda envelope: False)
+
+    assert (type(judgement), judgement.remedy) == (Broken, "")
+
+
+@pytest.mark.parametrize("body", [b'{"errors": [{"title": "Not acceptable"}]}', b"<title>Not acceptable</title>", b""])
+def test_a_media_type_that_the_source_does_not_have_is_final(body: bytes) -> None:
+    judgement: Any = judged(Answer(status=406, body=body))
+
+    assert (type(judgement), judgement.status) == (Refused, 406)
+    assert ("Not acceptable" in judgement.words) is bool(body)
+    assert "does `accept` name the right media type?" in judgement.remedy
+
+
 @pytest.mark.parametrize("record", DEEP_RECORDS.values(), ids=DEEP_RECORDS)
 def test_a_record_in_an_object_too_deep_for_the_parser_does_not_cost_its_page(record: str) -> None:
     text = f'{{"n": 1, "links": [[1], {{"a": [2]}}], "data": {{"items": [{NEIGHBOURS[2]}, {record}, 5]}}, "x": [[]]}}'

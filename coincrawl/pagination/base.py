@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from coincrawl.responses import Absent, Rows, at
+from coincrawl.paths import Absent, at
+from coincrawl.responses import Rows
 from webapp.coins.texts import printable, raw_json
 
 

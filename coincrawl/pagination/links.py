@@ -10,7 +10,8 @@ from urllib.parse import quote, urldefrag, urljoin, urlsplit
 from scrapy.http import Request, Response
 from w3lib.url import add_or_replace_parameters
 
-from coincrawl.responses import Absent, Rows, at
+from coincrawl.paths import Absent, at
+from coincrawl.responses import Rows
 from webapp.coins.addresses import origin
 from webapp.coins.texts import printable, raw_json
 
