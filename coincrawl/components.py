@@ -19,6 +19,8 @@ class Component:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
+        if not crawls_pages(crawler):
+            raise NotConfigured(f"{cls.__name__} is for spiders that are a PaginatedSpider")
         return cls(crawler)
 
     @property
@@ -26,11 +28,18 @@ class Component:
         return cast("PaginatedSpider", self.crawler.spider)
 
 
+def crawls_pages(crawler: Crawler) -> bool:
+    """Whether its spider is one of ours, which know what our components ask them."""
+    from .spiders.base import PaginatedSpider  # noqa: PLC0415 - it imports the components
+
+    return issubclass(crawler.spidercls, PaginatedSpider)
+
+
 def enabled(component: T | None) -> T:
     """A component that cannot be done without, as Scrapy's getters return it."""
     if component is None:
         raise NotConfigured(
-            "coincrawl's components need each other: enable them together, as coincrawl/settings.py does"
+            "coincrawl's components need each other: enable them together, as coincrawl/crawl_settings.py does"
         )
     return component
 

@@ -109,7 +109,7 @@ class RunRecord(Component):
             self.usual = {name: share for name, share in usual.items() if name not in optional}
             if url := spider.arguments.get("url"):
                 self.newest_change = CrawlRun.objects.newest_change(spider.name, url)
-            wait = SourcePace.objects.wait(spider.url, spider.secret)
+            wait = SourcePace.objects.wait(spider.url, spider.credential)
             spent = CrawlRun.objects.credits_spent(spider.name) if spider.monthly_credits else 0
             known = CrawlRun.objects.filter(pk=key).first()
             if known and known.verdict != Verdict.PENDING and was_free:
@@ -123,7 +123,7 @@ class RunRecord(Component):
                 log_file=os.path.abspath(log_file) if log_file else "",
                 leave_alone=wait.rest if wait.rest > LONGEST_REST else 0.0,
                 monthly_credits=spider.monthly_credits,
-                expected_credits=previous.credits if previous else spider.pages_in_all(None),
+                expected_credits=previous.credits if previous else spider.pages_in_all(None) or 1,
             )
             return previous, run, wait, spent
 
@@ -185,7 +185,7 @@ class RunRecord(Component):
         await self._attempt(self._write_pace, "the pace could not be stored")
 
     def _write_pace(self) -> None:
-        SourcePace.objects.keep(self.spider.url, self.spider.secret, extension(self.crawler, Pace).wait)
+        SourcePace.objects.keep(self.spider.url, self.spider.credential, extension(self.crawler, Pace).wait)
 
     def progress(self) -> dict[str, int]:
         """The run's counters of what it has asked for."""
@@ -244,7 +244,7 @@ class RunRecord(Component):
             self.verdict, reasons = self._decide(run, spider, reason)
             self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
             proof = [f"proof: {spider.proof()}"] if self.verdict == Verdict.COMPLETE else []
-            notes = [*proof, *spider.notes(), *self._notes(run)]
+            notes = [*proof, *spider.notes(), *self._notes(run, spider)]
             pace = extension(self.crawler, Pace)
             finish = partial(
                 run.finish,
@@ -292,7 +292,9 @@ class RunRecord(Component):
         await self.database.renew()
         await self.database.call(check)
 
-    def _notes(self, run: CrawlRun) -> Iterator[str]:
+    def _notes(self, run: CrawlRun, spider: "PaginatedSpider") -> Iterator[str]:
+        if spider.fields is None and self.shape.filled and (unsent := self.shape.unsent()):
+            yield f"fields that the source does not send, and has not sent before: {', '.join(unsent)}"
         if unknown := self.shape.unknown(KNOWN):
             yield f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}"
         if absent := self.shape.absent:

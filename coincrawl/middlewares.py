@@ -3,7 +3,6 @@
 import logging
 import random
 import sys
-from datetime import UTC, datetime
 from time import monotonic
 from typing import cast
 from urllib.parse import urlsplit
@@ -28,7 +27,7 @@ from webapp.coins.models import Verdict
 from .components import Component, extension
 from .outage import Outage
 from .pace import OutOfPatience, Pace
-from .responses import Broken, Judgement, Refused, Rows, Throttled, judge
+from .responses import Broken, Judgement, Refused, Rows, Throttled
 from .stop import LOOK_EVERY, Stop, within
 
 logger = logging.getLogger(__name__)
@@ -64,24 +63,10 @@ class JudgeMiddleware(Component):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self.longest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
         self.pace, self.outage = extension(crawler, Pace), extension(crawler, Outage)
 
     def process_response(self, request: Request, response: Response) -> Response:
-        pagination = self.spider.pagination
-        judgement: Judgement | None = judge(
-            response,
-            datetime.now(UTC),
-            rows=pagination.rows,
-            is_empty=pagination.is_empty,
-            max_rows=self.spider.max_rows(request),
-            is_end_404=pagination.is_numbered and request.meta.get("page", 1) > 1,
-            remedies=self.spider.remedies,
-            final=self.spider.final,
-            hook=request.meta.get("json_hook"),
-            limit=request.meta.get("download_maxsize", self.longest),
-            secret=self.spider.secret,
-        )
+        judgement: Judgement | None = self.spider.judge(request, response)
         match judgement:
             case Rows(rows):
                 self.pace.rested_enough()
@@ -205,12 +190,19 @@ class BackOffMiddleware(Component):
 class OriginMiddleware(Component):
     """The last before the wire: nothing leaves but to the spider's source, and only there goes the key.
 
-    It comes off before anything else sees what became of the request: that may be kept, or shown.
+    It comes off before anything else sees what became of the request: that may be kept, or shown. A tool of Scrapy's
+    may ask elsewhere, without the key.
     """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self.is_strict = crawler.settings.getbool("RECORD_RUNS")
 
     def process_request(self, request: Request) -> None:
         spider = self.spider
         if origin(request.url) != origin(spider.url):
+            if not self.is_strict:
+                return
             raise IgnoreRequest(f"{spider.label(request)} is not at {spider.url}, so it is not asked for")
         if urlsplit(request.url).scheme == "http":
             request.meta.pop("proxy", None)  # it is this machine itself, and in the clear nothing leaves it

@@ -1,6 +1,7 @@
 """From records to rows: cleaned on the event loop, stored in batches by the database's thread."""
 
 import asyncio
+from functools import cached_property
 
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
@@ -18,10 +19,10 @@ from .items import CoinItem
 class CleanPipeline(Component):
     """Turns an item's record into the values of the model's fields, or into its rejection."""
 
-    def __init__(self, crawler: Crawler) -> None:
-        super().__init__(crawler)
+    @cached_property
+    def cleaner(self) -> Cleaner:
         missing_since = [FullCoin._meta.get_field("missing_since")] if self.spider.tells_missing else []
-        self.cleaner = Cleaner([*FullCoin.api_fields(), *missing_since])
+        return Cleaner([*FullCoin.api_fields(), *missing_since])
 
     def process_item(self, item: CoinItem) -> CoinItem:
         record = item["record"]
@@ -31,7 +32,6 @@ class CleanPipeline(Component):
             item["rejection"] = cleaned
         else:
             item.update(cleaned)
-            extension(self.crawler, RunRecord).shape.add(cleaned)
         return item
 
 
@@ -55,8 +55,11 @@ class UpsertPipeline(Component):
             is_sighting = not self.spider.tells_missing
             self.batch.refuse(rejection, record, page, round_number=self.spider.round, is_sighting=is_sighting)
             dropped = "; ".join(rejection.reasons)
-        elif not self.batch.add(dict(item), record, page):
-            dropped = "a coin that this run has had before"
+        else:
+            values = dict(item)
+            extension(self.crawler, RunRecord).shape.add(values)
+            if not self.batch.add(values, record, page):
+                dropped = "a coin that this run has had before"
         if len(self.batch) >= self.size:
             await self.flush()
         if dropped:

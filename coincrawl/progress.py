@@ -38,9 +38,11 @@ class Progress(Component):
         spider = self.spider
         self.interval = extension(self.crawler, Pace).interval
         self.record = extension(self.crawler, RunRecord)
-        pages = self._pages_in_all()
-        time = f"; at this pace that takes about {_duration(pages * self.interval)}" if self.interval else ""
-        logger.info("Crawling %s from %s: about %s%s", spider.name, spider.url, counted(pages, "page"), time)
+        way = ""
+        if pages := self._pages_in_all():
+            time = f"; at this pace that takes about {_duration(pages * self.interval)}" if self.interval else ""
+            way = f": about {counted(pages, 'page')}{time}"
+        logger.info("Crawling %s from %s%s", spider.name, spider.url, way)
         if sys.stderr.isatty() and not self.crawler.settings["LOG_FILE"]:
             self._start_bar()
         every = BAR_EVERY if self.bar else self.crawler.settings.getfloat("LOGSTATS_INTERVAL")
@@ -63,17 +65,20 @@ class Progress(Component):
             else:
                 logger.info("%s", self._words(done, in_all))
 
-    def _words(self, done: int, in_all: int) -> str:
+    def _words(self, done: int, in_all: int | None) -> str:
         elapsed = monotonic() - self.started
         coins = len(self.spider.answered)
-        left = (in_all - done) * max(self.interval, elapsed / done if done else 0)
         rate = f"{coins / elapsed:,.0f} coins/s" if coins > elapsed else f"{60 * coins / elapsed:,.0f} coins/min"
+        if in_all is None:
+            return f"{counted(done, 'page')}, {coins:,} coins, {rate}"
+        left = (in_all - done) * max(self.interval, elapsed / done if done else 0)
         return f"{done:,} of {counted(in_all, 'page')}, {coins:,} coins, {rate}, about {_duration(left)} left"
 
-    def _pages_in_all(self) -> int:
-        """As the API's header has it, or else as it was in the last complete run, or else as it usually is."""
+    def _pages_in_all(self) -> int | None:
+        """As the API counts them, or else as it was in the last complete run, or else as it usually is."""
         before = self.record.previous.pages if self.record.previous else None
-        return max(self.spider.pages_in_all(before), self.spider.pages)
+        in_all = self.spider.pages_in_all(before)
+        return in_all and max(in_all, self.spider.pages)
 
     def _start_bar(self) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}")

@@ -1,7 +1,7 @@
 """From a source's records to the names and the kinds of values that the model has. Pure."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, get_args
@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from coincrawl.paths import Absent, at
 from coincrawl.responses import number
 
+Names = Mapping[str, str | Sequence[str]]
 DateFormat = Literal["iso", "epoch_s", "epoch_ms"]  # ISO 8601; seconds or milliseconds since 1970
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -20,23 +21,24 @@ LATEST = 10**15  # of either unit; no date is so late
 class Translation:
     """Gives records the model's names, and texts the kind of value that they stand for.
 
-    `names` has, by field, the record's own key, or `a.b` for the key b of the object under a. Texts in the fields
-    `numbers` become numbers; what is in the fields `dates` becomes ISO 8601 where it is in another format. What cannot
-    be read stays as it is, for the cleaner to reject. Raises ValueError for a format that is none.
+    `names` has, by field, the path at which a record has it: its own key, or `a.b` for the key b of the object under a;
+    or several paths, of which the first counts that the record has. Texts in the fields `numbers` become numbers; what
+    is in the fields `dates` becomes ISO 8601 where it is in another format. What cannot be read stays as it is, for the
+    cleaner to reject. Raises ValueError for a format that is none.
     """
 
     def __init__(
         self,
-        names: Mapping[str, str],
+        names: Names,
         numbers: Collection[str] = (),
         dates: Collection[str] = (),
         date_format: DateFormat = "iso",
     ) -> None:
         if date_format not in get_args(DateFormat):
             raise ValueError(f"dates is {date_format!r} and must be one of {', '.join(get_args(DateFormat))}")
-        self._names = names
+        self._names = {field: (paths,) if isinstance(paths, str) else tuple(paths) for field, paths in names.items()}
         # What is found under another name is not found under its own.
-        self._renamed = {*names, *(path.partition(".")[0] for path in names.values())}
+        self._renamed = {*names, *(path.partition(".")[0] for paths in self._names.values() for path in paths)}
         self._numbers = numbers
         self._dates = dates if date_format != "iso" else ()
         self._date_format = date_format
@@ -45,12 +47,20 @@ class Translation:
         if not isinstance(record, dict):
             return record
         translated = {key: value for key, value in record.items() if key not in self._renamed}
-        for field, path in self._names.items():
-            if (value := inside(record, path)) is not Absent:
+        for field in self._names:
+            if (value := self.value(record, field)) is not Absent:
                 translated[field] = value
         convert(translated, self._numbers, read_number)
         convert(translated, self._dates, lambda value: read_date(value, self._date_format))
         return translated
+
+    def paths(self, field: str) -> tuple[str, ...]:
+        """Where a record may have a field."""
+        return self._names.get(field, (field,))
+
+    def value(self, record: dict[str, Any], field: str) -> Any:
+        """What a record has for a field, as it was sent; Absent where it has nothing."""
+        return next((found for path in self.paths(field) if (found := inside(record, path)) is not Absent), Absent)
 
 
 def inside(record: dict[str, Any], path: str) -> Any:

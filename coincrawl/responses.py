@@ -55,6 +55,9 @@ class Throttled:
     reason: str
     seconds: float | None
 
+    def __str__(self) -> str:
+        return f"it asks to slow down ({self.reason})"
+
 
 @dataclass(frozen=True)
 class Broken:
@@ -67,6 +70,9 @@ class Broken:
     remedy: str = ""
     tries: int = 2
 
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.remedy}" if self.remedy else self.reason
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -75,6 +81,9 @@ class Refused:
     words: str
     remedy: str
     status: int
+
+    def __str__(self) -> str:
+        return f"{self.words}: {self.remedy}"
 
 
 Judgement = Rows | Throttled | Broken | Refused

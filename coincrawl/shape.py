@@ -48,6 +48,10 @@ class Shape:
         """Expected fields that no record had."""
         return set(self._expected) - self._present
 
+    def unsent(self) -> list[str]:
+        """The fields that no record had, and none was expected to have."""
+        return [name for name in self._fields if name not in self._present and name not in self._expected]
+
     def unknown(self, known: Iterable[str]) -> list[str]:
         """Names that are not among these."""
         return sorted(self._present.difference(known))

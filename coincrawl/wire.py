@@ -7,7 +7,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request, Response
 
-from .components import extension
+from .components import crawls_pages, extension
 from .credits import Credits
 from .pace import ENDING, Pace
 from .stop import Stop
@@ -21,6 +21,11 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
     Counts the requests that left in the stat `coincrawl/requests`, and leaves AutoThrottle's delay as it was then in
     `request.meta["throttle"]`.
     """
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> HTTP11DownloadHandler:  # type: ignore[override]
+        """Scrapy's own where the spider is none of ours."""
+        return cls(crawler) if crawls_pages(crawler) else HTTP11DownloadHandler(crawler)
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)

@@ -81,6 +81,7 @@ ON_ANY_DATABASE = {
     "test_site_settings",
     "test_spiders",
     "test_summary",
+    "test_tools",
     "test_up",
     "test_verdict",
     "test_waiting",

@@ -164,7 +164,9 @@ def test_a_batch_that_cannot_be_stored_ends_the_run(
 
 # A spider that has nothing more to say.
 PACE = SimpleNamespace(resting=0, give_back=lambda: False)
-ENDED: Any = SimpleNamespace(notes=list, proof=str, listed=None, present=None, newest_change=None, has_heard=True)
+ENDED: Any = SimpleNamespace(
+    fields=(), notes=list, proof=str, listed=None, present=None, newest_change=None, has_heard=True
+)
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,11 @@ from webapp.coins.models import CrawlRun, Verdict
 KEY = {"x-cg-demo-api-key": "the key"}
 
 
-def guard(url: str) -> OriginMiddleware:
+def guard(url: str, *, in_a_tool: bool = False) -> OriginMiddleware:
     """The guard of a spider whose source is at `url`."""
     spider = SimpleNamespace(url=url, secret_headers=lambda: KEY, label=lambda request: request.url)
     stats = SimpleNamespace(inc_value=lambda name: None)
-    crawler: Any = SimpleNamespace(spider=spider, stats=stats)
+    crawler: Any = SimpleNamespace(spider=spider, stats=stats, settings=Settings({"RECORD_RUNS": not in_a_tool}))
     return OriginMiddleware(crawler)
 
 
@@ -98,6 +98,15 @@ def test_nothing_else_is_asked_and_gets_no_key(url: str) -> None:
     assert "x-cg-demo-api-key" not in request.headers
 
 
+@pytest.mark.parametrize("url", ["https://evil.example/", "http://api.example/", "file:///x"])
+def test_a_tool_may_ask_anything_else_without_the_key(url: str) -> None:
+    request = Request(url)
+
+    guard("https://api.example/api/v3", in_a_tool=True).process_request(request)
+
+    assert not request.headers
+
+
 @pytest.mark.parametrize(("scheme", "is_proxied"), [("http", False), ("https", True)])
 def test_what_goes_in_the_clear_goes_to_no_proxy(scheme: str, is_proxied: bool) -> None:
     request = Request(f"{scheme}://127.0.0.1/coins", meta={"proxy": "http://proxy.example"})
@@ -134,6 +143,7 @@ def crawler() -> Any:
     """A crawler with our settings and a spider, as far as a middleware looks at it; AutoThrottle's delay is 0.1 s."""
     crawler: Any = SimpleNamespace(signals=SignalManager(), settings=Settings())
     crawler.settings.setmodule("coincrawl.settings")
+    crawler.settings.setmodule("coincrawl.crawl_settings")
     crawler.stats = MemoryStatsCollector(crawler)
     crawler.engine = SimpleNamespace(downloader=SimpleNamespace(slots={"api": SimpleNamespace(delay=0.1)}))
     crawler.spider = Spider()

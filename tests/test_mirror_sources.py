@@ -87,7 +87,7 @@ ASTRAY: dict[str, tuple[Callable[[str], dict[str, Any]], int, int, str]] = {
         200,
         "the link on page 2 has 2084 characters, and no more than 2083 are followed",
     ),
-    "no text": (lambda _: elsewhere(1, lambda _: {"href": "?page=2"}), 2, 100, 'page 1 has {"href":'),
+    "no text": (lambda _: elsewhere(1, lambda _: {"url": "?page=2"}), 2, 100, 'page 1 has {"url":'),
     "absent though more is counted": (
         lambda _: elsewhere(1, lambda _: ABSENT),
         2,

@@ -13,6 +13,7 @@ from scrapy.settings import Settings
 
 from coincrawl.pagination import PageNumber
 from coincrawl.responses import Rows
+from coincrawl.secret import Secret
 from coincrawl.spiders import base
 from coincrawl.spiders.base import Ending
 from coincrawl.spiders.markets import MarketsSpider
@@ -412,12 +413,12 @@ def test_a_run_expects_as_many_pages_as_the_last_complete_one_had(coins: int | N
         ({}, 40, 40),
         ({"per_page": "100"}, None, 188),
         ({"pages": "3"}, 40, 3),
-        ({"category": "layer-1"}, None, 1),
+        ({"category": "layer-1"}, None, None),
         ({"category": "layer-1"}, 4, 4),
         ({"ids": ",".join(f"{number:03}" for number in range(251))}, None, 2),
     ],
 )
-def test_how_many_answers_a_run_will_ask_for(arguments: dict[str, str], before: int | None, pages: int) -> None:
+def test_how_many_answers_a_run_will_ask_for(arguments: dict[str, str], before: int | None, pages: int | None) -> None:
     spider: Any = MarketsSpider(**arguments)
     spider.settings = Settings({"BASE_API_URL": "https://api.example", "VS_CURRENCY": "usd"})
 
@@ -508,7 +509,7 @@ def test_the_sources_books_are_not_copied_but_for_what_is_missing() -> None:
 class ArticleSpider(MirrorSpider):
     """An API with another word before its token, and `id` for the key."""
 
-    token_word = "Bearer"
+    secret = Secret("API_TOKEN", word="Bearer", is_required=False)
     names = {"coin_id": "id"}
 
 
@@ -562,12 +563,16 @@ def test_the_dates_of_a_mirrors_bookkeeping_are_numbers_too() -> None:
 
 
 @pytest.mark.parametrize("usual", [{}, {"market_cap_rank_with_rehypothecated": 0.0}], ids=["never", "never a value"])
-@pytest.mark.parametrize("spider", [MarketsSpider, MirrorSpider])
-def test_a_field_that_is_new_is_missed_where_it_has_been_sent(spider: Any, usual: dict[str, float]) -> None:
+def test_a_field_that_is_new_is_missed_where_it_has_been_sent(usual: dict[str, float]) -> None:
     name, fields = "market_cap_rank_with_rehypothecated", [field.name for field in FullCoin.api_fields()]
 
-    assert spider().expected_fields(usual) == [field for field in fields if field != name]
-    assert spider().expected_fields({name: 0.01}) == fields
+    assert MarketsSpider().expected_fields(usual) == [field for field in fields if field != name]
+    assert MarketsSpider().expected_fields({name: 0.01}) == fields
+
+
+def test_of_a_source_that_nobody_has_described_only_what_it_has_sent_is_missed() -> None:
+    assert MirrorSpider().expected_fields({}) == []
+    assert MirrorSpider().expected_fields({"name": 1.0, "ath": 0.0, "coin_id": 1.0}) == ["coin_id", "name"]
 
 
 class PriceSpider(MarketsSpider):
@@ -578,6 +583,22 @@ def test_a_spider_may_declare_the_fields_that_its_source_has() -> None:
     assert PriceSpider().expected_fields({}) == ["coin_id", "current_price"]
 
 
+@pytest.mark.parametrize(
+    ("url", "home", "is_whole"),
+    [
+        ("https://a.example/coins/", "", True),
+        ("https://a.example/coins/?category=x", "", False),
+        ("https://a.example/coins/?category=x", "https://a.example/coins/", False),
+        ("https://a.example/coins/?vs=usd", "https://a.example/coins/?vs=usd", True),
+    ],
+)
+def test_a_query_narrows_a_source_unless_it_is_the_sources_own(url: str, home: str, is_whole: bool) -> None:
+    spider = MirrorSpider(url=url)
+    spider.settings = Settings({"MIRROR_URL": home})
+
+    assert spider.whole is is_whole
+
+
 class PartSpider(MirrorSpider):
     whole = False
 
@@ -585,17 +606,17 @@ class PartSpider(MirrorSpider):
 @pytest.mark.parametrize(
     ("spider", "ids", "present", "notes"),
     [
-        (MirrorSpider(), ["a"], {"a"}, 0),
-        (MirrorSpider(), ["a", None], None, 1),
-        (PartSpider(), ["a", None], None, 0),
-        (PartSpider(), ["a"], None, 0),
+        (MirrorSpider(url="https://a.example/"), ["a"], {"a"}, 0),
+        (MirrorSpider(url="https://a.example/"), ["a", None], None, 1),
+        (PartSpider(url="https://a.example/"), ["a", None], None, 0),
+        (PartSpider(url="https://a.example/"), ["a"], None, 0),
     ],
     ids=["whole", "a record without an id", "narrow without an id", "narrow"],
 )
 def test_only_a_whole_run_whose_records_all_have_an_id_knows_which_coins_are_there(
     spider: Any, ids: list[Any], present: set[str] | None, notes: int
 ) -> None:
-    first = spider.coverage.begin("https://api.example/")
+    first = spider.coverage.begin(spider.url)
     rows = Rows([{"coin_id": coin_id} for coin_id in ids], {"count": Decimal(len(ids)), "next": None})
     spider.coverage.add(first, Response(first.url), rows, spider.ids(rows.rows))
 
@@ -628,9 +649,8 @@ def test_when_the_run_ends_the_rest_of_a_page_that_takes_too_long_is_dropped(
 ) -> None:
     clock = itertools.count()
     monkeypatch.setattr(base, "monotonic", lambda: 1_000 + seconds * (next(clock) // 2))
-    monkeypatch.setattr(base, "extension", lambda crawler, kind: SimpleNamespace(look_at=lambda records, page: None))
     spider: Any = EndingSpider()
-    spider.crawler = None
+    spider.crawler = SimpleNamespace(get_extension=lambda kind: None)
 
     taken = list(spider.items([{"id": "a"}] * 1_000, "1"))
 

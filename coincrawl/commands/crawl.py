@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import cast
 
 from django.conf import settings as django_settings
 from rich import box
@@ -19,11 +20,12 @@ from scrapy.settings import BaseSettings, default_settings
 from scrapy.utils.log import install_scrapy_root_handler
 from twisted.logger import globalLogBeginner
 
-from coincrawl import settings as our_settings
+from coincrawl import crawl_settings
 from coincrawl.components import enabled
 from coincrawl.extensions import RunRecord
 from coincrawl.feeds import Feeds, passwords
 from coincrawl.log import LogFile, guard, without_secrets
+from coincrawl.spiders.base import PaginatedSpider
 from coincrawl.verdict import EXIT_STATUS
 from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
 from webapp.coins.models import CrawlRun, Verdict
@@ -105,10 +107,13 @@ class Command(crawl.Command):
             with explained():
                 logging.getLogger().addHandler(LogFile(settings))
             logging.getLogger().setLevel(logging.NOTSET)
+        crawler = self._create_crawler(args[0])
+        secret = cast("type[PaginatedSpider]", crawler.spidercls).secret
         guard(
             [
                 settings["COINGECKO_API_KEY"],
                 settings["API_TOKEN"],
+                crawler.settings[secret.setting] if secret else "",
                 django_settings.DATABASES["default"]["PASSWORD"],
                 *passwords(settings.getdict("FEEDS")),
             ]
@@ -121,8 +126,9 @@ class Command(crawl.Command):
                 logging.getLogger(name).setLevel(logging.WARNING)
             # Of this one the lines about signals are wanted.
             logging.getLogger("scrapy.crawler").addFilter(lambda record: "Overridden settings" not in str(record.msg))
-        crawler = self._create_crawler(args[0])
         check(crawler.settings)
+        if secret and (missing := secret.missing(crawler.settings)):
+            raise UsageError(missing, print_help=False)
         process.crawl(crawler, **opts.spargs)
         process.start()
         for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left that could be stopped
@@ -149,7 +155,7 @@ def check(settings: BaseSettings) -> None:
             raise UsageError(f"{name} cannot be used: {reason}.", print_help=False)
     for name in COMPONENTS:
         given = settings.getdict(name)
-        for part, where in getattr(our_settings, name).items():
+        for part, where in getattr(crawl_settings, name).items():
             if where is not None and given.get(part) is None:
                 raise UsageError(f"{name} must keep {part}: without it a run proves nothing.", print_help=False)
 

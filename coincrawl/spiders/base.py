@@ -5,7 +5,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from time import monotonic
 from typing import Any, Self, cast
@@ -16,16 +16,19 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DontCloseSpider
 from scrapy.http import Request, Response
+from scrapy.settings import BaseSettings
 from twisted.python.failure import Failure
 
+from coincrawl import crawl_settings
 from coincrawl.components import extension
 from coincrawl.coverage import Coverage
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
-from coincrawl.middlewares import WasRefused
+from coincrawl.middlewares import OriginMiddleware, WasRefused
 from coincrawl.pagination import Pagination
-from coincrawl.records import DateFormat, Translation, inside
-from coincrawl.responses import REMEDIES
+from coincrawl.records import DateFormat, Names, Translation
+from coincrawl.responses import REMEDIES, Judgement, judge
+from coincrawl.secret import Secret
 from coincrawl.stop import Stop
 from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
@@ -64,11 +67,12 @@ class PaginatedSpider(scrapy.Spider):
     """
 
     pagination: Pagination
-    names: Mapping[str, str] = {}  # by field: the record's key, or `a.b` for the key b of the object under a
+    secret: Secret | None = None  # what the source is asked with
+    accept = "application/json"  # the media type that it is asked for
+    names: Names = {}  # by field: where a record has it
     remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
     final: Collection[int] = ()  # codes with which also a 429 is final
-    fields: Collection[str] | None = None  # of FullCoin's, those that it sends; None: all of them
-    optional_fields: Collection[str] = ()  # of those: may be absent unless complete runs had values in them
+    fields: Collection[str] | None = None  # of FullCoin's, those that it always sends; None: what it sent before
     dates: DateFormat = "iso"  # or "epoch_s", "epoch_ms": seconds or milliseconds since 1970
     numbers_as_text = False  # whether Decimals come as JSON strings, as Django REST Framework writes them
     listed: int | None = None  # ids that the source's list of all names, where it has one that was had
@@ -89,12 +93,27 @@ class PaginatedSpider(scrapy.Spider):
         self.translation = Translation(self.names, DECIMALS if self.numbers_as_text else (), DATES, self.dates)
 
     @classmethod
+    def update_settings(cls, settings: BaseSettings) -> None:
+        super().update_settings(settings)
+        if settings.getbool("RECORD_RUNS"):
+            settings.setmodule(crawl_settings, priority="addon")
+        else:  # a tool of Scrapy's looks at answers as they come
+            settings.set("DOWNLOADER_MIDDLEWARES", {OriginMiddleware: 950}, priority="addon")
+            settings.set("ITEM_PIPELINES", {"coincrawl.pipelines.CleanPipeline": 300}, priority="addon")
+            settings.set("HTTPERROR_ALLOW_ALL", value=True, priority="addon")
+        headers = settings.getdict("DEFAULT_REQUEST_HEADERS") | {"Accept": cls.accept}
+        settings.set("DEFAULT_REQUEST_HEADERS", headers, priority="spider")
+        if cls.secret:
+            cls.secret.read(settings)
+
+    @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         spider = super().from_crawler(crawler, *args, **kwargs)
         # A run says what it has crawled, also where the settings will name something else one day.
         defaults = SPIDERS[spider.name].defaults.items()
         spider.arguments = {name: crawler.settings[setting] for name, setting in defaults} | spider.arguments
-        crawler.signals.connect(spider.ask_on, signals.spider_idle)
+        if crawler.settings.getbool("RECORD_RUNS"):
+            crawler.signals.connect(spider.ask_on, signals.spider_idle)
         return spider
 
     # What a subclass says ------------------------------------------------------------------------
@@ -120,13 +139,13 @@ class PaginatedSpider(scrapy.Spider):
         return self.url
 
     @property
-    def secret(self) -> str:
-        """What the source is asked with, and nobody may read."""
-        return ""
+    def credential(self) -> str:
+        """What the source is asked with, and nobody may read; empty where it is asked without."""
+        return self.settings[self.secret.setting] if self.secret else ""
 
     def secret_headers(self) -> Mapping[str, str]:
         """What is added to a request at the last moment and never logged."""
-        return {}
+        return self.secret.headers(self.credential) if self.secret else {}
 
     @property
     def whole(self) -> bool:
@@ -189,19 +208,36 @@ class PaginatedSpider(scrapy.Spider):
         """Whether the run goes on where the source refuses this request for good: only its answer is lost then."""
         return request.meta.get("page", 0) > 1 and status in GONE
 
+    def judge(self, request: Request, response: Response) -> Judgement:
+        """What the answer to a request is worth."""
+        pagination = self.pagination
+        return judge(
+            response,
+            datetime.now(UTC),
+            rows=pagination.rows,
+            is_empty=pagination.is_empty,
+            max_rows=self.max_rows(request),
+            is_end_404=pagination.is_numbered and request.meta.get("page", 1) > 1,
+            remedies=self.remedies,
+            final=self.final,
+            hook=request.meta.get("json_hook"),
+            limit=request.meta.get("download_maxsize") or self.settings.getint("DOWNLOAD_MAXSIZE"),
+            secret=self.credential,
+        )
+
     def max_rows(self, request: Request) -> int | None:
         """The most records that an answer is believed to have; None: any number."""
         return MAX_EXCESS * (self.pagination.size or MAX_SIZE) if "page" in request.meta else None
 
-    def pages_in_all(self, before: int | None) -> int:
-        """How many pages this run will ask for, as far as can be said.
+    def pages_in_all(self, before: int | None) -> int | None:
+        """How many pages this run will ask for; None where nobody can say.
 
-        `before` were in the last complete run of the same scope. Of a part of the source nothing is known before: 1.
+        `before` were in the last complete run of the same scope. Of a part of the source nothing is known before.
         """
         if self.pagination.limit:
             return self.pagination.limit
-        usual = -(-SPIDERS[self.name].typical_records // (self.pagination.size or 100)) if self.whole else 1
-        return self.coverage.expected or before or usual
+        usual = -(-SPIDERS[self.name].typical_records // (self.pagination.size or 100)) if self.whole else 0
+        return self.coverage.expected or before or usual or None
 
     # How it goes ---------------------------------------------------------------------------------
 
@@ -248,8 +284,7 @@ class PaginatedSpider(scrapy.Spider):
 
     def ids(self, rows: list[Any]) -> Iterator[str]:
         """The ids in `rows` that a coin can be stored under."""
-        path = self.names.get("coin_id", "coin_id")
-        return self.usable(inside(row, path) for row in rows if isinstance(row, dict))
+        return self.usable(self.translation.value(row, "coin_id") for row in rows if isinstance(row, dict))
 
     @staticmethod
     def usable(values: Iterable[Any]) -> Iterator[str]:
@@ -264,7 +299,8 @@ class PaginatedSpider(scrapy.Spider):
         objects = [record for record in translated if isinstance(record, dict)]
         present = set[str]().union(*objects)
         nulls = {field.name: None for field in FIELDS if field.name in present and field.null}
-        extension(self.crawler, RunRecord).look_at(objects, page)
+        if record := self.crawler.get_extension(RunRecord):
+            record.look_at(objects, page)
         end = math.inf
         for row, record in zip(rows, translated, strict=True):
             if self.is_ending and (end := min(end, monotonic() + GRACE)) < monotonic():
@@ -274,12 +310,11 @@ class PaginatedSpider(scrapy.Spider):
 
     def expected_fields(self, usual: Mapping[str, float]) -> list[str]:
         """The fields that the source is known to send, by those that it had a value for in its complete runs."""
-        fields = [field.name for field in FIELDS] if self.fields is None else self.fields
-        return [name for name in fields if name not in self.optional_fields or usual.get(name)]
+        return [field.name for field in FIELDS if field.name in (self.fields or ()) or usual.get(field.name)]
 
     def called(self, field: str) -> str:
         """What the source calls a field of FullCoin, or the object that it is in."""
-        return self.names.get(field, field).partition(".")[0]
+        return self.translation.paths(field)[-1].partition(".")[0]
 
     def translate(self, record: Any) -> Any:
         """A record under the names of FullCoin's fields."""
@@ -311,7 +346,8 @@ class PaginatedSpider(scrapy.Spider):
 
     @property
     def is_ending(self) -> bool:
-        return extension(self.crawler, Stop).begun.is_set()
+        stop = self.crawler.get_extension(Stop)
+        return stop is not None and stop.begun.is_set()
 
     def end_with_what_there_is(self, reason: str) -> None:
         """End the run early: as partial where it has had a page, else as failed."""
@@ -321,5 +357,8 @@ class PaginatedSpider(scrapy.Spider):
         """End the run early; the first reason counts."""
         if self.ending is None:
             self.ending = Ending(verdict, reason)
-            extension(self.crawler, Stop).begun.set()
+            if stop := self.crawler.get_extension(Stop):
+                stop.begun.set()
+            else:  # in a tool, where no run ends
+                self.logger.error("%s", reason)
             self.closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=verdict.value))

@@ -12,10 +12,10 @@ from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.lookup import Lookup
 from coincrawl.pagination import PageNumber
+from coincrawl.secret import Secret
+from coincrawl.spiders.base import FIELDS, MAX_EXCESS, PaginatedSpider, request_of
 from webapp.coins.catalog import MAX_COINS, MAX_PAGE_SIZE, PLANS
 from webapp.coins.texts import counted
-
-from .base import MAX_EXCESS, PaginatedSpider, request_of
 
 MAX_IDS = 250  # in a call; the API's limit
 URL_LENGTH = 2_000  # characters; an answer 414 has been seen
@@ -65,7 +65,9 @@ class MarketsSpider(PaginatedSpider):
         "roi_currency": "roi.currency",
         "roi_percentage": "roi.percentage",
     }
-    optional_fields = ("market_cap_rank_with_rehypothecated",)  # since 2026
+    secret = Secret("COINGECKO_API_KEY", is_required=False)
+    # The one that is left out has been sent since 2026.
+    fields = tuple(field.name for field in FIELDS if field.name != "market_cap_rank_with_rehypothecated")
     remedies = REMEDIES
     final = (SPENT_CREDITS,)
 
@@ -97,18 +99,16 @@ class MarketsSpider(PaginatedSpider):
     def collection(self) -> str:
         return self._market(order=self.arguments.get("order", "id_asc"), category=self.arguments.get("category"))
 
-    def pages_in_all(self, before: int | None) -> int:
+    def pages_in_all(self, before: int | None) -> int | None:
         if "ids" in self.arguments:
             return len(Lookup(MAX_IDS, self._fits).ask(self.arguments["ids"]))
-        return super().pages_in_all(before) + (2 if self.whole and not before else 0)  # the empty page and the list
-
-    @property
-    def secret(self) -> str:
-        return self.settings["COINGECKO_API_KEY"]
+        pages = super().pages_in_all(before)
+        return pages + 2 if pages and self.whole and not before else pages  # the empty page and the list
 
     def secret_headers(self) -> Mapping[str, str]:
+        """In the header that the plan has for it."""
         header = PLANS[self.settings["COINGECKO_PLAN"]].key_header
-        return {header: self.secret} if header and self.secret else {}
+        return {header: self.credential} if header and self.credential else {}
 
     async def start(self) -> AsyncIterator[Request]:
         if "ids" not in self.arguments:

@@ -13,12 +13,12 @@ from coincrawl.components import extension
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.pagination import NextLink
+from coincrawl.secret import Secret
+from coincrawl.spiders.base import PaginatedSpider
 from webapp.coins.addresses import origin
 from webapp.coins.cleaning import Unfit, check_for
 from webapp.coins.models import FullCoin, Verdict
 from webapp.coins.texts import printable
-
-from .base import PaginatedSpider
 
 OVERLAP = timedelta(minutes=10)  # before the newest change that is known: one that was committed late is older than it
 FIRST_COIN = datetime(2009, 1, 3, tzinfo=UTC)  # Bitcoin's first block
@@ -33,15 +33,21 @@ class MirrorSpider(PaginatedSpider):
     A whole run takes all that the source has, and marks missing what it no longer has. With `only=changed` a run asks
     for what has changed since the last complete one.
 
-    An API that names the fields of a coin in its own way, or wants another word before the token, is a subclass.
+    Any API in the style of Django REST Framework will do, with the fields of FullCoin or with those of CoinGecko. One
+    that names them in its own way, or wants another word before the token, is a subclass.
     """
 
     name = "mirror"
     pagination = NextLink(size=1_000)
-    token_word = "Token"  # noqa: S105 - a word
+    secret = Secret("API_TOKEN", word="Token", is_required=False)
+    names = {
+        "coin_id": ("coin_id", "id"),
+        "roi_times": ("roi_times", "roi.times"),
+        "roi_currency": ("roi_currency", "roi.currency"),
+        "roi_percentage": ("roi_percentage", "roi.percentage"),
+    }
     numbers_as_text = True
     tells_missing = True
-    optional_fields = ("market_cap_rank_with_rehypothecated",)  # an older installation has none
     remedies = responses.REMEDIES | {
         responses.REDIRECTED: "redirects are not followed: give that address itself in MIRROR_URL or -a url=",
         400: "if it does not take this size of a page, the spider's pagination says another",
@@ -75,13 +81,10 @@ class MirrorSpider(PaginatedSpider):
         return add_or_replace_parameter(self.url, "changed_since", f"{since:%FT%T.%fZ}") if since else self.url
 
     @property
-    def secret(self) -> str:
+    def credential(self) -> str:
         """The token, for the source that it was set for: who may name another address shall not get it that way."""
         home = self.settings["MIRROR_URL"]
-        return self.settings["API_TOKEN"] if home and origin(home) == origin(self.url) else ""
-
-    def secret_headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"{self.token_word} {self.secret}"} if self.secret else {}
+        return super().credential if home and origin(home) == origin(self.url) else ""
 
     @property
     def counts_vary(self) -> bool:

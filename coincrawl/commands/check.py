@@ -1,0 +1,9 @@
+"""`scrapy check`, as Scrapy has it, but without a run."""
+
+from scrapy.commands import check
+
+from coincrawl.tools import WithoutRun
+
+
+class Command(WithoutRun, check.Command):
+    pass

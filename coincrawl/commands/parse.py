@@ -1,0 +1,51 @@
+"""`scrapy parse --spider=markets URL`: the coins that a spider finds there, as they would be stored."""
+
+import argparse
+import logging
+from typing import Any
+
+from scrapy import Spider
+from scrapy.commands import parse
+from scrapy.http import Request, Response
+
+from coincrawl.items import CoinItem
+from coincrawl.responses import Rows
+from coincrawl.spiders.base import PaginatedSpider, request_of
+from coincrawl.tools import WithoutRun
+
+logger = logging.getLogger(__name__)
+
+
+def nothing(response: Response) -> list[Request]:
+    """What is found in an answer that is no page."""
+    return []
+
+
+class Command(WithoutRun, parse.Command):
+    def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
+        super().process_options(args, opts)
+        opts.pipelines = True  # of which ours that cleans is the only one here
+
+    def prepare_request(self, spider: Spider, request: Request, opts: argparse.Namespace) -> Request:
+        """As the first page, unless -m '{"page": 7, "expected": 7}' says another."""
+        if isinstance(spider, PaginatedSpider):
+            request.meta.update(spider.pagination.first(request.url).meta)
+        return super().prepare_request(spider, request, opts)
+
+    def run_callback(self, response: Response, callback: Any, cb_kwargs: dict[str, Any] | None = None) -> Any:
+        spider = self.pcrawler.spider
+        if isinstance(spider, PaginatedSpider):
+            judgement = spider.judge(request_of(response), response)
+            if not isinstance(judgement, Rows):
+                logger.error("%s is no page of %s: %s", response.url, spider.name, judgement)
+                return super().run_callback(response, nothing)
+            response.meta["answer"] = judgement
+        return super().run_callback(response, callback, cb_kwargs)
+
+    def print_items(self, lvl: int | None = None, colour: bool = True) -> None:
+        """Without the records that they were made from, unless these cannot be stored."""
+        for item in (item for items in self.items.values() for item in items):
+            if isinstance(item, CoinItem) and "rejection" not in item:
+                for name in ("record", "page"):
+                    item.pop(name, None)
+        super().print_items(lvl, colour)

@@ -1,0 +1,9 @@
+"""`scrapy shell`, as Scrapy has it, but without a run."""
+
+from scrapy.commands import shell
+
+from coincrawl.tools import WithoutRun
+
+
+class Command(WithoutRun, shell.Command):
+    pass

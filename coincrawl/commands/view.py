@@ -1,0 +1,9 @@
+"""`scrapy view`, as Scrapy has it, but without a run."""
+
+from scrapy.commands import view
+
+from coincrawl.tools import WithoutRun
+
+
+class Command(WithoutRun, view.Command):
+    pass

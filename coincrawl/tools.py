@@ -1,0 +1,25 @@
+"""Scrapy's own tools in this project: shell, fetch, view, parse and check look at answers, and begin no run."""
+
+import argparse
+
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+
+from coincrawl.components import enabled
+from webapp.coins.catalog import ArgumentError, parse_arguments
+
+
+class WithoutRun(ScrapyCommand):
+    """A command that stores nothing, also with one of our spiders: no lock, no run, no database.
+
+    What is asked goes to any address as it does elsewhere; the spider's key goes to its source alone.
+    """
+
+    def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
+        super().process_options(args, opts)
+        enabled(self.settings).set("RECORD_RUNS", value=False, priority="cmdline")
+        if spider := getattr(opts, "spider", None):
+            try:
+                parse_arguments(spider, getattr(opts, "spargs", {}))
+            except ArgumentError as error:
+                raise UsageError(str(error), print_help=False) from None
