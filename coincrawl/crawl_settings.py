@@ -83,8 +83,9 @@ FEED_PATIENCE = 120.0  # s that a feed may take to be stored, once all has been 
 FEED_EXPORT_ENCODING = "utf-8"
 FEED_EXPORT_FIELDS = [field.name for field in FullCoin.api_fields()]  # not the record that an item was made from
 FEED_EXPORTERS = {
-    "json": "coincrawl.items.ExactJsonItemExporter",
-    "jsonlines": "coincrawl.items.ExactJsonLinesItemExporter",
-    "jsonl": "coincrawl.items.ExactJsonLinesItemExporter",
-    "jl": "coincrawl.items.ExactJsonLinesItemExporter",
+    "json": "coincrawl.exporters.ExactJsonItemExporter",
+    **dict.fromkeys(("jsonlines", "jsonl", "jl"), "coincrawl.exporters.ExactJsonLinesItemExporter"),
+    "csv": "coincrawl.exporters.ExactCsvItemExporter",
+    "xml": "coincrawl.exporters.ExactXmlItemExporter",
+    "marshal": "coincrawl.exporters.ExactMarshalItemExporter",  # pickle is exact as it is
 }

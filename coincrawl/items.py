@@ -1,11 +1,6 @@
-"""CoinItem, whose fields are FullCoin's, and the exporters that write its numbers exactly."""
+"""CoinItem, whose fields are FullCoin's."""
 
-from datetime import datetime
-from typing import Any
-
-import simplejson
 from scrapy import Field
-from scrapy.exporters import JsonItemExporter, JsonLinesItemExporter
 from scrapy_djangoitem import DjangoItem
 
 from webapp.coins.models import FullCoin
@@ -23,30 +18,3 @@ class CoinItem(DjangoItem):
     translated = Field()  # the same under the model's names
     page = Field()  # the page it stood on
     rejection = Field()  # a webapp.coins.cleaning.Rejection, where it cannot be stored
-
-
-class ExactEncoder(simplejson.JSONEncoder):
-    """Decimals as JSON numbers with all their digits, dates in ISO 8601."""
-
-    def default(self, value: Any) -> Any:
-        return value.isoformat() if isinstance(value, datetime) else super().default(value)
-
-
-class ExactJsonItemExporter(JsonItemExporter):
-    """`-O coins.json`: Scrapy's exporter would write numbers as texts."""
-
-    encoder: Any
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.encoder = ExactEncoder(use_decimal=True, indent=self.indent or None, ensure_ascii=not self.encoding)
-
-
-class ExactJsonLinesItemExporter(JsonLinesItemExporter):
-    """`-O coins.jsonl`."""
-
-    encoder: Any
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.encoder = ExactEncoder(use_decimal=True, ensure_ascii=not self.encoding)

@@ -49,6 +49,7 @@ ON_ANY_DATABASE = {
     "test_crontab",
     "test_deploy",
     "test_error_pages",
+    "test_exporters",
     "test_extensions",
     "test_fake_api",
     "test_faults",

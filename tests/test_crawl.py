@@ -269,12 +269,15 @@ def test_every_stored_number_is_the_one_that_was_sent(api: FakeAPI, crawl: Crawl
                 assert getattr(coin, name) == value, (coin.pk, name, value)
 
 
-def test_a_feed_beside_it_has_exact_numbers(api: FakeAPI, crawl: Crawl, tmp_path: Path) -> None:
-    done = crawl(api, "-O", str(tmp_path / "coins.json"), "-O", str(tmp_path / "coins.jsonl"))
+def test_feeds_beside_it_have_exact_numbers(api: FakeAPI, crawl: Crawl, tmp_path: Path) -> None:
+    forms = ("json", "jsonl", "csv", "xml", "pickle", "marshal")
+
+    done = crawl(api, *(option for form in forms for option in ("-O", str(tmp_path / f"coins.{form}"))))
 
     coins = json.loads((tmp_path / "coins.json").read_text(), parse_float=Decimal, parse_int=Decimal)
     lines = (tmp_path / "coins.jsonl").read_text().splitlines()
     assert (done.returncode, len(coins), len(lines)) == (0, 600, 600)
+    assert all((tmp_path / f"coins.{form}").stat().st_size > 100_000 for form in forms)
     for coin in coins:
         sent = json.loads(api.market.text(coin["coin_id"]), parse_float=Decimal, parse_int=Decimal)
         assert coin["current_price"] == sent["current_price"]

@@ -11,9 +11,11 @@ from urllib.parse import quote
 import pytest
 from django.apps import apps
 from django.db import connection
+from scrapy.crawler import Crawler
 from scrapy.settings import Settings
 from scrapy.utils.project import get_project_settings
 
+from coincrawl.spiders.markets import MarketsSpider
 from tests.conftest import Crawl, Crawling
 from tests.fake_api import Answer, FakeAPI, Listener, Market, Request, answers
 from tests.fake_api.tls import self_signed
@@ -195,8 +197,8 @@ def test_nothing_but_https_and_this_machine_is_a_source(url: str, crawl: Crawl) 
     assert not CrawlRun.objects.exists()
 
 
-def test_scrapy_can_fetch_over_http_and_https_alone() -> None:
-    settings: Settings = get_project_settings()
+def test_a_crawl_can_fetch_over_http_and_https_alone() -> None:
+    settings: Settings = Crawler(MarketsSpider, get_project_settings()).settings
 
     handlers = settings.getwithbase("DOWNLOAD_HANDLERS")
 

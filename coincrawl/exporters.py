@@ -1,0 +1,91 @@
+"""Exporters for every format that Scrapy has, which write a coin's values exactly.
+
+Numbers keep all their digits: JSON has them as numbers, CSV, XML and marshal as texts, pickle as Decimals. Dates are in
+ISO 8601. CSV cannot tell an empty text from none.
+"""
+
+import json
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from xml.sax.xmlreader import AttributesImpl
+
+import simplejson
+from scrapy.exporters import (
+    CsvItemExporter,
+    JsonItemExporter,
+    JsonLinesItemExporter,
+    MarshalItemExporter,
+    XmlItemExporter,
+)
+
+# What XML cannot hold, and the carriage return, which its readers make a line feed.
+NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def plain(value: Any) -> Any:
+    """A value as every format can hold it: numbers with a fraction or many digits, and dates, as texts."""
+    if isinstance(value, Decimal):
+        return str(value)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+class ExactEncoder(simplejson.JSONEncoder):
+    """Decimals as JSON numbers with all their digits, dates in ISO 8601."""
+
+    def default(self, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, datetime) else super().default(value)
+
+
+class ExactJsonItemExporter(JsonItemExporter):
+    """`-O coins.json`: Scrapy's exporter would write numbers as texts."""
+
+    encoder: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.encoder = ExactEncoder(use_decimal=True, indent=self.indent or None, ensure_ascii=not self.encoding)
+
+
+class ExactJsonLinesItemExporter(JsonLinesItemExporter):
+    """`-O coins.jsonl`."""
+
+    encoder: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.encoder = ExactEncoder(use_decimal=True, ensure_ascii=not self.encoding)
+
+
+class ExactCsvItemExporter(CsvItemExporter):
+    """`-O coins.csv`."""
+
+    def serialize_field(self, field: Any, name: str, value: Any) -> Any:
+        return plain(value)
+
+
+class ExactMarshalItemExporter(MarshalItemExporter):
+    """`-O coins.marshal`: it has no type for decimals and dates."""
+
+    def serialize_field(self, field: Any, name: str, value: Any) -> Any:
+        return plain(value)
+
+
+class ExactXmlItemExporter(XmlItemExporter):
+    """`-O coins.xml`: an element that is not there is a null.
+
+    A text with characters that XML cannot hold is escaped as in JSON, and its element says so: `escaped="json"`.
+    """
+
+    def _export_xml_field(self, name: str, serialized_value: Any, depth: int) -> None:
+        if serialized_value is None:
+            return
+        text, attributes = str(plain(serialized_value)), dict[str, str]()
+        if NOT_IN_XML.search(text):
+            text, attributes = json.dumps(text)[1:-1], {"escaped": "json"}
+        self._beautify_indent(depth=depth)
+        self.xg.startElement(name, AttributesImpl(attributes))
+        self.xg.characters(text)
+        self.xg.endElement(name)
+        self._beautify_newline()
