@@ -5,14 +5,21 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import PATIENCE, ROOT, last_run
-from tests.fake_api import LinkedAPI, Market
+from tests.fake_api import LinkedAPI, Market, answers
 from tests.fake_api.records import Record
 from webapp.coins.models import FullCoin, Verdict
 
 THEIRS = {"slug": "coin_id", "ticker": "symbol", "name": "name", "price": "current_price", "updated": "last_updated"}
+README = (ROOT / "README.md").read_text()
+HOME = "https://listings.example/v1/coins/"
+KEY = "the-key-of-the-tests"
 SPIDERS = "SPIDERS: Mapping[str, SpiderEntry] = {\n"
 
 
@@ -28,12 +35,43 @@ def block(readme: str, after: str) -> str:
     return re.sub(r"^ {4}", "", lines[1], flags=re.MULTILINE).strip() + "\n"
 
 
-def test_the_example_of_a_new_spider_crawls_its_api(tmp_path: Path, database_url: str) -> None:
-    readme = (ROOT / "README.md").read_text()
+@dataclass
+class Copy:
+    """The project with the README's new spider in it, and its source."""
+
+    folder: Path
+    spider: str
+    api: LinkedAPI
+    database_url: str
+
+    def crawl(self, *lines: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the README's command, with these lines in the spider too."""
+        text = "\n".join([self.spider, *(f"    {line}" for line in lines), ""])
+        (self.folder / "coincrawl/spiders/listings.py").write_text(f"from coincrawl.secret import Secret\n{text}")
+        return subprocess.run(
+            [sys.executable, "-m", *block(README, "Then it crawls").split()],
+            cwd=self.folder,
+            env=os.environ | {"DATABASE_URL": self.database_url} | environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+
+@pytest.fixture
+def token() -> str:
+    return ""
+
+
+@pytest.fixture
+def copy(tmp_path: Path, database_url: str, token: str) -> Iterator[Copy]:
     for folder in ("coincrawl", "webapp"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "scrapy.cfg", tmp_path)
     catalog = tmp_path / "webapp/coins/catalog.py"
+    entry = block(README, "`SPIDERS` in `webapp/coins/catalog.py`")
+    catalog.write_text(catalog.read_text().replace(SPIDERS, SPIDERS + entry))
     with LinkedAPI(
         Market(coins=500),
         rows_at=("data", "items"),
@@ -41,26 +79,48 @@ def test_the_example_of_a_new_spider_crawls_its_api(tmp_path: Path, database_url
         count_at=("meta", "total"),
         record=listing,
         form="path",
+        token=token,
+        word="Bearer",
     ) as api:
-        spider = block(readme, "`coincrawl/spiders/listings.py`").replace("https://listings.example/v1/coins/", api.url)
-        (tmp_path / "coincrawl/spiders/listings.py").write_text(spider)
-        entry = block(readme, "`SPIDERS` in `webapp/coins/catalog.py`")
-        catalog.write_text(catalog.read_text().replace(SPIDERS, SPIDERS + entry))
-        done = subprocess.run(
-            [sys.executable, "-m", *block(readme, "Then it crawls").split()],
-            cwd=tmp_path,
-            env=os.environ | {"DATABASE_URL": database_url},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        spider = block(README, "`coincrawl/spiders/listings.py`").replace(HOME, api.url)
+        assert api.url in spider
+        yield Copy(tmp_path, spider, api, database_url)
 
-        stored = {coin.pk: coin.symbol for coin in FullCoin.objects.all()}
-        kept = {coin_id: record["symbol"] for coin_id, record in api.records.items()}
 
+def test_the_example_of_a_new_spider_crawls_its_api(copy: Copy) -> None:
+    done = copy.crawl()
+
+    stored = {coin.pk: coin.symbol for coin in FullCoin.objects.all()}
+    kept = {coin_id: record["symbol"] for coin_id, record in copy.api.records.items()}
     assert (done.returncode, last_run().verdict) == (0, Verdict.COMPLETE), done.stderr
-    assert last_run().messages == "proof: the API counts 500 records, and as many different ones came"
+    assert last_run().messages.splitlines()[0] == "proof: the API counts 500 records, and as many different ones came"
+    assert f"Crawling listings from {copy.api.url}\n" in done.stderr
     assert stored == kept
-    assert len(spider.splitlines()) <= 20
-    assert api.url in spider
+    assert len(copy.spider.splitlines()) <= 20
+
+
+@pytest.mark.parametrize("token", [KEY])
+def test_a_spider_declares_its_key_in_a_line(copy: Copy, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    line = 'secret = Secret("LISTINGS_API_KEY", word="Bearer")'
+
+    without = copy.crawl(line)
+    done = copy.crawl(line, LISTINGS_API_KEY_FILE=str(tmp_path / "key"))
+
+    assert (without.returncode, done.returncode, last_run().verdict) == (2, 0, Verdict.COMPLETE)
+    assert "LISTINGS_API_KEY must be set in the environment or in .env, or LISTINGS_API_KEY_FILE" in without.stderr
+    assert {request.headers["authorization"] for request in copy.api.requests} == {f"Bearer {KEY}"}
+    assert KEY not in without.stderr + done.stderr
+
+
+@pytest.mark.parametrize("token", [KEY])
+def test_a_wrong_key_and_a_wrong_media_type_are_final(copy: Copy) -> None:
+    line = 'secret = Secret("LISTINGS_API_KEY", word="Bearer")'
+
+    wrong = copy.crawl(line, LISTINGS_API_KEY="wrong")
+    copy.api.fault(lambda request: answers.bare(406 if request.headers["accept"] == "text/x-coins" else 500))
+    unacceptable = copy.crawl(line, 'accept = "text/x-coins"', LISTINGS_API_KEY=KEY)
+
+    assert (wrong.returncode, unacceptable.returncode, len(copy.api.requests)) == (1, 1, 2)
+    assert "is the key or the token set, and right?" in wrong.stderr
+    assert "does `accept` name the right media type?" in unacceptable.stderr

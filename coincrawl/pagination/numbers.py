@@ -92,13 +92,9 @@ class PageNumber:
         """Whether a null in the place of the records means that there are none: programs in Go write it so."""
         return True
 
-    def _position(self, page: int) -> int:
-        """What the parameter says of a page, of which the first is 1."""
-        return page - 1 + self.start
-
     def _page(self, request: Request, page: int, expected: int) -> Request:
         size = {self.size_parameter: str(self.size)} if self.size_parameter else {}
-        url = add_or_replace_parameters(request.url, size | {self.parameter: str(self._position(page))})
+        url = add_or_replace_parameters(request.url, size | {self.parameter: str(page - 1 + self.start)})
         return request.replace(url=url, meta={"page": page, "expected": expected}, priority=0)
 
 
@@ -106,7 +102,8 @@ class PageNumber:
 class Offset(PageNumber):
     """Pages that are named by the number of records before them.
 
-    A page begins where the one before it ended, if that is known: the source may have a smaller limit than `size`.
+    A page begins where the one before it ended, as far as that is known: where already the first one comes short, the
+    source may have a smaller limit than `size`, and so one page is asked for after the other.
     """
 
     parameter: str = "offset"
@@ -117,8 +114,7 @@ class Offset(PageNumber):
         following = super().next(request, response, answer)
         if following and answer is not None and following[0].meta["page"] == request.meta["page"] + 1:
             begin = int(url_query_parameter(request.url, self.parameter) or self.start) + len(answer.rows)
-            url = add_or_replace_parameters(following[0].url, {self.parameter: str(begin)})
-            following[0] = following[0].replace(url=url)
+            following[0] = self._from(following[0], begin)
         return following
 
     def again(self, url: str, page: int, address: str | None) -> Request:
@@ -126,5 +122,12 @@ class Offset(PageNumber):
         request = super().again(url, page, address)
         return request.replace(url=address) if address else request
 
-    def _position(self, page: int) -> int:
-        return (page - 1) * self.size + self.start
+    def expected(self, response: Response, answer: Rows | None) -> int | None:
+        """How many pages there are, as long as they are `size` apart."""
+        return 1 if answer and len(answer.rows) < self.size else super().expected(response, answer)
+
+    def _page(self, request: Request, page: int, expected: int) -> Request:
+        return self._from(super()._page(request, page, expected), (page - 1) * self.size + self.start)
+
+    def _from(self, request: Request, begin: int) -> Request:
+        return request.replace(url=add_or_replace_parameters(request.url, {self.parameter: str(begin)}))
