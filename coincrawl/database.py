@@ -8,13 +8,14 @@ import socket
 from asyncio import wrap_future
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connection, connections, transaction
 from django.db import Error as AnyDatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.pq import TransactionStatus
 
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
@@ -26,12 +27,13 @@ logger = logging.getLogger(__name__)
 LAST_PATIENCE = 2.0  # seconds, once the run is to end
 LONGEST_PAUSE = 2.0  # seconds between two attempts
 
-# An attempt has a limit, so that it can be made again: set in the database for each statement, and kept here where a
-# server does not answer at all.
-LIMITS = {
-    "sqlite": ["PRAGMA busy_timeout = 3000"],  # ms to wait for another writer
-    "postgresql": ["SET lock_timeout = '3s'", "SET statement_timeout = '20s'"],
-}
+# An attempt has a limit, so that it can be made again: kept by the database, and here where a server does not answer.
+SQLITE_LIMIT = "PRAGMA busy_timeout = 3000"  # ms to wait for another writer
+# Until the end of the transaction: what is set for longer reaches others that PgBouncer gives the same session to.
+POSTGRESQL_LIMITS = (
+    "SELECT set_config('lock_timeout', '3s', true), set_config('statement_timeout', '20s', true), "
+    "set_config('idle_in_transaction_session_timeout', '60s', true)"
+)
 ATTEMPT_SECONDS = 30.0
 LAST_ATTEMPT_SECONDS = 4.0  # once the run is to end
 
@@ -61,11 +63,12 @@ class Worker:
 
     def _connected(self, function: Callable[[], T]) -> T:
         self._connection = connections[connection.alias]
+        if self._connection.vendor == "postgresql":
+            with self._connection.execute_wrapper(limited):
+                return function()
         if self._connection.connection is None:
-            self._connection.ensure_connection()
             with self._connection.cursor() as cursor:
-                for statement in LIMITS[self._connection.vendor]:
-                    cursor.execute(statement)
+                cursor.execute(SQLITE_LIMIT)
         return function()
 
     def sever(self) -> None:
@@ -151,6 +154,18 @@ class Database:
         if not isinstance(attempt.exception(), DATABASE_ERRORS):
             self._comes_back()
         return attempt.result()
+
+
+def limited(execute: Callable[..., T], sql: str, params: Any, many: bool, context: dict[str, Any]) -> T:
+    """Execute a statement within the limits; Django calls this for each one."""
+    wrapper: BaseDatabaseWrapper = context["connection"]
+    wire = wrapper.connection
+    if wire.info.transaction_status != TransactionStatus.IDLE:
+        return execute(sql, params, many, context)  # the transaction has begun with them
+    with nullcontext() if wrapper.in_atomic_block else transaction.atomic():
+        with wrapper.wrap_database_errors:
+            wire.execute(POSTGRESQL_LIMITS)
+        return execute(sql, params, many, context)
 
 
 def _disconnect() -> None:

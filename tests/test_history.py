@@ -159,6 +159,23 @@ def test_many_go_in_batches_also_past_one_of_which_all_stay(monkeypatch: pytest.
     assert sum(query["sql"].startswith('DELETE FROM "coins_crawlrun"') for query in queries) == 4
 
 
+def test_a_run_is_whole_that_neither_an_argument_nor_a_query_has_narrowed(settings: Any) -> None:
+    settings.MIRROR_URL = f"{A}?vs=usd"
+    for key, spider, arguments in [
+        ("whole", "mirror", {"url": A}),
+        ("of the source's own query", "mirror", {"url": f"{A}?vs=usd"}),
+        ("of another query", "mirror", {"url": f"{A}?category=x"}),
+        ("of changes", "mirror", {"url": A, "only": "changed"}),
+        ("without an address", "mirror", {}),
+        ("of another spider", "markets", {}),
+    ]:
+        run(key, spider=spider, arguments=arguments)
+
+    whole = runs.whole("mirror", ("only",))
+
+    assert {one.pk for one in whole} == {"whole", "of the source's own query", "without an address"}
+
+
 # What complete runs had ------------------------------------------------------------------------------
 
 

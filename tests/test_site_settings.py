@@ -48,7 +48,7 @@ def ask(environment: dict[str, str], host: str, scheme: str, headers: dict[str, 
 
 def project(folder: Path) -> Path:
     """A project of nothing but the site's settings, and the plain data that they read."""
-    for name in ("settings.py", "coins/catalog.py", "coins/addresses.py"):
+    for name in ("settings.py", "coins/catalog.py", "coins/arguments.py", "coins/addresses.py"):
         (folder / "webapp" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "webapp" / name, folder / "webapp" / name)
     return folder
@@ -322,7 +322,7 @@ def test_a_server_that_vanished_is_noticed_in_ten_seconds(url: str) -> None:
         (
             "postgres://host/name?options=-c%20search_path%3Dcoins",
             {
-                "options": "-c idle_in_transaction_session_timeout=60000 -c datestyle=ISO -c intervalstyle=postgres "
+                "options": "-c idle_in_transaction_session_timeout=60000 -c intervalstyle=postgres "
                 "-c search_path=coins"
             },
             {},

@@ -19,6 +19,7 @@ from coincrawl.spiders.markets import MarketsSpider
 from coincrawl.wire import PacedDownloadHandler
 from tests.conftest import python
 from tests.fake_api import FakeAPI, answers
+from webapp.coins.catalog import SPIDERS
 
 KEY = "the-key-of-the-tests"
 Tool = Callable[..., subprocess.CompletedProcess[str]]
@@ -172,7 +173,9 @@ def test_view_opens_the_answer_in_a_browser(tool: Tool, api: FakeAPI) -> None:
     assert Path(file.path).read_bytes()[-50:] == answers.HTML_IN_A_200.body[-50:]
 
 
-@pytest.mark.parametrize(("command", "said"), [("list", "markets\nmirror\n"), ("check", "")])
+@pytest.mark.parametrize(
+    ("command", "said"), [("list", "".join(f"{name}\n" for name in sorted(SPIDERS))), ("check", "")]
+)
 def test_spiders_are_listed_and_checked_without_a_run(command: str, said: str, tool: Tool, api: FakeAPI) -> None:
     done = tool(command)
 

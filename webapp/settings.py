@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from math import ceil
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import environ
 
@@ -240,6 +241,11 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
+    _database["HOST"] = unquote(_database["HOST"])  # a socket's folder, as libpq takes it: %2Fvar%2Frun%2Fpostgresql
+    # A cursor of the server's would outlive its transaction, and PgBouncer may give its session to somebody else then.
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = True
+    # psycopg reads no other format of moments. PgBouncer passes this on, unlike `options`.
+    os.environ.setdefault("PGDATESTYLE", "ISO")
     # A server that vanished is noticed in about ten seconds; the system's own patience is minutes, even hours.
     _defaults = {
         "connect_timeout": 5,  # s
@@ -251,8 +257,7 @@ else:
             [
                 # ms; a process that hangs between two statements would keep what it has locked from everybody for ever
                 "-c idle_in_transaction_session_timeout=60000",
-                # psycopg reads no other format of moments and durations, and a database or a role may prefer another.
-                "-c datestyle=ISO -c intervalstyle=postgres",
+                "-c intervalstyle=postgres",  # nor of durations, and a database or a role may prefer another
                 _options.pop("options", ""),
             ]
         ).strip(),

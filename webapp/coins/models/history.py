@@ -48,7 +48,7 @@ class HistoryQuerySet(QueueQuerySet["CrawlRun"]):
 
         Nor has a query in the address, unless that is the source's own.
         """
-        is_without_query = ~Q(arguments__has_key="url") | ~Q(arguments__url__contains="?")
+        is_without_query = ~Q(arguments__has_key="url") | ~Q(arguments__url__icontains="?")
         is_whole_url = is_without_query | Q(arguments__url=settings.MIRROR_URL)
         return self.filter(is_whole_url, *(~Q(arguments__has_key=name) for name in narrowing), spider=spider)
 
