@@ -312,6 +312,20 @@ def test_a_server_that_vanished_is_noticed_in_ten_seconds(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "host", "user", "port"),
+    [
+        ("postgres://ada@%2Fvar%2Frun%2FPostgreSQL/coins", "/var/run/PostgreSQL", "ada", ""),
+        ("postgresql://ada:p%2Fw@%2Ftmp:5433/coins", "/tmp", "ada", 5433),
+        ("postgres:///coins", "", "", ""),
+    ],
+)
+def test_the_host_may_be_a_sockets_folder(url: str, host: str, user: str, port: Any) -> None:
+    database = setting("DATABASES", {"DATABASE_URL": url})["default"]
+
+    assert (database["HOST"], database["USER"], database["PORT"], database["NAME"]) == (host, user, port, "coins")
+
+
+@pytest.mark.parametrize(
     ("url", "own", "kept"),
     [
         (
@@ -321,10 +335,7 @@ def test_a_server_that_vanished_is_noticed_in_ten_seconds(url: str) -> None:
         ),
         (
             "postgres://host/name?options=-c%20search_path%3Dcoins",
-            {
-                "options": "-c idle_in_transaction_session_timeout=60000 -c intervalstyle=postgres "
-                "-c search_path=coins"
-            },
+            {"options": "-c idle_in_transaction_session_timeout=60000 -c intervalstyle=postgres -c search_path=coins"},
             {},
         ),
         ("sqlite:///var/unused.sqlite3?timeout=60", {"timeout": 60}, {"transaction_mode": "IMMEDIATE"}),
