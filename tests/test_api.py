@@ -32,6 +32,7 @@ pytestmark = pytest.mark.django_db
 COINS = "/api/coins/"
 RUNS = "/api/runs/"
 HEALTH = "/api/health/"
+CHALLENGE = 'Token, Bearer realm="api"'
 ADDRESSES = ["/api/", COINS, "/api/coins/bitcoin/", RUNS, "/api/runs/first/", HEALTH]
 FOR_EVERYBODY = ["/api/schema/", "/api/docs/"]
 addresses = pytest.mark.parametrize("address", ADDRESSES)
@@ -96,6 +97,11 @@ def test_a_token_lets_read(reader: Client, address: str) -> None:
     assert response["Content-Type"] == "application/json"
 
 
+@pytest.mark.parametrize("word", ["Token", "Bearer", "bearer"])
+def test_a_token_is_taken_behind_either_word(client: Client, token: str, word: str) -> None:
+    assert client.get("/api/", headers={"Authorization": f"{word} {token}"}).status_code == 200
+
+
 @addresses
 def test_without_a_token_nothing_is_read(client: Client, address: str) -> None:
     make_rows()
@@ -103,7 +109,7 @@ def test_without_a_token_nothing_is_read(client: Client, address: str) -> None:
     response = client.get(address)
 
     assert response.status_code == 401
-    assert response["WWW-Authenticate"] == "Token"
+    assert response["WWW-Authenticate"] == CHALLENGE
     assert response.json() == {"detail": "Authentication credentials were not provided."}
 
 
@@ -116,14 +122,17 @@ def test_without_a_token_nothing_is_read(client: Client, address: str) -> None:
         pytest.param("Token \0", id="NUL"),
         pytest.param("Token \xff", id="not ASCII"),
         pytest.param("Token " + "a" * 5_000, id="long"),
-        pytest.param("Bearer {token}", id="another scheme"),
+        pytest.param("Bearer 0123456789012345678901234567890123456789", id="unknown, behind the other word"),
+        pytest.param("Bearer \0", id="NUL, behind the other word"),
+        pytest.param("Bearer Token {token}", id="both words"),
+        pytest.param("Basic {token}", id="another scheme"),
     ],
 )
 def test_a_token_that_is_none_lets_nobody_read(client: Client, token: str, header: str) -> None:
     response = client.get("/api/", headers={"Authorization": header.format(token=token)})
 
     assert response.status_code == 401
-    assert response["WWW-Authenticate"] == "Token"
+    assert response["WWW-Authenticate"] == CHALLENGE
 
 
 def test_a_session_that_is_none_lets_nobody_read(client: Client) -> None:
@@ -215,7 +224,14 @@ def test_calls_beyond_the_rate_have_to_wait(reader: Client, client: Client, monk
     assert by_token[-1].json()["detail"].startswith("Request was throttled.")
 
 
-@pytest.mark.parametrize("wrong", [{}, {"Authorization": "Token wrong"}], ids=["no token", "a wrong token"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({}, id="no token"),
+        pytest.param({"Authorization": "Token wrong"}, id="a wrong token"),
+        pytest.param({"Authorization": "Bearer wrong"}, id="a wrong token behind the other word"),
+    ],
+)
 def test_who_is_not_let_in_counts_for_the_address_and_nobody_else_does(
     client: Client, reader: Client, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
 ) -> None:
@@ -539,6 +555,22 @@ def test_what_follows_may_be_gone_when_a_link_is_followed(reader: Client, left: 
     assert (second["count"], second["results"], second["next"]) == (left, [], None)
 
 
+@pytest.mark.parametrize("order", [name.removeprefix("-") for name in ORDERINGS])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_after_is_where_the_default_order_begins_and_a_filter_in_every_other(
+    reader: Client, order: str, sign: str
+) -> None:
+    make_coins(6)
+
+    first = read(reader, COINS, ordering=sign + order, after="001", page_size=3)
+    third = reader.get(f"{COINS}?ordering={sign}{order}&after=001&page_size=3&page=3")
+
+    is_default = sign + order == "coin_id"
+    assert set(ids(first)) <= {"002", "003", "004", "005"}
+    assert (first["count"], first["previous"]) == (6 if is_default else 4, None)
+    assert third.status_code == (200 if is_default else 404)
+
+
 def test_in_another_order_after_is_a_filter(reader: Client) -> None:
     make_coins(6)
 
@@ -721,6 +753,22 @@ def test_only_the_fields_that_are_asked_for_are_answered(reader: Client, market:
     assert coin == {"current_price": "96000"}
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("fields=coin_id&fields=current_price", id="given twice"),
+        pytest.param("fields=current_price&fields=coin_id&fields=coin_id", id="in another order, and one twice"),
+        pytest.param("fields=coin_id,current_price&fields=coin_id", id="in both ways"),
+    ],
+)
+def test_fields_may_be_given_one_by_one(reader: Client, market: None, query: str) -> None:
+    both = read(reader, f"{COINS}?{query}&page_size=2")
+    coin = read(reader, f"/api/coins/bitcoin/?{query}")
+
+    assert both["results"][0] == coin == {"coin_id": "bitcoin", "current_price": "96000"}
+    assert read(reader, both["next"])["results"][0].keys() == coin.keys()
+
+
 FILTERS = (
     "page, page_size, fields, symbol, rank_min, rank_max, price_min, price_max, market_cap_min, market_cap_max, "
     "missing, changed_since, search, ordering, after"
@@ -789,9 +837,11 @@ def test_what_cannot_be_asked_is_400(reader: Client, query: str, sentence: str) 
 
 
 @pytest.mark.parametrize("address", [COINS, "/api/coins/bitcoin/"])
-@pytest.mark.parametrize("fields", ["coin_id,nmae", "", "coin_id,", "coin_id name", "node"])
-def test_unknown_fields_are_refused(reader: Client, address: str, fields: str) -> None:
-    sentence = refused(reader, f"{address}?{urlencode({'fields': fields})}", 400)
+@pytest.mark.parametrize(
+    "fields", [["coin_id,nmae"], [""], ["coin_id,"], ["coin_id name"], ["node"], ["coin_id", "nmae"], ["coin_id", ""]]
+)
+def test_unknown_fields_are_refused(reader: Client, address: str, fields: list[str]) -> None:
+    sentence = refused(reader, f"{address}?{urlencode({'fields': fields}, doseq=True)}", 400)
 
     assert sentence.startswith("fields must be names with commas between them, of coin_id, symbol, name, ")
 

@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connection
-from django.db.models import DecimalField
+from django.db.models import DecimalField, Model
 from django.test import Client
 from hypothesis import HealthCheck
 from rest_framework.authtoken.models import Token
@@ -25,7 +25,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from tests.test_admin import HOSTILE, NOON, make_coin, make_rejected, make_run
 from webapp.coins.api.filters import CoinsParameters
 from webapp.coins.api.schema import made_schema, whole_schema
-from webapp.coins.models import FullCoin, Verdict
+from webapp.coins.models import CrawlRun, FullCoin, Verdict
 from webapp.wsgi import application
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ def test_every_parameter_is_described_with_its_limits() -> None:
     parameters = [parameter for operation in operations.values() for parameter in operation.get("parameters", [])]
 
     for parameter in parameters:
-        limits = parameter["schema"].keys() & {"enum", "items", "pattern", "format", "minimum", "maxLength"}
+        limits = parameter["schema"].keys() & {"allOf", "items", "pattern", "format", "minimum", "maxLength"}
         assert limits or parameter["schema"]["type"] == "boolean", parameter
         assert parameter.get("description") or parameter["schema"]["maxLength"] == 255, parameter  # a key
     assert {parameter["name"] for parameter in operations["/api/coins/"]["parameters"]} == {
@@ -53,7 +53,7 @@ def test_every_parameter_is_described_with_its_limits() -> None:
 def test_the_errors_that_can_happen_are_described() -> None:
     described = {path: set(item["get"]["responses"]) for path, item in whole_schema()["paths"].items()}
 
-    everywhere = {"200", "304", "400", "401", "406", "412", "429"}
+    everywhere = {"200", "400", "401", "406", "429"}
     assert described == {
         "/api/": everywhere,
         "/api/coins/": everywhere | {"404"},
@@ -82,8 +82,77 @@ def test_the_schema_is_made_once_however_many_ask_at_once() -> None:
 def test_a_token_is_the_first_way_in_and_says_how_it_is_written() -> None:
     ways = whole_schema()["components"]["securitySchemes"]
 
-    assert [(way["in"], way["name"]) for way in ways.values()] == [("header", "Authorization"), ("cookie", "sessionid")]
-    assert "`Token `" in next(iter(ways.values()))["description"]
+    by_token, by_session = ways.values()
+    assert (by_token["type"], by_token["scheme"]) == ("http", "bearer")
+    assert "`Authorization: Bearer ...`" in by_token["description"]
+    assert (by_session["in"], by_session["name"]) == ("cookie", "sessionid")
+
+
+# What clients that are generated need --------------------------------------------------------------
+def components() -> dict[str, Any]:
+    return whole_schema()["components"]["schemas"]
+
+
+def properties() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each property of each component, as `Component.property` with its schema."""
+    for name, component in components().items():
+        for key, schema in component.get("properties", {}).items():
+            yield f"{name}.{key}", schema
+
+
+def test_no_value_is_of_any_type() -> None:
+    for name, schema in properties():
+        assert schema.keys() & {"type", "allOf", "$ref"}, name
+        assert schema.get("type") != "object" or schema["additionalProperties"], name
+
+
+@pytest.mark.parametrize(
+    ("component", "model", "never"),
+    [
+        pytest.param("Coin", FullCoin, set(), id="coin"),
+        pytest.param("Run", CrawlRun, set(), id="run"),
+        pytest.param("RunInShort", CrawlRun, {"started_at"}, id="run that has begun"),
+        pytest.param("CompleteRun", CrawlRun, {"finished_at"}, id="run that has ended"),
+    ],
+)
+def test_what_may_be_null_says_so_and_nothing_else_does(component: str, model: type[Model], never: set[str]) -> None:
+    described = components()[component]["properties"]
+
+    nullable = {name for name, schema in described.items() if schema.get("nullable")}
+
+    assert nullable == {f.name for f in model._meta.concrete_fields if f.null and f.name in described} - never
+
+
+def test_numbers_with_a_fraction_are_texts() -> None:
+    decimals = {field.name for field in FullCoin._meta.concrete_fields if isinstance(field, DecimalField)}
+    parameters = whole_schema()["paths"]["/api/coins/"]["get"]["parameters"]
+
+    values = [schema for name, schema in components()["Coin"]["properties"].items() if name in decimals]
+    limits = [
+        parameter["schema"] for parameter in parameters if parameter["name"].startswith(("price_", "market_cap_"))
+    ]
+
+    assert len(decimals) > 10
+    assert len(limits) == 4
+    assert {(schema["type"], schema["format"]) for schema in values + limits} == {("string", "decimal")}
+
+
+def test_each_enumeration_is_one_component_whose_names_do_not_collide() -> None:
+    enumerations = {name: schema for name, schema in components().items() if "enum" in schema}
+    inline = [name for name, schema in properties() if "enum" in schema]
+
+    assert list(enumerations) == ["CoinField", "CoinOrdering", "Spider", "Verdict"]
+    assert inline == []
+    for schema in enumerations.values():
+        names = schema.get("x-enum-varnames", [value.upper() for value in schema["enum"]])
+        assert len(set(names)) == len(schema["enum"])
+        assert all(name.isidentifier() for name in names)
+
+
+def test_operations_are_verbs() -> None:
+    operations = [item["get"]["operationId"] for item in whole_schema()["paths"].values()]
+
+    assert operations == ["get_addresses", "list_coins", "get_coin", "get_health", "list_runs", "get_run"]
 
 
 def test_the_page_has_nothing_from_elsewhere(client: Client) -> None:
@@ -121,6 +190,8 @@ def extremes() -> None:
     )
     for coin_id in [text for text in HOSTILE.values() if text]:
         make_coin(coin_id)
+    counts = {"rounded": {"ath": 2**31}, "filled": {"coin_id": 1, "ath": 0}}
+    make_run(id="with arguments", arguments={"order": "id_asc", "pages": 1, "ids": ["a", "b"]}, **counts)
     for verdict in Verdict:
         begun = None if verdict == Verdict.PENDING else NOON
         make_run(id=f"{verdict}/1", verdict=verdict, started_at=begun, finished_at=begun, reason="<\n>", seen=2**31 - 1)
@@ -135,7 +206,10 @@ def headers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
-    yield {"Authorization": f"Token {token.key}", "Accept-Encoding": "identity"}  # it asks for gzip and does not unpack
+    yield {
+        "Authorization": f"Bearer {token.key}",
+        "Accept-Encoding": "identity",
+    }  # it asks for gzip and does not unpack
     for signal in signals:
         signal.connect(close_old_connections)
 

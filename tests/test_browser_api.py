@@ -23,11 +23,11 @@ def test_the_read_api_is_tried_with_a_token(page: Page, tmp_path: Path) -> None:
     expect(page.locator(".opblock-summary-path")).to_have_count(len(whole_schema()["paths"]))
     page.get_by_role("button", name="Authorize").click()
     by_token = page.locator(".auth-container").first
-    by_token.get_by_role("textbox").fill(f"Token {token.key}")
+    by_token.get_by_role("textbox").fill(token.key)
     by_token.get_by_role("button", name="Apply credentials").click()
     by_token.get_by_role("button", name="Close").click()
 
-    coins = page.locator("#operations-coins-coins")
+    coins = page.locator("#operations-coins-list_coins")
     coins.locator(".opblock-summary-control").click()
     coins.get_by_role("button", name="Try it out").click()
     coins.screenshot(path=tmp_path / "coins.png")

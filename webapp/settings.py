@@ -314,8 +314,9 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="coincrawl@localhost"
 API_PUBLIC = env.bool("API_PUBLIC", default=False)
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=300)
 REST_FRAMEWORK: dict[str, Any] = {
-    # The first says how to authenticate: it makes a refusal 401, and names Token in WWW-Authenticate.
+    # The first says how to authenticate: it makes a refusal 401, and says in WWW-Authenticate which words are taken.
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "webapp.coins.api.authentication.BearerAuthentication",
         "webapp.coins.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
@@ -340,14 +341,21 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "DESCRIPTION": (
         "An exact, complete and fresh copy of the coin market, to be read.\n\n"
-        "Send `Authorization: Token ...`. Amounts and percentages are texts with every digit that is stored; "
-        "dates and times are UTC; null is what the market has no value for. An answer has an ETag: with it in "
-        "`If-None-Match`, what has not changed is 304 and empty."
+        "Send `Authorization: Bearer ...` with a token. Amounts and percentages are texts with every digit that is "
+        "stored; dates and times are UTC; null is what the market has no value for. An answer has an ETag: with it in "
+        "`If-None-Match`, what has not changed is 304 and empty; with it in `If-Match`, what has changed is 412."
     ),
     "SCHEMA_PATH_PREFIX": "/api/",
     "SORT_OPERATION_PARAMETERS": False,  # the order of declaration has a reason
     "PATH_CONVERTER_OVERRIDES": {"any": {"type": "string", "minLength": 1, "maxLength": 255}},
+    # Of the two words for a token the one that client generators know.
+    "AUTHENTICATION_WHITELIST": [
+        "webapp.coins.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "SERVE_AUTHENTICATION": [],  # a page for everybody needs to know nobody
+    "ENUM_NAME_OVERRIDES": {"Verdict": "webapp.coins.models.Verdict"},  # the same for runs and for the parameter
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # the values say as much
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},  # it would show the schema's address to others

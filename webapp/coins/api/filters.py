@@ -50,7 +50,7 @@ class PageParameters(Parameters):
 
 
 class CoinParameters(Parameters):
-    fields = Parameter(names(COIN), "Only these fields, with commas between them.")
+    fields = Parameter(names("CoinField", COIN), "Only these fields: given several times, or with commas between them.")
 
 
 class CoinsParameters(PageParameters, CoinParameters):
@@ -76,18 +76,20 @@ class CoinsParameters(PageParameters, CoinParameters):
     )
     search = Search(words(100), "Every one of these words in the id, the symbol or the name, in capitals or not.")
     ordering = Ordering(
-        choice([order for name in ORDERINGS for order in (name, backwards(name))]),
+        choice("CoinOrdering", [order for name in ORDERINGS for order in (name, backwards(name))]),
         "With a minus from the largest down. Coins without a value come last, and first in the reverse of that: "
         f"{', '.join(name for name in ORDERINGS)} are the orders, the others their reverses.",
         default=BY_ID,
     )
     after = Parameter(
         text(255),
-        "Coins after this `coin_id`. It is in the `next` link of the default order, where it says which coins come, so "
-        "that whoever follows the links loses none while coins come and go; `page` and `count` take no notice of it.",
+        "Coins after this `coin_id`. In the default order it is where the page begins, whatever `page` says, and "
+        "`count` is still of all coins: the `next` links have it, so that whoever follows them loses no coin while "
+        "coins come and go. In every other order it is one more filter: `count` is of the coins that it leaves, and "
+        "`page` is a page of them.",
     )
 
 
 class RunsParameters(PageParameters):
-    spider = Condition(choice(SPIDERS), "Runs of this spider.")
-    verdict = Condition(choice(Verdict.values), "Runs with this verdict.")
+    spider = Condition(choice("Spider", SPIDERS), "Runs of this spider.")
+    verdict = Condition(choice("Verdict", Verdict.values), "Runs with this verdict.")

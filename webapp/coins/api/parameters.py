@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -27,11 +27,19 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 # Kinds of values -----------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Kind:
-    """`read` turns a text into a value or raises ValueError; `allowed` and `schema` say what it takes."""
+    """`read` turns a text into a value or raises ValueError; `allowed` and `schema` say what it takes.
+
+    `name` is what clients call the enumeration that it takes values of.
+    """
 
     read: Callable[[str], Any]
     allowed: str
     schema: Mapping[str, Any]
+    name: str = ""
+
+    @property
+    def is_list(self) -> bool:
+        return self.schema["type"] == "array"
 
 
 def matching(pattern: str, allowed: str, convert: Callable[[str], Any] = str, **schema: Any) -> Kind:
@@ -55,7 +63,7 @@ def words(limit: int) -> Kind:
     return matching(pattern, allowed, str.split, maxLength=limit)
 
 
-def choice(values: Iterable[str]) -> Kind:
+def choice(name: str, values: Iterable[str]) -> Kind:
     known = list(values)
 
     def read(text: str) -> str:
@@ -63,10 +71,17 @@ def choice(values: Iterable[str]) -> Kind:
             raise ValueError
         return text
 
-    return Kind(read, f"one of {', '.join(known)}", {"type": "string", "enum": known})
+    schema: dict[str, Any] = {"type": "string", "enum": known}
+    if any(value.startswith("-") for value in known):  # which generated code cannot have in a name
+        schema["x-enum-varnames"] = [_constant(value) for value in known]
+    return Kind(read, f"one of {', '.join(known)}", schema, name)
 
 
-def names(values: Iterable[str]) -> Kind:
+def _constant(value: str) -> str:
+    return f"{value[1:]}_descending".upper() if value.startswith("-") else value.upper()
+
+
+def names(name: str, values: Iterable[str]) -> Kind:
     """Some of these, with commas between them; read in the order that they have here, each once."""
     known = list(values)
 
@@ -77,7 +92,7 @@ def names(values: Iterable[str]) -> Kind:
         return [name for name in known if name in given]
 
     schema = {"type": "array", "items": {"type": "string", "enum": known}, "minItems": 1}
-    return Kind(read, f"names with commas between them, of {', '.join(known)}", schema)
+    return Kind(read, f"names with commas between them, of {', '.join(known)}", schema, name)
 
 
 def whole(low: int, high: int) -> Kind:
@@ -127,6 +142,7 @@ DECIMAL = matching(
     r"-?[0-9]{1,30}(\.[0-9]{1,30})?",
     "a number such as -0.05, without an exponent, of at most 30 digits before and 30 after the point",
     Decimal,
+    format="decimal",
 )
 # A + that was not encoded comes as a space, and nothing else can be meant.
 MOMENT = Kind(
@@ -141,14 +157,15 @@ class Value(forms.Field):
     """A parameter's value as a form field: absent it is the default, present it is what its kind makes of it."""
 
     def __init__(self, kind: Kind, default: Any) -> None:
-        super().__init__(required=False)
+        # A list may come with commas, or as a parameter that is given several times, as client generators send it.
+        super().__init__(required=False, widget=forms.SelectMultiple if kind.is_list else None)
         self.kind, self.default = kind, default
 
-    def clean(self, text: str | None) -> Any:
-        if text is None:
+    def clean(self, given: str | list[str] | None) -> Any:
+        if given is None or given == []:
             return self.default
         try:
-            return self.kind.read(text)
+            return self.kind.read(given if isinstance(given, str) else ",".join(given))
         except ValueError:
             raise ValidationError(self.kind.allowed) from None
 
@@ -191,4 +208,5 @@ class Parameters(FilterSet):
         return [f"There is no parameter named {unknown[0]}. {allowed}"] if unknown else []
 
     def _repeated(self) -> list[str]:
-        return [f"{name} may be given once." for name in self.filters if len(self.data.getlist(name)) > 1]
+        once = [name for name, parameter in self.filters.items() if not cast(Parameter, parameter).kind.is_list]
+        return [f"{name} may be given once." for name in once if len(self.data.getlist(name)) > 1]

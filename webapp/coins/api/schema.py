@@ -8,9 +8,10 @@ from typing import Any, cast
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from .parameters import Parameter, Parameters
+from .parameters import Kind, Parameter, Parameters
 from .serializers import ErrorSerializer
 
 ERRORS = {
@@ -24,26 +25,13 @@ ERRORS = {
 _one_at_a_time = Lock()
 
 
-def described(name: str, parameter: Parameter) -> OpenApiParameter:
-    kind = parameter.kind
-    chosen_from = kind.schema.get("enum") or kind.schema.get("items")  # which the page lists by itself
-    return OpenApiParameter(
-        name,
-        dict(kind.schema),
-        OpenApiParameter.QUERY,
-        description=parameter.description + ("" if chosen_from else f" Takes {kind.allowed}."),
-        default=parameter.default,
-        explode=False if kind.schema["type"] == "array" else None,
-    )
-
-
-class TokenScheme(OpenApiAuthenticationExtension):
-    target_class = "webapp.coins.api.authentication.TokenAuthentication"
-    name = "Authorization"  # ways in are sorted by name, and this is the first
+class BearerScheme(OpenApiAuthenticationExtension):
+    target_class = "webapp.coins.api.authentication.BearerAuthentication"
+    name = "bearer"  # ways in are sorted by name, and this is the first
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
-        description = "`Token ` and the key, with the space between them."
-        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": description}
+        description = "The token alone: it is sent as `Authorization: Bearer ...`. `Token ...` is taken, too."
+        return {"type": "http", "scheme": "bearer", "description": description}
 
 
 class Schema(AutoSchema):
@@ -55,16 +43,36 @@ class Schema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         parameters: type[Parameters] = cast(Any, self.view).parameters
-        return [described(name, parameter) for name, parameter in parameters.base_filters.items()]
+        return [self._described(name, parameter) for name, parameter in parameters.base_filters.items()]
+
+    def _described(self, name: str, parameter: Parameter) -> OpenApiParameter:
+        kind = parameter.kind
+        return OpenApiParameter(
+            name,
+            self._with_enumeration(kind) if kind.name else dict(kind.schema),
+            OpenApiParameter.QUERY,
+            # The page lists what an enumeration has by itself.
+            description=parameter.description + ("" if kind.name else f" Takes {kind.allowed}."),
+            default=parameter.default,
+        )
+
+    def _with_enumeration(self, kind: Kind) -> dict[str, Any]:
+        """Its enumeration is a component: generated clients have one type for it, wherever it occurs."""
+        values = kind.schema["items"] if kind.is_list else kind.schema
+        component = ResolvedComponent(kind.name, ResolvedComponent.SCHEMA, dict(values), kind.name)
+        self.registry.register_on_missing(component)
+        return {**kind.schema, "items": component.ref} if kind.is_list else {"allOf": [component.ref]}
 
 
 def answers(operation: str, summary: str, answer: Any, *errors: int) -> Callable[[Any], Any]:
-    """Describes a view's `get`: what it answers, and which errors beside the ones that every address has."""
-    unchanged = OpenApiResponse(description="The answer with the ETag that If-None-Match names is still the right one.")
-    changed = OpenApiResponse(description="The answer no longer has the ETag that If-Match names.")
+    """Describes a view's `get`: what it answers, and which errors beside the ones that every address has.
+
+    What an ETag can bring, 304 and 412, is left to the schema's own description: these answers have no body, and a
+    client that is generated never sees one, but would have to reckon with an answer of any type.
+    """
     statuses = sorted({400, 401, 406, 429, *errors})
     wrong = {status: OpenApiResponse(ErrorSerializer, ERRORS[status]) for status in statuses}
-    responses = {200: answer, 304: unchanged, 412: changed, **wrong}
+    responses = {200: OpenApiResponse(answer, "The answer."), **wrong}
     return extend_schema(operation_id=operation, summary=summary, responses=responses)
 
 

@@ -1,10 +1,11 @@
 """What answers look like, for the schema; rows are written by `writing`, which is several times as fast."""
 
 from datetime import datetime
-from typing import cast
+from typing import Any, ClassVar, cast
 
 from django.db import models
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ..models import CrawlRun, FullCoin
@@ -26,19 +27,52 @@ class CoinSerializer(RowSerializer):
         extra_kwargs = {name: {"required": False} for name in COIN}  # `?fields=` leaves out the others
 
 
-class RunSerializer(RowSerializer):
+TEXT = {"type": "string"}
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {"oneOf": [TEXT, {"type": "integer"}, {"type": "array", "items": TEXT}]},
+    }
+)
+class ArgumentsField(serializers.JSONField):
+    """A run's arguments by name, as the catalog's spiders have them."""
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}})
+class CountsField(serializers.JSONField):
+    """A number for each field of a coin that there is something to count of."""
+
+
+class AnyRunSerializer(RowSerializer):
+    JSON_FIELDS: ClassVar = {"arguments": ArgumentsField, "rounded": CountsField, "filled": CountsField}
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        kind, options = super().build_standard_field(field_name, model_field)
+        return self.JSON_FIELDS.get(field_name, kind), options
+
+
+class RunSerializer(AnyRunSerializer):
     class Meta:
         model = CrawlRun
         fields = read_only_fields = tuple(RUN)
 
 
 class PageSerializer(serializers.Serializer):
-    count = serializers.IntegerField(min_value=0, help_text="The number of all results.")
+    count = serializers.IntegerField(min_value=0, help_text="The number of all results, of which a page has a part.")
     next = serializers.URLField(allow_null=True, help_text="The address of the next page; null on the last.")
-    previous = serializers.URLField(allow_null=True, help_text="The address of the page before; null on the first.")
+    previous = serializers.URLField(
+        allow_null=True, help_text="The address of the page that has the number before; null where `page` is 1."
+    )
 
 
 class CoinPageSerializer(PageSerializer):
+    count = serializers.IntegerField(
+        min_value=0,
+        help_text="The number of all results, of which a page has a part. In the default order `after` takes none from "
+        "it; in every other order it is of the coins after that one.",
+    )
     results = CoinSerializer(many=True)
 
 
@@ -62,11 +96,12 @@ WHICH_RUN = ("id", "spider", "arguments", "verdict", "reason")
 WHEN = ("started_at", "heartbeat_at", "finished_at")
 
 
-class RunInShortSerializer(serializers.ModelSerializer):
+class RunInShortSerializer(AnyRunSerializer):
     class Meta:
         model = CrawlRun
         fields: tuple[str, ...] = (*WHICH_RUN, *WHEN)
         read_only_fields = fields
+        extra_kwargs: ClassVar = {"started_at": {"allow_null": False}}  # it has begun
 
 
 class CompleteRunSerializer(RunInShortSerializer):
@@ -74,6 +109,7 @@ class CompleteRunSerializer(RunInShortSerializer):
 
     class Meta(RunInShortSerializer.Meta):
         fields = (*RunInShortSerializer.Meta.fields, "age")
+        extra_kwargs: ClassVar = {"finished_at": {"allow_null": False}}  # it has ended
 
     def get_age(self, run: CrawlRun) -> int:
         return int((timezone.now() - cast(datetime, run.finished_at)).total_seconds())

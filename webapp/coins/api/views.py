@@ -70,7 +70,7 @@ class ReadView(APIView):
 
 
 class Addresses(ReadView):
-    @answers("addresses", "What there is", AddressesSerializer)
+    @answers("get_addresses", "What there is", AddressesSerializer)
     def get(self, request: Request) -> Response:
         """The addresses of all that this API has."""
         names = ("coins", "runs", "health", "schema", "docs")
@@ -80,9 +80,13 @@ class Addresses(ReadView):
 class Coins(ReadView):
     parameters = CoinsParameters
 
-    @answers("coins", "Coins", CoinPageSerializer, 404)
+    @answers("list_coins", "Coins", CoinPageSerializer, 404)
     def get(self, request: Request) -> Response:
-        """Follow `next` from the first page on to read them all: in the default order no coin is lost on the way."""
+        """Follow `next` from the first page on to read them all: in the default order no coin is lost on the way.
+
+        A client that cannot follow a link asks for the page `after` the last `coin_id` that it has, until `next` is
+        null.
+        """
         by_key = self.query["ordering"] == BY_ID
         return Response(page_of(self.asked.qs, chosen(self.query), request, self.query, by_key=by_key))
 
@@ -90,7 +94,7 @@ class Coins(ReadView):
 class Coin(ReadView):
     parameters = CoinParameters
 
-    @answers("coin", "A coin", CoinSerializer, 404)
+    @answers("get_coin", "A coin", CoinSerializer, 404)
     def get(self, request: Request, coin_id: str) -> Response:
         """The coin with this id, as the market last described it."""
         return Response(one(self.queryset, coin_id, "coin", chosen(self.query)))
@@ -100,7 +104,7 @@ class Runs(ReadView):
     parameters = RunsParameters
     queryset = CrawlRun.objects.order_by(F("started_at").desc(nulls_first=True), "id")  # what has not begun: newest
 
-    @answers("runs", "Crawl runs", RunPageSerializer, 404)
+    @answers("list_runs", "Crawl runs", RunPageSerializer, 404)
     def get(self, request: Request) -> Response:
         """The newest first: what each asked for, what it got, and what it has proven."""
         return Response(page_of(self.asked.qs, list(RUN.values()), request, self.query, by_key=False))
@@ -109,14 +113,14 @@ class Runs(ReadView):
 class Run(ReadView):
     queryset = CrawlRun.objects.all()
 
-    @answers("run", "A crawl run", RunSerializer, 404)
+    @answers("get_run", "A crawl run", RunSerializer, 404)
     def get(self, request: Request, run_id: str) -> Response:
         """The run with this key: what it asked for, what it got, and what it has proven."""
         return Response(one(self.queryset, run_id, "run", list(RUN.values())))
 
 
 class Health(ReadView):
-    @answers("health", "Health of the data", HealthSerializer)
+    @answers("get_health", "Health of the data", HealthSerializer)
     def get(self, request: Request) -> Response:
         """How complete the data are, how fresh, and what is being done about it."""
         coins = FullCoin.objects.aggregate(
