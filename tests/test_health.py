@@ -1,9 +1,12 @@
 """What is ill: how old the copy is, what its schedules do, and how their runs end."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.test_admin import NOON, make_rejected, make_run
 from webapp.coins import health
@@ -388,3 +391,29 @@ def test_rejected_records_of_a_first_day_are_compared_with_nothing() -> None:
     CrawlRun.objects.filter(finished_at=NOON).update(rejected=1_000)
 
     assert health.problems(NOON) == {}
+
+
+# What it costs -----------------------------------------------------------------------------------
+def make_ill_schedule(name: str) -> None:
+    """A schedule with something wrong in every respect."""
+    schedule = make_schedule(name, next_run_at=NOON - HOUR)
+    make_runs(schedule, "partial", "partial", "partial", every=DAY)
+    last = CrawlRun.objects.get(schedule=schedule, finished_at=NOON)
+    CrawlRun.objects.filter(pk=last.pk).update(rejected=100)
+    make_rejected(run=last, fingerprint=name)
+
+
+def test_the_number_of_queries_does_not_grow_with_the_schedules() -> None:
+    names = [f"hourly {20 - rank:02}" for rank in range(20)]
+    make_ill_schedule(names[0])
+    with CaptureQueriesContext(connection) as of_one:
+        health.problems(NOON)
+    for name in names[1:]:
+        make_ill_schedule(name)
+
+    with CaptureQueriesContext(connection) as of_twenty:
+        found = health.problems(NOON)
+
+    assert len(of_twenty) == len(of_one)
+    for check in ("data", "schedule", "runs", "rejected"):
+        assert re.findall(r"hourly \d\d", found[check]) == names  # in the order in which they were made

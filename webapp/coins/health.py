@@ -12,16 +12,17 @@ source     the source answers, but its data is old (see standstill.py)
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import cast
 
 from django.conf import settings
 from django.db import Error
-from django.db.models import Max, QuerySet
+from django.db.models import Case, Count, DateTimeField, Max, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from .catalog import SPIDERS
 from .models import CrawlRun, CrawlSchedule, Node, RejectedRecord, Verdict
+from .models.queue import UNDER_WAY
 from .models.run import NotMigrated
 from .standstill import standing_still
 from .texts import printable
@@ -114,23 +115,47 @@ def _old_copy(now: datetime) -> Iterator[str]:
 
 
 # Schedules and their runs ------------------------------------------------------------------------
-def _runs(schedule: CrawlSchedule) -> QuerySet[CrawlRun]:
-    """Its runs since it was last changed, the newest first: earlier ones were another schedule's, so to speak.
+# A schedule's runs since it was last changed, the newest first: earlier ones were another schedule's, so to speak. By
+# when they were queued: a job that could not begin has no other time, and an index has them in this order.
+RUNS = CrawlRun.objects.filter(schedule=OuterRef("pk"), queued_at__gte=OuterRef("changed_at")).order_by("-queued_at")
 
-    By when they were queued: a job that could not begin has no other time, and an index has them in this order.
+
+def _first(
+    number: int, runs: QuerySet[CrawlRun], schedules: Iterable[CrawlSchedule], **moments: Mapping[int, datetime]
+) -> dict[CrawlSchedule, list[CrawlRun]]:
+    """The first of RUNS, or of what a filter leaves of them, by schedule; two queries for any number of schedules.
+
+    The filter may refer to `moments`, each of which is another one for each schedule's key.
     """
-    return CrawlRun.objects.filter(schedule=schedule, queued_at__gte=schedule.changed_at).order_by("-queued_at")
+    by_key = {schedule.pk: schedule for schedule in schedules}
+    own = {name: _by_schedule(values) for name, values in moments.items()}
+    # A subquery for each place finds its run by the index; a window function would read all runs.
+    places = [Subquery(runs.values("pk")[place : place + 1]) for place in range(number)]
+    of_each = CrawlSchedule.objects.filter(pk__in=by_key).annotate(**own).order_by("pk")
+    keys = list(of_each.values_list("pk", *places))
+    rows = CrawlRun.objects.filter(pk__in=[key for _, *row in keys for key in row if key])
+    found = {run.pk: run for run in rows.defer("log_tail")}
+    return {by_key[pk]: [found[key] for key in row if key in found] for pk, *row in keys}
+
+
+def _by_schedule(moments: Mapping[int, datetime]) -> Case:
+    return Case(*(When(pk=pk, then=Value(moment)) for pk, moment in moments.items()), output_field=DateTimeField())
 
 
 def _without_complete_run(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:
-    for schedule in schedules:
-        slots = schedule.timetable().latest(schedule.changed_at, now - HOUR, 2)
-        if len(slots) < 2:
-            continue
-        recent = _runs(schedule).filter(queued_at__gte=slots[0] - DAY)  # no run takes longer
-        if not recent.filter(verdict=Verdict.COMPLETE, finished_at__gte=slots[0]).exists():
+    latest = {schedule: schedule.timetable().latest(schedule.changed_at, now - HOUR, 2) for schedule in schedules}
+    since = {schedule: slots[0] for schedule, slots in latest.items() if len(slots) == 2}
+    complete = RUNS.filter(
+        verdict=Verdict.COMPLETE,
+        queued_at__gte=OuterRef("day_before"),  # no run takes longer
+        finished_at__gte=OuterRef("slot"),
+    )
+    moments = {schedule.pk: slot for schedule, slot in since.items()}
+    found = _first(1, complete, since, slot=moments, day_before={pk: slot - DAY for pk, slot in moments.items()})
+    for schedule, slot in since.items():
+        if not found.get(schedule):
             yield (
-                f"The schedule {schedule} has had no complete run since {slots[0]:%F %T} UTC, which is two slots ago: "
+                f"The schedule {schedule} has had no complete run since {slot:%F %T} UTC, which is two slots ago: "
                 "its runs in the admin say why."
             )
 
@@ -151,9 +176,11 @@ def _faulty(faults: dict[CrawlSchedule, str]) -> Iterator[str]:
 
 
 def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:
+    busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True).distinct())
     for schedule in schedules:
         slot, overdue_since = schedule.next_run_at, now - OVERDUE_AFTER
-        if slot and max(schedule.due_at(slot), schedule.changed_at) < overdue_since and not schedule.is_busy():
+        is_late = slot and max(schedule.due_at(slot), schedule.changed_at) < overdue_since
+        if is_late and schedule.spider not in busy:
             yield (
                 f"The slot {slot:%F %T} UTC of the schedule {schedule} is overdue, though its spider is free: "
                 "scrapyd's log says why."
@@ -171,8 +198,7 @@ def _not_begun(now: datetime) -> Iterator[str]:
 
 
 def _bad_runs(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
-    for schedule in schedules:
-        last = list(_runs(schedule).filter(verdict__in=(Verdict.COMPLETE, *BAD))[:IN_A_ROW])
+    for schedule, last in _first(IN_A_ROW, RUNS.filter(verdict__in=(Verdict.COMPLETE, *BAD)), schedules).items():
         if len(last) == IN_A_ROW and all(run.verdict in BAD for run in last):
             verdicts = ", ".join(run.verdict for run in reversed(last))
             yield (
@@ -182,20 +208,29 @@ def _bad_runs(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
 
 
 def _rejected(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
-    for schedule in schedules:
-        runs = _runs(schedule).filter(verdict__in=PROVED)
-        last = runs.first()
-        before = last and runs.filter(queued_at__lte=last.queued_at - DAY).first()
-        rises = last and before and last.rejected > max(2 * before.rejected, before.rejected + RISE - 1)
-        if last and before and rises and not _is_resolved(last):
-            still_open = RejectedRecord.objects.open().count()
+    runs = RUNS.filter(verdict__in=PROVED)
+    last = {schedule: run for schedule, found in _first(1, runs, schedules).items() for run in found}
+    a_day_before = {schedule.pk: run.queued_at - DAY for schedule, run in last.items()}
+    earlier = _first(1, runs.filter(queued_at__lte=OuterRef("a_day_before")), last, a_day_before=a_day_before)
+    before = {schedule: run for schedule, found in earlier.items() for run in found}
+    risen = [
+        schedule
+        for schedule, run in before.items()
+        if last[schedule].rejected > max(2 * run.rejected, run.rejected + RISE - 1)
+    ]
+    resolved = _resolved(last[schedule].pk for schedule in risen)
+    still_open = RejectedRecord.objects.open().count() if risen else 0
+    for schedule in risen:
+        if last[schedule].pk not in resolved:
             yield (
-                f"The last run of the schedule {schedule} rejected {last.rejected:,} records, and that of a day before "
-                f"{before.rejected:,}: the rejected records in the admin say why. Still open: {still_open:,}."
+                f"The last run of the schedule {schedule} rejected {last[schedule].rejected:,} records, and that of a "
+                f"day before {before[schedule].rejected:,}: the rejected records in the admin say why. "
+                f"Still open: {still_open:,}."
             )
 
 
-def _is_resolved(run: CrawlRun) -> bool:
-    """Whether all that a run has rejected, and no run after it, has been dealt with."""
-    records = RejectedRecord.objects.filter(run=run)
-    return records.exists() and not records.open().exists()
+def _resolved(runs: Iterable[str]) -> set[str]:
+    """Of these runs, those of which all that they have rejected, and no run after them, has been dealt with."""
+    records = RejectedRecord.objects.filter(run__in=list(runs))
+    of_each = records.values_list("run").annotate(still_open=Count("pk", filter=Q(status=RejectedRecord.Status.OPEN)))
+    return {run for run, still_open in of_each if not still_open}
