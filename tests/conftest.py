@@ -38,6 +38,7 @@ SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables t
 # alone; the rest on both.
 ON_ANY_DATABASE = {
     "test_addresses",
+    "test_asgi",
     "test_browser",
     "test_browser_api",
     "test_browser_schedules",

@@ -159,7 +159,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "webapp.coins.probes.ProbesMiddleware",  # the first: whoever asks them may know this machine by any name
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "webapp.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -1,0 +1,29 @@
+"""Static files, from WSGI and from ASGI."""
+
+from collections.abc import AsyncIterator
+from typing import IO
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
+from whitenoise.middleware import WhiteNoiseFileResponse, WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
+
+BLOCK = 2**16  # bytes
+
+
+class StaticFilesMiddleware(WhiteNoiseMiddleware):
+    """WhiteNoise; under ASGI its files are read block by block, where Django would warn and read them as a whole."""
+
+    @staticmethod
+    def serve(static_file: StaticFile, request: HttpRequest) -> WhiteNoiseFileResponse:
+        response = WhiteNoiseMiddleware.serve(static_file, request)
+        if isinstance(request, ASGIRequest):
+            response.streaming_content = blocks(response.file_to_stream)
+        return response
+
+
+async def blocks(file: IO[bytes] | None) -> AsyncIterator[bytes]:
+    """What is in a file; nothing, where there is none."""
+    while file and (block := await sync_to_async(file.read)(BLOCK)):
+        yield block
