@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def test_every_requirement_is_pinned_and_has_a_reason() -> None:
         package = re.split(r"[\[<>=~ ]", name.strip())[0]
         assert reason.strip(), package
         assert re.search(rf"^{package}(\[\w+\])?==", pinned, re.MULTILINE), package
+
+
+def test_it_is_no_package_and_says_so() -> None:
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+    done = subprocess.run([sys.executable, "setup.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert configured.keys() == {"tool"}
+    assert done.returncode == 1
+    assert done.stderr.startswith("coincrawl is no package: it runs from its checkout.")
 
 
 def test_the_models_and_the_migrations_agree(db: None) -> None:

@@ -1,4 +1,4 @@
-"""The README's example of a new spider, built as it is written there."""
+"""What the README says to type: how to begin without make, and the example of a new spider."""
 
 import os
 import re
@@ -33,6 +33,26 @@ def block(readme: str, after: str) -> str:
     lines = re.search(r"\n\n((?: {4}.*\n|\n)+)", readme[readme.index(after) :])
     assert lines
     return re.sub(r"^ {4}", "", lines[1], flags=re.MULTILINE).strip() + "\n"
+
+
+def test_without_make_the_lines_are_those_that_make_runs() -> None:
+    recipes = subprocess.run(
+        ["make", "--dry-run", "--always-make", "PYTHON=python3", "crawl", "up"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    ours = re.sub(r"\.venv/bin/| --quiet| --disable-pip-version-check| --verbosity 0|exec env PATH=\S+ ", "", recipes)
+
+    lines = block(README, "Without `make` three lines").splitlines()
+    commands = [command for line in lines for command in line.split(" && ")]
+    commands.remove(". .venv/bin/activate")  # what `.venv/bin/` before each command does in the Makefile
+
+    assert len(lines) == 3
+    assert set(commands) <= set(ours.splitlines())
+    assert "python webapp/manage.py up" in ours.splitlines()
+    assert "`python webapp/manage.py up` is `make up`" in README
 
 
 @dataclass
