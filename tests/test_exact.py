@@ -1,6 +1,5 @@
 """Numbers come back from the database with the digits that were sent, on SQLite too."""
 
-import json
 from decimal import Decimal
 from math import inf, ldexp
 from typing import Any
@@ -207,7 +206,7 @@ def test_dumpdata_and_loaddata_keep_every_digit_and_microsecond(tmp_path: Any) -
     FullCoin.objects.upsert([row(text, current_price=Decimal(text)) for text in SENT])
     FullCoin.objects.update(changed_at="2026-11-22T12:00:00.123457Z", first_seen_at="2026-11-22T12:00:00.000001Z")
     before = list(FullCoin.objects.order_by("pk").values())
-    for name in ("json", "jsonl"):
+    for name in ("json", "jsonl", "xml", "yaml"):
         file = tmp_path / f"coins.{name}"
         call_command("dumpdata", "coins.fullcoin", format=name, output=str(file), verbosity=0)
         FullCoin.objects.all().delete()
@@ -215,7 +214,6 @@ def test_dumpdata_and_loaddata_keep_every_digit_and_microsecond(tmp_path: Any) -
         call_command("loaddata", str(file), verbosity=0)
 
         assert list(FullCoin.objects.order_by("pk").values()) == before, name
-        assert json.loads(file.read_text().splitlines()[0])
 
 
 def test_what_sqlite_keeps_is_read_by_its_shortest_form() -> None:

@@ -58,7 +58,7 @@ def file(empty: Path, tmp_path: Path) -> Iterator[Path]:
     del connections[FILE], connections.settings[FILE]
 
 
-def fill() -> None:
+def fill(using: str = FILE) -> None:
     """Something of everything, with values that lose something wherever they are not moved as they are."""
     coins = [{"coin_id": f"coin-{number}", "current_price": Decimal(number) / 7} for number in range(300)]
     coins += [
@@ -66,9 +66,9 @@ def fill() -> None:
         {"coin_id": "huge", "total_supply": Decimal("1E+25"), "name": "🚀 الذهب 'quoted' \\ \r\n end"},
         {"coin_id": "nothing"},
     ]
-    FullCoin.objects.using(FILE).upsert(coins, THEN)
-    schedule = CrawlSchedule.objects.using(FILE).create(name="S", spider="markets", crontab="*/3 * * * *")
-    run = CrawlRun.objects.using(FILE).create(
+    FullCoin.objects.using(using).upsert(coins, THEN)
+    schedule = CrawlSchedule.objects.using(using).create(name="S", spider="markets", crontab="*/3 * * * *")
+    run = CrawlRun.objects.using(using).create(
         spider="markets",
         arguments={"ids": ["ü", "\u2028"]},
         verdict=Verdict.COMPLETE,
@@ -78,21 +78,23 @@ def fill() -> None:
         log_tail="\x1b[1mbold\r\nlines\n",
         filled={"name": 3},
     )
-    CrawlRun.objects.using(FILE).enqueue("markets", {"pages": "1"}, schedule=schedule)
-    CrawlSchedule.objects.using(FILE).update(last_run=run, changed_at=THEN, next_run_at=THEN + timedelta(minutes=3))
-    RejectedRecord.objects.using(FILE).create(run=run, page="7", raw='{"id": "\\ud800"}', reasons="no", fingerprint="f")
-    Node.objects.using(FILE).create(name="n", beat_at=THEN)
-    SourcePace.objects.using(FILE).create(digest="d", source="https://x:443", next_turn=THEN, rest_until=THEN)
-    Alarm.objects.using(FILE).create(name="schedule", ill_since=THEN, untold=["webhook"])
-    user = User.objects.using(FILE).create(username="ada", password="hashed", date_joined=THEN, is_staff=True)
-    group = Group.objects.using(FILE).create(name="readers")
-    group.permissions.add(*Permission.objects.using(FILE).filter(codename__startswith="view_"))
+    CrawlRun.objects.using(using).enqueue("markets", {"pages": "1"}, schedule=schedule)
+    CrawlSchedule.objects.using(using).update(last_run=run, changed_at=THEN, next_run_at=THEN + timedelta(minutes=3))
+    RejectedRecord.objects.using(using).create(
+        run=run, page="7", raw='{"id": "\\ud800"}', reasons="no", fingerprint="f"
+    )
+    Node.objects.using(using).create(name="n", beat_at=THEN)
+    SourcePace.objects.using(using).create(digest="d", source="https://x:443", next_turn=THEN, rest_until=THEN)
+    Alarm.objects.using(using).create(name="schedule", ill_since=THEN, untold=["webhook"])
+    user = User.objects.using(using).create(username="ada", password="hashed", date_joined=THEN, is_staff=True)
+    group = Group.objects.using(using).create(name="readers")
+    group.permissions.add(*Permission.objects.using(using).filter(codename__startswith="view_"))
     user.groups.add(group)
-    user.user_permissions.add(Permission.objects.using(FILE).get(codename="run_crawlschedule"))
-    Token.objects.using(FILE).create(user=user)
-    Token.objects.using(FILE).update(created=THEN)
-    kind = ContentType.objects.db_manager(FILE).get_for_model(FullCoin)
-    LogEntry.objects.using(FILE).create(
+    user.user_permissions.add(Permission.objects.using(using).get(codename="run_crawlschedule"))
+    Token.objects.using(using).create(user=user)
+    Token.objects.using(using).update(created=THEN)
+    kind = ContentType.objects.db_manager(using).get_for_model(FullCoin)
+    LogEntry.objects.using(using).create(
         user=user, content_type=kind, object_id="dust", object_repr="dust", action_flag=ADDITION, action_time=THEN
     )
 

@@ -1,4 +1,8 @@
-"""What `dumpdata` and `loaddata` write and read as JSON: moments to the microsecond (Django: to the millisecond)."""
+"""What `dumpdata` writes as JSON: moments to the microsecond (Django: to the millisecond), and ASCII alone.
+
+Half a character, which SQLite may hold in a run's arguments, is no UTF-8; and a line of JSON Lines is one for whoever
+ends lines at U+2028, too.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -18,4 +22,4 @@ class ExactMixin:
 
     def _init_options(self) -> None:
         super()._init_options()  # type: ignore[misc]  # the serializer's own
-        self.json_kwargs["cls"] = ExactEncoder
+        self.json_kwargs |= {"cls": ExactEncoder, "ensure_ascii": True}
