@@ -191,7 +191,7 @@ def extremes() -> None:
     for coin_id in [text for text in HOSTILE.values() if text]:
         make_coin(coin_id)
     counts = {"rounded": {"ath": 2**31}, "filled": {"coin_id": 1, "ath": 0}}
-    make_run(id="with arguments", arguments={"order": "id_asc", "pages": 1, "ids": ["a", "b"]}, **counts)
+    make_run(id="with arguments", arguments={"order": "id_asc", "pages": 1, "share": 0.5, "ids": ["a", "b"]}, **counts)
     for verdict in Verdict:
         begun = None if verdict == Verdict.PENDING else NOON
         make_run(id=f"{verdict}/1", verdict=verdict, started_at=begun, finished_at=begun, reason="<\n>", seen=2**31 - 1)

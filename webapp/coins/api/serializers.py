@@ -33,11 +33,11 @@ TEXT = {"type": "string"}
 @extend_schema_field(
     {
         "type": "object",
-        "additionalProperties": {"oneOf": [TEXT, {"type": "integer"}, {"type": "array", "items": TEXT}]},
+        "additionalProperties": {"oneOf": [TEXT, {"type": "number"}, {"type": "array", "items": TEXT}]},
     }
 )
 class ArgumentsField(serializers.JSONField):
-    """A run's arguments by name, as the catalog's spiders have them."""
+    """A run's arguments by name, of the kinds that a spider may declare."""
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}})
