@@ -15,7 +15,7 @@ OURS = {
     "COINGECKO_API_KEY": "",
     "COINGECKO_PLAN": "keyless",
     "COINGECKO_CALLS_PER_MINUTE": "0",
-    "MIRROR_URL": "",
+    "MIRROR_URL": "https://coins.example/api/coins/",  # a name that leads nowhere
     "MIRROR_CALLS_PER_MINUTE": "0",
     "API_TOKEN": "",
     "API_PUBLIC": "false",

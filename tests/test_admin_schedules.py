@@ -143,6 +143,16 @@ def test_what_cannot_be_is_refused_at_its_field_with_a_sentence(
     assert not CrawlSchedule.objects.exists()
 
 
+def test_a_mirror_without_an_address_is_refused(admin_client: Client, settings: Any) -> None:
+    settings.MIRROR_URL = ""
+
+    response = admin_client.post(ADD, filled_in(spider="mirror", arguments=""))
+
+    sentence = "mirror needs -a url=..., or MIRROR_URL in the environment."
+    assert response.context["adminform"].form.errors == {"arguments": [sentence]}
+    assert not CrawlSchedule.objects.exists()
+
+
 def test_a_wrong_line_is_not_made_worse_by_the_arguments_of_before(admin_client: Client) -> None:
     schedule = make_schedule()
 

@@ -1,10 +1,11 @@
 """The catalog: which arguments are taken, as what, and what is said of the others."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from webapp.coins.catalog import ORDERS, PLANS, SPIDERS, ArgumentError, parse_arguments
+from webapp.coins.catalog import ORDERS, PLANS, SPIDERS, ArgumentError, check_source, parse_arguments
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,30 @@ def test_an_address_that_can_be_asked_is_taken(url: str, settings: Any) -> None:
     settings.PLAIN_HTTP_HOSTS = ["web"]
 
     assert parse_arguments("mirror", {"only": "changed", "url": url}) == {"url": url, "only": "changed"}
+
+
+@pytest.mark.parametrize(
+    ("spider", "given", "settings", "sentence"),
+    [
+        ("markets", {}, {}, ""),
+        ("mirror", {}, {}, "mirror needs -a url=..., or MIRROR_URL in the environment."),
+        ("mirror", {}, {"MIRROR_URL": "x"}, ""),
+        ("mirror", {"url"}, {}, ""),
+        ("mirror", {}, {"MIRROR_URL": "x", "API_TOKEN": "y"}, ""),
+        (
+            "mirror",
+            {"url"},
+            {"API_TOKEN": "y"},
+            "API_TOKEN is sent to the address in MIRROR_URL alone, and there is none",
+        ),
+    ],
+    ids=["none needed", "none", "in the settings", "given", "with a token", "a token for none"],
+)
+def test_a_spider_needs_an_address_and_a_token_the_one_in_the_settings(
+    spider: str, given: set[str], settings: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(ArgumentError, match=sentence) if sentence else nullcontext():
+        check_source(spider, given, settings.get)
 
 
 def test_an_unknown_spider_is_told_which_there_are() -> None:

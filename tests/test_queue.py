@@ -115,6 +115,19 @@ def test_what_cannot_run_is_refused_with_a_sentence_and_not_stored(
     assert not jobs.exists()
 
 
+def test_a_job_without_a_source_is_refused_as_the_crawl_would_be(settings: Any) -> None:
+    settings.MIRROR_URL = ""
+
+    with pytest.raises(ArgumentError, match=r"mirror needs -a url=\.\.\., or MIRROR_URL in the environment"):
+        enqueue(spider="mirror")
+    jobs.enqueue("mirror", {"url": "https://coins.example/api/coins/"})
+    settings.API_TOKEN = True
+    with pytest.raises(ArgumentError, match="API_TOKEN is sent to the address in MIRROR_URL alone"):
+        jobs.enqueue("mirror", {"url": "https://coins.example/api/coins/"})
+
+    assert jobs.count() == 1
+
+
 @pytest.mark.parametrize("key", ["", ".", "..", ".job", "../job", "a/b", "a\\b", "a b", "a\n", "\x00", "é", "x" * 201])
 def test_a_key_that_could_be_no_files_name_is_refused(key: str) -> None:
     with pytest.raises(JobError, match="A job id has letters, digits"):

@@ -387,6 +387,8 @@ if MIRROR_URL and not is_source(MIRROR_URL, PLAIN_HTTP_HOSTS):
         "MIRROR_URL must be the address of a list of coins, such as https://coins.example/api/coins/, without user, "
         "password and key (http:// for this machine and PLAIN_HTTP_HOSTS only): a token belongs in API_TOKEN."
     )
+# Whether there is a token for it: the token itself is the crawler's alone. No job is queued that lacks what it needs.
+API_TOKEN = bool(env.str("API_TOKEN", default=""))
 
 # The market's currency: one database holds one ----------------------------------------------------
 VS_CURRENCY = env.str("VS_CURRENCY", default="usd").lower()

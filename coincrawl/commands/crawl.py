@@ -27,7 +27,7 @@ from coincrawl.feeds import Feeds, passwords
 from coincrawl.log import LogFile, guard, without_secrets
 from coincrawl.spiders.base import PaginatedSpider
 from coincrawl.verdict import EXIT_STATUS
-from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
+from webapp.coins.catalog import SPIDERS, ArgumentError, check_source, parse_arguments
 from webapp.coins.models import CrawlRun, Verdict
 
 logger = logging.getLogger("coincrawl")
@@ -87,19 +87,10 @@ class Command(crawl.Command):
             raise UsageError(f"Name one spider: scrapy crawl {next(iter(SPIDERS))}", print_help=False)
         try:
             given = parse_arguments(args[0], {name: value for name, value in opts.spargs.items() if name != "_job"})
+            check_source(args[0], given, settings.get)
         except ArgumentError as error:
             raise UsageError(str(error), print_help=False) from None
         check_event_loop(settings)
-        token = SPIDERS[args[0]].token
-        for name, setting in SPIDERS[args[0]].defaults.items():
-            if token and settings[token] and not settings[setting]:
-                raise UsageError(
-                    f"{token} is sent to the address in {setting} alone, and there is none: "
-                    f"set {setting} to the address that the token is for, or leave {token} out.",
-                    print_help=False,
-                )
-            if name not in given and not settings[setting]:
-                raise UsageError(f"{args[0]} needs -a {name}=..., or {setting} in the environment.", print_help=False)
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         process, settings = enabled(self.crawler_process), enabled(self.settings)

@@ -4,7 +4,7 @@
 one entry here; its checking, its help text and the messages about wrong values follow from that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -30,7 +30,8 @@ class SpiderEntry:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     narrowing: tuple[str, ...] = ()  # the arguments that make a run see less than the whole source
     exclusive: tuple[tuple[str, str], ...] = ()  # pairs that cannot be given together
-    # By argument, the crawler's setting that has its value where it is not given; one of the two there must be.
+    # By argument, the setting that has its value where it is not given; one of the two there must be. It is also in
+    # webapp/settings.py, and so is whether `token` is set, because no job is queued that lacks what it needs.
     defaults: Mapping[str, str] = field(default_factory=dict)
     # The crawler's setting that has what the source is asked with: it is for the address in the settings of `defaults`
     # alone, not for one that somebody names in an argument.
@@ -98,6 +99,22 @@ def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
         if one in given and other in given:
             raise ArgumentError(f"{one} and {other} cannot be given together: leave one out.")
     return _parse(entry.arguments, given)
+
+
+def check_source(spider: str, given: Collection[str], setting: Callable[[str], Any]) -> None:
+    """ArgumentError unless a spider with these arguments has an address to ask, and one that its token is for.
+
+    `setting` has by name what is set.
+    """
+    entry = SPIDERS[spider]
+    for name, default in entry.defaults.items():
+        if entry.token and setting(entry.token) and not setting(default):
+            raise ArgumentError(
+                f"{entry.token} is sent to the address in {default} alone, and there is none: "
+                f"set {default} to the address that the token is for, or leave {entry.token} out."
+            )
+        if name not in given and not setting(default):
+            raise ArgumentError(f"{spider} needs -a {name}=..., or {default} in the environment.")
 
 
 def parse_settings(given: Mapping[str, str]) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from ..catalog import parse_arguments, parse_settings
+from ..catalog import check_source, parse_arguments, parse_settings
 
 if TYPE_CHECKING:
     from .run import CrawlRun
@@ -68,6 +69,13 @@ def new_key() -> str:
     return uuid.uuid4().hex
 
 
+def checked(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments as values; ArgumentError where `scrapy crawl` would refuse them too."""
+    values = parse_arguments(spider, given)
+    check_source(spider, values, lambda name: getattr(django_settings, name, ""))
+    return values
+
+
 def make_up_for(run: "CrawlRun", wait: timedelta = timedelta()) -> None:
     """Have the slot of a run that came to nothing fall due once more, unless somebody has asked the run to stop.
 
@@ -90,8 +98,8 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
     ) -> "CrawlRun":
         """Add a job from texts, as a person or a program gives them.
 
-        ArgumentError where there is no such spider, argument or setting, JobError where the key cannot be one or is
-        taken. The highest priority goes first, and of one priority the oldest.
+        ArgumentError where there is no such spider, argument or setting, or no source to ask, JobError where the key
+        cannot be one or is taken. The highest priority goes first, and of one priority the oldest.
         """
         if not isfinite(priority):
             raise JobError("A priority is a number, and not an infinite one.")
@@ -100,7 +108,7 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
         run = self.model(
             id=key or new_key(),
             spider=spider,
-            arguments=parse_arguments(spider, given),
+            arguments=checked(spider, given),
             settings=parse_settings(settings or {}),
             priority=priority,
             node="",

@@ -13,10 +13,10 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Least, Now
 
-from ..catalog import SPIDERS, ArgumentError, as_texts, parse_arguments
+from ..catalog import SPIDERS, ArgumentError, as_texts
 from ..clock import database_clock
 from ..crontab import Crontab, CrontabError
-from .queue import UNDER_WAY, JobError, Verdict
+from .queue import UNDER_WAY, JobError, Verdict, checked
 from .run import CrawlRun
 
 MOST_PASSED = 100  # slots that passed without a run, and are recorded one by one; more than that is told in words
@@ -115,7 +115,7 @@ class CrawlSchedule(models.Model):
         except CrontabError as error:
             faults["time_zone" if "time zone" in str(error) else "crontab"] = str(error)
         try:
-            parse_arguments(self.spider, as_texts(self.arguments))
+            checked(self.spider, as_texts(self.arguments))
         except ArgumentError as error:
             faults["arguments" if self.spider in SPIDERS else "spider"] = str(error)
         except (AttributeError, TypeError):  # no object, or lists of something else than texts
