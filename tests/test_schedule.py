@@ -131,11 +131,11 @@ def test_of_nodes_that_beat_in_the_same_moment_one_makes_the_job() -> None:
 
 def test_a_slot_waits_for_its_spider() -> None:
     one = schedule()
-    runs.enqueue("markets", {}, "by-hand")
+    runs.begin("markets", {}, "by-hand")
 
     beat(NOON, NOON + MINUTE)
     waits = next_of(one)
-    end()
+    runs.get(pk="by-hand").finish(Verdict.COMPLETE)
     beat(NOON + 2 * MINUTE)
 
     assert waits == NOON
@@ -196,6 +196,99 @@ def test_of_several_that_are_equally_rare_each_has_its_turn() -> None:
         end()
 
     assert [runs.filter(schedule=one, verdict=Verdict.COMPLETE).count() for one in each] == [2, 2, 2]
+
+
+# A long queue ------------------------------------------------------------------------------------
+
+
+def queue(key: str, at: datetime, priority: float = 0) -> None:
+    """A job beside the slots."""
+    runs.enqueue("markets", {}, key, priority=priority)
+    runs.filter(pk=key).update(queued_at=at)
+
+
+def work(moment: datetime) -> str:
+    """What runs next: a job's key, or `slot`; after a beat, as scrapyd's queue does it."""
+    beat(moment)
+    run = end()
+    return "slot" if run.slot else run.pk
+
+
+def test_a_slot_and_jobs_go_in_the_order_in_which_they_fell_due() -> None:
+    schedule()
+    for key, at in {"early": NOON - MINUTE, "late": NOON + MINUTE}.items():
+        queue(key, at)
+
+    assert [work(NOON + 2 * MINUTE) for _ in range(3)] == ["early", "slot", "late"]
+
+
+def test_a_slot_waits_for_jobs_of_a_higher_priority() -> None:
+    one = schedule()
+    queue("urgent", NOON + MINUTE, priority=1)
+
+    beat(NOON + 2 * MINUTE)
+    waits = next_of(one)
+
+    assert waits == NOON
+    assert [work(NOON + 2 * MINUTE) for _ in range(2)] == ["urgent", "slot"]
+
+
+def test_a_slot_does_not_wait_for_jobs_of_a_lower_priority() -> None:
+    schedule()
+    queue("later", NOON - MINUTE, priority=-1)
+
+    assert [work(NOON + 2 * MINUTE) for _ in range(2)] == ["slot", "later"]
+
+
+def test_no_slot_is_lost_behind_a_long_queue() -> None:
+    """A run takes half a minute."""
+    schedule("* * * * *")
+    for number in range(20):
+        queue(f"job-{number:02}", NOON - HOUR)
+    work(NOON - MINUTE)
+
+    order = [work(NOON + number * MINUTE / 2) for number in range(10)]
+
+    assert order == ["slot", "job-01", "slot", "job-02", "slot", "job-03", "slot", "job-04", "slot", "job-05"]
+    assert not runs.filter(verdict=Verdict.SKIPPED).exists()
+
+
+def test_a_schedule_that_is_always_due_does_not_starve_the_queue() -> None:
+    """Its runs take longer than it is from one slot to the next."""
+    schedule("* * * * *")
+    for number in range(3):
+        queue(f"job-{number}", NOON - HOUR)
+
+    order = [work(NOON + number * 2 * MINUTE) for number in range(6)]
+
+    assert order == ["job-0", "slot", "job-1", "slot", "job-2", "slot"]
+
+
+@pytest.mark.parametrize("beats", [1, 2])
+def test_a_slots_job_is_claimed_before_jobs_that_waited_longer(beats: int) -> None:
+    """It may have been made a while before there is room for it."""
+    schedule()
+    runs.begin("markets", {}, "by-hand").finish(Verdict.COMPLETE)
+    runs.update(claim="claim")
+    for number in range(2):
+        queue(f"job-{number}", NOON - HOUR)
+    beat(*[NOON + number * SECOND for number in range(beats)])
+
+    waiting = [run.pk for run in runs.waiting()]
+    job = runs.claim("node")
+
+    assert len(waiting) == 3
+    assert job is not None
+    assert job.slot == NOON
+
+
+def test_a_slot_waits_for_a_run_by_hand_of_a_schedule() -> None:
+    one = schedule()
+    one.run_now()
+
+    beat(NOON)
+
+    assert seen() == [(None, Verdict.PENDING)]
 
 
 # What was missed ---------------------------------------------------------------------------------
@@ -675,12 +768,17 @@ def test_an_admin_who_saves_what_he_saw_before_the_beat_gives_no_slot_a_second_r
     assert next_of(one) == NOON + 5 * MINUTE
 
 
-def test_the_mirror_may_be_scheduled_without_an_address() -> None:
-    schedule(spider="mirror")
+@pytest.mark.parametrize(("url", "jobs"), [("https://coins.example/api/coins/", 1), ("", 0)])
+def test_the_mirror_may_be_scheduled_without_an_address_where_the_settings_have_one(
+    url: str, jobs: int, settings: Any
+) -> None:
+    settings.MIRROR_URL = url
+    one = schedule(spider="mirror")
 
     beat(NOON)
 
-    assert runs.get().arguments == {}
+    assert runs.filter(arguments={}).count() == jobs
+    assert one.fault() == ("" if url else "mirror needs -a url=..., or MIRROR_URL in the environment.")
 
 
 # What a beat costs -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from webapp.coins.catalog import as_texts
-from webapp.coins.models import CrawlRun
+from webapp.coins.models import CrawlRun, CrawlSchedule
 from webapp.coins.models.queue import Death
 
 from . import database
@@ -27,16 +27,19 @@ class RunQueue:
         self._node = node_name(config)
 
     def add(self, name: str, priority: float = 0.0, **values: Any) -> None:
-        """Queue a job; ArgumentError or JobError says why it cannot be."""
-        key, settings = values.pop("_job", None), values.pop("settings", None)
-        database.now(lambda: CrawlRun.objects.enqueue(name, values, key, settings=settings, priority=priority))
+        """Queue a job; ArgumentError or JobError says why it cannot be. Values that are no texts become texts."""
+        key, settings = values.pop("_job", None), as_texts(values.pop("settings", None) or {})
+        if not values.get("_version"):  # scrapyd passes on an empty one
+            values.pop("_version", None)
+        given = as_texts(values)
+        database.now(lambda: CrawlRun.objects.enqueue(name, given, key, settings=settings, priority=priority))
 
     def pop(self) -> "Deferred[Message | None]":
         """The next job whose spider is free."""
         return database.later(self._pop)
 
     def _pop(self) -> Message | None:
-        run = CrawlRun.objects.claim(self._node)
+        run = self._claim()
         if run is None:
             return None
         try:
@@ -46,6 +49,16 @@ class RunQueue:
             return self._pop()
         message["settings"]["JOB_CLAIM"] = run.claim
         return message
+
+    def _claim(self) -> CrawlRun | None:
+        """The next job, or the slot that has waited for the end of the run before it.
+
+        A spider that becomes free during the beat has to wait for the next one: its slot would be late for this claim.
+        """
+        free = set(CrawlRun.objects.ready().order_by().values_list("spider", flat=True))
+        if free:
+            CrawlSchedule.objects.beat()
+        return CrawlRun.objects.claim(self._node, free)
 
     def list(self) -> list[Message]:
         return database.now(lambda: list(_messages(CrawlRun.objects.waiting())))

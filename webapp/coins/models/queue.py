@@ -6,17 +6,17 @@ that crawl has begun; the claim of a node that has died goes stale, and the job 
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import Min, Q
+from django.db.models.functions import Coalesce, Now
 
 from ..catalog import check_source, parse_arguments, parse_settings
 
@@ -63,6 +63,9 @@ BUSY = RUNNING | CLAIMED  # holds its spider's lock
 UNDER_WAY = RUNNING | Q(verdict=Verdict.PENDING)  # not over: it holds the lock, or waits for it
 SILENT = RUNNING & Q(heartbeat_at__lt=Now() - LOST_AFTER)
 STALE = CLAIMED & Q(claimed_at__lt=Now() - CLAIM_HOLDS)
+OF_A_SLOT = Q(slot__isnull=False)
+OF_A_SCHEDULE = OF_A_SLOT | Q(schedule__isnull=False)
+WAITING = Q(verdict=Verdict.PENDING, claim="")
 
 
 def new_key() -> str:
@@ -74,6 +77,18 @@ def checked(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
     values = parse_arguments(spider, given)
     check_source(spider, values, lambda name: getattr(django_settings, name, ""))
     return values
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Which spiders have something else to do before the slot of a schedule."""
+
+    taken: Collection[str]  # spiders with a run under way, a job of a schedule, or one of a higher priority
+    first: Mapping[str, datetime]  # by spider: since when its first job waits, where it is not a slot's turn
+
+    def is_taken(self, spider: str, slot: datetime | None) -> bool:
+        """Whether a slot that is due has to wait."""
+        return spider in self.taken or (slot is not None and spider in self.first and self.first[spider] <= slot)
 
 
 def make_up_for(run: "CrawlRun", wait: timedelta = timedelta()) -> None:
@@ -124,17 +139,38 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
         return run
 
     def waiting(self) -> models.QuerySet["CrawlRun"]:
-        """The jobs that no node has claimed, the next one first."""
-        return self.filter(verdict=Verdict.PENDING, claim="").order_by("-priority", "queued_at", "pk")
+        """The jobs that no node has claimed, the next one first: a slot's by its slot, others by when they came."""
+        return self.filter(WAITING).order_by("-priority", Coalesce("slot", "queued_at"), "pk")
 
     def ready(self) -> models.QuerySet["CrawlRun"]:
-        """Of those that wait, the ones whose spider is free."""
-        return self.waiting().exclude(spider__in=self.filter(BUSY).values("spider"))
+        """Of those that wait, the ones whose spider is free.
 
-    def claim(self, node: str) -> "CrawlRun | None":
+        A slot becomes a job when it is its turn (`turns`): then no other job of its spider and priority goes before it.
+        """
+        taken = self.filter(BUSY).values("spider")
+        has_slot = self.filter(WAITING & OF_A_SLOT).values("spider")
+        return self.waiting().exclude(spider__in=taken).exclude(slot=None, priority__lte=0, spider__in=has_slot)
+
+    def turns(self) -> Turns:
+        """Whose turn it is: a slot's is next, but slots and jobs that were queued before them go by turns.
+
+        So neither does a long queue starve a schedule, nor a schedule that is always due the queue.
+        """
+        before = WAITING & (OF_A_SCHEDULE | Q(priority__gt=0))
+        taken = set(self.filter(BUSY | before).values_list("spider", flat=True).distinct())
+        others = self.filter(WAITING, priority=0).exclude(spider__in=taken)
+        first = dict(others.values_list("spider").annotate(Min("queued_at")))
+        return Turns(taken, {spider: since for spider, since in first.items() if not self._last_was_no_slot(spider)})
+
+    def _last_was_no_slot(self, spider: str) -> bool:
+        """Whether the last job of a spider that began was not a slot's."""
+        begun = self.filter(spider=spider, started_at__isnull=False).exclude(claim="").order_by("-started_at")
+        return list(begun.values_list("slot", flat=True)[:1]) == [None]
+
+    def claim(self, node: str, spiders: Collection[str] | None = None) -> "CrawlRun | None":
         """Claim the next job whose spider is free, for a node; None where there is none.
 
-        `claim` of the run is what the crawl must show to begin it.
+        Where there are `spiders`, one of these. `claim` of the run is what the crawl must show to begin it.
         """
         if not self.filter(STALE | Q(pk__in=self.ready().order_by().values("pk"))).exists():
             return None  # without having written, which on SQLite would wait for a crawl
@@ -142,7 +178,8 @@ class QueueQuerySet(models.QuerySet["CrawlRun"]):
             with transaction.atomic(using=self.db):
                 self.release_stale()
                 # Of several nodes each takes another row: on SQLite because they write one after the other.
-                job = self.ready().select_for_update(skip_locked=True).first()
+                ready = self.ready() if spiders is None else self.ready().filter(spider__in=spiders)
+                job = ready.select_for_update(skip_locked=True).first()
                 if job is None:
                     return None
                 self.filter(pk=job.pk).update(claim=uuid.uuid4().hex, claimed_at=Now(), node=node)

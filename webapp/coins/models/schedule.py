@@ -47,15 +47,15 @@ class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
         with transaction.atomic(using=self.db):
             for schedule in sorted(self._due(now, lock=True), key=lambda schedule: schedule.rank(now)):
                 # Asked anew: the one before may have taken the spider.
-                if due := schedule.due(now, schedule.is_busy()):
+                if due := schedule.due(now, CrawlRun.objects.turns().is_taken(schedule.spider, schedule.next_run_at)):
                     schedule._take(due, now)
 
     def _due(self, now: datetime, *, lock: bool = False) -> list["CrawlSchedule"]:
         """Those for which there is something to do."""
         schedules = self.order_by("pk")  # also the order in which all lock them
-        busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True).distinct())
+        turns = CrawlRun.objects.turns()
         found = schedules.select_for_update() if lock else schedules
-        return [schedule for schedule in found if schedule.due(now, schedule.spider in busy)]
+        return [one for one in found if one.due(now, turns.is_taken(one.spider, one.next_run_at))]
 
     def clock(self) -> datetime:
         return database_clock(self.db)
@@ -145,7 +145,7 @@ class CrawlSchedule(models.Model):
         return max(slot, self.not_before or slot)
 
     def due(self, now: datetime, busy: bool) -> Due | None:
-        """What is to be done at `now`; None where there is nothing.
+        """What is to be done at `now`; None where there is nothing. `busy`: it is not its turn.
 
         The slot that waits is dropped where the schedule is disabled, or edited so that it is none any more.
         """
