@@ -78,7 +78,7 @@ BATCH_SIZE = MAX_PAGE_SIZE  # coins in one statement: a page, so that what was a
 
 # Output ------------------------------------------------------------------------------------------------
 LOGSTATS_INTERVAL = 30.0  # s between two lines on the progress, where no terminal shows a bar
-STATS_DUMP = False  # the summary says it, and CrawlRun keeps it
+STATS_DUMP = False  # the summary says it, and CrawlRun keeps it; only a LOG_FILE ends with them, for tools that read it
 FEED_PATIENCE = 120.0  # s that a feed may take to be stored, once all has been crawled
 FEED_EXPORT_ENCODING = "utf-8"
 FEED_EXPORT_FIELDS = [field.name for field in FullCoin.api_fields()]  # not the record that an item was made from

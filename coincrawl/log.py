@@ -16,6 +16,7 @@ from scrapy.utils.log import TopLevelFormatter
 MARGIN = "  | "  # before every line of a traceback: a record's own line begins with its time
 TAIL_LINES = 200
 TAIL_SIZE = 100_000  # characters of a run's log, or bytes of its file
+STATS = "scrapy.statscollectors"  # logs a dict in lines of its own, which tools read: they begin with {' or a space
 SHORTEST = 4  # characters; anything shorter stands in ordinary words, and what is missing from them would tell it
 
 _unusual = re.compile("[^ -~]")
@@ -36,7 +37,7 @@ def without_secrets(text: str) -> str:
 
 
 class SafeRecord(logging.LogRecord):
-    """A record with a message of one line, and with a margin beside its traceback."""
+    """A record with a message of one line, but for Scrapy's stats, and with a margin beside its traceback."""
 
     secret: ClassVar[re.Pattern[str]] = re.compile("(?!)")  # found nowhere
 
@@ -56,6 +57,8 @@ class SafeRecord(logging.LogRecord):
             message = super().getMessage()
         except Exception as error:  # arguments that do not fit: logging would print them past its handlers
             message = f"{self.msg!r} % {self.args!r} ({error!r})"
+        if self.name == STATS:
+            return "\n".join(map(_printable, without_secrets(message).split("\n")))
         return _printable(without_secrets(message))
 
 

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -22,7 +23,8 @@ from tests.fake_api import FakeAPI, Market, answers
 
 FORGED = "x\n1999-12-31 23:59:59 [coincrawl] INFO: markets: complete"
 SECRET = r"CG-a1/b2 c3%ä\d"
-PREFIX = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[[\w.]+\] [A-Z]+: |  \| ")
+# A record's time, a traceback's margin, or a line of Scrapy's stats.
+PREFIX = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[[\w.]+\] [A-Z]+: |  \| |[{ ]'[\w/.]+': ")
 
 
 class Log(logging.Logger):
@@ -171,6 +173,22 @@ def log_of(stderr: str) -> str:
 
 def forged(log: str) -> list[str]:
     return [line for line in log.splitlines() if not PREFIX.match(line) or line.startswith("1999")]
+
+
+def test_scrapys_stats_have_lines_of_their_own_which_are_no_records_and_hold_no_secret(log: Log) -> None:
+    stats = pformat({"a": 1, f"exception/{FORGED}": 2, f"reason/{SECRET}": "\u2028"})
+    record = logging.getLogRecordFactory()(
+        "scrapy.statscollectors", logging.INFO, "", 0, f"Stats:\n{stats}", None, None
+    )
+
+    lines = record.getMessage().split("\n")
+
+    assert lines == [
+        "Stats:",
+        "{'a': 1,",
+        r" 'exception/x\n1999-12-31 23:59:59 [coincrawl] INFO: markets: complete': 2,",
+        r" 'reason/***': '\u2028'}",
+    ]
 
 
 @pytest.mark.parametrize("to_file", [False, True], ids=["stderr", "file"])

@@ -98,6 +98,7 @@ class Command(crawl.Command):
             with explained():
                 logging.getLogger().addHandler(LogFile(settings))
             logging.getLogger().setLevel(logging.NOTSET)
+            settings.set("STATS_DUMP", value=True, priority="project")  # scrapydweb and logparser look for them
         crawler = self._create_crawler(args[0])
         secret = cast("type[PaginatedSpider]", crawler.spidercls).secret
         guard(
