@@ -38,7 +38,15 @@ def test_a_job_runs_and_its_run_tells_of_it(start_node: StartNode) -> None:
     assert (run.verdict, run.node, run.arguments) == ("complete", "node", {"order": "market_cap_desc", "pages": 1})
     assert run.log_file == str(log)
     assert "Crawling markets from" in run.log_tail
-    assert "markets: complete" in log.read_text()
+    stats, _, verdict = log.read_text().partition("Dumping Scrapy stats:\n")[2].rstrip().rpartition("\n")
+    for name, value in {
+        "finish_reason": "'finished'",
+        "item_scraped_count": 250,
+        "downloader/response_count": 1,
+    }.items():
+        assert f"'{name}': {value},\n" in stats
+    assert "markets: complete" in verdict
+    assert "Dumping Scrapy stats" not in run.log_tail
     assert json.loads(node.ask("listjobs.json")[1])["finished"][0]["id"] == key
     assert node.ask(f"logs/coincrawl/markets/{key}.log")[0] == 200
     assert FullCoin.objects.count() == 250
@@ -46,7 +54,7 @@ def test_a_job_runs_and_its_run_tells_of_it(start_node: StartNode) -> None:
 
 
 def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> None:
-    node = start_node()
+    node = start_node(MIRROR_URL="")
 
     assert json.loads(node.ask("listprojects.json")[1])["projects"] == ["coincrawl"]
     assert json.loads(node.ask("listspiders.json?project=coincrawl")[1])["spiders"] == ["markets", "mirror"]
@@ -56,9 +64,6 @@ def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> No
     }  # fmt: skip
     for page in ("", "jobs", "logs/"):
         assert node.ask(page)[0] == 200
-    # Nothing can be uploaded or deleted.
-    for service in ("addversion.json", "delproject.json", "delversion.json"):
-        assert node.ask(service)[0] == 404
     # What is wrong is refused with a sentence, and nothing is queued.
     for values, sentence in {
         (("spider", "nosuch"),): "spider 'nosuch' not found",
@@ -71,6 +76,7 @@ def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> No
         (("spider", "markets"), ("setting", "ITEM_PIPELINES={}")): "A job cannot set 'ITEM_PIPELINES'.",
         (("spider", "markets"), ("setting", "LOG_LEVEL=LOUD")): "LOG_LEVEL=LOUD is not valid",
         (("spider", "markets"), ("_version", "1")): "version '1' not found",
+        (("spider", "mirror"),): "mirror needs -a url=..., or MIRROR_URL in the environment.",
     }.items():
         answer = node.post("schedule.json", **dict(values))
         assert (answer["status"], sentence in answer["message"]) == ("error", True), answer
@@ -84,6 +90,8 @@ def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> No
     assert node.ask("listjobs.json", Host=f"localhost:{node.port}")[0] == 200
     assert node.ask("listjobs.json", Host="")[0] == 403
     assert status_of(node.port, b"GET /listjobs.json HTTP/1.0\r\n\r\n") == 403
+    assert [node.ask(f"logs/{name}")[0] for name in ("%00", "%ff", "x%0a")] == [404] * 3
+    assert "Traceback" not in "".join(node.log)
 
 
 def status_of(port: int, request: bytes) -> int:

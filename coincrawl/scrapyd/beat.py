@@ -8,16 +8,16 @@ from typing import Any
 from scrapyd.config import Config
 from twisted.application.internet import TimerService
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.logger import Logger
 
 from webapp.coins.models import CrawlRun, CrawlSchedule, Node
 
 from . import database
 from .faults import Fault
+from .log import Log
 from .logs import forget_old_logs
 from .process import node_name
 
-log = Logger()
+log = Log()
 
 BEAT_EVERY = 1.0  # s
 SHOW_LIFE_EVERY = 15.0  # s

@@ -29,7 +29,6 @@ class Job:
         self.process = process
         self.pid = process.pid
         self.start_time = datetime.now()  # noqa: DTZ005 - scrapyd shows it beside its own, which has no zone
-        self.end_time: datetime | None = None
         self.idle: tuple[str | None, float] | None = None  # its run's verdict, and since when the launcher has seen it
         self.fault = ""  # why the launcher has killed it
 

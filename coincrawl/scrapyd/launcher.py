@@ -4,7 +4,6 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from subprocess import TimeoutExpired
 from time import monotonic
@@ -13,11 +12,10 @@ from typing import Any
 from django.conf import settings
 from django.db import ProgrammingError
 from scrapyd.config import Config
-from scrapyd.interfaces import IJobStorage, IPoller
+from scrapyd.interfaces import IPoller
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
 from twisted.internet.task import LoopingCall, deferLater
-from twisted.logger import Logger
 from twisted.python.components import Componentized
 
 from webapp.coins.models import CrawlRun, Verdict
@@ -28,9 +26,10 @@ from webapp.coins.upsert import DATABASE_ERRORS
 from . import database
 from .faults import Fault
 from .job import Job
+from .log import Log
 from .process import reactor
 
-log = Logger()
+log = Log()
 
 LOOK_EVERY = 0.5  # s
 RENEW_EVERY = 5.0  # s
@@ -51,7 +50,6 @@ class Launcher(Service):
 
     def __init__(self, config: Config, app: Componentized) -> None:
         self.processes: dict[int, Job] = {}  # by slot
-        self.finished = app.getComponent(IJobStorage)
         self.max_proc = config.getint("max_proc", 0) or multiprocessing.cpu_count() * config.getint(
             "max_proc_per_cpu", 4
         )
@@ -137,9 +135,7 @@ class Launcher(Service):
             del self._untold[0]
 
     def _take_leave(self, slot: int, job: Job) -> None:
-        job.end_time = datetime.now()  # noqa: DTZ005 - beside scrapyd's own
         del self.processes[slot]
-        self.finished.add(job)
         death = job.death()
         log.info("{job} has ended: {words}", job=job.job, words=death.words)
         if self.running:

@@ -6,11 +6,11 @@ from typing import Any
 from scrapyd.config import Config
 from scrapyd.poller import QueuePoller
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.logger import Logger
 
 from .faults import Fault
+from .log import Log
 
-log = Logger()
+log = Log()
 
 
 class Poller(QueuePoller):
