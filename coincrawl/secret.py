@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from scrapy.settings import BaseSettings
+from scrapy.spiderloader import SpiderLoader
+from scrapy.utils.project import get_project_settings
 
 from .settings import one_word
 
@@ -36,3 +38,15 @@ class Secret:
     def headers(self, secret: str) -> dict[str, str]:
         """What is added to a request at the last moment and never logged."""
         return {self.header: f"{self.word} {secret}".lstrip()} if secret else {}
+
+
+def missing_secret(spider: str) -> str:
+    """A sentence where this spider has to have a secret, and has none or one that is no word."""
+    settings = get_project_settings()
+    kind = SpiderLoader.from_settings(settings).load(spider)
+    try:
+        kind.update_settings(settings)
+    except SystemExit as refusal:
+        return str(refusal)
+    secret: Secret | None = getattr(kind, "secret", None)
+    return secret.missing(settings) if secret else ""

@@ -23,6 +23,8 @@ from coincrawl.scrapyd import database
 from coincrawl.scrapyd.log import Log
 from coincrawl.scrapyd.queue import RunQueue
 from coincrawl.scrapyd.web import Root
+from coincrawl.secret import Secret
+from coincrawl.spiders.markets import MarketsSpider
 from tests.conftest import ROOT
 from webapp.coins.catalog import SPIDERS
 from webapp.coins.models import CrawlRun, CrawlSchedule, Verdict
@@ -93,6 +95,20 @@ def begun(key: str, on: str, spider: str = "markets") -> CrawlRun:
 
 def over(key: str, on: str) -> None:
     begun(key, on).finish(Verdict.COMPLETE)
+
+
+def test_a_spider_without_its_key_is_refused(node: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MarketsSpider, "secret", Secret("NO_SUCH_KEY"))
+
+    missing = ask(node, "schedule.json", "POST", **SCHEDULE)
+    monkeypatch.setenv("NO_SUCH_KEY", "two words")
+    odd = ask(node, "schedule.json", "POST", **SCHEDULE)
+    monkeypatch.setenv("NO_SUCH_KEY", "word")
+    taken = ask(node, "schedule.json", "POST", **SCHEDULE)
+
+    assert missing["message"].startswith("NO_SUCH_KEY must be set in the environment")
+    assert odd["message"].startswith("NO_SUCH_KEY must be one word")
+    assert taken["status"] == "ok"
 
 
 # The jobs of all nodes ---------------------------------------------------------------------------

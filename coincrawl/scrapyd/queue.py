@@ -9,9 +9,10 @@ from scrapyd.interfaces import ISpiderQueue
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from webapp.coins.catalog import as_texts
+from coincrawl.secret import missing_secret
+from webapp.coins.catalog import SPIDERS, as_texts
 from webapp.coins.models import CrawlRun, CrawlSchedule
-from webapp.coins.models.queue import Death
+from webapp.coins.models.queue import Death, JobError
 
 from . import database
 from .process import node_name
@@ -32,6 +33,8 @@ class RunQueue:
         if not values.get("_version"):  # scrapyd passes on an empty one
             values.pop("_version", None)
         given = as_texts(values)
+        if name in SPIDERS and (missing := missing_secret(name)):
+            raise JobError(missing)
         database.now(lambda: CrawlRun.objects.enqueue(name, given, key, settings=settings, priority=priority))
 
     def pop(self) -> "Deferred[Message | None]":
