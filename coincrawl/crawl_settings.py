@@ -89,3 +89,12 @@ FEED_EXPORTERS = {
     "xml": "coincrawl.exporters.ExactXmlItemExporter",
     "marshal": "coincrawl.exporters.ExactMarshalItemExporter",  # pickle is exact as it is
 }
+
+# Where one of Scrapy's tools looks at our spiders' answers, these are all --------------------------------
+IN_A_TOOL = {
+    "DOWNLOADER_MIDDLEWARES": {"coincrawl.middlewares.OriginMiddleware": 950},
+    "ITEM_PIPELINES": {"coincrawl.pipelines.CleanPipeline": 300, "coincrawl.pipelines.ShowPipeline": 800},
+    "HTTPERROR_ALLOW_ALL": True,
+    "FEED_EXPORT_FIELDS": FEED_EXPORT_FIELDS,
+    "FEED_EXPORTERS": FEED_EXPORTERS,
+}

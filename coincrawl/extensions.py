@@ -9,11 +9,13 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings as django_settings
 from django.db import Error as AnyDatabaseError
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
+from webapp.coins.addresses import is_source, publishable
 from webapp.coins.models import CrawlRun, FullCoin, SourcePace, Verdict
 from webapp.coins.models.batch import Batch
 from webapp.coins.models.pace import Wait
@@ -96,6 +98,11 @@ class RunRecord(Component):
         self.stop, pace = extension(self.crawler, Stop), extension(self.crawler, Pace)
         patience = self.crawler.settings.getfloat("DATABASE_PATIENCE")
         self.database = Database(patience, self.stop.begun, away=pace.hold, back=pace.release)
+        if not is_source(spider.url, django_settings.PLAIN_HTTP_HOSTS):
+            self.reason = (
+                f"the source's address cannot be asked ({publishable(spider.url)}): see the README on addresses"
+            )
+            raise CloseSpider(self.verdict.value)
         key, was_free = spider.key or new_key(), False
         claim, log_file = self.crawler.settings["JOB_CLAIM"], self.crawler.settings["LOG_FILE"]
         optional = self.crawler.settings.getlist("OPTIONAL_FIELDS")
@@ -230,7 +237,7 @@ class RunRecord(Component):
                 errors=self.errors.count,
                 unwritten=self.unwritten,
                 doubts=spider.doubts(),
-                dropped={spider.called(name) for name in self.shape.dropped} if run.seen else (),
+                dropped=spider.called(self.shape.dropped) if run.seen else (),
                 absent=self.shape.absent,
                 filled=self.shape.filled,
                 usual={} if spider.counts_vary and run.seen < ENOUGH_CHANGES else self.usual,

@@ -35,6 +35,19 @@ class CleanPipeline(Component):
         return item
 
 
+class ShowPipeline(Component):
+    """In the place of the next one, where a tool shows items: without what the values were made from.
+
+    A record that cannot be stored is shown with the reasons.
+    """
+
+    def process_item(self, item: CoinItem) -> CoinItem:
+        for name in ("record", "page"):
+            if "rejection" not in item:
+                item.pop(name, None)
+        return item
+
+
 class UpsertPipeline(Component):
     """Buffers items and stores them in batches; each record is counted once, as what became of it.
 

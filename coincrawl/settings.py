@@ -19,13 +19,14 @@ from webapp.coins.models import FullCoin  # noqa: E402 - a model can be imported
 def one_word(name: str) -> str:
     """A secret that travels in a header."""
     text = env.str(name, default="").strip()
-    if re.search(r"\s", text):
-        raise SystemExit(f"{name} must be one word: there are spaces or line breaks in it.")
+    if not re.fullmatch("[!-~]*", text):
+        raise SystemExit(f"{name} must be one word of ASCII: there are spaces, line breaks or other characters in it.")
     return text
 
 
 BOT_NAME = "coincrawl"
 SPIDER_MODULES = ["coincrawl.spiders"]
+NEWSPIDER_MODULE = "coincrawl.spiders"
 COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit status; tools that begin no run
 RECORD_RUNS = True  # those tools switch it off
 

@@ -48,6 +48,7 @@ ON_ANY_DATABASE = {
     "test_coverage",
     "test_credits",
     "test_crontab",
+    "test_declarations",
     "test_deploy",
     "test_error_pages",
     "test_exporters",

@@ -87,7 +87,13 @@ def test_the_settings_command_says_of_a_secret_only_whether_it_is_set(
 ) -> None:
     command, parser = SettingsCommand(), argparse.ArgumentParser()
     command.settings = Settings(
-        {"COINGECKO_API_KEY": "CG-key", "API_TOKEN": "", "RETRY_TIMES": 5, "FEED_EXPORT_FIELDS": ["coin_id", "symbol"]}
+        {
+            "SPIDER_MODULES": ["coincrawl.spiders"],
+            "COINGECKO_API_KEY": "CG-key",
+            "API_TOKEN": "",
+            "RETRY_TIMES": 5,
+            "FEED_EXPORT_FIELDS": ["coin_id", "symbol"],
+        }
     )
     command.add_options(parser)
 

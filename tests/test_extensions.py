@@ -281,7 +281,7 @@ def decided(record: Any, reason: str = "finished", **facts: Any) -> tuple[Verdic
         records=facts.get("records", seen),
         counts_vary=facts.get("counts_vary", False),
         doubts=lambda: facts.get("doubts", []),
-        called=lambda name: f"its {name}",
+        called=lambda names: {f"its {name}" for name in names},
     )
     verdict, reasons = record._decide(run, spider, reason)
     return verdict, "; ".join(reasons)

@@ -68,6 +68,9 @@ class Copy:
         """Run the README's command, with these lines in the spider too."""
         text = "\n".join([self.spider, *(f"    {line}" for line in lines), ""])
         (self.folder / "coincrawl/spiders/listings.py").write_text(f"from coincrawl.secret import Secret\n{text}")
+        return self.run(**environment)
+
+    def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", *block(README, "Then it crawls").split()],
             cwd=self.folder,
@@ -131,6 +134,22 @@ def test_a_spider_declares_its_key_in_a_line(copy: Copy, tmp_path: Path) -> None
     assert "LISTINGS_API_KEY must be set in the environment or in .env, or LISTINGS_API_KEY_FILE" in without.stderr
     assert {request.headers["authorization"] for request in copy.api.requests} == {f"Bearer {KEY}"}
     assert KEY not in without.stderr + done.stderr
+
+
+def test_what_is_wrong_with_a_spider_is_said_at_once(copy: Copy, tmp_path: Path) -> None:
+    """Its key must not go out in the clear, for one."""
+    misspelt = copy.crawl("secrets = None")
+    plain = copy.crawl('url = property(lambda self: "http://listings.example/")')
+    odd = copy.crawl('secret = Secret("LISTINGS_API_KEY")', LISTINGS_API_KEY="two words")
+    (tmp_path / "coincrawl/spiders/listings.py").unlink()
+    absent = copy.run()
+
+    assert [done.returncode for done in (misspelt, odd, absent)] == [2, 2, 2]
+    assert "listings: a spider has no secrets: is secret meant?" in misspelt.stderr
+    assert "LISTINGS_API_KEY must be one word" in odd.stderr
+    assert "The catalog has listings, and there is no such spider in SPIDER_MODULES." in absent.stderr
+    assert "the source's address cannot be asked (http://listings.example/)" in plain.stderr
+    assert copy.api.requests == []
 
 
 @pytest.mark.parametrize("token", [KEY])

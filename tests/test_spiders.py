@@ -575,6 +575,25 @@ def test_of_a_source_that_nobody_has_described_only_what_it_has_sent_is_missed()
     assert MirrorSpider().expected_fields({"name": 1.0, "ath": 0.0, "coin_id": 1.0}) == ["coin_id", "name"]
 
 
+class PageSpider(MarketsSpider):
+    names = {"coin_id": "id", "name": "attributes.name", "symbol": "attributes.symbol", "ath": "a.b.ath"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "called"),
+    [
+        ({"name"}, {"attributes.name"}),
+        ({"name", "symbol", "coin_id"}, {"attributes", "id"}),
+        ({"ath", "atl"}, {"a", "atl"}),
+        (set(), set()),
+    ],
+)
+def test_fields_are_called_as_the_source_calls_them_or_the_object_that_has_no_others(
+    fields: set[str], called: set[str]
+) -> None:
+    assert PageSpider().called(fields) == called
+
+
 class PriceSpider(MarketsSpider):
     fields = ("coin_id", "current_price")
 

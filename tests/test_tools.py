@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -126,6 +127,17 @@ def test_parse_says_why_a_record_cannot_be_stored(tool: Tool, api: FakeAPI) -> N
 
     assert "'reasons'" in done.stdout
     assert "'record': {'current_price': 'much', 'id': 'a'}" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["-o", "-O"])
+def test_parse_writes_what_it_shows(option: str, tool: Tool, api: FakeAPI, tmp_path: Path) -> None:
+    done = tool("parse", "-L", "ERROR", "--nocolour", "--spider=markets", option, str(tmp_path / "x.json"), page(api))
+
+    assert (done.stderr, done.stdout.count("'coin_id': ")) == ("", 2)
+    if option == "-o":  # with -O Scrapy's own command writes nothing
+        coins = json.loads((tmp_path / "x.json").read_text(), parse_float=Decimal, parse_int=Decimal)
+        assert [coin["coin_id"] for coin in coins] == ["bitcoin", "ethereum"]
+        assert coins[0]["current_price"] == Decimal("96114")
 
 
 @pytest.mark.parametrize(

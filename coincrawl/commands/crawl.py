@@ -15,13 +15,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from scrapy.commands import crawl
+from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings, default_settings
+from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.log import install_scrapy_root_handler
 from twisted.logger import globalLogBeginner
 
 from coincrawl import crawl_settings
 from coincrawl.components import enabled
+from coincrawl.declarations import fault_in
 from coincrawl.extensions import RunRecord
 from coincrawl.feeds import Feeds, passwords
 from coincrawl.log import LogFile, guard, without_secrets
@@ -99,7 +102,7 @@ class Command(crawl.Command):
                 logging.getLogger().addHandler(LogFile(settings))
             logging.getLogger().setLevel(logging.NOTSET)
             settings.set("STATS_DUMP", value=True, priority="project")  # scrapydweb and logparser look for them
-        crawler = self._create_crawler(args[0])
+        crawler = self._crawler_of(args[0])
         secret = cast("type[PaginatedSpider]", crawler.spidercls).secret
         guard(
             [
@@ -131,6 +134,20 @@ class Command(crawl.Command):
         if (feeds := crawler.get_extension(Feeds) if record else None) and feeds.hangs:
             logging.shutdown()
             os._exit(self.exitcode)  # Python would wait for the thread that stores it
+
+    def _crawler_of(self, name: str) -> Crawler:
+        """Of a spider that is in the catalog; UsageError where something is wrong with it."""
+        spiders = SpiderLoader.from_settings(enabled(self.settings))
+        if name not in spiders.list():
+            raise UsageError(
+                f"The catalog has {name}, and there is no such spider in SPIDER_MODULES.", print_help=False
+            )
+        if fault := fault_in(cast("type[PaginatedSpider]", spiders.load(name))):
+            raise UsageError(f"{fault}.", print_help=False)
+        try:
+            return self._create_crawler(name)
+        except SystemExit as refusal:  # a secret that is none
+            raise UsageError(str(refusal), print_help=False) from None
 
 
 def check_event_loop(settings: BaseSettings) -> None:

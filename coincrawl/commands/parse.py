@@ -8,7 +8,6 @@ from scrapy import Spider
 from scrapy.commands import parse
 from scrapy.http import Request, Response
 
-from coincrawl.items import CoinItem
 from coincrawl.responses import Rows
 from coincrawl.spiders.base import PaginatedSpider, request_of
 from coincrawl.tools import WithoutRun
@@ -24,7 +23,7 @@ def nothing(response: Response) -> list[Request]:
 class Command(WithoutRun, parse.Command):
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         super().process_options(args, opts)
-        opts.pipelines = True  # of which ours that cleans is the only one here
+        opts.pipelines = not opts.output  # with -o they go through the pipelines anyway
 
     def prepare_request(self, spider: Spider, request: Request, opts: argparse.Namespace) -> Request:
         """As the first page, unless -m '{"page": 7, "expected": 7}' says another."""
@@ -41,11 +40,3 @@ class Command(WithoutRun, parse.Command):
                 return super().run_callback(response, nothing)
             response.meta["answer"] = judgement
         return super().run_callback(response, callback, cb_kwargs)
-
-    def print_items(self, lvl: int | None = None, colour: bool = True) -> None:
-        """Without the records that they were made from, unless these cannot be stored."""
-        for item in (item for items in self.items.values() for item in items):
-            if isinstance(item, CoinItem) and "rejection" not in item:
-                for name in ("record", "page"):
-                    item.pop(name, None)
-        super().print_items(lvl, colour)

@@ -24,7 +24,7 @@ from coincrawl.components import extension
 from coincrawl.coverage import Coverage
 from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
-from coincrawl.middlewares import OriginMiddleware, WasRefused
+from coincrawl.middlewares import WasRefused
 from coincrawl.pagination import Pagination
 from coincrawl.records import DateFormat, Names, Translation
 from coincrawl.responses import REMEDIES, Judgement, judge
@@ -98,9 +98,7 @@ class PaginatedSpider(scrapy.Spider):
         if settings.getbool("RECORD_RUNS"):
             settings.setmodule(crawl_settings, priority="addon")
         else:  # a tool of Scrapy's looks at answers as they come
-            settings.set("DOWNLOADER_MIDDLEWARES", {OriginMiddleware: 950}, priority="addon")
-            settings.set("ITEM_PIPELINES", {"coincrawl.pipelines.CleanPipeline": 300}, priority="addon")
-            settings.set("HTTPERROR_ALLOW_ALL", value=True, priority="addon")
+            settings.setdict(crawl_settings.IN_A_TOOL, priority="addon")
         headers = settings.getdict("DEFAULT_REQUEST_HEADERS") | {"Accept": cls.accept}
         settings.set("DEFAULT_REQUEST_HEADERS", headers, priority="spider")
         if cls.secret:
@@ -312,9 +310,12 @@ class PaginatedSpider(scrapy.Spider):
         """The fields that the source is known to send, by those that it had a value for in its complete runs."""
         return [field.name for field in FIELDS if field.name in (self.fields or ()) or usual.get(field.name)]
 
-    def called(self, field: str) -> str:
-        """What the source calls a field of FullCoin, or the object that it is in."""
-        return self.translation.paths(field)[-1].partition(".")[0]
+    def called(self, fields: Collection[str]) -> set[str]:
+        """What the source calls these fields of FullCoin, or the object that has them and no others."""
+        paths = {field.name: self.translation.paths(field.name)[-1] for field in FIELDS}
+        parents = {name: path.partition(".")[0] for name, path in paths.items()}
+        others = {parent for name, parent in parents.items() if name not in fields}
+        return {paths[name] if parents[name] in others else parents[name] for name in fields}
 
     def translate(self, record: Any) -> Any:
         """A record under the names of FullCoin's fields."""

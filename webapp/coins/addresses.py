@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 # The last part of a parameter's name: `api_key`, `accessToken`, `apikey`, but neither `author` nor `monkey`.
 SECRET_NAME = re.compile(
     r"(^|[^a-z]|api|access|app|auth|client|private|secret|subscription|user)"
-    r"(keys?|tokens?|pass(word|wd|phrase)?|pwd|secret|auth(entication|orization)?|credentials?|signature)"
+    r"(keys?|tokens?|pass(word|wd|phrase)?|pwd|secret|auth(entication|orization)?|credentials?|sig(nature)?)"
     r"($|[^a-z])"
 )
 
@@ -22,7 +22,7 @@ def is_source(url: str, plain_http_hosts: Collection[str] = ()) -> bool:
         host, _ = parts.hostname or "", parts.port  # raises ValueError where it is no port
     except ValueError:
         return False
-    is_plain = re.fullmatch(r"localhost|127(\.\d+){3}", host) or host in plain_http_hosts
+    is_plain = re.fullmatch(r"localhost|127(\.\d+){3}|::1", host) or host in plain_http_hosts
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_plain)
     is_open = not ("@" in parts.netloc or "#" in url or secret_names(parts.query))
     return bool(host and is_safe and is_open and re.fullmatch("[!-~]+", url))

@@ -89,7 +89,7 @@ JOB_SETTINGS: Mapping[str, Argument] = {
 def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
     """`given` (texts by name) as checked values in the catalog's order; ArgumentError says what would be right."""
     if spider not in SPIDERS:
-        raise ArgumentError(f"There is no spider {spider!r}. Spiders: {', '.join(SPIDERS)}.")
+        raise ArgumentError(f"There is no spider {spider!r} in the catalog. Spiders: {', '.join(SPIDERS)}.")
     entry = SPIDERS[spider]
     for name in given:
         if name not in entry.arguments:

@@ -1,0 +1,85 @@
+"""What is wrong with a spider as it is written, in a sentence, before anything is asked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from django.conf import settings
+
+from webapp.coins.addresses import is_source, publishable
+from webapp.coins.models import FullCoin
+
+from .pagination import NextLink, PageNumber
+from .secret import Secret
+from .spiders.base import PaginatedSpider
+
+FIELDS = {field.name for field in FullCoin.api_fields()} | {*FullCoin.BOOKKEEPING}
+# What a spider may say of its source; a name that is nearly one of these is misspelt.
+ATTRIBUTES = (
+    *(
+        "name",
+        "url",
+        "pagination",
+        "secret",
+        "accept",
+        "names",
+        "fields",
+        "dates",
+        "numbers_as_text",
+        "remedies",
+        "final",
+    ),
+    *("calls_per_minute", "monthly_credits", "tells_missing"),
+)
+
+
+def fault_in(spider: type[PaginatedSpider]) -> str:
+    """The first fault, with the spider's name; empty where there is none."""
+    return next((f"{spider.name}: {fault}" for fault in _faults(spider)), "")
+
+
+def address_fault(url: Any) -> str:
+    """Why an address cannot be asked; empty where it can."""
+    if isinstance(url, str) and is_source(url, settings.PLAIN_HTTP_HOSTS):
+        return ""
+    shown = publishable(url) if isinstance(url, str) else repr(url)
+    return (
+        f"url is {shown} and must be https://host/path, without user, password and key (http:// for this machine and "
+        "PLAIN_HTTP_HOSTS only)"
+    )
+
+
+def _faults(spider: type[PaginatedSpider]) -> Iterator[str]:
+    for name in vars(spider):
+        if not name.startswith("_") and not hasattr(PaginatedSpider, name) and name not in ATTRIBUTES:
+            for meant in get_close_matches(name, ATTRIBUTES, 1, 0.85):
+                yield f"a spider has no {name}: is {meant} meant?"
+    if not isinstance(spider.url, property) and (fault := address_fault(spider.url)):
+        yield fault
+    if spider.__init__ is PaginatedSpider.__init__:  # others make theirs when they know their arguments
+        pagination = getattr(spider, "pagination", None)
+        if not isinstance(pagination, PageNumber | NextLink):
+            yield f"pagination is {pagination!r} and must be a PageNumber, an Offset or a NextLink"
+    if not (spider.secret is None or isinstance(spider.secret, Secret)):
+        yield f"secret is {spider.secret!r} and must be a Secret"
+    if not isinstance(spider.accept, str):
+        yield f"accept is {spider.accept!r} and must be a media type"
+    calls = spider.calls_per_minute
+    if not isinstance(calls, property | int | float) or isinstance(calls, bool) or not _is_from_zero_up(calls):
+        yield f"calls_per_minute is {calls!r} and must be a number from 0 up"
+    if not isinstance(spider.names, Mapping) or not all(map(_is_place, spider.names.values())):
+        yield "names must have, by field, a key of the record, or several of them"
+    elif unknown := sorted({*spider.names} - FIELDS):
+        yield f"names has {unknown[0]!r}, and FullCoin has no such field"
+    if isinstance(spider.fields, str) or not (spider.fields is None or all(name in FIELDS for name in spider.fields)):
+        yield f"fields is {spider.fields!r} and must be names of FullCoin's fields"
+
+
+def _is_from_zero_up(number: Any) -> bool:
+    return isinstance(number, property) or number >= 0
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, Sequence) and bool(value) and all(isinstance(path, str) for path in value)
+    )
