@@ -205,7 +205,7 @@ class OriginMiddleware(Component):
                 return
             raise IgnoreRequest(f"{spider.label(request)} is not at {spider.url}, so it is not asked for")
         if urlsplit(request.url).scheme == "http":
-            request.meta.pop("proxy", None)  # it is this machine itself, and in the clear nothing leaves it
+            request.meta.pop("proxy", None)  # which would read it; the host is this machine, or one next door
         request.headers.update(spider.secret_headers())
 
     def process_response(self, request: Request, response: Response) -> Response:

@@ -22,11 +22,12 @@ def at(value: Any, path: str) -> Any:
     return Absent
 
 
-def paths_to_records(value: Any, depth: int = DEEPEST) -> Iterator[str]:
-    """The paths at which a JSON value has a list of objects; the empty path where it is one itself."""
+def paths_to_records(value: Any, depth: int = DEEPEST) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The paths at which a JSON value has a list of objects, the empty one for itself, each with the first of them."""
     if isinstance(value, list):
         if value and isinstance(value[0], dict):
-            yield ""
+            yield "", value[0]
     elif isinstance(value, dict) and depth:
         for key, inner in value.items():
-            yield from (f"{key}.{path}" if path else key for path in paths_to_records(inner, depth - 1))
+            for path, record in paths_to_records(inner, depth - 1):
+                yield f"{key}.{path}" if path else key, record

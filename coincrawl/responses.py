@@ -63,12 +63,12 @@ class Throttled:
 class Broken:
     """Worth another try. Where it looks final, but may be another's fault: what to check if it stays.
 
-    That is asked for only so many more times, as long as no page has come.
+    As long as no page has come, that is asked for only `tries` more times; None: as often as anything that is broken.
     """
 
     reason: str
     remedy: str = ""
-    tries: int = 2
+    tries: int | None = 2
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.remedy}" if self.remedy else self.reason
@@ -104,6 +104,7 @@ def judge(
     *,
     rows: str = "",
     is_empty: Callable[[Mapping[str, Any]], bool] = lambda envelope: False,
+    is_record: Callable[[dict[str, Any]], bool] = lambda record: True,
     max_rows: int | None = None,
     is_end_404: bool = False,
     remedies: Mapping[int, str] = REMEDIES,
@@ -114,12 +115,12 @@ def judge(
 ) -> Judgement:
     """Read an answer as it came over the wire, at the time `received`.
 
-    The records are at the path `rows` (see `at`), or where that is empty they are the whole answer; an answer that has
-    them elsewhere is broken, and named with the `rows` that would fit. A null there are no
-    records where `is_empty` says so of the object around it; more than `max_rows` are broken; a 404 of the API's own
-    has no records where `is_end_404`. What has one of `remedies`, by the error's code or by the status, is refused, and
-    with a code of `final` a 429 is too; but an answer that is no JSON object is of a gateway, and worth another try
-    (a 406 is final in any form).
+    The records are at the path `rows` (see `at`), or where that is empty they are the whole answer. A null there are no
+    records where `is_empty` says so of the object around it, but neither that nor an empty list is believed beside an
+    error. An answer that has objects elsewhere is broken; the remedy names the `rows` that would fit, and it is final
+    if `is_record` says so of the first of them. More than `max_rows` records are broken; a 404 of the API's own has no
+    records where `is_end_404`. What has one of `remedies`, by the error's code or by the status, is refused, and with a
+    code of `final` a 429 is too; but an answer that is no JSON object is of a gateway, and worth another try.
     `hook` is json's object_pairs_hook, for answers of which only a part is wanted; a body over `limit` bytes is broken;
     where the answer repeats `secret`, there will be three asterisks instead.
     """
@@ -142,9 +143,10 @@ def judge(
     is_own = isinstance(body, dict)  # in a form that no gateway has
     envelope = body if isinstance(body, dict) else {}
     records = at(body, rows) if rows else body
-    if (records is None and rows and is_empty(envelope)) or (status == 404 and is_end_404 and is_own):
-        records, status = [], 200
-    if status == 200 and isinstance(records, list):
+    is_error = bool(words) or (code or 0) >= 400
+    if (records is None and rows and is_empty(envelope) and not is_error) or (status == 404 and is_end_404 and is_own):
+        records, status, is_error = [], 200, False
+    if status == 200 and isinstance(records, list) and (records or not is_error):
         is_page = max_rows is None or len(records) <= max_rows
         return Rows(records, envelope) if is_page else Broken(f"{len(records):,} records, far more than were asked for")
     if not is_own and status in remedies:
@@ -155,19 +157,19 @@ def judge(
         said = printable(words or raw_json(body) if is_own else words, 300)  # such as {"page_size": ["Too large."]}
         words = f"the API answered {status}{f' with code {code}' if code else ''}"
         words += f", a redirect to {printable(location, 200)}" if location else f" and said {said!r}" if said else ""
-        return Refused(words, remedy, status) if is_own or status == NOT_ACCEPTABLE else Broken(words, remedy)
+        return Refused(words, remedy, status) if is_own else Broken(words, remedy, 0 if status == NOT_ACCEPTABLE else 2)
     if status != 200:
         return Broken(f"status {status}")
-    is_lapse = words or (code or 0) >= 400 or (rows and records is not Absent)
-    return _no_list(rows, words, [] if is_lapse else list(paths_to_records(body))[:MOST_PATHS])
+    elsewhere = {} if is_error or (rows and records is not Absent) else dict(paths_to_records(body))
+    return _no_list(rows, words, list(elsewhere)[:MOST_PATHS], is_final=any(map(is_record, elsewhere.values())))
 
 
-def _no_list(rows: str, words: str, elsewhere: list[str]) -> Broken:
-    """An answer 200 without records where they should be; where it has them `elsewhere`, asking again does not help."""
+def _no_list(rows: str, words: str, elsewhere: list[str], *, is_final: bool) -> Broken:
+    """An answer 200 without records where they should be; `elsewhere` are the paths at which there are objects."""
     where = f"no list of records at {rows!r}" if rows else "an object where a list of records was expected"
     if elsewhere:
         fitting = " or ".join(f'rows="{printable(path, 100)}"' for path in elsewhere)
-        return Broken(where, f"{fitting} in the spider's pagination would fit", tries=0)
+        return Broken(where, f"{fitting} in the spider's pagination would fit", tries=0 if is_final else None)
     return Broken(f"{where}{f': {printable(words, 300)}' if words else ''}")
 
 

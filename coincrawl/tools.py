@@ -1,4 +1,4 @@
-"""Scrapy's own tools in this project: shell, fetch, view, parse and check look at answers, and begin no run."""
+"""Scrapy's own tools in this project: shell, fetch, view, parse, check and runspider begin no run."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from coincrawl.components import enabled
-from webapp.coins.catalog import ArgumentError, parse_arguments
+from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
 
 
 class WithoutRun(ScrapyCommand):
@@ -18,7 +18,8 @@ class WithoutRun(ScrapyCommand):
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         super().process_options(args, opts)
         enabled(self.settings).set("RECORD_RUNS", value=False, priority="cmdline")
-        if spider := getattr(opts, "spider", None):
+        spider = getattr(opts, "spider", None)
+        if spider and spider in SPIDERS:
             try:
                 parse_arguments(spider, getattr(opts, "spargs", {}))
             except ArgumentError as error:

@@ -13,6 +13,7 @@ from webapp.coins.addresses import is_source, looks_secret, publishable
         "https://coins.example/@me/coins/",
         "https://coins.example/coins?by=a@b",
         "http://127.0.0.1:8000/",
+        "http://[::1]:8000/",
         "http://localhost/x",
         "http://web:8000/api/coins/",
     ],
@@ -32,6 +33,7 @@ def test_an_address_without_secrets_may_be_asked(url: str) -> None:
         "https://coins.example/?api_key=hidden",
         "https://coins.example/?page=1&accessToken=",
         "https://coins.example/?api%5Fkey=hidden",
+        "https://coins.example/?x=1;token=hidden",
         "https://coins.example/#a",
         "https://coins.example:port/",
         "https://m\u00fcnchen.example/",
@@ -48,13 +50,19 @@ def test_no_other_may(url: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["key", "API_KEY", "apikey", "x-api-key", "accessToken", "token", "auth", "Authorization", "password", "mySecret"],
+    [
+        *("key", "API_KEY", "apikey", "x-api-key", "accessToken", "token", "auth", "Authorization", "password"),
+        *("mySecret", "sessiontoken", "consumerkey", "licensekey", "AccessKeyId", "userkey", "subscription-key"),
+        *("sig", "signature", "pwd", "credentials", "dbpassword", "sharedsecret"),
+    ],
 )
 def test_a_parameter_with_such_a_name_looks_secret(name: str) -> None:
     assert looks_secret(name)
 
 
-@pytest.mark.parametrize("name", ["author", "authority", "keyword", "monkey", "tokenize", "compass", "category"])
+@pytest.mark.parametrize(
+    "name", ["author", "authority", "keyword", "monkey", "hotkey", "design", "tokenize", "compass", "category"]
+)
 def test_a_word_that_only_has_such_a_name_in_it_does_not(name: str) -> None:
     assert not looks_secret(name)
 

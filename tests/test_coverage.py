@@ -1303,3 +1303,17 @@ def test_no_single_lapse_before_the_last_page_costs_a_coin_where_the_source_coun
     limit = (pagination.limit or 0) * (pagination.size or 0)
     wanted = {*source.ids[:limit]} if limit else {*source.ids}
     assert coverage.doubts() or coverage.answered >= wanted
+
+
+@pytest.mark.parametrize("page", [2, 5])
+def test_an_offset_that_came_short_once_costs_nothing(page: int) -> None:
+    coverage = crawl(Source(Offset(size=5), counts=NO_COUNT, lapses={page: [SHORT]}))
+
+    assert (coverage.doubts(), len(coverage.answered)) == ([], 48)
+
+
+def test_behind_a_smaller_limit_a_broken_page_costs_its_own_coins_alone() -> None:
+    coverage = crawl(Source(Offset(size=7), for_ever={4: BROKEN}))
+
+    assert len(coverage.answered) == 43
+    assert coverage.doubts()[0] == "page 4 stayed broken: status 500"

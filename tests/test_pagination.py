@@ -1,11 +1,14 @@
 """Paginations by themselves: which pages they ask for, whatever an API says."""
 
+import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from scrapy.http import Request, Response
+from w3lib.url import url_query_parameter
 
 from coincrawl.pagination import NextLink, Offset, PageNumber, PagingError
 from coincrawl.responses import Rows
@@ -146,6 +149,12 @@ def test_headers_and_callbacks_of_a_request_stay_with_its_successors() -> None:
     assert (following.callback, following.headers) == (print, first.headers)
 
 
+@pytest.mark.parametrize("wrong", [{"parameter": ""}, {"start": -1}], ids=str)
+def test_a_page_that_cannot_be_named_fails_when_it_is_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="parameter must have a name, and start be at least 0"):
+        PageNumber(size=5, **wrong)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"size": 0}, {"size": 5, "limit": 0}, {"size": 5, "window": 0}, {"size": 5, "max_records": 0}], ids=str
 )
@@ -184,17 +193,53 @@ def test_a_page_is_named_as_the_source_names_it(pagination: PageNumber, queries:
     assert [first.url, second.url] == [f"{URL}&{query}" for query in queries]
 
 
-def test_behind_a_short_page_the_next_ones_begin_where_it_ended() -> None:
-    """Else a source with a smaller limit would lose the records in between."""
-    pagination = Offset(size=5)
-    first = pagination.first(URL)
+def offsets(pagination: Offset, sizes: Sequence[int | None], total: str = "") -> list[str | None]:
+    """The offsets that are asked for where the pages have so many records; None: no answer comes."""
+    waiting, asked = [pagination.first(URL)], []
+    for size in sizes:
+        request = waiting.pop(0)
+        asked.append(url_query_parameter(request.url, "offset"))
+        answer = None if size is None else Rows(["row"] * size)
+        response = None if size is None else Response(request.url, headers={"total": total} if total else {})
+        waiting += pagination.next(request, response, answer)
+    return [*asked, *(url_query_parameter(request.url, "offset") for request in waiting)]
 
-    (second,) = pagination.next(first, Response(first.url), Rows(["row"] * 3))
-    (third,) = pagination.next(second, Response(second.url), Rows(["row"] * 5))
-    again = pagination.again(URL, 2, second.url)
 
-    assert [second.url[-8:], third.url[-8:], again.url] == ["offset=3", "offset=8", second.url]
-    assert again.meta == {"page": 2, "expected": 2}
+@pytest.mark.parametrize(
+    ("sizes", "total", "asked"),
+    [
+        ([5, 5, 3, 0], "", ["0", "5", "10", "15"]),
+        ([3, 3, 3, 1, 0], "", ["0", "3", "6", "9", "10"]),
+        ([3, 3, 3, 1, 0], "10", ["0", "3", "6", "9", "10"]),
+        ([3, None, 3, 0], "", ["0", "3", "6", "9"]),
+        ([1, 5, 4, 0], "10", ["0", "1", "6", "10"]),
+        ([5, 3, 5, 0], "", ["0", "5", "10", "15"]),
+        ([5, None, 5, 0], "", ["0", "5", "10", "15"]),
+        ([5], "20", ["0", "5", "10", "15"]),
+        ([0], "20", ["0"]),
+    ],
+    ids=["full", "smaller", "counted", "one is broken", "first cut", "later cut", "later broken", "window", "empty"],
+)
+def test_offsets_leave_nothing_out(sizes: list[int | None], total: str, asked: list[str]) -> None:
+    """Behind a first page that came short, a page begins where the one before it ended."""
+    assert offsets(Offset(size=5, window=3), sizes, total) == asked
+
+
+def test_many_offsets_are_asked_for_once_each() -> None:
+    asked = offsets(Offset(size=5, window=3), [5] * 20 + [0], "100")
+
+    assert sorted(map(int, filter(None, asked))) == [*range(0, 105, 5)]
+
+
+def test_offsets_end_at_a_limit() -> None:
+    assert offsets(Offset(size=5, limit=2), [3, 3]) == ["0", "3"]
+
+
+@pytest.mark.parametrize(("came", "expected"), [(5, 4), (3, 7), (0, 4)], ids=["full", "short", "empty"])
+def test_a_short_first_page_says_how_many_offsets_to_expect(came: int, expected: int) -> None:
+    response = Response(URL, headers={"total": "20"})
+
+    assert Offset(size=5).expected(response, Rows(["row"] * came)) == expected
 
 
 @pytest.mark.parametrize(
@@ -296,10 +341,31 @@ def test_no_token_ends_the_chain(token: Any, page: int) -> None:
     assert following({"next_token": token}, pagination=NextLink(token="next_token"), page=page) == []
 
 
-@pytest.mark.parametrize("token", [True, [], {}, ["a"]], ids=repr)
+@pytest.mark.parametrize("token", [True, [], {}, ["a"], Decimal("1.5"), Decimal("NaN")], ids=repr)
 def test_a_token_of_a_wrong_type_is_named(token: Any) -> None:
     with pytest.raises(PagingError, match=r"page 1 has .* for its 'next_token', no token"):
         following({"next_token": token}, pagination=NextLink(token="next_token"))
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("\ud800", "the token on page 1 cannot be sent"),
+        ("a" * 3_000, "with the token on page 1 the address has 30"),
+        ("a***", "the token on page 1 has the key in it"),
+    ],
+)
+def test_a_token_that_no_address_can_have_is_named(token: str, words: str) -> None:
+    with pytest.raises(PagingError, match=re.escape(words)) as raised:
+        following({"next_token": token}, pagination=NextLink(token="next_token"))
+
+    assert str(raised.value).isprintable()
+
+
+def test_a_number_is_sent_as_such() -> None:
+    (url,) = following({"next_token": Decimal("1E+3")}, pagination=NextLink(token="next_token"))
+
+    assert url == f"{HERE}&cursor=1000"
 
 
 def test_a_first_page_without_the_tokens_key_is_not_taken_for_all() -> None:
@@ -533,10 +599,12 @@ def test_nothing_leads_on_from_a_page_without_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "address"), [(None, HERE), (100, f"{HERE}&page_size=100")], ids=["the API's own", "asked for"]
+    ("options", "address"),
+    [({}, HERE), ({"size": 100}, f"{HERE}&page_size=100"), ({"size": 100, "size_parameter": ""}, HERE)],
+    ids=["the API's own", "asked for", "not to be asked for"],
 )
-def test_the_first_page_may_be_asked_for_a_size(size: int | None, address: str) -> None:
-    assert NextLink(size=size).first(HERE).url == address
+def test_the_first_page_may_be_asked_for_a_size(options: dict[str, Any], address: str) -> None:
+    assert NextLink(**options).first(HERE).url == address
 
 
 @pytest.mark.parametrize(
@@ -602,6 +670,9 @@ def test_a_total_counts_the_records_where_it_is_a_number(total: str | bytes | No
         (NextLink(header="Link"), {"count": Decimal(0)}, True),
         (NextLink(token="token"), {"next": None, "token": "a"}, False),
         (NextLink(token="token"), {"next": "?page=2", "token": None}, True),
+        (NextLink(token="token"), {"token": Decimal(0)}, True),
+        (NextLink(link="links.next"), {"links": {"next": {"href": None}}}, True),
+        (NextLink(link="links.next"), {"links": {"next": {"href": "?page=2"}}}, False),
         (PageNumber(size=5), {}, True),
     ],
 )
@@ -630,7 +701,7 @@ def test_the_count_says_how_many_pages_to_expect() -> None:
         {"empty_in_a_row": 0},
         {"cap": 0},
         {"link": ""},
-        {"link": "", "token": "a", "parameter": ""},
+        {"token": "a", "parameter": ""},
     ],
     ids=str,
 )

@@ -359,11 +359,59 @@ def test_an_answer_that_may_be_a_lapse_is_worth_another_try(rows: str, text: str
 
 @pytest.mark.parametrize("body", [b'{"errors": [{"title": "Not acceptable"}]}', b"<title>Not acceptable</title>", b""])
 def test_a_media_type_that_the_source_does_not_have_is_final(body: bytes) -> None:
+    """In words of the API's own; a firewall may answer so too, and then it is final only before any page has come."""
     judgement: Any = judged(Answer(status=406, body=body))
 
-    assert (type(judgement), judgement.status) == (Refused, 406)
-    assert ("Not acceptable" in judgement.words) is bool(body)
+    is_own = body.startswith(b"{")
+    assert judgement == (Refused if is_own else Broken)(*vars(judgement).values())
+    assert is_own or judgement.tries == 0
+    assert ("Not acceptable" in str(judgement)) is bool(body)
     assert "does `accept` name the right media type?" in judgement.remedy
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ("data", '{"data": null, "errors": [{"message": "overloaded"}]}'),
+        ("data", '{"data": [], "errors": [{"message": "overloaded"}]}'),
+        ("results", '{"results": null, "next": null, "error": "overloaded"}'),
+        ("results", '{"results": [], "count": 0, "detail": "overloaded"}'),
+        ("data", '{"data": [], "status": 503}'),
+    ],
+)
+def test_no_records_beside_an_error_are_no_end(rows: str, text: str) -> None:
+    judgement = judged(answers.data(text), rows=rows, is_empty=lambda envelope: True)
+
+    assert isinstance(judgement, Broken)
+    assert judgement.tries == 2
+
+
+@pytest.mark.parametrize(
+    "text", ['{"data": [{"id": "a"}], "errors": [{"message": "one is missing"}]}', '{"data": [], "error": null}']
+)
+def test_records_beside_an_error_are_taken_and_an_empty_error_is_none(text: str) -> None:
+    assert isinstance(judged(answers.data(text), rows="data"), Rows)
+
+
+@pytest.mark.parametrize(("record", "tries"), [('{"id": "a"}', 0), ('{"@type": "x"}', None)])
+def test_objects_elsewhere_are_final_where_they_have_an_id(record: str, tries: int | None) -> None:
+    """Others may be the details of an error that will pass."""
+    judgement: Any = judged(answers.data(f'{{"details": [{record}]}}'), is_record=lambda record: "id" in record)
+
+    assert (judgement.remedy[:14], judgement.tries) == ('rows="details"', tries)
+
+
+def test_a_path_is_named_as_it_can_be_printed() -> None:
+    judgement: Any = judged(answers.data(json.dumps({"a\n" + "b" * 1_000: [{"id": 1}]})))
+
+    assert judgement.remedy.isprintable()
+    assert len(judgement.remedy) < 300
+
+
+def test_a_path_may_have_four_keys() -> None:
+    judgement: Any = judged(answers.data('{"a": {"b": {"c": {"d": [{"id": 1}]}}}}'))
+
+    assert judgement.remedy.startswith('rows="a.b.c.d"')
 
 
 @pytest.mark.parametrize("record", DEEP_RECORDS.values(), ids=DEEP_RECORDS)

@@ -22,11 +22,6 @@ LINK = re.compile(rf"<([^<>]*)>((?:\s*{PARAMETER})*)")
 ON_THE_WIRE = "".join(map(chr, range(0x21, 0x7F)))  # what a request line can have in it as it is
 
 
-def _names_no_page(link: Any) -> bool:
-    """Whether this is how APIs say that there is no next page."""
-    return link is Absent or link is None or link is False or link == ""
-
-
 @dataclass(frozen=True)
 class NextLink:
     """Pages of which each names the next, and the last names none.
@@ -52,12 +47,13 @@ class NextLink:
 
     def __post_init__(self) -> None:
         check_from_one_up(self, "size", "longest", "empty_in_a_row", "cap")
-        if not (self.link or self.header or (self.token and self.parameter)):
+        if not (self.link or self.header or self.token) or (self.token and not self.parameter):
             raise ValueError("NextLink: link, header, or token and parameter must say where the next page is")
 
     def first(self, url: str, before: int = 0) -> Request:
         """The first page of the collection at `url`."""
-        sized = add_or_replace_parameters(url, {self.size_parameter: str(self.size)}) if self.size else url
+        is_sized = self.size and self.size_parameter
+        sized = add_or_replace_parameters(url, {self.size_parameter: str(self.size)}) if is_sized else url
         return Request(sized, meta={"page": 1, "empty": 0}, dont_filter=True)
 
     def next(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
@@ -71,7 +67,7 @@ class NextLink:
         link = self._link(response, answer)
         if link is Absent and page == 1:
             self._check_that_it_is_all(answer)
-        if _names_no_page(link) or (self.token and link in (0, "0")):
+        if self._is_none(link):
             return []
         empty = 0 if answer.rows else request.meta["empty"] + 1
         if empty >= self.empty_in_a_row:
@@ -90,7 +86,7 @@ class NextLink:
 
     def is_empty(self, envelope: Mapping[str, Any]) -> bool:
         """Whether a null in the place of the records means that there are none."""
-        is_last = not self.header and _names_no_page(at(envelope, self.token or self.link))
+        is_last = not self.header and self._is_none(self._in_body(envelope))
         return is_last or whole_number(at(envelope, self.counted)) == 0
 
     def count(self, response: Response, answer: Rows) -> int | None:
@@ -103,11 +99,8 @@ class NextLink:
 
     def _link(self, response: Response, answer: Rows) -> Any:
         """What names the next page: an address, a token, or something that is neither."""
-        if self.token:
-            return at(answer.envelope, self.token)
-        if not self.header:
-            link = at(answer.envelope, self.link)
-            return link.get("href", link) if isinstance(link, dict) else link  # as JSON:API may write it
+        if self.token or not self.header:
+            return self._in_body(answer.envelope)
         text = ", ".join(value.decode("latin-1") for value in response.headers.getlist(self.header))
         for link in LINK.finditer(text):
             given = {name.lower(): quoted or bare for name, quoted, bare in re.findall(PARAMETER, link[2])}
@@ -116,6 +109,15 @@ class NextLink:
         if LINK.sub("", text).strip(", "):
             raise PagingError(f"the {self.header} header cannot be read: {printable(text, 200)}")
         return Absent
+
+    def _in_body(self, envelope: Mapping[str, Any]) -> Any:
+        named = at(envelope, self.token or self.link)
+        return named.get("href", named) if isinstance(named, dict) else named  # as JSON:API may write a link
+
+    def _is_none(self, named: Any) -> bool:
+        """Whether this is how APIs say that there is no next page."""
+        is_nothing = named is Absent or named is None or named is False or named == ""
+        return is_nothing or (bool(self.token) and named in (0, "0"))
 
     def _check_that_it_is_all(self, answer: Rows) -> None:
         """A first page that says nothing of a next one is all there is only where a count agrees."""
@@ -126,12 +128,27 @@ class NextLink:
 
     def _address(self, link: Any, request: Request, response: Response, page: int) -> str:
         """The address of the page that is named so."""
-        if self.token and isinstance(link, str | Decimal):
-            return add_or_replace_parameters(request.url, {self.parameter: str(link)})
-        if self.token or not isinstance(link, str):
+        is_number = isinstance(link, Decimal) and link.is_finite() and link == int(link)
+        if not (isinstance(link, str) or (self.token and is_number)):
             kind = "token" if self.token else "address"
             raise PagingError(f"page {page} has {printable(raw_json(link), 50)} for its {self._where}, no {kind}")
-        return self._resolve(link, response.url, page)
+        if not self.token:
+            return self._resolve(link, response.url, page)
+        return self._with_token(link if isinstance(link, str) else str(int(link)), request.url, page)
+
+    def _with_token(self, token: str, page_url: str, page: int) -> str:
+        """The address of the next page, by the page's own and the token."""
+        try:
+            url = add_or_replace_parameters(page_url, {self.parameter: token})
+        except UnicodeEncodeError:  # half a character
+            raise PagingError(f"the token on page {page} cannot be sent: {printable(token, 200)}") from None
+        if len(url) > self.longest:
+            raise PagingError(
+                f"with the token on page {page} the address has {len(url)} characters: longest= allows more"
+            )
+        if "***" in token:
+            raise PagingError(f"the token on page {page} has the key in it, which goes into no address")
+        return url
 
     def _resolve(self, link: str, page_url: str, page: int) -> str:
         """The address that a link means, seen from its page."""

@@ -37,6 +37,8 @@ class PageNumber:
 
     def __post_init__(self) -> None:
         check_from_one_up(self, "size", "limit", "window", "max_records")
+        if not self.parameter or self.start < 0:
+            raise ValueError(f"{type(self).__name__}: parameter must have a name, and start be at least 0")
 
     @property
     def cap(self) -> int:
@@ -100,10 +102,10 @@ class PageNumber:
 
 @dataclass(frozen=True)
 class Offset(PageNumber):
-    """Pages that are named by the number of records before them.
+    """Pages that are named by the number of records before them, `size` apart.
 
-    A page begins where the one before it ended, as far as that is known: where already the first one comes short, the
-    source may have a smaller limit than `size`, and so one page is asked for after the other.
+    Where the first page comes short, the source may have a smaller limit than `size`. Then one page is asked for after
+    the other, each from where the one before it ended; the request's `meta["step"]` says how many the first one had.
     """
 
     parameter: str = "offset"
@@ -111,11 +113,17 @@ class Offset(PageNumber):
     start: int = 0  # the number of the first record
 
     def next(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
-        following = super().next(request, response, answer)
-        if following and answer is not None and following[0].meta["page"] == request.meta["page"] + 1:
-            begin = int(url_query_parameter(request.url, self.parameter) or self.start) + len(answer.rows)
-            following[0] = self._from(following[0], begin)
-        return following
+        page, step = request.meta["page"], request.meta.get("step")
+        if page == 1 and answer and 0 < len(answer.rows) < self.size:
+            step = len(answer.rows)
+        if step is None:
+            return super().next(request, response, answer)
+        came = len(answer.rows) if answer else step
+        if not came or page >= min(self.limit or self.cap, self.cap):
+            return []
+        begin = int(url_query_parameter(request.url, self.parameter) or self.start) + came
+        following = self._from(self._page(request, page + 1, page + 1), begin)
+        return [following.replace(meta=following.meta | {"step": step})]
 
     def again(self, url: str, page: int, address: str | None) -> Request:
         """A page of the collection at `url`, at its own `address` where it was asked for before."""
@@ -123,8 +131,10 @@ class Offset(PageNumber):
         return request.replace(url=address) if address else request
 
     def expected(self, response: Response, answer: Rows | None) -> int | None:
-        """How many pages there are, as long as they are `size` apart."""
-        return 1 if answer and len(answer.rows) < self.size else super().expected(response, answer)
+        """How many pages there are by the source's count, and by what the first one had."""
+        came = len(answer.rows) if answer else 0
+        pages = super().expected(response, answer)
+        return -(-pages * self.size // came) if pages and 0 < came < self.size else pages
 
     def _page(self, request: Request, page: int, expected: int) -> Request:
         return self._from(super()._page(request, page, expected), (page - 1) * self.size + self.start)

@@ -26,6 +26,7 @@ from coincrawl.extensions import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.middlewares import WasRefused
 from coincrawl.pagination import Pagination
+from coincrawl.paths import Absent
 from coincrawl.records import DateFormat, Names, Translation
 from coincrawl.responses import REMEDIES, Judgement, judge
 from coincrawl.secret import Secret
@@ -214,6 +215,7 @@ class PaginatedSpider(scrapy.Spider):
             datetime.now(UTC),
             rows=pagination.rows,
             is_empty=pagination.is_empty,
+            is_record=lambda record: self.translation.value(record, "coin_id") is not Absent,
             max_rows=self.max_rows(request),
             is_end_404=pagination.is_numbered and request.meta.get("page", 1) > 1,
             remedies=self.remedies,
@@ -240,6 +242,9 @@ class PaginatedSpider(scrapy.Spider):
     # How it goes ---------------------------------------------------------------------------------
 
     async def start(self) -> AsyncIterator[Request]:
+        if self.crawler.get_extension(RunRecord) is None:
+            self.logger.error("Nothing is asked without a run: scrapy crawl %s begins one", self.name)
+            return
         previous = extension(self.crawler, RunRecord).previous
         first = self.coverage.begin(self.collection, previous.coins if previous else 0)
         yield self.asked(first, self.parse)
@@ -312,7 +317,7 @@ class PaginatedSpider(scrapy.Spider):
 
     def called(self, fields: Collection[str]) -> set[str]:
         """What the source calls these fields of FullCoin, or the object that has them and no others."""
-        paths = {field.name: self.translation.paths(field.name)[-1] for field in FIELDS}
+        paths = {field.name: self.translation.paths(field.name)[0] for field in FIELDS}
         parents = {name: path.partition(".")[0] for name, path in paths.items()}
         others = {parent for name, parent in parents.items() if name not in fields}
         return {paths[name] if parents[name] in others else parents[name] for name in fields}

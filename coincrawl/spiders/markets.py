@@ -111,7 +111,7 @@ class MarketsSpider(PaginatedSpider):
         return {header: self.credential} if header and self.credential else {}
 
     async def start(self) -> AsyncIterator[Request]:
-        if "ids" not in self.arguments:
+        if "ids" not in self.arguments or self.crawler.get_extension(RunRecord) is None:
             async for request in super().start():
                 yield request
         else:

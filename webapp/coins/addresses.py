@@ -6,8 +6,9 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 # The last part of a parameter's name: `api_key`, `accessToken`, `apikey`, but neither `author` nor `monkey`.
 SECRET_NAME = re.compile(
-    r"(^|[^a-z]|api|access|app|auth|client|private|secret|subscription|user)"
-    r"(keys?|tokens?|pass(word|wd|phrase)?|pwd|secret|auth(entication|orization)?|credentials?|sig(nature)?)"
+    r"(tokens?|password|passwd|passphrase|secret|credentials?|signature"
+    r"|(^|[^a-z]|api|access|app|auth|client|consumer|licen[cs]e|private|subscription|user)keys?(id)?"
+    r"|(^|[^a-z])(pass|pwd|sig|auth(entication|orization)?))"
     r"($|[^a-z])"
 )
 
@@ -30,7 +31,7 @@ def is_source(url: str, plain_http_hosts: Collection[str] = ()) -> bool:
 
 def secret_names(query: str) -> list[str]:
     """The names in a query that look as if their values were secret."""
-    return [name for name, _ in parse_qsl(query, keep_blank_values=True) if looks_secret(name)]
+    return [name for name, _ in parse_qsl(query.replace(";", "&"), keep_blank_values=True) if looks_secret(name)]
 
 
 def looks_secret(name: str) -> bool:
