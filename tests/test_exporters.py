@@ -83,5 +83,19 @@ def test_a_feed_is_read_back_as_it_was(form: str) -> None:
     assert READ[form](file.getvalue()) == AS_READ[form]
 
 
+@pytest.mark.parametrize("form", ["json", "jsonl", "xml"])
+def test_a_feed_has_letters_as_they_are_and_no_bare_carriage_return(form: str) -> None:
+    file = io.BytesIO()
+    exporter = load_object(exporters()[form])(file, encoding="utf-8", fields_to_export=["name"], indent=2)
+
+    exporter.start_exporting()
+    exporter.export_item(CoinItem(name="\u00dcn\u00ef\r"))
+    exporter.finish_exporting()
+
+    assert b"\xc3\x9cn\xc3\xaf" in file.getvalue() or form == "xml"  # where the element is escaped as in JSON
+    assert b"\r" not in file.getvalue()
+    assert b"\n  " in file.getvalue() or form == "jsonl"
+
+
 def test_every_format_that_scrapy_has_is_tested() -> None:
     assert {*default_settings.FEED_EXPORTERS_BASE} == {*exporters()} == {*READ}

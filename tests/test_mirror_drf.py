@@ -76,7 +76,7 @@ def test_fields_that_it_has_never_sent_are_a_message(project: Project, crawl: Cr
     crawl(f"{project.url}/page/", spider="mirror", API_TOKEN=TOKEN)
 
     assert "fields that the source does not send, and has not sent before: image, " in last_run().messages
-    assert "fields that the API sends and FullCoin does not have: category" in last_run().messages
+    assert "fields that the API sends and FullCoin does not have: category" in last_run().messages.splitlines()
 
 
 def test_a_field_that_it_has_sent_before_is_missed(project: Project, crawl: Crawl) -> None:

@@ -265,6 +265,15 @@ def test_prices_in_another_currency_are_not_mixed_in(market: Market, crawl: Craw
     assert not FullCoin.objects.exists()
 
 
+def test_records_in_another_place_end_the_run_at_its_first_answer(market: Market, crawl: Crawl) -> None:
+    with source(market, rows_at=("data", "items")) as api:
+        done = crawl(api, spider="mirror", API_TOKEN=TOKEN)
+
+    assert (done.returncode, len(api.requests), last_run().verdict) == (1, 1, "failed")
+    words = "no list of records at 'results': rows=\"data.items\" in the spider's pagination would fit"
+    assert last_run().reason == words
+
+
 # The token -------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from tests.conftest import ROOT, StartNode, crawl_command, last_run, python
+from tests.conftest import ROOT, StartNode, administer, crawl_command, last_run, python
 from tests.fake_api import FakeAPI
 from tests.nodes import until
 from webapp.coins.models import CrawlRun, FullCoin
@@ -94,7 +94,9 @@ def test_scrapyd_runs_a_job(pooled: str, start_node: StartNode) -> None:
     until(lambda: CrawlRun.objects.filter(pk=key, verdict="complete").exists())
 
 
-def test_what_the_crawler_and_scrapyd_do_has_limits(pooled: str) -> None:
+def test_what_the_crawler_and_scrapyd_do_has_limits(pooled: str, database_url: str) -> None:
+    name = urlsplit(database_url).path[1:]
+    administer(f"""ALTER DATABASE "{name}" SET datestyle = 'German, DMY'""")
     program = (
         "import coincrawl.settings\n"
         "from coincrawl.database import Worker\n"
@@ -105,7 +107,7 @@ def test_what_the_crawler_and_scrapyd_do_has_limits(pooled: str) -> None:
         "        return cursor.fetchone()[0]\n"
         "def both():\n"
         "    with transaction.atomic():\n"
-        "        first, second = shown('lock_timeout'), shown('statement_timeout')\n"
+        "        first, second = shown('lock_timeout'), shown('idle_in_transaction_session_timeout')\n"
         "    return first, second, shown('statement_timeout'), shown('datestyle')\n"
         "worker = Worker()\n"
         "print(worker.submit(both).result())\n"
@@ -113,5 +115,6 @@ def test_what_the_crawler_and_scrapyd_do_has_limits(pooled: str) -> None:
         "worker.shut()\n"
     )
     done = python(["-c", program], {"DATABASE_URL": pooled})
+    administer(f"""ALTER DATABASE "{name}" RESET datestyle""")
 
-    assert done.stdout == "('3s', '20s', '20s', 'ISO, MDY')\n", done.stderr
+    assert done.stdout == "('3s', '1min', '20s', 'ISO, DMY')\n", done.stderr

@@ -136,6 +136,18 @@ def test_a_spider_declares_its_key_in_a_line(copy: Copy, tmp_path: Path) -> None
     assert KEY not in without.stderr + done.stderr
 
 
+@pytest.mark.parametrize("token", [KEY])
+def test_its_key_is_masked_in_whatever_is_logged(copy: Copy) -> None:
+    done = copy.crawl(
+        'secret = Secret("LISTINGS_API_KEY", word="Bearer")',
+        'def translate(self, record): self.logger.warning("the key is %s", self.credential); return record',
+        LISTINGS_API_KEY=KEY,
+    )
+
+    assert "the key is ***" in done.stderr
+    assert KEY not in done.stderr
+
+
 def test_what_is_wrong_with_a_spider_is_said_at_once(copy: Copy, tmp_path: Path) -> None:
     """Its key must not go out in the clear, for one."""
     misspelt = copy.crawl("secrets = None")

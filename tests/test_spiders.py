@@ -603,6 +603,32 @@ def test_a_spider_may_declare_the_fields_that_its_source_has() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "collection"),
+    [
+        ("https://a.example/coins/", "https://a.example/coins/?changed_since=2026-11-22T11%3A50%3A00.000000Z"),
+        ("https://a.example/?b=c", "https://a.example/?b=c&changed_since=2026-11-22T11%3A50%3A00.000000Z"),
+    ],
+)
+def test_changes_are_asked_for_beside_what_the_address_asks(url: str, collection: str) -> None:
+    spider: Any = MirrorSpider(url=url, only="changed")
+    known = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    spider.crawler = SimpleNamespace(get_extension=lambda kind: SimpleNamespace(newest_change=known))
+
+    assert spider.collection == collection
+
+
+@pytest.mark.parametrize(
+    ("secret", "headers"),
+    [
+        (Secret("K", header="X-Api-Key"), {"X-Api-Key": "the-key"}),
+        (Secret("K", word="Bearer"), {"Authorization": "Bearer the-key"}),
+    ],
+)
+def test_a_secret_is_sent_in_its_header(secret: Secret, headers: dict[str, str]) -> None:
+    assert (secret.headers("the-key"), secret.headers("")) == (headers, {})
+
+
+@pytest.mark.parametrize(
     ("url", "home", "is_whole"),
     [
         ("https://a.example/coins/", "", True),
