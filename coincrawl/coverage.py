@@ -184,7 +184,7 @@ class Coverage(Seen):
         """
         last = self._pages.last
         pages = [last, (last + 1) // 2, 1]
-        looks = len(pages) if self._came() < self._before else last // PAGES_A_LOOK
+        looks = len(pages) if self._came() < self._before else last // PAGES_A_LOOK or int(self.pagination.is_single)
         self._looks = {page: self._pages[page] for page in pages[:looks] if page}
         return self._ask(self._looks)
 

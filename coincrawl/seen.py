@@ -93,7 +93,9 @@ class Seen:
                     f"the API counted {first:,} to {latest:,} records while they were read, and {self._came():,} came"
                 )
             return f"the API counts {latest:,} records, and as many different ones came"
-        if self.pagination.is_numbered:
+        if self.pagination.is_single:
+            ended = "the source has all its records in one answer"
+        elif self.pagination.is_numbered:
             ended = f"{counted(last, 'page')} came, all full but the last, and no page follows"
         else:
             ended = f"{counted(last, 'page')} came, each linked to the next, and the last to none"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scrapy.http import Request, Response
 
 from coincrawl.coverage import Coverage
-from coincrawl.pagination import NextLink, Offset, PageNumber
+from coincrawl.pagination import NextLink, Offset, OnePage, PageNumber
 from coincrawl.readings import Readings
 from coincrawl.responses import Rows
 
@@ -1317,3 +1317,26 @@ def test_behind_a_smaller_limit_a_broken_page_costs_its_own_coins_alone() -> Non
 
     assert len(coverage.answered) == 43
     assert coverage.doubts()[0] == "page 4 stayed broken: status 500"
+
+
+@pytest.mark.parametrize(
+    ("lapse", "doubts"),
+    [([], 0), ([SHORT], 1)],
+    ids=["alike", "cut short"],
+)
+def test_a_source_of_one_page_is_read_twice(lapse: list[Lapse], doubts: int) -> None:
+    coverage = crawl(Source(OnePage(), coins(20), size=20, counts=NO_COUNT, lapses={1: lapse}))
+
+    assert len(coverage.doubts()) == doubts
+    assert coverage.proof() == (
+        "the source has all its records in one answer, though no count says how many records there are; "
+        "page 1 had the same records when asked for again"
+    )
+
+
+def test_a_source_of_one_page_that_had_more_before_is_read_twice_too() -> None:
+    source = Source(OnePage(), coins(20), size=20, counts=NO_COUNT)
+
+    coverage = crawl(source, before=25)
+
+    assert (coverage.doubts(), source.asked) == ([], [1, 1, 1])

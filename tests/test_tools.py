@@ -18,7 +18,7 @@ from scrapy.utils.misc import load_object
 from coincrawl import crawl_settings
 from coincrawl.spiders.markets import MarketsSpider
 from coincrawl.wire import PacedDownloadHandler
-from tests.conftest import python
+from tests.conftest import ROOT, python
 from tests.fake_api import FakeAPI, answers
 from webapp.coins.catalog import SPIDERS
 
@@ -192,6 +192,14 @@ def test_spiders_are_listed_and_checked_without_a_run(command: str, said: str, t
     done = tool(command)
 
     assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (0, said, False)
+    assert api.requests == []
+
+
+def test_a_spider_of_ours_asks_nothing_without_a_run(tool: Tool, api: FakeAPI) -> None:
+    done = tool("runspider", str(ROOT / "coincrawl/spiders/markets.py"), "-L", "ERROR", "-a", "ids=bitcoin")
+
+    assert "Nothing is asked without a run: scrapy crawl markets begins one" in done.stderr
+    assert "Traceback" not in done.stderr
     assert api.requests == []
 
 

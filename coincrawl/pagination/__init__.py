@@ -6,9 +6,9 @@ page's number, in a chain of links its place in it.
 """
 
 from .base import PagingError
-from .links import NextLink
+from .links import NextLink, OnePage
 from .numbers import Offset, PageNumber
 
 Pagination = PageNumber | NextLink
 
-__all__ = ["NextLink", "Offset", "PageNumber", "Pagination", "PagingError"]
+__all__ = ["NextLink", "Offset", "OnePage", "PageNumber", "Pagination", "PagingError"]

@@ -44,6 +44,7 @@ class NextLink:
     cap: int = 10_000  # pages; the last belt
     limit: ClassVar[None] = None
     is_numbered: ClassVar[bool] = False
+    is_single: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_from_one_up(self, "size", "longest", "empty_in_a_row", "cap")
@@ -183,3 +184,14 @@ class NextLink:
                 f"{home.scheme}://{home.netloc}"
             )
         return url
+
+
+@dataclass(frozen=True)
+class OnePage(NextLink):
+    """All records in one answer, which names no next one. It is read twice: a list that was cut short would differ."""
+
+    rows: str = ""
+    is_single: ClassVar[bool] = True
+
+    def next(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
+        return []

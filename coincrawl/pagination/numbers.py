@@ -23,6 +23,7 @@ class PageNumber:
     """
 
     is_numbered: ClassVar[bool] = True
+    is_single: ClassVar[bool] = False
 
     size: int  # records in a page
     limit: int | None = None  # pages, where not all are wanted
