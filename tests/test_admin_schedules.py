@@ -119,7 +119,7 @@ def test_arguments_are_written_a_line_each_and_stored_as_values(
         pytest.param({"crontab": "61 * * * *"}, "crontab", "'61 * * * *' is no crontab", id="crontab"),
         pytest.param({"crontab": "every day"}, "crontab", "A crontab has five fields", id="words for a crontab"),
         pytest.param({"time_zone": "Mars/Base"}, "time_zone", "'Mars/Base' is no time zone", id="time zone"),
-        pytest.param({"spider": "tarantula"}, "spider", "There is no spider 'tarantula'.", id="spider"),
+        pytest.param({"spider": "tarantula"}, "spider", "There is no spider 'tarantula' in the catalog.", id="spider"),
         pytest.param({"arguments": "only=changed"}, "arguments", "markets has no argument 'only'.", id="argument"),
         pytest.param({"arguments": "pages=0"}, "arguments", "pages is a whole number from 1", id="value"),
         pytest.param({"arguments": "ids=a\npages=1"}, "arguments", "ids and pages cannot be given", id="both"),

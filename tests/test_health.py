@@ -224,7 +224,7 @@ def test_one_new_schedule_does_not_hide_that_nobody_beats() -> None:
     [
         ({"crontab": "61 * * * *"}, "'61 * * * *' is no crontab ("),
         ({"time_zone": "Mars/Olympus"}, "'Mars/Olympus' is no time zone: "),
-        ({"spider": "gone"}, "There is no spider 'gone'."),
+        ({"spider": "gone"}, "There is no spider 'gone' in the catalog."),
         ({"arguments": {"pages": "many"}}, "pages=many is not valid: "),
         ({"arguments": ["pages"]}, "The arguments must be names with their values."),
         ({"arguments": 5}, "The arguments must be names with their values."),

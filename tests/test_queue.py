@@ -94,7 +94,7 @@ def test_a_job_is_a_run_that_has_not_begun() -> None:
 @pytest.mark.parametrize(
     ("spider", "given", "settings", "priority", "sentence"),
     [
-        ("market", {}, {}, 0, "There is no spider 'market'."),
+        ("market", {}, {}, 0, "There is no spider 'market' in the catalog."),
         ("markets", {"pagez": "1"}, {}, 0, "markets has no argument 'pagez'."),
         ("markets", {"pages": "0"}, {}, 0, "pages=0 is not valid"),
         ("markets", {"ids": "x," * 50_000 + "x"}, {}, 0, "ids is too long: 100,000 bytes are the most."),
