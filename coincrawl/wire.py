@@ -23,7 +23,7 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
     """
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> HTTP11DownloadHandler:  # type: ignore[override]
+    def from_crawler(cls, crawler: Crawler) -> HTTP11DownloadHandler:  # type: ignore[override]  # or the one that it builds on
         """Scrapy's own where the spider is none of ours."""
         return cls(crawler) if crawls_pages(crawler) else HTTP11DownloadHandler(crawler)
 

@@ -52,7 +52,8 @@ def sessions(url: str) -> set[tuple[str, ...]]:
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
     clients = [psycopg.connect(url, autocommit=False) for _ in range(POOL)]
     try:  # all at once, each in a transaction of its own
-        return {tuple(client.execute(f"SHOW {name}").fetchone()[0] for name in names) for client in clients}  # type: ignore[index]
+        shown = [[client.execute(f"SHOW {name}").fetchall() for name in names] for client in clients]
+        return {tuple(rows[0][0] for rows in limits) for limits in shown}
     finally:
         for client in clients:
             client.close()
