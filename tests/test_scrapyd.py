@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from tests.conftest import Away, StartNode
 from tests.fake_api import FakeAPI, answers
 from tests.nodes import PATIENCE, free_port, kill_group, until
+from webapp.coins.catalog import SPIDERS
 from webapp.coins.models import CrawlRun, CrawlSchedule, FullCoin, Node, Verdict
 
 ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
@@ -57,7 +58,7 @@ def test_the_web_services_answer_as_scrapyds_own_do(start_node: StartNode) -> No
     node = start_node(MIRROR_URL="")
 
     assert json.loads(node.ask("listprojects.json")[1])["projects"] == ["coincrawl"]
-    assert json.loads(node.ask("listspiders.json?project=coincrawl")[1])["spiders"] == ["markets", "mirror"]
+    assert json.loads(node.ask("listspiders.json?project=coincrawl")[1])["spiders"] == sorted(SPIDERS)
     assert json.loads(node.ask("listversions.json?project=coincrawl")[1])["versions"] == []
     assert json.loads(node.ask("daemonstatus.json")[1]) == {
         "pending": 0, "running": 0, "finished": 0, "status": "ok", "node_name": "node"

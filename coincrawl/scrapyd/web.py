@@ -90,7 +90,8 @@ class Home(website.Home):
         user = f" --user {self.root.username}" if self.root.username else ""
         host = txrequest.getHeader("Host") or "localhost:6800"
         address = f"http://{host}{self.get_base_path(txrequest)}/schedule.json"
-        call = f"curl{user} {address} -d project={self.root.project} -d spider={next(iter(SPIDERS))} -d pages=1"
+        spider = next(name for name, entry in SPIDERS.items() if "pages" in entry.arguments)
+        call = f"curl{user} {address} -d project={self.root.project} -d spider={spider} -d pages=1"
         page = super().render_GET(txrequest).replace(SCRAPYDS_EXAMPLE.encode(), escape(call).encode())
         txrequest.setHeader("Content-Length", str(len(page)))
         return page
