@@ -2,34 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from django.conf import settings
 
-from webapp.coins.addresses import is_source, publishable
+from webapp.coins.addresses import source_fault
 from webapp.coins.models import FullCoin
 
 from .pagination import NextLink, PageNumber
+from .records import DateFormat
 from .secret import Secret
 from .spiders.base import PaginatedSpider
 
 FIELDS = {field.name for field in FullCoin.api_fields()} | {*FullCoin.BOOKKEEPING}
 # What a spider may say of its source; a name that is nearly one of these is misspelt.
 ATTRIBUTES = (
-    *(
-        "name",
-        "url",
-        "pagination",
-        "secret",
-        "accept",
-        "names",
-        "fields",
-        "dates",
-        "numbers_as_text",
-        "remedies",
-        "final",
-    ),
-    *("calls_per_minute", "monthly_credits", "tells_missing"),
+    *("name", "url", "pagination", "secret", "accept", "names", "fields", "dates", "numbers_as_text"),
+    *("remedies", "final", "calls_per_minute", "monthly_credits", "tells_missing"),
 )
 
 
@@ -38,24 +27,25 @@ def fault_in(spider: type[PaginatedSpider]) -> str:
     return next((f"{spider.name}: {fault}" for fault in _faults(spider)), "")
 
 
-def address_fault(url: Any) -> str:
-    """Why an address cannot be asked; empty where it can."""
-    if isinstance(url, str) and is_source(url, settings.PLAIN_HTTP_HOSTS):
-        return ""
-    shown = publishable(url) if isinstance(url, str) else repr(url)
-    return (
-        f"url is {shown} and must be https://host/path, without user, password and key (http:// for this machine and "
-        "PLAIN_HTTP_HOSTS only)"
-    )
-
-
 def _faults(spider: type[PaginatedSpider]) -> Iterator[str]:
+    if not issubclass(spider, PaginatedSpider):
+        yield "scrapy crawl runs a PaginatedSpider (coincrawl.spiders.base), and scrapy runspider any other"
+        return
+    yield from _faults_in_attributes(spider)
+    yield from _faults_in_source(spider)
+    yield from _faults_in_records(spider)
+
+
+def _faults_in_attributes(spider: type[PaginatedSpider]) -> Iterator[str]:
     for name in vars(spider):
         if not name.startswith("_") and not hasattr(PaginatedSpider, name) and name not in ATTRIBUTES:
             for meant in get_close_matches(name, ATTRIBUTES, 1, 0.85):
                 yield f"a spider has no {name}: is {meant} meant?"
-    if not isinstance(spider.url, property) and (fault := address_fault(spider.url)):
-        yield fault
+
+
+def _faults_in_source(spider: type[PaginatedSpider]) -> Iterator[str]:
+    if not isinstance(spider.url, property) and (fault := source_fault(spider.url, settings.PLAIN_HTTP_HOSTS)):
+        yield f"url is {fault}"
     if spider.__init__ is PaginatedSpider.__init__:  # others make theirs when they know their arguments
         pagination = getattr(spider, "pagination", None)
         if not isinstance(pagination, PageNumber | NextLink):
@@ -67,6 +57,11 @@ def _faults(spider: type[PaginatedSpider]) -> Iterator[str]:
     calls = spider.calls_per_minute
     if not isinstance(calls, property | int | float) or isinstance(calls, bool) or not _is_from_zero_up(calls):
         yield f"calls_per_minute is {calls!r} and must be a number from 0 up"
+
+
+def _faults_in_records(spider: type[PaginatedSpider]) -> Iterator[str]:
+    if spider.dates not in get_args(DateFormat):
+        yield f"dates is {spider.dates!r} and must be one of {', '.join(get_args(DateFormat))}"
     if not isinstance(spider.names, Mapping) or not all(map(_is_place, spider.names.values())):
         yield "names must have, by field, a key of the record, or several of them"
     elif unknown := sorted({*spider.names} - FIELDS):

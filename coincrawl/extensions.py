@@ -15,7 +15,7 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
-from webapp.coins.addresses import is_source, publishable
+from webapp.coins.addresses import source_fault
 from webapp.coins.models import CrawlRun, FullCoin, SourcePace, Verdict
 from webapp.coins.models.batch import Batch
 from webapp.coins.models.pace import Wait
@@ -98,10 +98,8 @@ class RunRecord(Component):
         self.stop, pace = extension(self.crawler, Stop), extension(self.crawler, Pace)
         patience = self.crawler.settings.getfloat("DATABASE_PATIENCE")
         self.database = Database(patience, self.stop.begun, away=pace.hold, back=pace.release)
-        if not is_source(spider.url, django_settings.PLAIN_HTTP_HOSTS):
-            self.reason = (
-                f"the source's address cannot be asked ({publishable(spider.url)}): see the README on addresses"
-            )
+        if wrong := source_fault(spider.url, django_settings.PLAIN_HTTP_HOSTS):
+            self.reason = f"the source's address is {wrong}"
             raise CloseSpider(self.verdict.value)
         key, was_free = spider.key or new_key(), False
         claim, log_file = self.crawler.settings["JOB_CLAIM"], self.crawler.settings["LOG_FILE"]

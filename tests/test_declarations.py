@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from scrapy import Spider
 
 from coincrawl.declarations import fault_in
 from coincrawl.pagination import NextLink, Offset
@@ -57,6 +58,7 @@ def test_a_right_spider_has_no_fault(right: Any, settings: Any) -> None:
         ({"pagination": ...}, "pagination is None and must be a PageNumber, an Offset or a NextLink"),
         ({"pagination": "pages"}, "pagination is 'pages' and must be"),
         ({"secret": "LISTINGS_API_KEY"}, "secret is 'LISTINGS_API_KEY' and must be a Secret"),
+        ({"dates": "epoch"}, "dates is 'epoch' and must be one of iso, epoch_s, epoch_ms"),
         ({"accept": None}, "accept is None and must be a media type"),
         ({"calls_per_minute": "60"}, "calls_per_minute is '60' and must be a number from 0 up"),
         ({"calls_per_minute": -1}, "calls_per_minute is -1 and must be"),
@@ -74,3 +76,9 @@ def test_a_right_spider_has_no_fault(right: Any, settings: Any) -> None:
 )
 def test_a_fault_is_named_with_what_would_be_right(attributes: dict[str, Any], fault: str) -> None:
     assert fault_in(spider(**attributes)).startswith(f"listings: {fault}")
+
+
+def test_a_foreign_spider_is_sent_where_it_can_run() -> None:
+    foreign: Any = type("ForeignSpider", (Spider,), {"name": "foreign"})
+
+    assert fault_in(foreign).startswith("foreign: scrapy crawl runs a PaginatedSpider")

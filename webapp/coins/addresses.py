@@ -29,6 +29,17 @@ def is_source(url: str, plain_http_hosts: Collection[str] = ()) -> bool:
     return bool(host and is_safe and is_open and re.fullmatch("[!-~]+", url))
 
 
+def source_fault(url: object, plain_http_hosts: Collection[str] = ()) -> str:
+    """How an address looks that may not be asked, and what would be right; empty where it may."""
+    if isinstance(url, str) and is_source(url, plain_http_hosts):
+        return ""
+    shown = publishable(url) if isinstance(url, str) else repr(url)
+    return (
+        f"{shown} and must be https://host/path, without user, password and key (http:// for this machine and "
+        "PLAIN_HTTP_HOSTS only)"
+    )
+
+
 def secret_names(query: str) -> list[str]:
     """The names in a query that look as if their values were secret."""
     return [name for name, _ in parse_qsl(query.replace(";", "&"), keep_blank_values=True) if looks_secret(name)]
