@@ -4,14 +4,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PATIENCE, ROOT, last_run
+from tests.conftest import PATIENCE, ROOT, last_run, preloaded
 from tests.fake_api import LinkedAPI, Market, answers
 from tests.fake_api.records import Record
 from webapp.coins.models import FullCoin, Verdict
@@ -71,14 +70,9 @@ class Copy:
         return self.run(**environment)
 
     def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", *block(README, "Then it crawls").split()],
-            cwd=self.folder,
-            env=os.environ | {"DATABASE_URL": self.database_url} | environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+        command = ["-m", *block(README, "Then it crawls").split()]
+        return preloaded().run(
+            command, self.folder, dict(os.environ) | {"DATABASE_URL": self.database_url} | environment, PATIENCE
         )
 
 
