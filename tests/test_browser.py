@@ -73,6 +73,7 @@ def page(browser: Browser, live_server: Any, tmp_path: Path, foreign: list[str])
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", dismiss)
     page.goto("/")
+    expect(page.get_by_label("Username")).to_be_focused()  # Chromium complains where somebody is faster than the page
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill("correct horse")
     page.get_by_role("button", name="Log in").click()
