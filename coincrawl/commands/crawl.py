@@ -18,7 +18,6 @@ from scrapy.commands import crawl
 from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings, default_settings
-from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.log import install_scrapy_root_handler
 from twisted.logger import globalLogBeginner
 
@@ -137,7 +136,7 @@ class Command(crawl.Command):
 
     def _crawler_of(self, name: str) -> Crawler:
         """Of a spider that is in the catalog; UsageError where something is wrong with it."""
-        spiders = SpiderLoader.from_settings(enabled(self.settings))
+        spiders = enabled(self.crawler_process).spider_loader
         if name not in spiders.list():
             raise UsageError(
                 f"The catalog has {name}, and there is no such spider in SPIDER_MODULES.", print_help=False

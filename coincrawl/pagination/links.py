@@ -78,7 +78,7 @@ class NextLink:
 
     def expected(self, response: Response, answer: Rows | None) -> int | None:
         """How many pages there are by the count, where there is one."""
-        count = whole_number(at(answer.envelope, self.counted)) if answer else None
+        count = self._number_of_all(answer.envelope) if answer else None
         return -(-count // len(answer.rows)) if answer and answer.rows and count else None
 
     def again(self, url: str, page: int, address: str | None) -> Request:
@@ -88,11 +88,15 @@ class NextLink:
     def is_empty(self, envelope: Mapping[str, Any]) -> bool:
         """Whether a null in the place of the records means that there are none."""
         is_last = not self.header and self._is_none(self._in_body(envelope))
-        return is_last or whole_number(at(envelope, self.counted)) == 0
+        return is_last or self._number_of_all(envelope) == 0
 
     def count(self, response: Response, answer: Rows) -> int | None:
         """How many records there are in all, by the API's word; None without one, PagingError for nonsense."""
         return count_in(answer, self.counted)
+
+    def _number_of_all(self, envelope: Mapping[str, Any]) -> int | None:
+        """The same, where nonsense is of no interest."""
+        return whole_number(at(envelope, self.counted))
 
     @property
     def _where(self) -> str:
@@ -122,7 +126,7 @@ class NextLink:
 
     def _check_that_it_is_all(self, answer: Rows) -> None:
         """A first page that says nothing of a next one is all there is only where a count agrees."""
-        count = whole_number(at(answer.envelope, self.counted))
+        count = self._number_of_all(answer.envelope)
         if count is None or count > len(answer.rows):
             more = f"there are {count} records by its {self.counted!r}" if count else "no count says that it is all"
             raise PagingError(f"page 1 has no {self._where}, and {more}: is the pagination's link the right one?")

@@ -245,9 +245,14 @@ class PaginatedSpider(scrapy.Spider):
         if self.crawler.get_extension(RunRecord) is None:
             self.logger.error("Nothing is asked without a run: scrapy crawl %s begins one", self.name)
             return
+        for request in self.first_requests():
+            yield request
+
+    def first_requests(self) -> Iterable[Request]:
+        """What the run begins with."""
         previous = extension(self.crawler, RunRecord).previous
         first = self.coverage.begin(self.collection, previous.coins if previous else 0)
-        yield self.asked(first, self.parse)
+        return [self.asked(first, self.parse)]
 
     def asked(self, request: Request, callback: Any) -> Request:
         return request.replace(callback=callback, errback=self.give_up)

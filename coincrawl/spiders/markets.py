@@ -1,6 +1,6 @@
 """CoinGecko's coin markets, whole: https://docs.coingecko.com/reference/coins-markets"""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -110,13 +110,10 @@ class MarketsSpider(PaginatedSpider):
         header = PLANS[self.settings["COINGECKO_PLAN"]].key_header
         return {header: self.credential} if header and self.credential else {}
 
-    async def start(self) -> AsyncIterator[Request]:
-        if "ids" not in self.arguments or self.crawler.get_extension(RunRecord) is None:
-            async for request in super().start():
-                yield request
-        else:
-            for request in self._by_ids(self.lookup.ask(self.arguments["ids"])):
-                yield request
+    def first_requests(self) -> Iterable[Request]:
+        if "ids" in self.arguments:
+            return self._by_ids(self.lookup.ask(self.arguments["ids"]))
+        return super().first_requests()
 
     def rounds(self) -> Iterator[list[Request]]:
         if self.whole:
