@@ -19,7 +19,7 @@ crawl: .venv/runs ## crawl the real API into the database (keyless: about 27 min
 
 demo: .venv/runs ## crawl a bundled stand-in for the API: no key, no network, a database of its own
 	@$(DEMO) $(BIN)/python webapp/manage.py migrate --verbosity 0
-	@$(DEMO) $(BIN)/python -m tests.fake_api --coins 1000 -- $(BIN)/scrapy crawl markets
+	@$(DEMO) $(BIN)/python -m fake_api --coins 1000 -- $(BIN)/scrapy crawl markets
 	@$(DEMO) $(BIN)/python webapp/manage.py adminuser demo
 
 up: .venv/runs ## start the site, scrapyd and the watcher until Ctrl-C; other ports: PORT=8001 SCRAPYD_HTTP_PORT=6801

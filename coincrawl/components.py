@@ -6,7 +6,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 
 if TYPE_CHECKING:
-    from .spiders.base import PaginatedSpider
+    from coincrawl.spiders.base import PaginatedSpider
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class Component:
 
 def crawls_pages(crawler: Crawler) -> bool:
     """Whether its spider is one of ours, which know what our components ask them."""
-    from .spiders.base import PaginatedSpider  # noqa: PLC0415 - it imports the components
+    from coincrawl.spiders.base import PaginatedSpider  # noqa: PLC0415 - it imports the components
 
     return issubclass(crawler.spidercls, PaginatedSpider)
 

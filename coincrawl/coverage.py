@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from scrapy.http import Request, Response
 
-from .pagination import Pagination, PagingError
-from .readings import Reading, Readings
-from .responses import Rows
-from .seen import Seen
+from coincrawl.pagination import Pagination, PagingError
+from coincrawl.readings import Reading, Readings
+from coincrawl.responses import Rows
+from coincrawl.seen import Seen
 
 MAX_TIMES = 2  # that a page is asked for, where it may have been cut short
 MAX_PASSES = 3  # over the pages, while the source's count keeps changing

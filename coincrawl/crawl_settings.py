@@ -7,8 +7,8 @@ parse ...), run as Scrapy's documentation says.
 import sys
 
 from coincrawl.responses import LONGEST_BODY
-from webapp.coins.catalog import MAX_PAGE_SIZE
 from webapp.coins.models import FullCoin
+from webapp.crawls.catalog import MAX_PAGE_SIZE
 
 # Pace: the plan's limit, spread evenly; AutoThrottle may slow it down, nothing may speed it up --------
 CONCURRENT_REQUESTS = 16  # those that wait to be tried again among them: they hold up no other
@@ -36,8 +36,8 @@ REFERER_ENABLED = False
 URLLENGTH_LIMIT = 0  # would leave a long link out in silence; NextLink says so
 WARN_ON_GENERATOR_RETURN_VALUE = False  # reads our own source again for every page; the linter looks for that
 DOWNLOAD_HANDLERS = {
-    "http": "coincrawl.wire.PacedDownloadHandler",
-    "https": "coincrawl.wire.PacedDownloadHandler",
+    "http": "coincrawl.downloadhandlers.PacedDownloadHandler",
+    "https": "coincrawl.downloadhandlers.PacedDownloadHandler",
     **dict.fromkeys(("data", "file", "ftp", "s3")),
 }
 DOWNLOAD_MAXSIZE = LONGEST_BODY  # packed; the judge minds that it is no more when unpacked
@@ -60,13 +60,13 @@ ITEM_PIPELINES = {
 }
 EXTENSIONS = {
     "scrapy.extensions.feedexport.FeedExporter": None,  # tells nobody that a feed could not be written
-    "coincrawl.feeds.Feeds": 0,
-    "coincrawl.stop.Stop": 50,
-    "coincrawl.pace.Pace": 60,
-    "coincrawl.outage.Outage": 70,
-    "coincrawl.credits.Credits": 80,
-    "coincrawl.extensions.RunRecord": 100,
-    "coincrawl.progress.Progress": 200,
+    "coincrawl.extensions.feeds.Feeds": 0,
+    "coincrawl.extensions.stop.Stop": 50,
+    "coincrawl.extensions.pace.Pace": 60,
+    "coincrawl.extensions.outage.Outage": 70,
+    "coincrawl.extensions.credits.Credits": 80,
+    "coincrawl.extensions.run.RunRecord": 100,
+    "coincrawl.extensions.progress.Progress": 200,
     "scrapy.extensions.logstats.LogStats": None,  # Progress says it in coins, pages and time left
 }
 # A page's rows are buffered until they are stored; this bounds the pages that wait for the database.

@@ -17,10 +17,9 @@ from django.db import Error as AnyDatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
+from coincrawl.extensions.stop import within
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
-
-from .stop import within
 
 logger = logging.getLogger(__name__)
 

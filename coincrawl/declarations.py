@@ -6,13 +6,12 @@ from typing import Any, get_args
 
 from django.conf import settings
 
-from webapp.coins.addresses import source_fault
+from coincrawl.pagination import NextLink, PageNumber
+from coincrawl.records import DateFormat
+from coincrawl.secret import Secret
+from coincrawl.spiders.base import PaginatedSpider
 from webapp.coins.models import FullCoin
-
-from .pagination import NextLink, PageNumber
-from .records import DateFormat
-from .secret import Secret
-from .spiders.base import PaginatedSpider
+from webapp.crawls.addresses import source_fault
 
 FIELDS = {field.name for field in FullCoin.api_fields()} | {*FullCoin.BOOKKEEPING}
 # What a spider may say of its source; a name that is nearly one of these is misspelt.

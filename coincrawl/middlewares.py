@@ -21,14 +21,13 @@ from scrapy.exceptions import (
 from scrapy.http import Request, Response
 from scrapy.utils.misc import load_object
 
-from webapp.coins.addresses import origin
-from webapp.coins.models import Verdict
-
-from .components import Component, extension
-from .outage import Outage
-from .pace import OutOfPatience, Pace
-from .responses import Broken, Judgement, Refused, Rows, Throttled
-from .stop import LOOK_EVERY, Stop, within
+from coincrawl.components import Component, extension
+from coincrawl.extensions.outage import Outage
+from coincrawl.extensions.pace import OutOfPatience, Pace
+from coincrawl.extensions.stop import LOOK_EVERY, Stop, within
+from coincrawl.responses import Broken, Judgement, Refused, Rows, Throttled
+from webapp.crawls.addresses import origin
+from webapp.crawls.models import Verdict
 
 logger = logging.getLogger(__name__)
 

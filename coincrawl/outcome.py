@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from webapp.coins.models import CrawlRun
-from webapp.coins.models.batch import MOST_KEPT
 from webapp.coins.texts import counted
+from webapp.crawls.batch import MOST_KEPT
+from webapp.crawls.models import CrawlRun
 
 
 def notes(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:

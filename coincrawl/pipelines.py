@@ -6,14 +6,13 @@ from functools import cached_property
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
 
+from coincrawl.components import Component, extension
+from coincrawl.extensions.run import RunRecord
+from coincrawl.items import CoinItem
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
-from webapp.coins.models.batch import Batch
 from webapp.coins.texts import Repeating
-
-from .components import Component, extension
-from .extensions import RunRecord
-from .items import CoinItem
+from webapp.crawls.batch import Batch
 
 
 class CleanPipeline(Component):

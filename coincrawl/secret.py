@@ -6,7 +6,7 @@ from scrapy.settings import BaseSettings
 from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.project import get_project_settings
 
-from .settings import one_word
+from coincrawl.settings import one_word
 
 
 @dataclass(frozen=True)

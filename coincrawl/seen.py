@@ -7,10 +7,9 @@ the first to the last was answered, none of them was cut short, and the end was 
 from collections.abc import Collection, Iterator
 from itertools import groupby, pairwise
 
+from coincrawl.pagination import Pagination
+from coincrawl.readings import Reading, Readings
 from webapp.coins.texts import counted
-
-from .pagination import Pagination
-from .readings import Reading, Readings
 
 MAX_NAMED = 3  # pages that a doubt names; it counts the others
 

@@ -6,8 +6,8 @@ import re
 
 import django
 
-from webapp.coins.addresses import is_source
-from webapp.coins.catalog import PLANS
+from webapp.crawls.addresses import is_source
+from webapp.crawls.catalog import PLANS
 from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, MIRROR_URL, PLAIN_HTTP_HOSTS, VS_CURRENCY, env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")

@@ -9,10 +9,10 @@ from contextlib import suppress
 
 from django.db import connection
 
-from webapp.coins.models import CrawlRun, FullCoin
-from webapp.coins.models.run import GONE, NotStored
-
-from .database import damage
+from coincrawl.database import damage
+from webapp.coins.models import FullCoin
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.models.run import GONE, NotStored
 
 SMALL = 100_000_000  # bytes; the check of a SQLite file takes 1.5 ms a megabyte, so that one of these takes 0.15 s
 

@@ -6,7 +6,7 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from coincrawl.components import enabled
-from webapp.coins.catalog import SPIDERS, ArgumentError, parse_arguments
+from webapp.crawls.catalog import SPIDERS, ArgumentError, parse_arguments
 
 
 class WithoutRun(ScrapyCommand):

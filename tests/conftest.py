@@ -17,10 +17,10 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tests.fake_api import FakeAPI, LinkedAPI, Market
-from tests.nodes import ScrapydNode
-from tests.preloaded import Preloaded
-from webapp.coins.models import CrawlRun
+from fake_api import FakeAPI, LinkedAPI, Market
+from tests.support.nodes import ScrapydNode
+from tests.support.preloaded import Preloaded
+from webapp.crawls.models import CrawlRun
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120  # seconds that a crawl may take before it counts as hung
@@ -34,72 +34,19 @@ Away = Callable[[], AbstractContextManager[None]]
 SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables that name them
 
 
-# What is the same on any database, or marked `sqlite`, is tested on SQLite alone; what is marked `postgresql` there
-# alone; the rest on both.
-ON_ANY_DATABASE = {
-    "test_addresses",
-    "test_asgi",
-    "test_browser",
-    "test_browser_api",
-    "test_browser_schedules",
-    "test_catalog",
-    "test_channels",
-    "test_command",
-    "test_coverage",
-    "test_credits",
-    "test_crontab",
-    "test_declarations",
-    "test_deploy",
-    "test_error_pages",
-    "test_exporters",
-    "test_extensions",
-    "test_fake_api",
-    "test_faults",
-    "test_feeds",
-    "test_foreign_sources",
-    "test_guesses",
-    "test_house",
-    "test_installations",
-    "test_launcher",
-    "test_linked_api",
-    "test_log",
-    "test_lookup",
-    "test_masking",
-    "test_manage",
-    "test_middlewares",
-    "test_mirror_drf",
-    "test_mirror_sources",
-    "test_numbers",
-    "test_outage",
-    "test_outcome",
-    "test_pace",
-    "test_pagination",
-    "test_proof",
-    "test_readme",
-    "test_records",
-    "test_responses",
-    "test_scrapyd_faults",
-    "test_scrapyd_start",
-    "test_secrets",
-    "test_settings",
-    "test_shape",
-    "test_site_settings",
-    "test_spiders",
-    "test_summary",
-    "test_tools",
-    "test_up",
-    "test_verdict",
-    "test_waiting",
-}
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is not marked runs on SQLite; `every_database` and `postgresql` name what runs on PostgreSQL."""
     if connection.vendor == "sqlite":
         elsewhere = {item for item in items if item.get_closest_marker("postgresql")}
     else:
-        elsewhere = {item for item in items if item.path.stem in ON_ANY_DATABASE or item.get_closest_marker("sqlite")}
+        elsewhere = {item for item in items if not is_for_postgresql(item)}
     config.hook.pytest_deselected(items=list(elsewhere))
     items[:] = [item for item in items if item not in elsewhere]
+
+
+def is_for_postgresql(item: pytest.Item) -> bool:
+    is_for_each = item.get_closest_marker("every_database") and not item.get_closest_marker("sqlite")
+    return bool(is_for_each or item.get_closest_marker("postgresql"))
 
 
 @pytest.fixture(scope="session")

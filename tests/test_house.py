@@ -35,7 +35,7 @@ def test_the_site_never_imports_the_crawler(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["coincrawl.pagination", "coincrawl.records", "coincrawl.responses", "coincrawl.shape", "webapp.coins.catalog"],
+    ["coincrawl.pagination", "coincrawl.records", "coincrawl.responses", "coincrawl.shape", "webapp.crawls.catalog"],
 )
 def test_pure_modules_load_without_django_and_the_engine(module: str) -> None:
     program = f"import sys, {module}; print([name for name in ('django', 'scrapy.core.engine') if name in sys.modules])"

@@ -6,7 +6,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from webapp.coins.health import diagnose
+from webapp.crawls.health import diagnose
 
 
 class Site(AdminSite):
@@ -16,5 +16,5 @@ class Site(AdminSite):
     enable_nav_sidebar = False  # the tables need the width
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        notes = list(diagnose().values()) if request.user.has_perm("coins.view_crawlrun") else []
+        notes = list(diagnose().values()) if request.user.has_perm("crawls.view_crawlrun") else []
         return super().index(request, {"notes": notes} | (extra_context or {}))

@@ -1,4 +1,11 @@
+from django.apps import AppConfig
 from django.contrib.admin import apps
+
+
+class SiteConfig(AppConfig):
+    """What belongs to the site as a whole: its commands and its templates."""
+
+    name = "webapp"
 
 
 class AdminConfig(apps.AdminConfig):

@@ -11,7 +11,7 @@ if __name__ == "__main__":
     from django.core.management import execute_from_command_line
     from django.db import Error
 
-    from webapp.coins.management import unusable
+    from webapp.management import unusable
 
     try:
         execute_from_command_line(sys.argv)

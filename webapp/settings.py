@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 import environ
 
-from webapp.coins.addresses import is_source
-from webapp.coins.catalog import PLANS
+from webapp.crawls.addresses import is_source
+from webapp.crawls.catalog import PLANS
 
 
 @contextmanager
@@ -143,7 +143,10 @@ SECURE_HSTS_PRELOAD = env.bool("DJANGO_HSTS_PRELOAD", default=False)
 
 # What it is made of ------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "webapp.apps.SiteConfig",
     "webapp.coins",
+    "webapp.crawls",
+    "webapp.api",
     "webapp.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -157,7 +160,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
-    "webapp.coins.probes.ProbesMiddleware",  # the first: whoever asks them may know this machine by any name
+    "webapp.probes.ProbesMiddleware",  # the first: whoever asks them may know this machine by any name
     "django.middleware.security.SecurityMiddleware",
     "webapp.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -183,7 +186,7 @@ TEMPLATES = [
     }
 ]
 
-SESSION_ENGINE = "webapp.coins.sessions"
+SESSION_ENGINE = "webapp.sessions"
 # A new token is told in one, and the cookie that Django prefers can be read by whoever sees it.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
@@ -316,8 +319,8 @@ API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=300)
 REST_FRAMEWORK: dict[str, Any] = {
     # The first says how to authenticate: it makes a refusal 401, and says in WWW-Authenticate which words are taken.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "webapp.coins.api.authentication.BearerAuthentication",
-        "webapp.coins.api.authentication.TokenAuthentication",
+        "webapp.api.authentication.BearerAuthentication",
+        "webapp.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": [f"rest_framework.permissions.{'AllowAny' if API_PUBLIC else 'IsAuthenticated'}"],
@@ -329,12 +332,12 @@ REST_FRAMEWORK: dict[str, Any] = {
     },
     # Whose address counts: the last one in X-Forwarded-For, where a proxy writes it; anybody can send the header.
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "webapp.coins.api.negotiation.ContentNegotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "webapp.api.negotiation.ContentNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],  # nothing is sent here
     "URL_FORMAT_OVERRIDE": None,  # `format` is as unknown in a query string as any other name
     "UNICODE_JSON": False,  # SQLite may hold half a character in a run's arguments, which is no UTF-8
-    "DEFAULT_SCHEMA_CLASS": "webapp.coins.api.schema.Schema",
+    "DEFAULT_SCHEMA_CLASS": "webapp.api.schema.Schema",
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "coincrawl",
@@ -350,11 +353,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "PATH_CONVERTER_OVERRIDES": {"any": {"type": "string", "minLength": 1, "maxLength": 255}},
     # Of the two words for a token the one that client generators know.
     "AUTHENTICATION_WHITELIST": [
-        "webapp.coins.api.authentication.BearerAuthentication",
+        "webapp.api.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "SERVE_AUTHENTICATION": [],  # a page for everybody needs to know nobody
-    "ENUM_NAME_OVERRIDES": {"Verdict": "webapp.coins.models.Verdict"},  # the same for runs and for the parameter
+    "ENUM_NAME_OVERRIDES": {"Verdict": "webapp.crawls.models.Verdict"},  # the same for runs and for the parameter
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # the values say as much
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -1,12 +1,22 @@
 from django.contrib import admin
-from django.urls import include, path
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from webapp.coins.api import errors
+from webapp.api import errors
+
+
+def to_crawls(request: HttpRequest) -> HttpResponse:
+    """The models of `crawls` were in `coins` until 0.1.0: their old addresses lead to the new ones."""
+    address = request.get_full_path().replace("/coins/", "/crawls/", 1)
+    return redirect(address, permanent=True, preserve_request=True)
+
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    re_path(r"^admin/coins/(?:crawlrun|crawlschedule|node|rejectedrecord)/", to_crawls),
     path("admin/", admin.site.urls),
-    path("api/", include("webapp.coins.api.urls")),
+    path("api/", include("webapp.api.urls")),
 ]
 handler400, handler404, handler500 = errors.bad_request, errors.not_found, errors.server_error

@@ -24,13 +24,13 @@ from twisted.logger import globalLogBeginner
 from coincrawl import crawl_settings
 from coincrawl.components import enabled
 from coincrawl.declarations import fault_in
-from coincrawl.extensions import RunRecord
-from coincrawl.feeds import Feeds, passwords
+from coincrawl.extensions.feeds import Feeds, passwords
+from coincrawl.extensions.run import RunRecord
 from coincrawl.log import LogFile, guard, without_secrets
 from coincrawl.spiders.base import PaginatedSpider
 from coincrawl.verdict import EXIT_STATUS
-from webapp.coins.catalog import SPIDERS, ArgumentError, check_source, parse_arguments
-from webapp.coins.models import CrawlRun, Verdict
+from webapp.crawls.catalog import SPIDERS, ArgumentError, check_source, parse_arguments
+from webapp.crawls.models import CrawlRun, Verdict
 
 logger = logging.getLogger("coincrawl")
 

@@ -5,9 +5,9 @@ one has been answered. The run's Coverage remembers what has been asked for and 
 page's number, in a chain of links its place in it.
 """
 
-from .base import PagingError
-from .links import NextLink, OnePage
-from .numbers import Offset, PageNumber
+from coincrawl.pagination.base import PagingError
+from coincrawl.pagination.links import NextLink, OnePage
+from coincrawl.pagination.numbers import Offset, PageNumber
 
 Pagination = PageNumber | NextLink
 

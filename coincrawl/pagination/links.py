@@ -10,12 +10,11 @@ from urllib.parse import quote, urldefrag, urljoin, urlsplit
 from scrapy.http import Request, Response
 from w3lib.url import add_or_replace_parameters
 
+from coincrawl.pagination.base import PagingError, check_from_one_up, count_in, whole_number
 from coincrawl.paths import Absent, at
 from coincrawl.responses import Rows
-from webapp.coins.addresses import origin
 from webapp.coins.texts import printable, raw_json
-
-from .base import PagingError, check_from_one_up, count_in, whole_number
+from webapp.crawls.addresses import origin
 
 PARAMETER = r';\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^\s";,]*)))?'
 LINK = re.compile(rf"<([^<>]*)>((?:\s*{PARAMETER})*)")

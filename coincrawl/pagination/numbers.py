@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 from scrapy.http import Request, Response
 from w3lib.url import add_or_replace_parameters, url_query_parameter
 
+from coincrawl.pagination.base import PagingError, check_from_one_up, count_in, whole_number
 from coincrawl.responses import Rows
-
-from .base import PagingError, check_from_one_up, count_in, whole_number
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,11 @@ from twisted.application.internet import TCPServer, UNIXServer
 from twisted.application.service import IServiceCollection, Service
 from twisted.python.components import Componentized
 
+from coincrawl.scrapyd import settings
+from coincrawl.scrapyd.beat import Beat
+from coincrawl.scrapyd.guesses import Doorkeeper
+from coincrawl.scrapyd.process import reactor
 from webapp.settings import BASE_DIR
-
-from . import settings
-from .beat import Beat
-from .guesses import Doorkeeper
-from .process import reactor
 
 MOST_CRAWLS = 1_000
 

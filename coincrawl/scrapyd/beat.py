@@ -9,13 +9,12 @@ from scrapyd.config import Config
 from twisted.application.internet import TimerService
 from twisted.internet.defer import Deferred, inlineCallbacks
 
-from webapp.coins.models import CrawlRun, CrawlSchedule, Node
-
-from . import database
-from .faults import Fault
-from .log import Log
-from .logs import forget_old_logs
-from .process import node_name
+from coincrawl.scrapyd import database
+from coincrawl.scrapyd.faults import Fault
+from coincrawl.scrapyd.log import Log
+from coincrawl.scrapyd.logs import forget_old_logs
+from coincrawl.scrapyd.process import node_name
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
 
 log = Log()
 

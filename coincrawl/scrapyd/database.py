@@ -13,9 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from coincrawl.database import ATTEMPT_SECONDS, Worker
+from coincrawl.scrapyd.process import reactor
 from webapp.coins.upsert import DATABASE_ERRORS
-
-from .process import reactor
 
 # scrapyd's own queue, which is not used here, has changed how the whole process reads and writes SQLite's moments, so
 # that those of a whole second would raise. Django's way again:

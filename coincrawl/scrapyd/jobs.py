@@ -8,11 +8,10 @@ from typing import Self
 
 from django.db.models import Q
 
-from webapp.coins.models import CrawlRun, Verdict
-from webapp.coins.models.queue import BUSY, UNDER_WAY
-
-from . import database
-from .job import Job
+from coincrawl.scrapyd import database
+from coincrawl.scrapyd.job import Job
+from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models.queue import BUSY, UNDER_WAY
 
 FIELDS = ("spider", "node", "queued_at", "claimed_at", "started_at", "finished_at")
 # Slots that passed: nothing was queued for them.

@@ -18,16 +18,15 @@ from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.python.components import Componentized
 
-from webapp.coins.models import CrawlRun, Verdict
-from webapp.coins.models.queue import SILENT, Death
+from coincrawl.scrapyd import database
+from coincrawl.scrapyd.faults import Fault
+from coincrawl.scrapyd.job import Job
+from coincrawl.scrapyd.log import Log
+from coincrawl.scrapyd.process import reactor
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
-
-from . import database
-from .faults import Fault
-from .job import Job
-from .log import Log
-from .process import reactor
+from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models.queue import SILENT, Death
 
 log = Log()
 

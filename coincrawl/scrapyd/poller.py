@@ -7,8 +7,8 @@ from scrapyd.config import Config
 from scrapyd.poller import QueuePoller
 from twisted.internet.defer import Deferred, inlineCallbacks
 
-from .faults import Fault
-from .log import Log
+from coincrawl.scrapyd.faults import Fault
+from coincrawl.scrapyd.log import Log
 
 log = Log()
 

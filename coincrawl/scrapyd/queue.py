@@ -9,13 +9,12 @@ from scrapyd.interfaces import ISpiderQueue
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from coincrawl.scrapyd import database
+from coincrawl.scrapyd.process import node_name
 from coincrawl.secret import missing_secret
-from webapp.coins.catalog import SPIDERS, as_texts
-from webapp.coins.models import CrawlRun, CrawlSchedule
-from webapp.coins.models.queue import Death, JobError
-
-from . import database
-from .process import node_name
+from webapp.crawls.catalog import SPIDERS, as_texts
+from webapp.crawls.models import CrawlRun, CrawlSchedule
+from webapp.crawls.models.queue import Death, JobError
 
 Message = dict[str, Any]  # the spider's `name`, the `_job`, Scrapy's `settings`, and the spider's arguments as texts
 

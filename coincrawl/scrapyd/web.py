@@ -17,15 +17,14 @@ from twisted.web.pages import forbidden, notFound
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from webapp.coins.catalog import SPIDERS, ArgumentError
-from webapp.coins.models import CrawlRun, Verdict
-from webapp.coins.models.queue import JobError
+from coincrawl.scrapyd import database
+from coincrawl.scrapyd.jobs import AllNodes, Known
+from coincrawl.scrapyd.log import Log
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
-
-from . import database
-from .jobs import AllNodes, Known
-from .log import Log
+from webapp.crawls.catalog import SPIDERS, ArgumentError
+from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models.queue import JobError
 
 log = Log()
 

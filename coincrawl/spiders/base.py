@@ -22,7 +22,8 @@ from twisted.python.failure import Failure
 from coincrawl import crawl_settings
 from coincrawl.components import extension
 from coincrawl.coverage import Coverage
-from coincrawl.extensions import RunRecord
+from coincrawl.extensions.run import RunRecord
+from coincrawl.extensions.stop import Stop
 from coincrawl.items import CoinItem
 from coincrawl.middlewares import WasRefused
 from coincrawl.pagination import Pagination
@@ -30,11 +31,11 @@ from coincrawl.paths import Absent
 from coincrawl.records import DateFormat, Names, Translation
 from coincrawl.responses import REMEDIES, Judgement, judge
 from coincrawl.secret import Secret
-from coincrawl.stop import Stop
-from webapp.coins.catalog import SPIDERS, parse_arguments
 from webapp.coins.cleaning import Unfit, check_for
-from webapp.coins.models import FullCoin, Verdict
+from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
+from webapp.crawls.catalog import SPIDERS, parse_arguments
+from webapp.crawls.models import Verdict
 
 usable_id = check_for(FullCoin._meta.pk)
 FIELDS = FullCoin.api_fields()

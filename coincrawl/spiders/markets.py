@@ -8,14 +8,14 @@ from scrapy.http import Request, Response
 
 from coincrawl import responses
 from coincrawl.components import extension
-from coincrawl.extensions import RunRecord
+from coincrawl.extensions.run import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.lookup import Lookup
 from coincrawl.pagination import PageNumber
 from coincrawl.secret import Secret
 from coincrawl.spiders.base import FIELDS, MAX_EXCESS, PaginatedSpider, request_of
-from webapp.coins.catalog import MAX_COINS, MAX_PAGE_SIZE, PLANS
 from webapp.coins.texts import counted
+from webapp.crawls.catalog import MAX_COINS, MAX_PAGE_SIZE, PLANS
 
 MAX_IDS = 250  # in a call; the API's limit
 URL_LENGTH = 2_000  # characters; an answer 414 has been seen

@@ -10,15 +10,16 @@ from w3lib.url import add_or_replace_parameter
 
 from coincrawl import responses
 from coincrawl.components import extension
-from coincrawl.extensions import RunRecord
+from coincrawl.extensions.run import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.pagination import NextLink
 from coincrawl.secret import Secret
 from coincrawl.spiders.base import PaginatedSpider
-from webapp.coins.addresses import origin
 from webapp.coins.cleaning import Unfit, check_for
-from webapp.coins.models import FullCoin, Verdict
+from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
+from webapp.crawls.addresses import origin
+from webapp.crawls.models import Verdict
 
 OVERLAP = timedelta(minutes=10)  # before the newest change that is known: one that was committed late is older than it
 FIRST_COIN = datetime(2009, 1, 3, tzinfo=UTC)  # Bitcoin's first block

@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
-from .sums import add_sum
+from webapp.coins.sums import add_sum
 
 
 class CoinsConfig(AppConfig):

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import models
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-from .texts import Nested, printable
+from webapp.coins.texts import Nested, printable
 
 LABEL_LENGTH = 255  # characters
 # Python takes more for dates than that: 1613060700131, milliseconds since 1970, for one in 1613.

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .fields import ExactDecimalField, count_rounded
+from webapp.coins.fields import ExactDecimalField, count_rounded
 
 Row = Mapping[str, Any]
 Column = models.Field

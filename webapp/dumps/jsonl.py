@@ -2,7 +2,7 @@
 
 from django.core.serializers import jsonl
 
-from . import ExactMixin
+from webapp.dumps import ExactMixin
 
 
 class Serializer(ExactMixin, jsonl.Serializer):

@@ -12,8 +12,8 @@ from django.db.models import F, Q
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 
-from ..numbers import exact
-from .writing import Column, Show, column, instant
+from webapp.coins.admin.writing import Column, Show, column, instant
+from webapp.coins.numbers import exact
 
 
 class SearchForm(ChangeListSearchForm):

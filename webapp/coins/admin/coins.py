@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.db.models import F, Q
 from django.utils.html import format_html
 
-from ..models import FullCoin
-from .base import ReadOnlyAdmin, TableFilter
-from .writing import column, number, picture, second
+from webapp.coins.admin.base import ReadOnlyAdmin, TableFilter
+from webapp.coins.admin.writing import column, number, picture, second
+from webapp.coins.models import FullCoin
 
 
 class RankFilter(TableFilter):
@@ -25,6 +25,7 @@ class MarketFilter(TableFilter):
 
 @admin.register(FullCoin)
 class FullCoinAdmin(ReadOnlyAdmin):
+    change_form_template = "admin/without_history.html"
     list_display = (
         number("market_cap_rank", "rank"),
         "coin",

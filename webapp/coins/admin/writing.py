@@ -11,8 +11,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from ..models import CrawlRun
-from ..numbers import NOTHING, short
+from webapp.coins.numbers import NOTHING, short
 
 Show = Callable[[Any], str]  # writes a value
 Column = Callable[[Any], str]  # writes a row's value
@@ -44,12 +43,9 @@ def mark(verdict: str) -> str:
     return format_html('<span class="verdict {0}">{0}</span>', verdict)
 
 
-def duration(run: CrawlRun) -> str:
-    """To the end, or to the last sign of life."""
-    end = run.finished_at or run.heartbeat_at
-    if not (run.started_at and end):
-        return NOTHING
-    return str(timedelta(seconds=int((end - run.started_at).total_seconds())))
+def duration(span: timedelta | None) -> str:
+    """In whole seconds: 0:01:23."""
+    return NOTHING if span is None else str(timedelta(seconds=int(span.total_seconds())))
 
 
 def in_words(arguments: Any) -> str:

@@ -1,11 +1,5 @@
-"""The one schema: items, cleaning, the upsert and the admin all derive from these models' fields."""
+"""The data: the one schema that items, cleaning, the upsert and the admin derive from."""
 
-from .alarm import Alarm
 from .coin import FullCoin
-from .pace import SourcePace
-from .queue import Verdict
-from .rejected import RejectedRecord
-from .run import CrawlRun
-from .schedule import CrawlSchedule, Node
 
-__all__ = ["Alarm", "CrawlRun", "CrawlSchedule", "FullCoin", "Node", "RejectedRecord", "SourcePace", "Verdict"]
+__all__ = ["FullCoin"]

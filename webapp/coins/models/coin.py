@@ -11,9 +11,9 @@ from django.db.models import F, Max
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import IsNull
 
-from ..clock import database_clock
-from ..fields import ExactDecimalField
-from ..upsert import Upsert, Upserted
+from webapp.coins.clock import database_clock
+from webapp.coins.fields import ExactDecimalField
+from webapp.coins.upsert import Upsert, Upserted
 
 MISSING_SHARE = 0.20  # of the coins on the market; more do not leave it between two runs
 MISSING_AT_ONCE = 50  # coins; fewer are always believed

@@ -1,0 +1,97 @@
+"""What a person sees while a crawl goes on: a bar, or lines."""
+
+import asyncio
+import logging
+import sys
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+from scrapy import signals
+from scrapy.crawler import Crawler
+from scrapy.utils.log import get_scrapy_root_handler
+
+from coincrawl.components import Component, extension
+from coincrawl.extensions.pace import Pace
+from coincrawl.extensions.run import RunRecord
+from webapp.coins.texts import counted
+
+logger = logging.getLogger(__name__)
+
+BAR_EVERY = 0.1  # seconds
+
+
+class Progress(Component):
+    """How far the crawl is: on a terminal a bar, in a file or a pipe a line now and then."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self.started = monotonic()
+        self.task: asyncio.Task[None] | None = None
+        self.bar: Bar | None = None
+        crawler.signals.connect(self.started_crawling, signals.engine_started)
+        crawler.signals.connect(self.closed, signals.spider_closed)
+
+    def started_crawling(self) -> None:
+        spider = self.spider
+        self.interval = extension(self.crawler, Pace).interval
+        self.record = extension(self.crawler, RunRecord)
+        way = ""
+        if pages := self._pages_in_all():
+            time = f"; at this pace that takes about {_duration(pages * self.interval)}" if self.interval else ""
+            way = f": about {counted(pages, 'page')}{time}"
+        logger.info("Crawling %s from %s%s", spider.name, spider.url, way)
+        if sys.stderr.isatty() and not self.crawler.settings["LOG_FILE"]:
+            self._start_bar()
+        every = BAR_EVERY if self.bar else self.crawler.settings.getfloat("LOGSTATS_INTERVAL")
+        if every:
+            self.task = asyncio.create_task(self._tell(every))
+
+    def closed(self) -> None:
+        if self.task:
+            self.task.cancel()
+        if self.bar:
+            self.bar.stop()
+            self._send_log_to(sys.stderr)
+
+    async def _tell(self, every: float) -> None:
+        while True:
+            await asyncio.sleep(every)
+            done, in_all = self.spider.pages, self._pages_in_all()
+            if self.bar:
+                self.bar.update(self.bar.task_ids[0], completed=done, total=in_all, words=self._words(done, in_all))
+            else:
+                logger.info("%s", self._words(done, in_all))
+
+    def _words(self, done: int, in_all: int | None) -> str:
+        elapsed = monotonic() - self.started
+        coins = len(self.spider.answered)
+        rate = f"{coins / elapsed:,.0f} coins/s" if coins > elapsed else f"{60 * coins / elapsed:,.0f} coins/min"
+        if in_all is None:
+            return f"{counted(done, 'page')}, {coins:,} coins, {rate}"
+        left = (in_all - done) * max(self.interval, elapsed / done if done else 0)
+        return f"{done:,} of {counted(in_all, 'page')}, {coins:,} coins, {rate}, about {_duration(left)} left"
+
+    def _pages_in_all(self) -> int | None:
+        """As the API counts them, or else as it was in the last complete run, or else as it usually is."""
+        before = self.record.previous.pages if self.record.previous else None
+        in_all = self.spider.pages_in_all(before)
+        return in_all and max(in_all, self.spider.pages)
+
+    def _start_bar(self) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}")
+        self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        self.bar.add_task(self.spider.name, words="")
+        self.bar.start()
+        self._send_log_to(sys.stderr)  # which is now rich's: log lines go above the bar, not through it
+
+    @staticmethod
+    def _send_log_to(stream: object) -> None:
+        handler = get_scrapy_root_handler()
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stream)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:,.0f} minutes" if seconds >= 90 else f"{seconds:,.0f} s"

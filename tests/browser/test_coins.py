@@ -1,0 +1,307 @@
+"""The admin as a person sees it: Debian's Chromium on a live server, with DJANGO_DEBUG off.
+
+Each test fails on a line in the browser's console, a dialog, and a request to a foreign host that it does not name. The
+screenshots are in pytest's temporary folder.
+"""
+
+import base64
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import F, Model
+from playwright.sync_api import Browser, Dialog, Page, Route, ViewportSize, expect, sync_playwright
+from rest_framework.authtoken.models import Token
+
+from tests.coins.test_admin import NOON, make_coin, make_rejected, make_run, page_of
+from webapp.crawls.admin.runs import CrawlRunAdmin
+from webapp.crawls.models import CrawlRun, Verdict
+
+CHROMIUM = shutil.which("chromium")
+LAPTOP = ViewportSize(width=1280, height=720)
+PICTURE = "https://pictures.example/bitcoin.png"
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+if CHROMIUM is None:
+    pytest.skip("no Chromium here: apt-get install chromium", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def foreign() -> list[str]:
+    """The addresses on other hosts that the browser has asked for; a test takes out those that it expects."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: Any, tmp_path: Path, foreign: list[str]) -> Iterator[Page]:
+    """The index, after logging in through the form."""
+    User.objects.create_superuser("admin", password="correct horse")
+    context = browser.new_context(viewport=LAPTOP, base_url=live_server.url)
+    page = context.new_page()
+    complaints: list[str] = []
+
+    def answer(route: Route) -> None:
+        if route.request.url.startswith(live_server.url):
+            route.continue_()
+        else:
+            foreign.append(route.request.url)
+            route.fulfill(body=PNG, content_type="image/png")
+
+    def dismiss(dialog: Dialog) -> None:
+        complaints.append(dialog.message)
+        dialog.dismiss()
+
+    context.route(re.compile("^http"), answer)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", dismiss)
+    page.goto("/")
+    expect(page.get_by_label("Username")).to_be_focused()  # Chromium complains where somebody is faster than the page
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Log in").click()
+
+    yield page
+
+    page.screenshot(path=tmp_path / "last.png", full_page=True)
+    context.close()
+    assert (complaints, foreign) == ([], [])
+
+
+@pytest.fixture
+def market(live_server: Any) -> None:
+    make_coin(
+        "bitcoin",
+        name="Bitcoin",
+        symbol="btc",
+        market_cap_rank=1,
+        current_price=Decimal("96114.0848"),
+        market_cap=Decimal(1_900_123_456_789),
+        total_volume=Decimal(180_897_443_786),
+        price_change_percentage_24h=Decimal("-7.72911"),
+        last_updated=NOON,
+        image=PICTURE,
+    )
+    make_coin("dust", name="Dust", symbol="dst", market_cap_rank=900, current_price=Decimal("0.0000001"), image=PICTURE)
+    make_coin("gone", name="<script>alert(1)</script>", atl_change_percentage=Decimal("3.2E+46"), missing_since=NOON)
+    make_coin("gold", name="الذهب الرقمي", symbol="ذهب", total_supply=Decimal(10) ** 25)
+
+
+@pytest.fixture
+def runs(live_server: Any) -> CrawlRun:
+    """One run of each verdict; the complete one, which it is, has a rejected record."""
+    for number, verdict in enumerate(Verdict.values):
+        make_run(id=verdict, verdict=verdict, started_at=NOON + timedelta(minutes=number))
+    CrawlRun.objects.filter(pk="complete").update(
+        **dict.fromkeys(CrawlRunAdmin.RECORDS, 17_190),
+        arguments={"order": "market_cap_desc"},
+        messages="the API sent no total\npage 7 came twice",
+        finished_at=F("started_at") + timedelta(seconds=75),
+    )
+    complete = CrawlRun.objects.get(pk="complete")
+    reasons = "\n".join(f"field_{number}: not a number" for number in range(30))
+    make_rejected(
+        "x" * 255, run=complete, reasons=reasons, page="ids bitcoin, ethereum", raw='{"name": "<b>", "p": 1.10}'
+    )
+    return complete
+
+
+def open_list(page: Page, name: str) -> None:
+    page.goto("/admin/")
+    page.locator("#content-main").get_by_role("link", name=name, exact=True).click()
+    expect(page.locator("#result_list")).to_be_visible()
+    page.wait_for_load_state("load")  # with its scripts
+
+
+def row(page: Page, text: str) -> Any:
+    return page.locator("#result_list tbody tr", has_text=text)
+
+
+def test_the_tests_run_as_in_production() -> None:
+    assert settings.DEBUG is False
+
+
+def test_the_index_leads_with_what_was_crawled(page: Page) -> None:
+    headings = page.locator("#content-main caption")
+
+    expect(page).to_have_title(re.compile("coincrawl"))
+    expect(headings).to_have_text(["Crawled data", "Read API", "Users and groups"])
+
+
+def test_the_index_leads_with_what_is_ill(page: Page, market: None, tmp_path: Path) -> None:
+    make_run(newest_update=NOON - timedelta(days=30), finished_at=NOON)
+    page.reload()
+    page.screenshot(path=tmp_path / "ill.png")
+
+    expect(page.locator(".messagelist .warning")).to_contain_text("The source of markets answers, but its data is old")
+    assert fits(page, "html, .messagelist")
+
+
+def test_coins_are_listed_searched_and_filtered(page: Page, market: None, tmp_path: Path) -> None:
+    open_list(page, "Coins")
+    page.screenshot(path=tmp_path / "coins.png")
+    coins = page.locator("#result_list .field-coin")
+
+    expect(coins).to_have_text(["Bitcoin BTC", "Dust DST", "الذهب الرقمي ذهب", "<script>alert(1)</script> "])
+    expect(row(page, "Bitcoin")).to_contain_text("96,114.08")
+    expect(row(page, "Bitcoin")).to_contain_text("1,900,123,456,789")
+    expect(row(page, "Dust")).to_contain_text("0.0000001")
+
+    page.get_by_role("link", name="top 10", exact=True).click()
+    expect(coins).to_have_text(["Bitcoin BTC"])
+
+    page.get_by_role("link", name="Clear all filters").click()
+    page.get_by_role("link", name="missing", exact=True).click()
+    expect(coins).to_have_count(1)
+
+    page.get_by_role("link", name="Clear all filters").click()
+    page.get_by_role("textbox").fill("dst")
+    page.get_by_role("button", name="Search").click()
+    expect(coins).to_have_text(["Dust DST"])
+
+
+def test_a_coins_page_shows_all_digits_and_its_picture(
+    page: Page, market: None, foreign: list[str], tmp_path: Path
+) -> None:
+    open_list(page, "Coins")
+    page.get_by_role("link", name="Bitcoin").click()
+    page.screenshot(path=tmp_path / "coin.png", full_page=True)
+
+    expect(page.get_by_role("heading", name="Bitcoin (BTC)")).to_be_visible()
+    expect(page.locator(".field-current_price .readonly")).to_have_text("96,114.0848")
+    expect(page.locator(".field-missing_since")).to_contain_text("When a complete crawl")
+    expect(page.locator(".field-image img")).to_be_visible()
+    expect(page.get_by_role("link", name="Close")).to_be_visible()
+    expect(page.get_by_text("History")).to_have_count(0)
+    assert foreign == [PICTURE]
+    foreign.clear()
+
+
+def test_markup_on_a_page_is_text(page: Page, market: None) -> None:
+    open_list(page, "Coins")
+    page.get_by_role("link", name="<script>").click()
+
+    expect(page.locator(".field-name .readonly")).to_have_text("<script>alert(1)</script>")
+    expect(page.locator(".field-atl_change_percentage .readonly")).to_have_text("32" + ",000" * 15)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: make_coin("x" * 255, name="x" * 255, image=f"https://{'x' * 400}"), id="coin"),
+        pytest.param(lambda: make_run(reason="x" * 500, arguments={"ids": ["x" * 86] * 250}), id="run"),
+        pytest.param(lambda: make_rejected("x" * 255, raw="x" * 64_000, reasons="x" * 500), id="rejected record"),
+    ],
+)
+def test_long_words_stay_inside_their_page(page: Page, make: Callable[[], Model], foreign: list[str]) -> None:
+    page.goto(page_of(make()))
+    foreign.clear()
+
+    assert fits(page, "html, .form-row")
+
+
+def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun, tmp_path: Path) -> None:
+    open_list(page, "Crawl runs")
+    page.screenshot(path=tmp_path / "runs.png")
+
+    expect(row(page, "complete")).to_contain_text("0:01:15")
+    expect(page.locator("#result_list .verdict")).to_have_text(list(reversed(Verdict.values)))
+
+    row(page, "complete").get_by_role("link").click()
+    page.screenshot(path=tmp_path / "run.png", full_page=True)
+    expect(page.locator(".field-messages .readonly")).to_have_text(
+        "the API sent no total\npage 7 came twice", use_inner_text=True
+    )
+
+    page.get_by_role("link", name="1 last seen by this run").click()
+    page.screenshot(path=tmp_path / "rejected.png")
+    expect(row(page, "field_0: not a number")).to_contain_text("and 27 more")
+
+    row(page, "field_0").locator(".field-coin_id a").click()
+    page.screenshot(path=tmp_path / "record.png", full_page=True)
+    expect(page.locator(".field-raw pre")).to_have_text('{ "name": "<b>", "p": 1.10 }')
+    expect(page.locator(".field-reasons .readonly")).to_contain_text("field_29: not a number")
+
+
+def test_a_token_is_made_shown_once_and_deleted(page: Page, tmp_path: Path) -> None:
+    User.objects.create_user("berlin")
+    page.goto("/admin/")
+    page.locator("#content-main").get_by_role("link", name="Tokens", exact=True).click()
+    page.get_by_role("link", name="Add token").click()
+    page.get_by_label("User").select_option("berlin")
+    page.screenshot(path=tmp_path / "add.png")
+    page.get_by_role("button", name="Save").click()
+
+    expect(row(page, "berlin")).to_be_visible()
+    key = Token.objects.get().key
+    expect(page.locator(".messagelist")).to_contain_text(key)
+    page.screenshot(path=tmp_path / "added.png")
+
+    page.reload()
+    page.screenshot(path=tmp_path / "tokens.png")
+    expect(page.locator("html")).not_to_contain_text(key)
+
+    row(page, "berlin").get_by_role("link").click()
+    expect(page.locator(".field-user .readonly")).to_have_text("berlin")
+    page.screenshot(path=tmp_path / "token.png")
+    page.get_by_role("link", name="Delete").click()
+    page.screenshot(path=tmp_path / "delete.png")
+    expect(page.locator("html")).not_to_contain_text(key)
+    page.get_by_role("button", name="Yes, I’m sure").click()
+    expect(page.get_by_text("0 Tokens")).to_be_visible()
+    assert not Token.objects.exists()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_each_verdict_has_a_mark_that_stands_out(page: Page, runs: CrawlRun, tmp_path: Path, theme: Any) -> None:
+    page.emulate_media(color_scheme=theme)
+    open_list(page, "Crawl runs")
+    page.screenshot(path=tmp_path / "runs.png")
+
+    marks = page.locator("#result_list .verdict").evaluate_all(
+        "marks => marks.map(mark => getComputedStyle(mark, '::before')).map(({content, color}) => [content, color])"
+    )
+    ground = page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+
+    assert len({shape for shape, _ in marks} - {"none"}) == len(Verdict)
+    assert min(contrast(colour, ground) for _, colour in marks) > 3  # what WCAG asks of a sign
+
+
+@pytest.mark.parametrize("name", ["Coins", "Crawl runs", "Rejected records"])
+def test_a_list_fits_a_laptop(page: Page, market: None, runs: CrawlRun, name: str) -> None:
+    open_list(page, name)
+
+    assert fits(page, "html, .results")
+
+
+def fits(page: Page, selector: str) -> bool:
+    """Whether all of each element can be seen without scrolling sideways."""
+    script = "elements => elements.every(element => element.scrollWidth <= element.clientWidth)"
+    return bool(page.locator(selector).evaluate_all(script))
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG's contrast of two colours written as rgb(r, g, b): 1 for equal ones, 21 for black and white."""
+    lightness = []
+    for colour in (one, other):
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        lightness.append(0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+    return max(lightness) / min(lightness)

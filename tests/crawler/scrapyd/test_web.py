@@ -1,0 +1,397 @@
+"""scrapyd's web services and pages: what they know of the jobs of all nodes, and how they refuse."""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.db.models.functions import Now
+from scrapyd.app import application
+from scrapyd.config import Config
+from scrapyd.webservice import spider_list
+from twisted.internet.defer import maybeDeferred
+from twisted.logger import globalLogPublisher, textFileLogObserver
+from twisted.web.http import HTTPChannel, Request
+from twisted.web.test.requesthelper import DummyChannel
+
+from coincrawl.scrapyd import database
+from coincrawl.scrapyd.log import Log
+from coincrawl.scrapyd.queue import RunQueue
+from coincrawl.scrapyd.web import Root
+from coincrawl.secret import Secret
+from coincrawl.spiders.markets import MarketsSpider
+from tests.conftest import ROOT
+from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Verdict
+from webapp.crawls.models.queue import Death
+from webapp.crawls.models.schedule import CrawlScheduleQuerySet
+
+pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+
+runs = CrawlRun.objects
+FORGED = "x\n1999-12-31 [-] forged\r\x1b[2K\u2028\x85y"
+SCHEDULE = {"project": "coincrawl", "spider": "markets"}
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Root:
+    """A scrapyd of this project by the name of `here` that listens nowhere, with the database in this thread."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(database, "now", lambda function: function())
+    monkeypatch.setitem(spider_list.cache, "coincrawl", {None: list(SPIDERS), "": list(SPIDERS)})
+    config = Config()
+    config.cp.remove_option("settings", "default")
+    for option, value in {"node_name": "here", "finished_to_keep": "3"}.items():
+        config.cp.set(config.SECTION, option, value)
+    return Root(config, application(config))
+
+
+@pytest.fixture
+def log() -> Iterator[Callable[[], list[str]]]:
+    """The lines of scrapyd's log, without their times."""
+    file = io.StringIO()
+    observer: Any = textFileLogObserver(file)
+    globalLogPublisher.addObserver(observer)
+    yield lambda: [re.sub(r"^\S+ ", "", line) for line in file.getvalue().split("\n")[:-1]]
+    globalLogPublisher.removeObserver(observer)
+
+
+def request(method: str, **values: str | bytes) -> Any:
+    channel = HTTPChannel()
+    channel.makeConnection(DummyChannel.TCP())
+    made: Any = Request(channel)
+    made.method, made.args = method.encode(), {}
+    for name, value in values.items():
+        made.args[name.encode()] = [value if isinstance(value, bytes) else value.encode()]
+    return made
+
+
+def ask(node: Root, service: str, method: str = "GET", **values: str | bytes) -> dict[str, Any]:
+    return json.loads(node.children[service.encode()].render(request(method, **values)))
+
+
+def page(node: Root, name: str) -> str:
+    made = request("GET")
+    made.requestHeaders.addRawHeader("Host", "coins.example:6800")
+    return node.children[name.encode()].render(made).decode()
+
+
+def claimed(key: str, on: str, spider: str = "markets") -> CrawlRun:
+    runs.enqueue(spider, {}, key)
+    job = runs.claim(on)
+    assert job
+    return job
+
+
+def begun(key: str, on: str, spider: str = "markets") -> CrawlRun:
+    job = claimed(key, on, spider)
+    return runs.begin(spider, {}, key, claim=job.claim)
+
+
+def over(key: str, on: str) -> None:
+    begun(key, on).finish(Verdict.COMPLETE)
+
+
+def test_a_spider_without_its_key_is_refused(node: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MarketsSpider, "secret", Secret("NO_SUCH_KEY"))
+
+    missing = ask(node, "schedule.json", "POST", **SCHEDULE)
+    monkeypatch.setenv("NO_SUCH_KEY", "two words")
+    odd = ask(node, "schedule.json", "POST", **SCHEDULE)
+    monkeypatch.setenv("NO_SUCH_KEY", "word")
+    taken = ask(node, "schedule.json", "POST", **SCHEDULE)
+
+    assert missing["message"].startswith("NO_SUCH_KEY must be set in the environment")
+    assert odd["message"].startswith("NO_SUCH_KEY must be one word")
+    assert taken["status"] == "ok"
+
+
+# The jobs of all nodes ---------------------------------------------------------------------------
+def test_it_knows_the_jobs_of_all_nodes_and_forgets_none(node: Root) -> None:
+    over("over", "oslo")
+    job = claimed("unbegun", "here")
+    runs.settle(job.claim, Death("its process could not be started"))
+    runs.enqueue("markets", {}, "cancelled")
+    runs.stop("cancelled")
+    begun("runs", "oslo")
+    claimed("begins", "bergen", "mirror")
+    runs.enqueue("markets", {"pages": "2"}, "waits")
+
+    jobs = ask(node, "listjobs.json")
+    states = {key: ask(node, "status.json", job=key)["currstate"] for key in (*KEYS, "nosuch", "\0")}
+    counts = ask(node, "daemonstatus.json")
+
+    nodes = {state: {job["id"]: job.get("node_name") for job in jobs[state]} for state in STATES}
+    assert nodes == {
+        "pending": {"waits": None},
+        "running": {"runs": "oslo", "begins": "bergen"},
+        "finished": {"over": "oslo", "unbegun": "here", "cancelled": ""},
+    }
+    assert states == KEYS | {"nosuch": None, "\0": None}
+    assert counts == {"pending": 1, "running": 2, "finished": 3, "status": "ok", "node_name": "here"}
+
+
+STATES = ("pending", "running", "finished")
+KEYS = {
+    "over": "finished",
+    "unbegun": "finished",
+    "cancelled": "finished",
+    "runs": "running",
+    "begins": "running",
+    "waits": "pending",
+}
+
+
+def test_jobs_are_told_in_scrapyds_own_words(node: Root) -> None:
+    over("over", "oslo")
+    begun("runs", "oslo")
+    runs.enqueue("markets", {"pages": "2"}, "waits", settings={"LOG_LEVEL": "DEBUG"})
+
+    jobs = ask(node, "listjobs.json", project="coincrawl")
+
+    run = runs.get(pk="over")
+    assert run.started_at
+    assert run.finished_at
+    shown = {"project": "coincrawl", "spider": "markets"}
+    here = {"log_url": None, "items_url": None, "node_name": "oslo"}
+    assert jobs["pending"] == [
+        {"id": "waits", "version": None, "settings": {"LOG_LEVEL": "DEBUG"}, "args": {"pages": "2"}} | shown
+    ]
+    assert jobs["finished"] == [
+        {"id": "over", "start_time": naive(run.started_at), "end_time": naive(run.finished_at)} | shown | here
+    ]
+    (running,) = jobs["running"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{6})?", running.pop("start_time"))
+    assert running == {"id": "runs", "pid": None} | shown | here
+
+
+def naive(moment: datetime) -> str:
+    return str(moment.astimezone().replace(tzinfo=None))
+
+
+def test_the_newest_are_listed_and_the_state_of_every_one_is_known(node: Root) -> None:
+    for number in range(5):
+        over(f"job-{number}", "oslo")
+        runs.filter(pk=f"job-{number}").update(finished_at=Now() - timedelta(hours=5 - number))
+
+    jobs = ask(node, "listjobs.json")["finished"]
+
+    assert [job["id"] for job in jobs] == ["job-4", "job-3", "job-2"]
+    assert ask(node, "status.json", job="job-0")["currstate"] == "finished"
+
+
+def test_a_slot_that_passed_is_no_job_and_one_that_was_cancelled_is(node: Root) -> None:
+    one = CrawlSchedule.objects.create(name="one", spider="markets", crontab="* * * * *")
+    values: dict[str, Any] = {"spider": "markets", "schedule": one, "verdict": "skipped"}
+    runs.create(id="passed", slot=Now() - timedelta(hours=2), started_at=Now(), finished_at=Now(), **values)
+    runs.create(id="cancelled", slot=Now(), finished_at=Now(), stop_requested_at=Now(), **values)
+
+    assert [job["id"] for job in ask(node, "listjobs.json")["finished"]] == ["cancelled"]
+
+
+def test_a_process_that_has_still_to_end_runs_though_its_run_is_over(node: Root) -> None:
+    over("over", "here")
+    own(node)["slot"] = process("over")
+
+    jobs = ask(node, "listjobs.json")
+
+    assert ([job["id"] for job in jobs["running"]], jobs["finished"]) == (["over"], [])
+    assert (jobs["running"][0]["pid"], jobs["running"][0]["node_name"]) == (4, "here")
+    assert ask(node, "status.json", job="over")["currstate"] == "running"
+
+
+def own(node: Root) -> Any:
+    return super(Root, node).launcher.processes
+
+
+def process(key: str) -> Any:
+    signals: list[int] = []
+    facts = {"project": "coincrawl", "spider": "markets", "job": key, "pid": 4, "start_time": datetime(2026, 1, 1)}  # noqa: DTZ001
+    return SimpleNamespace(**facts, signals=signals, signalProcess=signals.append)
+
+
+def test_a_job_is_cancelled_on_whichever_node_it_runs(node: Root) -> None:
+    begun("elsewhere", "oslo")
+    begun("here", "here", "mirror")
+    own(node)["slot"] = mine = process("here")
+
+    before = [
+        ask(node, "cancel.json", "POST", project="coincrawl", job=key)["prevstate"] for key in ("elsewhere", "here")
+    ]
+    again = ask(node, "cancel.json", "POST", project="coincrawl", job="\0")["prevstate"]
+
+    assert (before, again) == (["running", "running"], None)
+    assert not runs.filter(stop_requested_at=None).exists()
+    assert mine.signals == [2]
+
+
+def test_the_page_of_jobs_names_the_nodes(node: Root) -> None:
+    over("over", "<oslo>")
+    begun("runs", "bergen")
+
+    rows = re.findall(r"<tr>\s*<td>coincrawl</td>.*?</tr>", page(node, "jobs"), re.DOTALL)
+
+    cells = [[cell.strip() for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)] for row in rows]
+    assert [(row[2], row[-1]) for row in cells] == [("runs", "bergen"), ("over", "&lt;oslo&gt;")]
+
+
+def test_the_first_page_shows_a_call_that_works(node: Root) -> None:
+    shown = page(node, "")
+
+    call = "curl http://coins.example:6800/schedule.json -d project=coincrawl -d spider=markets -d pages=1"
+    assert f"<code>{call}</code>" in shown
+    assert "somespider" not in shown
+    values = dict(re.findall(r"-d (\w+)=(\w+)", call))
+    assert ask(node, "schedule.json", "POST", **values)["status"] == "ok"
+
+
+# What is refused ---------------------------------------------------------------------------------
+CODE = "Code is not uploaded to this scrapyd"
+REFUSED = [
+    ("schedule.json", "POST", {}, "'project' parameter is required"),
+    ("schedule.json", "GET", SCHEDULE, "This service takes OPTIONS, POST."),
+    ("schedule.json", "HEAD", SCHEDULE, "This service takes OPTIONS, POST."),
+    ("schedule.json", "DELETE", SCHEDULE, "This service takes OPTIONS, POST."),
+    ("listjobs.json", "POST", {}, "This service takes OPTIONS, HEAD, GET."),
+    ("schedule.json", "POST", SCHEDULE | {"project": FORGED}, "project 'x\n"),
+    ("schedule.json", "POST", SCHEDULE | {"spider": FORGED}, "spider 'x\n"),
+    ("schedule.json", "POST", SCHEDULE | {"jobid": FORGED}, "A job id has letters, digits"),
+    ("schedule.json", "POST", SCHEDULE | {"category": FORGED}, "is not valid: category is one of"),
+    ("schedule.json", "POST", SCHEDULE | {FORGED: "x"}, "There is no argument 'x\\n"),
+    ("schedule.json", "POST", SCHEDULE | {"category": b"\xff"}, "Names and values must be UTF-8."),
+    ("schedule.json", "POST", SCHEDULE | {"project": b"\xff"}, "project is invalid: 'utf-8' codec can't decode"),
+    ("schedule.json", "POST", SCHEDULE | {"priority": "1e999"}, "A priority is a number"),
+    ("schedule.json", "POST", SCHEDULE | {"priority": "high"}, "priority is invalid"),
+    ("schedule.json", "POST", SCHEDULE | {"setting": "DOWNLOAD_DELAY=1"}, "A job cannot set 'DOWNLOAD_DELAY'."),
+    ("schedule.json", "POST", SCHEDULE | {"setting": "USER_AGENT=x"}, "A job cannot set 'USER_AGENT'."),
+    ("schedule.json", "POST", SCHEDULE | {"_version": "1"}, "version '1' not found"),
+    ("cancel.json", "POST", {"project": FORGED, "job": "x"}, "project 'x\n"),
+    ("cancel.json", "POST", {"project": "coincrawl", "job": "x", "signal": FORGED}, "There is no signal x\n"),
+    ("status.json", "GET", {}, "'job' parameter is required"),
+    ("status.json", "GET", {"job": "x", "project": "nosuch"}, "project 'nosuch' not found"),
+    ("listjobs.json", "GET", {"project": FORGED}, "project 'x\n"),
+    ("listversions.json", "GET", {"project": "../x"}, "DirectoryTraversalError: ../x"),
+    ("addversion.json", "POST", {"project": "coincrawl", "version": "1"}, "'egg' parameter is required"),
+    ("addversion.json", "POST", {"project": "coincrawl", "version": "1", "egg": b"PK\5\6" + bytes(18)}, CODE),
+    ("delproject.json", "POST", {"project": "coincrawl"}, "Nothing can be deleted here"),
+    ("delproject.json", "POST", {"project": "nosuch"}, "project 'nosuch' not found"),
+    ("delversion.json", "POST", {"project": "coincrawl", "version": "1"}, "Nothing can be deleted here"),
+    ("delversion.json", "POST", {"project": "nosuch", "version": "1"}, "version '1' not found"),
+]
+
+
+@pytest.mark.parametrize(("service", "method", "values", "sentence"), REFUSED, ids=[case[3][:30] for case in REFUSED])
+def test_what_is_refused_is_answered_with_a_sentence_and_leaves_nothing_in_the_log(
+    service: str, method: str, values: dict[str, Any], sentence: str, *, node: Root, log: Callable[[], list[str]]
+) -> None:
+    answer = ask(node, service, method, **values)
+
+    assert (answer["status"], sentence in answer["message"]) == ("error", True), answer
+    assert log() == []
+    assert not runs.exists()
+
+
+def test_what_nobody_expected_has_a_traceback_that_forges_no_line(
+    node: Root, log: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(function: Any) -> None:
+        raise ValueError(FORGED)
+
+    monkeypatch.setattr(database, "now", fail)
+
+    answer = ask(node, "listjobs.json")
+
+    assert (answer["status"], answer["message"]) == ("error", f"ValueError: {FORGED}")
+    first, second, *others = log()
+    assert (first, second) == (
+        "[coincrawl.scrapyd.web#critical] ListJobs fails",
+        "\tTraceback (most recent call last):",
+    )
+    assert all(line.startswith("\t") and line[1:].isprintable() for line in others)
+
+
+@pytest.mark.parametrize("fault", [OperationalError("gone\nand more"), TimeoutError("gone")])
+def test_a_database_that_is_away_is_an_answer_and_a_line(
+    fault: Exception, node: Root, log: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(function: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr(database, "now", fail)
+
+    answers = [ask(node, "listjobs.json"), ask(node, "schedule.json", "POST", **SCHEDULE)]
+    shown = page(node, "jobs")
+
+    sentence = "The database cannot be asked: gone"
+    assert ([answer["message"] for answer in answers], shown) == ([sentence] * 2, f"{sentence}\n")
+    assert log() == ["[coincrawl.scrapyd.web#warn] The database cannot be asked: gone"] * 3
+
+
+def test_a_value_is_one_line_of_the_log(log: Callable[[], list[str]]) -> None:
+    Log("here").info("{job} has ended after {seconds} s", job=FORGED, seconds=3)
+
+    assert log() == [r"[here#info] x\n1999-12-31 [-] forged\r\x1b[2K\u2028\x85y has ended after 3 s"]
+
+
+# The queue by itself -----------------------------------------------------------------------------
+def test_the_queue_takes_values_that_are_no_texts_and_an_empty_version(node: Root) -> None:
+    queue: RunQueue = node.poller.queues["coincrawl"]
+
+    queue.add("markets", 1, pages=2, _version="", settings={"DOWNLOAD_TIMEOUT": 5})
+    queue.add("markets", 0.5, ids=["bitcoin", "ethereum"])
+    by_request = ask(node, "schedule.json", "POST", _version="", **SCHEDULE)
+
+    assert by_request["status"] == "ok"
+    assert [(run.arguments, run.settings, run.priority) for run in runs.waiting()] == [
+        ({"pages": 2}, {"DOWNLOAD_TIMEOUT": 5.0}, 1.0),
+        ({"ids": ["bitcoin", "ethereum"]}, {}, 0.5),
+        ({}, {}, 0.0),
+    ]
+    assert [queue.list()[0][name] for name in ("name", "pages")] == ["markets", "2"]
+
+
+def pop(node: Root) -> str | None:
+    """The key of the job that the queue brings."""
+    brought: list[Any] = []
+    node.poller.queues["coincrawl"].pop().addCallback(brought.append)
+    return brought[0] and brought[0]["_job"]
+
+
+@pytest.fixture
+def due(monkeypatch: pytest.MonkeyPatch) -> CrawlSchedule:
+    """A slot that came on New Year's Day, and a job that was queued since."""
+    monkeypatch.setattr(database, "later", maybeDeferred)
+    slot = datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
+    runs.enqueue("markets", {}, "job")
+    return CrawlSchedule.objects.create(name="one", spider="markets", crontab="0 0 1 1 *", next_run_at=slot)
+
+
+def test_the_queue_brings_a_slot_that_is_due_before_the_jobs_that_came_later(node: Root, due: CrawlSchedule) -> None:
+    brought = pop(node)
+
+    assert runs.get(pk=brought).slot == due.next_run_at
+
+
+def test_a_run_that_ends_while_the_queue_beats_lets_no_job_in_before_the_slot(
+    node: Root, due: CrawlSchedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.begin("markets", {})
+    runs.enqueue("mirror", {}, "other")
+    beat = CrawlScheduleQuerySet.beat
+
+    def beat_and_end(schedules: CrawlScheduleQuerySet) -> None:
+        beat(schedules)
+        if run.verdict == Verdict.RUNNING:
+            run.finish(Verdict.COMPLETE)
+
+    monkeypatch.setattr(CrawlScheduleQuerySet, "beat", beat_and_end)
+
+    first, second = pop(node), pop(node)
+
+    assert first == "other"
+    assert runs.get(pk=second).slot == due.next_run_at

@@ -1,0 +1,157 @@
+"""The month's credits within a run: none is spent that the month does not have, and each one may be."""
+
+import asyncio
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from scrapy.exceptions import IgnoreRequest
+
+from coincrawl.extensions.credits import Credits
+from webapp.crawls.models import Verdict
+
+SPENT, FREE = True, False
+
+
+class Run:
+    """A run as far as its credits look at it: it counts what was spent, and how it was told to end."""
+
+    def __init__(self, monthly: int, spent: int = 0) -> None:
+        self.begun = asyncio.Event()
+        self.endings: list[tuple[Verdict, str]] = []
+        self.stats: dict[str, int] = {}
+        crawler: Any = SimpleNamespace(spider=self, stats=self, get_extension=lambda kind: self)
+        self.credits = Credits(crawler)
+        self.credits.begin(monthly, spent)
+
+    def end(self, verdict: Verdict, reason: str) -> None:
+        self.endings.append((verdict, reason))
+        self.begun.set()
+
+    def let_go(self) -> None:
+        self.has_let_go = True
+
+    def inc_value(self, name: str) -> None:
+        self.stats[name] = self.stats.get(name, 0) + 1
+
+    @property
+    def spent(self) -> int:
+        return self.stats.get("coincrawl/credits", 0)
+
+    def leaves(self) -> asyncio.Task[bool]:
+        """Whether a request leaves, once that is clear."""
+
+        async def leave() -> bool:
+            try:
+                await self.credits.take()
+            except IgnoreRequest:
+                return False
+            return True
+
+        return asyncio.ensure_future(leave())
+
+
+@pytest.fixture(autouse=True)
+def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coincrawl.extensions.credits.LOOK_EVERY", 0.001)
+
+
+@pytest.mark.parametrize(
+    ("monthly", "before", "answers", "number"),
+    [
+        pytest.param(0, 9, [SPENT] * 5, 5, id="no limit"),
+        pytest.param(5, 0, [SPENT] * 5, 5, id="just enough"),
+        pytest.param(5, 2, [SPENT] * 5, 3, id="too few"),
+        pytest.param(3, 0, [SPENT, FREE, FREE, SPENT, SPENT, SPENT], 5, id="what costs nothing may be asked again"),
+        pytest.param(3, 3, [SPENT], 0, id="none left"),
+        pytest.param(3, 4, [SPENT], 0, id="fewer than none left"),
+    ],
+)
+def test_so_many_leave_one_after_the_other(monthly: int, before: int, answers: list[bool], number: int) -> None:
+    async def ask() -> int:
+        for asked, is_spent in enumerate(answers):
+            if not await run.leaves():
+                return asked
+            run.credits.settle(is_spent)
+        return len(answers)
+
+    run = Run(monthly, before)
+
+    assert asyncio.run(ask()) == number
+    assert bool(run.endings) == (number < len(answers))
+
+
+@pytest.mark.parametrize(
+    ("answers", "leaves", "ends"),
+    [
+        pytest.param([SPENT, SPENT], False, True, id="both cost one"),
+        pytest.param([SPENT, FREE], True, False, id="one costs none"),
+        pytest.param([FREE], True, False, id="the first costs none"),
+    ],
+)
+def test_a_request_that_might_be_one_too_many_waits_for_those_under_way(
+    answers: list[bool], leaves: bool, ends: bool
+) -> None:
+    async def ask() -> bool:
+        assert await run.leaves()
+        assert await run.leaves()
+        third = run.leaves()
+        for is_spent in answers:
+            await asyncio.sleep(0.01)
+            assert not third.done()
+            run.credits.settle(is_spent)
+        return await third
+
+    run = Run(monthly=2)
+
+    assert asyncio.run(ask()) == leaves
+    assert bool(run.endings) == ends
+
+
+def test_the_end_is_partial_and_says_the_figures() -> None:
+    run = Run(monthly=10_000, spent=10_000)
+
+    with pytest.raises(IgnoreRequest):
+        asyncio.run(run.credits.take())
+
+    assert run.has_let_go
+    assert run.endings == [
+        (
+            Verdict.PARTIAL,
+            "the month's 10,000 credits (UTC) are spent, 10,000 of them by earlier runs: wait for the next month or "
+            "change the plan",
+        )
+    ]
+
+
+def test_who_waits_when_the_run_is_stopped_does_not_leave_and_does_not_end_it() -> None:
+    async def ask() -> bool:
+        assert await run.leaves()
+        second = run.leaves()
+        run.begun.set()
+        return await second
+
+    run = Run(monthly=1)
+
+    assert not asyncio.run(ask())
+    assert run.endings == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_under_way_the_last_credit_is_spent_and_none_more(seed: int) -> None:
+    rng = random.Random(seed)
+    run = Run(monthly=12, spent=rng.randrange(12))
+
+    async def ask_again_and_again() -> None:
+        while await run.leaves():
+            await asyncio.sleep(rng.random() / 500)
+            run.credits.settle(rng.random() < 0.6)
+
+    async def ask() -> None:
+        await asyncio.gather(*(ask_again_and_again() for _ in range(5)))
+
+    asyncio.run(ask())
+
+    assert run.spent == 12 - run.credits.spent_before
+    assert len(run.endings) == 1

@@ -1,0 +1,240 @@
+"""The admin of crawl runs as jobs, through Django's test client: what it shows of one, and how it is stopped."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from tests.coins.test_admin import NOON, RUNS, keys_in_list, make_run, page_of, text_of
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
+from webapp.crawls.models.queue import STOPPED_BEFORE
+
+pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+
+WAITS = {"verdict": Verdict.PENDING, "started_at": None}
+CLAIMED = WAITS | {"claim": "berlin's", "claimed_at": NOON, "node": "berlin-1"}
+RUNNING = {"verdict": Verdict.RUNNING, "heartbeat_at": NOON}
+NOON_IN_WORDS = "2026-02-05 12:00:00 UTC"
+
+
+def make_schedule(name: str = "Hourly") -> CrawlSchedule:
+    return CrawlSchedule.objects.create(name=name, spider="markets", crontab="0 * * * *")
+
+
+def stop_page(run: CrawlRun) -> str:
+    return reverse("admin:crawls_crawlrun_stop", args=[run.pk])
+
+
+def buttons(client: Client, run: CrawlRun) -> list[str]:
+    """What the buttons on the run's page say."""
+    page = client.get(page_of(run)).content.decode()
+    return re.findall(rf'action="{stop_page(run)}">.*?<button type="submit">([^<]*)</button>', page)
+
+
+@pytest.fixture
+def admin_client(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("admin"))
+    return client
+
+
+# What it shows -----------------------------------------------------------------------------------
+def test_a_run_shows_its_job_its_schedule_and_its_log(admin_client: Client) -> None:
+    schedule = make_schedule()
+    times = {"slot": NOON, "queued_at": NOON + timedelta(seconds=1)}
+    log = "first line\n<b>the last</b> {0} %s"
+    run = make_run(id="job-1", node="berlin-1", schedule=schedule, log_tail=log, log_file="/var/log/job-1.log", **times)
+
+    page = admin_client.get(page_of(run)).content.decode()
+    shown = text_of(admin_client, page_of(run))
+
+    assert "<pre>first line\n&lt;b&gt;the last&lt;/b&gt; {0} %s</pre>" in page
+    assert f'<a href="{page_of(schedule)}">Hourly</a>' in page
+    for line in (
+        "Key: job-1",
+        "Node: berlin-1",
+        f"Slot: {NOON_IN_WORDS}",
+        "Queued at: 2026-02-05 12:00:01 UTC",
+        "Log file: /var/log/job-1.log Where all of it lies, on its node.",
+        "Settings: - ",
+    ):
+        assert line in shown
+
+
+def test_a_run_without_a_log_has_no_empty_block(admin_client: Client) -> None:
+    shown = text_of(admin_client, page_of(make_run()))
+
+    assert "Log tail: - " in shown
+
+
+def test_the_list_leaves_the_logs_in_the_database(admin_client: Client) -> None:
+    make_run(log_tail="a log", schedule=make_schedule())
+
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(RUNS)
+
+    assert not any('"log_tail"' in query["sql"] for query in captured)
+
+
+def test_the_queries_of_the_list_do_not_grow_with_its_schedules(admin_client: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            admin_client.get(RUNS)
+        return len(captured)
+
+    make_run(schedule=make_schedule())
+    one = queries()
+    for number in range(10):
+        make_run(schedule=make_schedule(f"Number {number}"))
+    many = queries()
+
+    assert one == many
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        pytest.param("Night & day", ["nightly"], id="by name"),
+        pytest.param("(none)", ["by hand"], id="of none"),
+        pytest.param("Unknown", None, id="unknown"),
+    ],
+)
+def test_runs_are_filtered_by_schedule(admin_client: Client, name: str, found: list[str] | None) -> None:
+    for key, schedule in {"nightly": "Night & day", "hourly": "Hourly"}.items():
+        make_run(id=key, schedule=make_schedule(schedule))
+    make_run(id="by hand")
+    address = f"{RUNS}?{urlencode({'schedule': name})}"
+
+    if found is None:
+        assert admin_client.get(address).status_code == 302
+    else:
+        assert keys_in_list(admin_client, address) == found
+
+
+# Stopping ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("values", "label"),
+    [
+        pytest.param(WAITS, ["Cancel"], id="waiting"),
+        pytest.param(CLAIMED, ["Cancel"], id="claimed"),
+        pytest.param(RUNNING, ["Stop"], id="running"),
+        pytest.param({"verdict": Verdict.LOST}, [], id="over"),
+        pytest.param(RUNNING | {"stop_requested_at": NOON}, [], id="asked to stop"),
+    ],
+)
+def test_the_button_says_what_it_would_do(admin_client: Client, values: dict, label: list[str]) -> None:
+    run = make_run(**values)
+
+    assert buttons(admin_client, run) == label
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "level", "words"),
+    [
+        pytest.param(WAITS, Verdict.SKIPPED, "success", "was taken out of the queue", id="waiting"),
+        pytest.param(CLAIMED, Verdict.PENDING, "success", "is just beginning", id="claimed"),
+        pytest.param(RUNNING, Verdict.RUNNING, "success", "at its next sign of life, within 15 s", id="running"),
+        pytest.param(
+            {"verdict": Verdict.FAILED, "finished_at": NOON},
+            Verdict.FAILED,
+            "error",
+            f"The run is over: failed, since {NOON_IN_WORDS}.",
+            id="over",
+        ),
+        pytest.param(
+            RUNNING | {"stop_requested_at": NOON},
+            Verdict.RUNNING,
+            "error",
+            f"A stop was asked for already, at {NOON_IN_WORDS}.",
+            id="asked to stop",
+        ),
+    ],
+)
+def test_a_run_is_stopped_and_it_is_said_what_will_happen(
+    admin_client: Client, values: dict, verdict: str, level: str, words: str
+) -> None:
+    run = make_run(**values)
+
+    response = admin_client.post(stop_page(run), follow=True)
+
+    run.refresh_from_db()
+    (message,) = response.context["messages"]
+    assert response.redirect_chain == [(page_of(run), 302)]
+    assert (message.level_tag, words in message.message) == (level, True), message.message
+    assert run.verdict == verdict
+    assert run.reason == (STOPPED_BEFORE if verdict == Verdict.SKIPPED else "")
+    assert bool(run.stop_requested_at) == (verdict != Verdict.FAILED)
+    history = text_of(admin_client, reverse("admin:crawls_crawlrun_history", args=[run.pk]))
+    assert ("admin" in history.partition("Action")[2]) == (level == "success")
+
+
+def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) -> None:
+    run = make_run(stop_requested_at=NOON, **RUNNING)
+
+    shown = text_of(admin_client, page_of(run))
+
+    assert f"A stop was asked for at {NOON_IN_WORDS}: the run ends at its next sign of life" in shown
+
+
+@pytest.mark.parametrize(
+    ("values", "beats", "told"),
+    [
+        pytest.param(WAITS, False, True, id="waits for nobody"),
+        pytest.param(WAITS, True, False, id="waits"),
+        pytest.param(RUNNING, False, False, id="runs already"),
+    ],
+)
+def test_a_job_that_nobody_will_take_says_so(admin_client: Client, values: dict, beats: bool, told: bool) -> None:
+    run = make_run(**values)
+    if beats:
+        Node.objects.beat("berlin-1")
+
+    shown = text_of(admin_client, page_of(run))
+
+    assert ("No scrapyd is beating" in shown) == told
+
+
+def test_a_stop_takes_a_post_with_a_token_against_forgery() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_superuser("admin"))
+    run = make_run(**RUNNING)
+
+    answers = [client.get(stop_page(run)), client.post(stop_page(run))]
+
+    assert [answer.status_code for answer in answers] == [405, 403]
+    assert CrawlRun.objects.get().stop_requested_at is None
+
+
+@pytest.mark.parametrize(
+    ("permissions", "status"),
+    [
+        pytest.param(["view_crawlrun", "change_crawlrun", "run_crawlschedule"], 403, id="without"),
+        pytest.param(["stop_crawlrun"], 403, id="of what one may not see"),
+        pytest.param(["view_crawlrun", "stop_crawlrun"], 302, id="with"),
+    ],
+)
+def test_stopping_has_a_permission_of_its_own(client: Client, permissions: list[str], status: int) -> None:
+    run = make_run(**RUNNING)
+    user = User.objects.create_user("maria", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+
+    shown = buttons(client, run)
+    response = client.post(stop_page(run))
+
+    assert response.status_code == status
+    assert shown == (["Stop"] if status == 302 else [])
+    assert bool(CrawlRun.objects.get().stop_requested_at) == (status == 302)
+
+
+@pytest.mark.parametrize("key", ["nonsense", "a_00b", "9" * 5000])
+def test_a_run_that_does_not_exist_cannot_be_stopped(admin_client: Client, key: str) -> None:
+    response: Any = admin_client.post(f"{RUNS}{key}/stop/")
+
+    assert response.status_code == 302

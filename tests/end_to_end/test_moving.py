@@ -1,0 +1,219 @@
+"""`manage.py fromsqlite FILE`: all that SQLite has is on PostgreSQL afterwards, and nothing else changes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.db.models import Model
+from django.db.models.signals import post_save
+from django.utils import timezone
+from pytest_django import DjangoDbBlocker
+from rest_framework.authtoken.models import Token
+
+from tests.conftest import ROOT
+from webapp.coins.models import FullCoin
+from webapp.crawls.models import Alarm, CrawlRun, CrawlSchedule, Node, RejectedRecord, SourcePace, Verdict
+
+pytestmark = [
+    pytest.mark.postgresql,
+    pytest.mark.django_db(transaction=True, reset_sequences=True),
+]
+
+THEN = datetime(2026, 2, 5, 12, 0, 0, 123_457, tzinfo=UTC)  # to the microsecond
+FILE = "file"
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database that has been migrated and not been used."""
+    path = tmp_path_factory.mktemp("moving") / "empty.sqlite3"
+    env = os.environ | {"DATABASE_URL": f"sqlite:///{path}"}
+    subprocess.run([sys.executable, "webapp/manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=env, check=True)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def any_database(transactional_db: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Tests may ask other databases than Django knew of when they began."""
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture
+def file(empty: Path, tmp_path: Path) -> Iterator[Path]:
+    """A SQLite database that Django knows as FILE meanwhile."""
+    path = tmp_path / "a name & 100%25 more?.sqlite3"
+    path.write_bytes(empty.read_bytes())
+    engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "OPTIONS": {}}
+    connections.settings[FILE] = connections["default"].settings_dict | engine
+    yield path
+    connections[FILE].close()
+    del connections[FILE], connections.settings[FILE]
+
+
+def fill(using: str = FILE) -> None:
+    """Something of everything, with values that lose something wherever they are not moved as they are."""
+    coins = [{"coin_id": f"coin-{number}", "current_price": Decimal(number) / 7} for number in range(300)]
+    coins += [
+        {"coin_id": "dust", "current_price": Decimal("1E-18"), "last_updated": THEN},
+        {"coin_id": "huge", "total_supply": Decimal("1E+25"), "name": "🚀 الذهب 'quoted' \\ \r\n end"},
+        {"coin_id": "nothing"},
+    ]
+    FullCoin.objects.using(using).upsert(coins, THEN)
+    schedule = CrawlSchedule.objects.using(using).create(name="S", spider="markets", crontab="*/3 * * * *")
+    run = CrawlRun.objects.using(using).create(
+        spider="markets",
+        arguments={"ids": ["ü", "\u2028"]},
+        verdict=Verdict.COMPLETE,
+        schedule=schedule,
+        slot=THEN,
+        started_at=THEN,
+        log_tail="\x1b[1mbold\r\nlines\n",
+        filled={"name": 3},
+    )
+    CrawlRun.objects.using(using).enqueue("markets", {"pages": "1"}, schedule=schedule)
+    CrawlSchedule.objects.using(using).update(last_run=run, changed_at=THEN, next_run_at=THEN + timedelta(minutes=3))
+    RejectedRecord.objects.using(using).create(
+        run=run, page="7", raw='{"id": "\\ud800"}', reasons="no", fingerprint="f"
+    )
+    Node.objects.using(using).create(name="n", beat_at=THEN)
+    SourcePace.objects.using(using).create(digest="d", source="https://x:443", next_turn=THEN, rest_until=THEN)
+    Alarm.objects.using(using).create(name="schedule", ill_since=THEN, untold=["webhook"])
+    user = User.objects.using(using).create(username="ada", password="hashed", date_joined=THEN, is_staff=True)
+    group = Group.objects.using(using).create(name="readers")
+    group.permissions.add(*Permission.objects.using(using).filter(codename__startswith="view_"))
+    user.groups.add(group)
+    user.user_permissions.add(Permission.objects.using(using).get(codename="run_crawlschedule"))
+    Token.objects.using(using).create(user=user)
+    Token.objects.using(using).update(created=THEN)
+    kind = ContentType.objects.db_manager(using).get_for_model(FullCoin)
+    LogEntry.objects.using(using).create(
+        user=user, content_type=kind, object_id="dust", object_repr="dust", action_flag=ADDITION, action_time=THEN
+    )
+
+
+def rows(alias: str) -> dict[str, list[tuple[object, ...]]]:
+    models = apps.get_models(include_auto_created=True)
+    return {
+        model._meta.label: [tuple(row) for row in model._base_manager.using(alias).order_by("pk").values_list()]
+        for model in models
+    }
+
+
+def test_every_row_of_every_table_is_there_with_every_value(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill()
+    before = rows(FILE)
+
+    call_command("fromsqlite", file)
+
+    assert rows("default") == rows(FILE) == before
+    assert [name for name, of_it in before.items() if not of_it] == ["sessions.Session"]  # nothing else was not tried
+    said = capsys.readouterr().out.splitlines()
+    assert {"      303 coins", "        2 crawl runs", "        1 users"} <= set(said)
+
+
+def test_what_is_made_afterwards_has_keys_of_its_own_and_rights_are_what_they_were(file: Path) -> None:
+    fill()
+    call_command("fromsqlite", file)
+
+    CrawlSchedule.objects.create(name="T", spider="markets", crontab="0 5 * * *")
+    User.objects.create(username="grace")
+    ada = User.objects.get(username="ada")
+
+    assert ada.has_perms(["coins.view_fullcoin", "crawls.run_crawlschedule"])
+    assert not ada.has_perm("crawls.stop_crawlrun")
+
+
+def test_what_is_written_meanwhile_is_left_out_as_a_whole(file: Path) -> None:
+    fill()
+    before = rows(FILE)
+
+    def write(sender: type[Model], **kwargs: object) -> None:
+        post_save.disconnect(write, sender=FullCoin)
+        for model in (FullCoin, CrawlRun, RejectedRecord, User):
+            model._base_manager.using(FILE).all().delete()
+
+    post_save.connect(write, sender=FullCoin)
+    call_command("fromsqlite", file)
+
+    assert rows("default") == before
+    assert not FullCoin.objects.using(FILE).exists()
+
+
+# Refusals -----------------------------------------------------------------------------------------
+
+
+def used_already() -> None:
+    CrawlSchedule.objects.create(name="T", spider="markets", crontab="0 5 * * *")
+
+
+def under_way() -> None:
+    CrawlRun.objects.using(FILE).create(spider="markets", verdict=Verdict.RUNNING, heartbeat_at=timezone.now())
+
+
+def of_an_older_version() -> None:
+    with connections[FILE].cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'coins'")
+
+
+def nul() -> None:
+    FullCoin.objects.using(FILE).create(
+        coin_id="nul", name="\0", vs_currency="usd", first_seen_at=THEN, changed_at=THEN
+    )
+
+
+def half_a_character() -> None:
+    CrawlRun.objects.using(FILE).create(pk="half", spider="markets", arguments={"category": "\ud83d"})
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence"),
+    [
+        (used_already, r"The database that DATABASE_URL names is not empty: it has schedules\. "),
+        (under_way, r"A run of markets is under way in .*: stop it, or wait for its end\."),
+        (of_an_older_version, r".*sqlite3 is not migrated: run `manage\.py migrate` on it first\."),
+        (half_a_character, r"The crawl run half cannot be stored \(.*\)\. Nothing was copied\."),
+        (nul, r"The coin nul cannot be stored \(.*\)\. Nothing was copied\."),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_it_says_why_not_and_leaves_all_as_it_was(trouble: Callable[[], None], sentence: str, file: Path) -> None:
+    trouble()
+    before = rows("default")
+
+    with pytest.raises(CommandError, match=sentence):
+        call_command("fromsqlite", file)
+
+    assert rows("default") == before
+
+
+def test_a_run_that_was_killed_does_not_hinder_it(file: Path) -> None:
+    long_ago = timezone.now() - timedelta(minutes=4)
+    CrawlRun.objects.using(FILE).create(spider="markets", verdict=Verdict.RUNNING, heartbeat_at=long_ago)
+
+    call_command("fromsqlite", file)
+
+    assert CrawlRun.objects.get().verdict == Verdict.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("none", "There is no file .*none"), ("text", "The database is not ready .*not a database")]
+)
+def test_a_file_that_is_none_is_a_sentence(name: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no database " * 100)
+
+    with pytest.raises(CommandError, match=sentence):
+        call_command("fromsqlite", tmp_path / name)
+
+    assert not (tmp_path / "none").exists()

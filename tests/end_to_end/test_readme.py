@@ -1,0 +1,172 @@
+"""What the README says to type: how to begin without make, and the example of a new spider."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fake_api import LinkedAPI, Market, answers
+from fake_api.records import Record
+from tests.conftest import PATIENCE, ROOT, last_run, preloaded
+from webapp.coins.models import FullCoin
+from webapp.crawls.models import Verdict
+
+THEIRS = {"slug": "coin_id", "ticker": "symbol", "name": "name", "price": "current_price", "updated": "last_updated"}
+README = (ROOT / "README.md").read_text()
+HOME = "https://listings.example/v1/coins/"
+KEY = "the-key-of-the-tests"
+SPIDERS = "SPIDERS: Mapping[str, SpiderEntry] = {\n"
+
+
+def listing(record: Record) -> Record:
+    """One of our records as that API would write it."""
+    return {name: record[ours] for name, ours in THEIRS.items()}
+
+
+def block(readme: str, after: str) -> str:
+    """The README's first block of code after these words, as it is to be copied."""
+    lines = re.search(r"\n\n((?: {4}.*\n|\n)+)", readme[readme.index(after) :])
+    assert lines
+    return re.sub(r"^ {4}", "", lines[1], flags=re.MULTILINE).strip() + "\n"
+
+
+def test_without_make_the_lines_are_those_that_make_runs() -> None:
+    recipes = subprocess.run(
+        ["make", "--dry-run", "--always-make", "PYTHON=python3", "crawl", "up"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    ours = re.sub(r"\.venv/bin/| --quiet| --disable-pip-version-check| --verbosity 0|exec env PATH=\S+ ", "", recipes)
+
+    lines = block(README, "Without `make` three lines").splitlines()
+    commands = [command for line in lines for command in line.split(" && ")]
+    commands.remove(". .venv/bin/activate")  # what `.venv/bin/` before each command does in the Makefile
+
+    assert len(lines) == 3
+    assert set(commands) <= set(ours.splitlines())
+    assert "python webapp/manage.py up" in ours.splitlines()
+    assert "`python webapp/manage.py up` is `make up`" in README
+
+
+@dataclass
+class Copy:
+    """The project with the README's new spider in it, and its source."""
+
+    folder: Path
+    spider: str
+    api: LinkedAPI
+    database_url: str
+
+    def crawl(self, *lines: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the README's command, with these lines in the spider too."""
+        text = "\n".join([self.spider, *(f"    {line}" for line in lines), ""])
+        (self.folder / "coincrawl/spiders/listings.py").write_text(f"from coincrawl.secret import Secret\n{text}")
+        return self.run(**environment)
+
+    def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = ["-m", *block(README, "Then it crawls").split()]
+        return preloaded().run(
+            command, self.folder, dict(os.environ) | {"DATABASE_URL": self.database_url} | environment, PATIENCE
+        )
+
+
+@pytest.fixture
+def token() -> str:
+    return ""
+
+
+@pytest.fixture
+def copy(tmp_path: Path, database_url: str, token: str) -> Iterator[Copy]:
+    for folder in ("coincrawl", "webapp"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "scrapy.cfg", tmp_path)
+    catalog = tmp_path / "webapp/crawls/catalog.py"
+    entry = block(README, "`SPIDERS` in `webapp/crawls/catalog.py`")
+    catalog.write_text(catalog.read_text().replace(SPIDERS, SPIDERS + entry))
+    with LinkedAPI(
+        Market(coins=500),
+        rows_at=("data", "items"),
+        link_at=("links", "next"),
+        count_at=("meta", "total"),
+        record=listing,
+        form="path",
+        token=token,
+        word="Bearer",
+    ) as api:
+        spider = block(README, "`coincrawl/spiders/listings.py`").replace(HOME, api.url)
+        assert api.url in spider
+        yield Copy(tmp_path, spider, api, database_url)
+
+
+def test_the_example_of_a_new_spider_crawls_its_api(copy: Copy) -> None:
+    done = copy.crawl()
+
+    stored = {coin.pk: coin.symbol for coin in FullCoin.objects.all()}
+    kept = {coin_id: record["symbol"] for coin_id, record in copy.api.records.items()}
+    assert (done.returncode, last_run().verdict) == (0, Verdict.COMPLETE), done.stderr
+    assert last_run().messages.splitlines()[0] == "proof: the API counts 500 records, and as many different ones came"
+    assert f"Crawling listings from {copy.api.url}\n" in done.stderr
+    assert stored == kept
+    assert len(copy.spider.splitlines()) <= 20
+
+
+@pytest.mark.parametrize("token", [KEY])
+def test_a_spider_declares_its_key_in_a_line(copy: Copy, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    line = 'secret = Secret("LISTINGS_API_KEY", word="Bearer")'
+
+    without = copy.crawl(line)
+    done = copy.crawl(line, LISTINGS_API_KEY_FILE=str(tmp_path / "key"))
+
+    assert (without.returncode, done.returncode, last_run().verdict) == (2, 0, Verdict.COMPLETE)
+    assert "LISTINGS_API_KEY must be set in the environment or in .env, or LISTINGS_API_KEY_FILE" in without.stderr
+    assert {request.headers["authorization"] for request in copy.api.requests} == {f"Bearer {KEY}"}
+    assert KEY not in without.stderr + done.stderr
+
+
+@pytest.mark.parametrize("token", [KEY])
+def test_its_key_is_masked_in_whatever_is_logged(copy: Copy) -> None:
+    done = copy.crawl(
+        'secret = Secret("LISTINGS_API_KEY", word="Bearer")',
+        'def translate(self, record): self.logger.warning("the key is %s", self.credential); return record',
+        LISTINGS_API_KEY=KEY,
+    )
+
+    assert "the key is ***" in done.stderr
+    assert KEY not in done.stderr
+
+
+def test_what_is_wrong_with_a_spider_is_said_at_once(copy: Copy, tmp_path: Path) -> None:
+    """Its key must not go out in the clear, for one."""
+    misspelt = copy.crawl("secrets = None")
+    plain = copy.crawl('url = property(lambda self: "http://listings.example/")')
+    odd = copy.crawl('secret = Secret("LISTINGS_API_KEY")', LISTINGS_API_KEY="two words")
+    (tmp_path / "coincrawl/spiders/listings.py").unlink()
+    absent = copy.run()
+
+    assert [done.returncode for done in (misspelt, odd, absent)] == [2, 2, 2]
+    assert "listings: a spider has no secrets: is secret meant?" in misspelt.stderr
+    assert "LISTINGS_API_KEY must be one word" in odd.stderr
+    assert "The catalog has listings, and there is no such spider in SPIDER_MODULES." in absent.stderr
+    assert "the source's address is http://listings.example/ and must be https://" in plain.stderr
+    assert copy.api.requests == []
+
+
+@pytest.mark.parametrize("token", [KEY])
+def test_a_wrong_key_and_a_wrong_media_type_are_final(copy: Copy) -> None:
+    line = 'secret = Secret("LISTINGS_API_KEY", word="Bearer")'
+
+    wrong = copy.crawl(line, LISTINGS_API_KEY="wrong")
+    copy.api.fault(lambda request: answers.bare(406 if request.headers["accept"] == "text/x-coins" else 500))
+    unacceptable = copy.crawl(line, 'accept = "text/x-coins"', LISTINGS_API_KEY=KEY)
+
+    assert (wrong.returncode, unacceptable.returncode, len(copy.api.requests)) == (1, 1, 2)
+    assert "is the key or the token set, and right?" in wrong.stderr
+    assert "does `accept` name the right media type?" in unacceptable.stderr

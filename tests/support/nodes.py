@@ -1,0 +1,133 @@
+"""scrapyd as a user runs it, for tests: `python -m scrapyd` on a free port."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PATIENCE = 60.0  # seconds that anything here may take before it counts as hung
+
+_moment = threading.Event()  # never set: what is waited for is asked for again
+
+
+def until(condition: Callable[[], Any], what: str = "") -> Any:
+    """The condition's value once it is true; AssertionError where it does not become that."""
+    for _ in range(int(PATIENCE / 0.05)):
+        if value := condition():
+            return value
+        _moment.wait(0.05)
+    raise AssertionError(what or "what was waited for has not come")
+
+
+def free_port() -> int:
+    """A port that nobody listens on, below those that the system gives to whoever asks for any."""
+    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
+class ScrapydNode:
+    """Killed at the end, with what it has started. `log` has the lines that it has written so far."""
+
+    options = ["--pidfile="]  # or nodes that are started in one folder at the same moment get in each other's way
+    cwd = ROOT
+
+    def __init__(self, database_url: str, folder: Path, name: str = "node", **environment: str) -> None:
+        self.name, self.logs = name, folder / "logs"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log: list[str] = []
+        self._environment = {
+            "DATABASE_URL": database_url,
+            "SCRAPYD_HTTP_PORT": str(self.port),
+            "SCRAPYD_LOGS_DIR": str(self.logs),
+            "SCRAPYD_NODE_NAME": name,
+        } | environment
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "scrapyd", *self.options],
+            cwd=self.cwd,
+            env=os.environ | self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self.wait_for("Site starting on")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        jobs = self.children()
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        for job in jobs:
+            kill_group(job)
+        self._reader.join(PATIENCE)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout:
+            self.log.extend(iter(self.process.stdout.readline, ""))
+
+    def wait_for(self, words: str) -> None:
+        def is_there() -> bool:
+            assert self.process.poll() is None or words in "".join(self.log), "".join(self.log)
+            return words in "".join(self.log)
+
+        until(is_there, f"{words!r} is not in scrapyd's log")
+
+    def children(self) -> list[int]:
+        """The crawls' process ids."""
+        path = Path(f"/proc/{self.process.pid}/task")
+        ids: list[int] = []
+        for task in path.glob("*/children"):
+            ids.extend(map(int, task.read_text().split()))
+        return ids
+
+    def ask(self, service: str, **headers: str) -> tuple[int, str]:
+        return self._open(Request(f"{self.url}/{service}", headers=headers))
+
+    def post(self, service: str, **values: str) -> dict[str, Any]:
+        data = urlencode({"project": "coincrawl"} | values).encode()
+        return json.loads(self._open(Request(f"{self.url}/{service}", data))[1])
+
+    def schedule(self, **values: str) -> str:
+        """The key of a job that was queued."""
+        answer = self.post("schedule.json", **({"spider": "markets"} | values))
+        assert answer["status"] == "ok", answer
+        return answer["jobid"]
+
+    @staticmethod
+    def _open(request: Request) -> tuple[int, str]:
+        try:
+            with urlopen(request, timeout=PATIENCE) as response:
+                return response.status, response.read().decode()
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def stop(self) -> int:
+        """Stop it as a supervisor does; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+def kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

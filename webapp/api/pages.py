@@ -1,0 +1,50 @@
+"""Lists in pages that are joined by `next` links."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import models
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+
+from webapp.api.writing import write
+from webapp.coins.texts import printable
+
+
+def page_of(
+    rows: models.QuerySet, fields: Sequence[models.Field], request: Request, query: dict[str, Any], *, by_key: bool
+) -> dict[str, Any]:
+    """The page of `rows` that `query` asks for, with the number of all rows and the links to the pages beside it.
+
+    `by_key` says that the rows are in the order of their key. Then a `next` link names the last key of its page, and
+    the page that it leads to begins after that key, however many rows have come or gone before it.
+    """
+    number, size, after = query["page"], query["page_size"], query.get("after")
+    by_link = by_key and after is not None
+    following = rows if after is None else rows.filter(pk__gt=after)
+    start = 0 if by_link else (number - 1) * size
+    found = list(following.values_list("pk", *(field.name for field in fields))[start : start + size + 1])
+    # After the rows, so that those that come meanwhile are in it: nobody reads more than were counted.
+    count = (rows if by_link else following).count()
+    if start and not found:
+        asked = printable(request.query_params["page"], 50)
+        raise NotFound(f"Page {asked} is past the end: there are {count} results, {size} on a page.")
+    page = found[:size]
+    onward = {"page": number + 1} | ({"after": page[-1][0]} if by_key and page else {})
+    back = {"page": number - 1} | ({"after": None} if by_key else {})
+    return {
+        "count": max(count, start + len(found)),  # some of those may be gone by now
+        "next": _link(request, onward) if len(found) > size else None,
+        "previous": _link(request, back) if number > 1 else None,
+        "results": write(fields, [row[1:] for row in page]),
+    }
+
+
+def _link(request: Request, changes: dict[str, Any]) -> str:
+    """The address of the request with other values in its query string; None leaves a name out."""
+    query = request.query_params.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = str(value)
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

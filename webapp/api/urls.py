@@ -1,0 +1,30 @@
+from django.urls import path, register_converter
+
+from webapp.api import views
+
+
+class AnyText:
+    """A key may hold slashes and line breaks, too."""
+
+    regex = "(?s:.+)"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(AnyText, "any")
+
+app_name = "api"
+urlpatterns = [
+    path("", views.Addresses.as_view(), name="addresses"),
+    path("coins/", views.Coins.as_view(), name="coins"),
+    path("coins/<any:coin_id>/", views.Coin.as_view(), name="coin"),
+    path("runs/", views.Runs.as_view(), name="runs"),
+    path("runs/<any:run_id>/", views.Run.as_view(), name="run"),
+    path("health/", views.Health.as_view(), name="health"),
+    path("schema/", views.SchemaFile.as_view(), name="schema"),
+    path("docs/", views.Docs.as_view(), name="docs"),
+]

@@ -1,0 +1,175 @@
+"""What the addresses under /api/ answer."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Count, F, Max, QuerySet
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_control
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import conditional_page
+from django.views.decorators.vary import vary_on_headers
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularSwaggerView
+from rest_framework import permissions
+from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed, NotAuthenticated, NotFound
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from webapp.api.filters import BY_ID, CoinParameters, CoinsParameters, RunsParameters
+from webapp.api.pages import page_of
+from webapp.api.parameters import Parameters
+from webapp.api.schema import answers, whole_schema
+from webapp.api.serializers import (
+    AddressesSerializer,
+    CoinPageSerializer,
+    CoinSerializer,
+    HealthSerializer,
+    RunPageSerializer,
+    RunSerializer,
+)
+from webapp.api.writing import COIN, RUN, write
+from webapp.coins.models import FullCoin
+from webapp.coins.texts import printable
+from webapp.crawls import health
+from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
+
+
+# From the inside out: the ETag is that of the text, so that it is the same however that is packed, and 304 is an answer
+# to this user alone, who has to ask each time.
+@method_decorator(
+    [
+        vary_on_headers("Authorization", "Cookie"),
+        cache_control(private=True, no_cache=True),
+        gzip_page,
+        conditional_page,
+    ],
+    name="dispatch",
+)
+class ReadView(APIView):
+    """An address that is read, with these parameters and no others."""
+
+    http_method_names = ["get", "head", "options"]
+    parameters: ClassVar[type[Parameters]] = Parameters
+    queryset: QuerySet = FullCoin.objects.all()  # what parameters filter
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if str(request.method).lower() not in self.http_method_names:
+            raise MethodNotAllowed(str(request.method))  # whoever asks
+        try:
+            super().initial(request, *args, **kwargs)
+        except (AuthenticationFailed, NotAuthenticated):
+            self.check_throttles(request)  # as nobody: by address
+            raise
+        self.asked = self.parameters(request.query_params, self.queryset)
+        self.query = self.asked.check()
+
+
+class Addresses(ReadView):
+    @answers("get_addresses", "What there is", AddressesSerializer)
+    def get(self, request: Request) -> Response:
+        """The addresses of all that this API has."""
+        names = ("coins", "runs", "health", "schema", "docs")
+        return Response({name: reverse(f"api:{name}", request=request) for name in names})
+
+
+class Coins(ReadView):
+    parameters = CoinsParameters
+
+    @answers("list_coins", "Coins", CoinPageSerializer, 404)
+    def get(self, request: Request) -> Response:
+        """Follow `next` from the first page on to read them all: in the default order no coin is lost on the way.
+
+        A client that cannot follow a link asks for the page `after` the last `coin_id` that it has, until `next` is
+        null.
+        """
+        by_key = self.query["ordering"] == BY_ID
+        return Response(page_of(self.asked.qs, chosen(self.query), request, self.query, by_key=by_key))
+
+
+class Coin(ReadView):
+    parameters = CoinParameters
+
+    @answers("get_coin", "A coin", CoinSerializer, 404)
+    def get(self, request: Request, coin_id: str) -> Response:
+        """The coin with this id, as the market last described it."""
+        return Response(one(self.queryset, coin_id, "coin", chosen(self.query)))
+
+
+class Runs(ReadView):
+    parameters = RunsParameters
+    queryset = CrawlRun.objects.order_by(F("started_at").desc(nulls_first=True), "id")  # what has not begun: newest
+
+    @answers("list_runs", "Crawl runs", RunPageSerializer, 404)
+    def get(self, request: Request) -> Response:
+        """The newest first: what each asked for, what it got, and what it has proven."""
+        return Response(page_of(self.asked.qs, list(RUN.values()), request, self.query, by_key=False))
+
+
+class Run(ReadView):
+    queryset = CrawlRun.objects.all()
+
+    @answers("get_run", "A crawl run", RunSerializer, 404)
+    def get(self, request: Request, run_id: str) -> Response:
+        """The run with this key: what it asked for, what it got, and what it has proven."""
+        return Response(one(self.queryset, run_id, "run", list(RUN.values())))
+
+
+class Health(ReadView):
+    @answers("get_health", "Health of the data", HealthSerializer)
+    def get(self, request: Request) -> Response:
+        """How complete the data are, how fresh, and what is being done about it."""
+        coins = FullCoin.objects.aggregate(
+            coins=Count("pk"),
+            missing=Count("missing_since"),
+            last_updated=Max("last_updated"),
+            changed_at=Max("changed_at"),
+        )
+        begun = CrawlRun.objects.filter(started_at__isnull=False).order_by("-started_at")
+        answer = coins | {
+            "rejected": RejectedRecord.objects.open().count(),
+            "last_complete": health.last_complete(),
+            "last_run": begun.first(),
+            "running": begun.filter(verdict=Verdict.RUNNING),
+            "fresh": health.is_fresh(timezone.now()),
+            "problems": health.problems(),
+        }
+        return Response(HealthSerializer(answer).data)
+
+
+class SchemaFile(ReadView):
+    permission_classes = [permissions.AllowAny]
+    authentication_classes = ()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        return Response(whole_schema())
+
+
+class Docs(SpectacularSwaggerView):
+    """Swagger's page, whose assets are served from here."""
+
+    http_method_names = ReadView.http_method_names
+    url_name = "api:schema"
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """All but the page itself is JSON, as at the other addresses."""
+        return super().get_renderers() if self.request.method in ("GET", "HEAD") else [JSONRenderer()]
+
+
+def chosen(query: dict[str, Any]) -> list[models.Field]:
+    return [COIN[name] for name in query["fields"] or COIN]
+
+
+def one(rows: QuerySet, key: str, what: str, fields: Sequence[models.Field]) -> dict[str, Any]:
+    """The row with this key, of whatever characters that is."""
+    names = [field.name for field in fields]
+    found = [] if "\0" in key else write(fields, list(rows.filter(pk=key).values_list(*names)))
+    if not found:
+        raise NotFound(f"There is no {what} {printable(key, 100)}.")
+    return found[0]

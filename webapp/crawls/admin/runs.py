@@ -1,0 +1,143 @@
+"""Crawl runs: to look at, and to stop."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.db.models import F, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.text import Truncator
+
+from webapp.coins.admin.base import ReadOnlyAdmin, TableFilter
+from webapp.coins.admin.writing import column, counts, duration, in_words, log, mark, number, second
+from webapp.coins.numbers import NOTHING, exact
+from webapp.crawls.admin import nodes
+from webapp.crawls.admin.buttons import ButtonAdmin
+from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord, Verdict
+from webapp.crawls.models.queue import JobError
+from webapp.crawls.standstill import age_at_the_end, span
+
+BUTTONS = {Verdict.PENDING.value: "Cancel", Verdict.RUNNING.value: "Stop"}  # by the run's verdict
+SOON = "at its next sign of life, within 15 s"
+
+
+class VerdictFilter(TableFilter):
+    title = parameter_name = "verdict"
+    conditions = {verdict.value: Q(verdict=verdict) for verdict in Verdict}
+
+
+class SpiderFilter(TableFilter):
+    title = parameter_name = "spider"
+    conditions = {spider: Q(spider=spider) for spider in SPIDERS}
+
+
+class ScheduleFilter(TableFilter):
+    title = parameter_name = "schedule"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        names = CrawlSchedule.objects.order_by("name").values_list("name", flat=True)
+        self.conditions = {"(none)": Q(schedule=None)} | {name: Q(schedule__name=name) for name in names}
+        super().__init__(*args, **kwargs)
+
+
+@admin.register(CrawlRun)
+class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
+    REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
+    RECORDS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected", "missing")
+
+    list_display = (
+        column("verdict", mark),
+        "spider",
+        column("arguments", lambda arguments: Truncator(in_words(arguments)).chars(40)),
+        "schedule",
+        column("started_at", second, "started (UTC)"),
+        "duration",
+        *map(number, ("pages", *RECORDS)),
+    )
+    list_filter = (VerdictFilter, SpiderFilter, ScheduleFilter)
+    list_select_related = ("schedule",)
+    ordering = (F("started_at").desc(nulls_first=True),)  # what has not started yet is the newest
+    groups = (
+        (None, ("verdict", "reason", "messages", "spider", "arguments", "schedule", "slot", "due_again")),
+        ("Log", ("log_tail", "log_file")),
+        ("Job", ("id", "node", "priority", "settings", "claim")),
+        (
+            "Time",
+            (
+                "queued_at",
+                "claimed_at",
+                "started_at",
+                "heartbeat_at",
+                "stop_requested_at",
+                "finished_at",
+                "duration",
+                "not_before",
+                "newest_change",
+                "newest_update",
+                "age_of_data",
+            ),
+        ),
+        ("Requests", REQUESTS),
+        ("Records", (*RECORDS, "went_back", "rounded", "filled", "rejected_records")),
+    )
+    written = {
+        "verdict": mark,
+        "arguments": in_words,
+        "filled": counts,
+        "rounded": counts,
+        "log_tail": log,
+        "settings": lambda settings: in_words(settings) if settings else NOTHING,
+    }
+    verb = "stop"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        """Without the logs: a list of them can be megabytes."""
+        return super().get_queryset(request).defer("log_tail")
+
+    @admin.display
+    def duration(self, run: CrawlRun) -> str:
+        return duration(run.duration)
+
+    @admin.display(description="age of that at the end")
+    def age_of_data(self, run: CrawlRun) -> str:
+        """Which tells whether the source stands still."""
+        age = age_at_the_end(run)
+        return NOTHING if age is None else span(age)
+
+    @admin.display
+    def rejected_records(self, run: CrawlRun) -> str:
+        records = RejectedRecord.objects.filter(run=run)
+        number, still_open = records.count(), records.open().count()
+        address = reverse("admin:crawls_rejectedrecord_changelist") + "?" + urlencode({"run": run.pk})
+        return format_html(
+            '<a href="{}">{} last seen by this run</a>, {} of them open', address, exact(number), exact(still_open)
+        )
+
+    # Stopping it --------------------------------------------------------------------------------
+    def label(self, run: CrawlRun) -> str:
+        return "" if run.stop_requested_at else BUTTONS.get(run.verdict, "")
+
+    def notes(self, run: CrawlRun) -> list[str]:
+        notes = []
+        if run.verdict in BUTTONS and run.stop_requested_at:
+            notes.append(f"A stop was asked for at {second(run.stop_requested_at)} UTC: the run ends {SOON}.")
+        if run.verdict == Verdict.PENDING and (warning := nodes.warning()):
+            notes.append(warning)
+        return notes
+
+    def press(self, run: CrawlRun) -> tuple[str, str]:
+        if run.verdict in BUTTONS and run.stop_requested_at:
+            raise JobError(f"A stop was asked for already, at {second(run.stop_requested_at)} UTC.")
+        verdict = CrawlRun.objects.stop(run.pk)
+        if verdict not in BUTTONS:
+            raise JobError(f"The run is over: {verdict}, since {second(run.finished_at)} UTC.")
+        run.refresh_from_db()
+        if run.verdict == Verdict.SKIPPED:
+            return "The job was taken out of the queue.", "Cancelled, before it had begun."
+        if verdict == Verdict.PENDING:
+            return "The crawl is just beginning: it ends before its first request, or soon after.", "Asked to stop."
+        return f"It ends {SOON}, as interrupted; what it has seen by then is stored.", "Asked to stop."

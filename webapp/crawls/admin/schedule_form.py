@@ -1,0 +1,124 @@
+"""The form of a schedule: its arguments as a person writes them, and sentences where something cannot be."""
+
+from contextlib import suppress
+from functools import cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from webapp.crawls.catalog import SPIDERS, ArgumentError, SpiderEntry, as_texts, parse_arguments
+from webapp.crawls.models import CrawlSchedule
+
+
+class ArgumentsField(forms.Field):
+    """A `name=value` a line; cleaned, the texts by name."""
+
+    widget = forms.Textarea(attrs={"rows": 5, "cols": 60, "spellcheck": "false", "class": "arguments"})
+
+    def prepare_value(self, value: Any) -> str:
+        """The lines; what are no arguments as it is, to be mended."""
+        if value is None:
+            return ""
+        texts = _texts(value)
+        return str(value) if texts is None else "\n".join(f"{name}={text}" for name, text in texts.items())
+
+    def to_python(self, value: str | None) -> dict[str, str]:
+        texts: dict[str, str] = {}
+        for line in (value or "").splitlines():
+            name, sign, text = (part.strip() for part in line.partition("="))
+            if not (name or sign):
+                continue
+            if not (name and sign and text):
+                raise ValidationError(f"The line {line.strip()!r} is no name=value.")
+            if name in texts:
+                raise ValidationError(f"{name} is given twice.")
+            texts[name] = text
+        return texts
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(_texts(initial), data)
+
+
+def _texts(arguments: Any) -> dict[str, str] | None:
+    """None where they are none, however that got into the table."""
+    try:
+        return as_texts(arguments)
+    except (AttributeError, TypeError):
+        return None
+
+
+class SuggestingInput(forms.TextInput):
+    """A line that suggests time zones while one writes."""
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        key = f"{name}-suggestions"
+        line = super().render(name, value, {**(attrs or {}), "list": key}, renderer)
+        options = format_html_join("", '<option value="{}">', ((zone,) for zone in time_zones()))
+        return format_html('{}<datalist id="{}">{}</datalist>', line, key, options)
+
+
+@cache
+def time_zones() -> list[str]:
+    return sorted(available_timezones())
+
+
+def help_on_arguments() -> str:
+    spiders = format_html_join("", "<dt>{}</dt>{}", ((name, _help_on(entry)) for name, entry in SPIDERS.items()))
+    return format_html(
+        "One name=value a line, as after <code>scrapy crawl -a</code>; none: the whole source."
+        '<dl class="arguments">{}</dl>',
+        spiders,
+    )
+
+
+def _help_on(entry: SpiderEntry) -> str:
+    lines = []
+    for name, argument in entry.arguments.items():
+        remarks = [argument.allowed]
+        if name in entry.defaults:
+            remarks.append(f"may be left out where {entry.defaults[name]} is set")
+        if others := [other for one, other in entry.exclusive if one == name]:
+            remarks.append(f"not together with {', '.join(others)}")
+        lines.append((f"{name}=", "; ".join(remarks)))
+    if not lines:
+        return mark_safe("<dd>no arguments</dd>")
+    return format_html_join("", "<dd><code>{}</code> {}</dd>", lines)
+
+
+class ScheduleForm(forms.ModelForm):
+    """What the model refuses, it refuses at the field: so no field here has choices of its own to refuse by."""
+
+    spider = forms.CharField(widget=forms.Select)
+    arguments = ArgumentsField(required=False, help_text=help_on_arguments())
+
+    class Meta:
+        model = CrawlSchedule
+        fields = ("name", "spider", "arguments", "crontab", "time_zone", "enabled")
+        widgets = {"time_zone": SuggestingInput(attrs={"spellcheck": "false"})}
+        help_texts = {
+            "crontab": mark_safe(
+                "Minute, hour, day of month, month, day of week; a sixth field is seconds. "
+                "<code>*/10 * * * *</code>: every ten minutes. <code>0 */6 * * *</code>: every six hours. "
+                "<code>30 4 * * mon</code>: on Mondays at 4:30."
+            ),
+            "time_zone": "Whose clocks the crontab means: UTC, or a name such as Europe/Berlin.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "spider" in self.fields:  # not where the page is to be read only
+            known = {name: f"{name}: {entry.summary}" for name, entry in SPIDERS.items()}
+            unknown = {self.instance.spider} - known.keys() - {""}  # to be shown as it is, not as another
+            choices = [*known.items(), *((name, name) for name in unknown)]
+            self.fields["spider"].widget.choices = choices
+
+    def clean(self) -> None:
+        """Arguments as values. What cannot be is the model's to say, which it does next."""
+        super().clean()  # which also sees to it that names are unique
+        texts = self.cleaned_data.get("arguments", {})  # none where a line is wrong: the old ones are not at fault
+        with suppress(ArgumentError):
+            self.cleaned_data["arguments"] = parse_arguments(self.cleaned_data.get("spider", ""), texts)

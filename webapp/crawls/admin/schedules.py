@@ -1,0 +1,255 @@
+"""Schedules: to set, to switch on and off, to run now, and to see how they went and what they cost."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+
+from webapp.coins.admin.base import RowList
+from webapp.coins.admin.writing import address_of, duration, in_words, link, mark, second, table
+from webapp.coins.numbers import NOTHING, exact
+from webapp.crawls.admin import nodes
+from webapp.crawls.admin.buttons import ButtonAdmin
+from webapp.crawls.admin.schedule_form import ScheduleForm
+from webapp.crawls.models import CrawlRun, CrawlSchedule
+from webapp.crawls.outlook import Bill, Cost, Outlook, look
+
+SLOTS_SHOWN = 5
+
+
+def outlook(schedule: CrawlSchedule) -> Outlook:
+    """Kept beside the row; of one alone, where no list has looked at many."""
+    kept = vars(schedule)
+    if "outlook" not in kept:
+        kept["outlook"] = look([schedule])[schedule.pk]
+    return kept["outlook"]
+
+
+class ScheduleList(RowList):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        outlooks = look(self.result_list)
+        for schedule in self.result_list:
+            vars(schedule)["outlook"] = outlooks[schedule.pk]
+
+
+def price(cost: Cost, number: int) -> str:
+    """A number of calls, and whether they are credits."""
+    calls = f"{exact(number)} call{'s' if number != 1 else ''}"
+    return f"{calls}, a credit each" if cost.counts_credits else f"{calls}, no credits"
+
+
+@admin.register(CrawlSchedule)
+class CrawlScheduleAdmin(ButtonAdmin):
+    FACTS = (
+        ("Next runs", ("next_slots",)),
+        ("Last runs", ("last_runs",)),
+        ("Cost", ("cost_of_a_run", "cost_of_a_month", "cost_of_all")),
+    )
+
+    form = ScheduleForm
+    list_display = (
+        "name",
+        "what",
+        "when",
+        "enabled",
+        "next_run",
+        "last_verdict",
+        "last_marks",
+        "number_calls",
+        "number_credits",
+    )
+    list_select_related = ("last_run",)
+    ordering = ("name",)
+    actions = ("enable", "disable")
+    readonly_fields = tuple(name for _, names in FACTS for name in names)
+    written = {"arguments": in_words}
+    verb = "run"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ScheduleList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).defer("last_run__log_tail")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (*self.list_display, "button") if self.may_press(request) else self.list_display
+
+    def get_fieldsets(self, request: HttpRequest, obj: CrawlSchedule | None = None) -> Any:
+        """What can be set; then, of one that there is, what follows from it."""
+        fields = ScheduleForm.Meta.fields
+        may_set = self.has_change_permission(request, obj) if obj else True
+        settings = [(None, {"fields": fields if may_set else [self.line(name) for name in fields]})]
+        return settings + [(title, {"fields": names}) for title, names in self.FACTS if obj]
+
+    # What a list shows --------------------------------------------------------------------------
+    @admin.display(description="runs")
+    def what(self, schedule: CrawlSchedule) -> str:
+        return f"{schedule.spider}: {in_words(schedule.arguments)}"
+
+    @admin.display(description="when", ordering="crontab")
+    def when(self, schedule: CrawlSchedule) -> str:
+        return format_html('<code>{}</code> <span class="quiet">{}</span>', schedule.crontab, schedule.time_zone)
+
+    @admin.display(description="next run (UTC)", ordering="next_run_at")
+    def next_run(self, schedule: CrawlSchedule) -> str:
+        seen = outlook(schedule)
+        if seen.fault:
+            return format_html('<span class="fault">It cannot run: {}</span>', seen.fault)
+        if seen.next_slot and seen.next_slot <= seen.now:
+            due_at = schedule.due_at(seen.next_slot)
+            waits = f"waits for {'its spider' if seen.is_busy else 'a scrapyd'} since"
+            if due_at > seen.now:
+                waits = f"has failed, and is run again at {second(due_at)}:"
+            return format_html('<span class="quiet">{}</span><br>{}', waits, second(seen.next_slot))
+        return second(seen.next_slot)
+
+    @admin.display(description="last run", ordering="last_run__started_at")
+    def last_verdict(self, schedule: CrawlSchedule) -> str:
+        run = schedule.last_run
+        if run is None:
+            return NOTHING
+        return format_html('{} <span class="quiet">{}</span>', link(run, mark(run.verdict)), began(run))
+
+    @admin.display(description="last 20 runs")
+    def last_marks(self, schedule: CrawlSchedule) -> str:
+        """The oldest left."""
+        marks = format_html_join("", "{}", ((mark_alone(run),) for run in outlook(schedule).runs))
+        return format_html('<span class="marks">{}</span>', marks) if marks else NOTHING
+
+    @admin.display(description="calls a month")
+    def number_calls(self, schedule: CrawlSchedule) -> str:
+        cost = outlook(schedule).cost
+        return exact(cost.calls_a_month) if cost else NOTHING
+
+    @admin.display(description="credits a month")
+    def number_credits(self, schedule: CrawlSchedule) -> str:
+        cost = outlook(schedule).cost
+        return exact(cost.credits_a_month) if cost else NOTHING
+
+    @admin.display(description="")
+    def button(self, schedule: CrawlSchedule) -> str:
+        """In the list's own form, which has the token against forgery."""
+        return format_html(
+            '<button class="button" formaction="{}" name="in_list" title="Run {} now">Run now</button>',
+            address_of(schedule, self.verb),
+            schedule.name,
+        )
+
+    # What a page shows besides ------------------------------------------------------------------
+    @admin.display(description="next slots")
+    def next_slots(self, schedule: CrawlSchedule) -> str:
+        seen = outlook(schedule)
+        if seen.fault:
+            return format_html('<span class="fault">It cannot run: {}</span>', seen.fault)
+        slots = schedule.timetable().upcoming(seen.now, SLOTS_SHOWN)
+        if seen.next_slot and seen.next_slot <= seen.now:
+            slots = [seen.next_slot, *slots[:-1]]
+        zones = dict.fromkeys(["UTC", schedule.time_zone])
+        shown = table(zones, ([f"{slot.astimezone(ZoneInfo(zone)):%a %F %T}" for zone in zones] for slot in slots))
+        return shown if schedule.enabled else format_html("It is disabled. Else it would run at {}", shown)
+
+    @admin.display(description="the last 20")
+    def last_runs(self, schedule: CrawlSchedule) -> str:
+        runs = reversed(outlook(schedule).runs)
+        rows = [
+            [link(run, mark(run.verdict)), second(run.slot), second(run.started_at), duration(run.duration), run.reason]
+            for run in runs
+        ]
+        if not rows:
+            return "It has not run yet."
+        address = reverse("admin:crawls_crawlrun_changelist") + "?" + urlencode({"schedule": schedule.name})
+        shown = table(["Verdict", "Slot (UTC)", "Began (UTC)", "Duration", "Reason"], rows)
+        return format_html('{}<a href="{}">All its runs</a>', shown, address)
+
+    @admin.display(description="a run")
+    def cost_of_a_run(self, schedule: CrawlSchedule) -> str:
+        cost = outlook(schedule).cost
+        if cost is None:
+            return NOTHING
+        as_what = "as its last complete one took" if cost.is_measured else "about; none has been complete yet to tell"
+        return f"{price(cost, cost.calls_a_run)} ({as_what})"
+
+    @admin.display(description="a month")
+    def cost_of_a_month(self, schedule: CrawlSchedule) -> str:
+        cost = outlook(schedule).cost
+        if cost is None:
+            return NOTHING
+        return f"{exact(cost.runs_a_month)} runs in 30 days: {price(cost, cost.calls_a_month)}"
+
+    @admin.display(description="all schedules")
+    def cost_of_all(self, schedule: CrawlSchedule) -> str:
+        return Bill.of_all().sentence
+
+    # Changing it --------------------------------------------------------------------------------
+    def save_model(self, request: HttpRequest, obj: CrawlSchedule, form: ModelForm, change: bool) -> None:
+        """Only what was edited: the beat may have written the rest meanwhile."""
+        edited = form.changed_data
+        if "enabled" in edited:
+            obj.next_run_at = None  # a slot of before has passed
+            edited = [*edited, "next_run_at"]
+        if not change:
+            obj.save()
+        elif edited:
+            obj.save(update_fields=[*edited, "changed_at"])
+
+    @admin.action(description="Enable selected schedules", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[CrawlSchedule]) -> None:
+        self._switch(request, queryset, on=True)
+
+    @admin.action(description="Disable selected schedules", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[CrawlSchedule]) -> None:
+        self._switch(request, queryset, on=False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[CrawlSchedule], *, on: bool) -> None:
+        word = "enabled" if on else "disabled"
+        others = list(queryset.filter(enabled=not on))
+        keys = [schedule.pk for schedule in others]
+        with transaction.atomic():
+            # Without its slot: one that came before it was disabled would be run when it is enabled again.
+            CrawlSchedule.objects.filter(pk__in=keys).update(enabled=on, next_run_at=None, changed_at=Now())
+            for schedule in others:
+                self.log_change(request, schedule, f"{word.capitalize()}.")
+        names = ", ".join(schedule.name for schedule in others)
+        self.message_user(request, f"Now {word}: {names}." if names else f"All of them were {word} already.")
+
+    # Running it now -----------------------------------------------------------------------------
+    def label(self, row: CrawlSchedule) -> str:
+        return "Run now"
+
+    def press(self, row: CrawlSchedule) -> tuple[str, str]:
+        run = row.run_now()
+        told = format_html("{} is queued: {}.", row.name, link(run, f"job {run.pk}"))
+        return told, f"Run now, as job {run.pk}."
+
+    # What a person must know first --------------------------------------------------------------
+    def notes(self, row: CrawlSchedule | None) -> list[str]:
+        return [warning for warning in (nodes.warning(), Bill.of_all().warning) if warning]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        bill = Bill.of_all()
+        context = {"notes": self.notes(None), "bill": "" if bill.warning else bill.sentence}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+
+def began(run: CrawlRun) -> str:
+    """Or when it was to begin, where it has not."""
+    return second(run.started_at or run.slot or run.queued_at)
+
+
+def mark_alone(run: CrawlRun) -> str:
+    """A mark that leads to the run; its words are for who points at it, and for who hears the page."""
+    words = f"{run.verdict}, {began(run)} UTC"
+    address = address_of(run)
+    return format_html(
+        '<a class="verdict {0}" href="{1}" title="{2}" aria-label="{2}"></a>', run.verdict, address, words
+    )

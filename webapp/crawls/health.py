@@ -1,0 +1,236 @@
+"""What is ill: one place for /readyz, /api/health and `manage.py watch`, so that they never disagree.
+
+A check is ill or well. Three of them look at each enabled schedule by itself, at its runs since it was last changed:
+
+data       no run of a whole source has been complete for DATA_MAX_AGE_HOURS, or two slots of a schedule have passed,
+           the later one an hour ago, and no run of it has been complete since the first
+schedule   no scrapyd beats, or a schedule cannot run, or is not beaten
+runs       the last three runs of a schedule have failed, or were lost or partial
+rejected   the last run of a schedule rejected more than twice as many records as the one a day before, and 10 more,
+           and they are not all resolved
+source     the source answers, but its data is old (see standstill.py)
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import cast
+
+from django.conf import settings
+from django.db import Error
+from django.db.models import Case, Count, DateTimeField, Max, OuterRef, Q, QuerySet, Subquery, Value, When
+
+from webapp.coins.texts import printable
+from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord, Verdict
+from webapp.crawls.models.queue import UNDER_WAY
+from webapp.crawls.models.run import NotMigrated
+from webapp.crawls.standstill import standing_still
+
+logger = logging.getLogger(__name__)
+
+CHECKS = ("data", "schedule", "runs", "rejected", "source")
+BEFORE_CHECKS = ("database", "migrations")  # where one of these is ill, nobody can look at the others
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SILENT_AFTER = timedelta(minutes=2)  # a scrapyd beats every 15 s
+OVERDUE_AFTER = timedelta(minutes=5)  # a due slot waits for a second, where its spider is free
+IN_A_ROW = 3
+BAD = (Verdict.FAILED, Verdict.LOST, Verdict.PARTIAL)
+PROVED = (Verdict.COMPLETE, Verdict.PARTIAL)
+RISE = 10  # records
+
+
+def diagnose(now: datetime | None = None) -> dict[str, str]:
+    """As `problems`, and also where the database cannot be asked. It writes nothing, and opens no transaction."""
+    try:
+        CrawlRun.objects.check_migrated()
+        return problems(now)
+    except NotMigrated as error:
+        return {"migrations": str(error)}
+    except Error as error:
+        words = printable(error, 300)
+        logger.warning("The database fails: %s", words)
+        return {"database": f"The database cannot be reached, or fails: {words}"}
+
+
+def problems(now: datetime | None = None) -> dict[str, str]:
+    """By check, what is wrong and what to do about it; nothing of what is well.
+
+    `now` is the database's clock where it is not given: runs and nodes are timed by that.
+    """
+    now = now or CrawlSchedule.objects.clock()
+    enabled = list(CrawlSchedule.objects.filter(enabled=True).order_by("pk"))
+    faults = {schedule: fault for schedule in enabled if (fault := schedule.fault())}
+    able = [schedule for schedule in enabled if schedule not in faults]
+    found = {
+        "data": [*_old_copy(now), *_without_complete_run(able, now)],
+        "schedule": [*_no_beat(enabled, now), *_faulty(faults), *_overdue(able, now), *_not_begun(now)],
+        "runs": _bad_runs(able),
+        "rejected": _rejected(able),
+        "source": standing_still(),
+    }
+    told = {check: " ".join(found[check]) for check in CHECKS}
+    return {check: _one_line(text) for check, text in told.items() if text}
+
+
+def _one_line(text: str) -> str:
+    """What anybody can show and any database can keep, whatever stands in names, arguments and reasons."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+# How old the copy is -----------------------------------------------------------------------------
+def last_complete() -> CrawlRun | None:
+    """The complete run of a whole source that ended last: a narrower one says nothing of what it did not ask for."""
+    # Runs of one spider never overlap: the last to begin, which an index finds, is the last to end.
+    newest = (_newest(spider, entry.narrowing) for spider, entry in SPIDERS.items())
+    return max((run for run in newest if run), key=_end, default=None)
+
+
+def is_fresh(now: datetime) -> bool | None:
+    """Whether that run ended at most DATA_MAX_AGE_HOURS ago; None where the setting says that age does not matter."""
+    if not settings.DATA_MAX_AGE_HOURS:
+        return None
+    run = last_complete()
+    return run is not None and (now - _end(run)).total_seconds() <= settings.DATA_MAX_AGE_HOURS * 3600
+
+
+def _newest(spider: str, narrowing: tuple[str, ...]) -> CrawlRun | None:
+    whole = CrawlRun.objects.whole(spider, narrowing)
+    ended = whole.filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
+    return ended.order_by("-started_at").first()
+
+
+def _end(run: CrawlRun) -> datetime:
+    return cast(datetime, run.finished_at)  # it has ended
+
+
+def _old_copy(now: datetime) -> Iterator[str]:
+    if is_fresh(now) is False:
+        hours = settings.DATA_MAX_AGE_HOURS
+        yield (
+            f"No run of a whole source has been complete in the last {hours} hours (DATA_MAX_AGE_HOURS): "
+            "the last runs say why, or there is no schedule for one."
+        )
+
+
+# Schedules and their runs ------------------------------------------------------------------------
+# A schedule's runs since it was last changed, the newest first: earlier ones were another schedule's, so to speak. By
+# when they were queued: a job that could not begin has no other time, and an index has them in this order.
+RUNS = CrawlRun.objects.filter(schedule=OuterRef("pk"), queued_at__gte=OuterRef("changed_at")).order_by("-queued_at")
+
+
+def _first(
+    number: int, runs: QuerySet[CrawlRun], schedules: Iterable[CrawlSchedule], **moments: Mapping[int, datetime]
+) -> dict[CrawlSchedule, list[CrawlRun]]:
+    """The first of RUNS, or of what a filter leaves of them, by schedule; two queries for any number of schedules.
+
+    The filter may refer to `moments`, each of which is another one for each schedule's key.
+    """
+    by_key = {schedule.pk: schedule for schedule in schedules}
+    own = {name: _by_schedule(values) for name, values in moments.items()}
+    # A subquery for each place finds its run by the index; a window function would read all runs.
+    places = [Subquery(runs.values("pk")[place : place + 1]) for place in range(number)]
+    of_each = CrawlSchedule.objects.filter(pk__in=by_key).annotate(**own).order_by("pk")
+    keys = list(of_each.values_list("pk", *places))
+    rows = CrawlRun.objects.filter(pk__in=[key for _, *row in keys for key in row if key])
+    found = {run.pk: run for run in rows.defer("log_tail")}
+    return {by_key[pk]: [found[key] for key in row if key in found] for pk, *row in keys}
+
+
+def _by_schedule(moments: Mapping[int, datetime]) -> Case:
+    return Case(*(When(pk=pk, then=Value(moment)) for pk, moment in moments.items()), output_field=DateTimeField())
+
+
+def _without_complete_run(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:
+    latest = {schedule: schedule.timetable().latest(schedule.changed_at, now - HOUR, 2) for schedule in schedules}
+    since = {schedule: slots[0] for schedule, slots in latest.items() if len(slots) == 2}
+    complete = RUNS.filter(
+        verdict=Verdict.COMPLETE,
+        queued_at__gte=OuterRef("day_before"),  # no run takes longer
+        finished_at__gte=OuterRef("slot"),
+    )
+    moments = {schedule.pk: slot for schedule, slot in since.items()}
+    found = _first(1, complete, since, slot=moments, day_before={pk: slot - DAY for pk, slot in moments.items()})
+    for schedule, slot in since.items():
+        if not found.get(schedule):
+            yield (
+                f"The schedule {schedule} has had no complete run since {slot:%F %T} UTC, which is two slots ago: "
+                "its runs in the admin say why."
+            )
+
+
+def _no_beat(enabled: list[CrawlSchedule], now: datetime) -> Iterator[str]:
+    silent_since = now - SILENT_AFTER
+    if all(schedule.changed_at > silent_since for schedule in enabled):
+        return  # there is nothing to beat, or a scrapyd may be just starting
+    last = Node.objects.aggregate(beat=Max("beat_at"))["beat"]
+    if last is None or last < silent_since:
+        when = f"since {last:%F %T} UTC" if last else "ever"
+        yield f"No scrapyd has looked after the schedules {when}: start it, or read in its log why it does not."
+
+
+def _faulty(faults: dict[CrawlSchedule, str]) -> Iterator[str]:
+    for schedule, fault in faults.items():
+        yield f"The schedule {schedule} cannot run: {fault} Mend or disable it in the admin."
+
+
+def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:
+    busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True).distinct())
+    for schedule in schedules:
+        slot, overdue_since = schedule.next_run_at, now - OVERDUE_AFTER
+        is_late = slot and max(schedule.due_at(slot), schedule.changed_at) < overdue_since
+        if is_late and schedule.spider not in busy:
+            yield (
+                f"The slot {slot:%F %T} UTC of the schedule {schedule} is overdue, though its spider is free: "
+                "scrapyd's log says why."
+            )
+
+
+def _not_begun(now: datetime) -> Iterator[str]:
+    """Jobs that no scrapyd takes up, though nothing is in their way."""
+    first = CrawlRun.objects.ready().order_by("queued_at").first()
+    if first and first.queued_at < now - OVERDUE_AFTER:
+        yield (
+            f"The job {first.pk} of {first.spider} has been waiting since {first.queued_at:%F %T} UTC, though its "
+            "spider is free: scrapyd's log says why."
+        )
+
+
+def _bad_runs(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
+    for schedule, last in _first(IN_A_ROW, RUNS.filter(verdict__in=(Verdict.COMPLETE, *BAD)), schedules).items():
+        if len(last) == IN_A_ROW and all(run.verdict in BAD for run in last):
+            verdicts = ", ".join(run.verdict for run in reversed(last))
+            yield (
+                f"The last {IN_A_ROW} runs of the schedule {schedule}, since {last[-1].queued_at:%F %T} UTC, were not "
+                f"complete ({verdicts}). The last one: {last[0].reason or 'it gives no reason'}."
+            )
+
+
+def _rejected(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
+    runs = RUNS.filter(verdict__in=PROVED)
+    last = {schedule: run for schedule, found in _first(1, runs, schedules).items() for run in found}
+    a_day_before = {schedule.pk: run.queued_at - DAY for schedule, run in last.items()}
+    earlier = _first(1, runs.filter(queued_at__lte=OuterRef("a_day_before")), last, a_day_before=a_day_before)
+    before = {schedule: run for schedule, found in earlier.items() for run in found}
+    risen = [
+        schedule
+        for schedule, run in before.items()
+        if last[schedule].rejected > max(2 * run.rejected, run.rejected + RISE - 1)
+    ]
+    resolved = _resolved(last[schedule].pk for schedule in risen)
+    still_open = RejectedRecord.objects.open().count() if risen else 0
+    for schedule in risen:
+        if last[schedule].pk not in resolved:
+            yield (
+                f"The last run of the schedule {schedule} rejected {last[schedule].rejected:,} records, and that of a "
+                f"day before {before[schedule].rejected:,}: the rejected records in the admin say why. "
+                f"Still open: {still_open:,}."
+            )
+
+
+def _resolved(runs: Iterable[str]) -> set[str]:
+    """Of these runs, those of which all that they have rejected, and no run after them, has been dealt with."""
+    records = RejectedRecord.objects.filter(run__in=list(runs))
+    of_each = records.values_list("run").annotate(still_open=Count("pk", filter=Q(status=RejectedRecord.Status.OPEN)))
+    return {run for run, still_open in of_each if not still_open}

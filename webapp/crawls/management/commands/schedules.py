@@ -1,0 +1,34 @@
+"""`manage.py schedules`: something to do for scrapyd, in one command that asks nothing."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from webapp.coins.texts import printable
+from webapp.crawls.catalog import as_texts
+from webapp.crawls.models import CrawlSchedule
+from webapp.management.commands.adminuser import database_explained
+
+
+def described(schedule: CrawlSchedule, now: datetime) -> str:
+    """A line on what it runs, and when."""
+    if fault := schedule.fault():
+        return f"{printable(schedule, 100)}: cannot run. {printable(fault, 500)}"
+    arguments = [f"{name}={value}" for name, value in as_texts(schedule.arguments).items()]
+    when = f"next at {schedule.timetable().upcoming(now, 1)[0]:%F %T} UTC" if schedule.enabled else "disabled"
+    what = printable(" ".join([schedule.spider, *arguments]), 500)
+    return f"{printable(schedule, 100)}: {what}, {schedule.crontab} ({schedule.time_zone}), {when}"
+
+
+class Command(BaseCommand):
+    help = "Make two schedules that fit the plan, where there are none; lists those that there are."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with database_explained():
+            if CrawlSchedule.objects.make_defaults():
+                self.stdout.write("There was no schedule, so here are two to begin with:")
+            now = timezone.now()
+            for schedule in CrawlSchedule.objects.all():
+                self.stdout.write(described(schedule, now))

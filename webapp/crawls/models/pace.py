@@ -1,0 +1,68 @@
+"""SourcePace: when a source may be asked next, which outlives the runs that ask it."""
+
+from datetime import timedelta
+from hashlib import sha256
+from typing import NamedTuple
+
+from django.db import models
+from django.db.models.functions import Now
+
+from webapp.crawls.addresses import origin
+
+LONGEST_ABSENCE = timedelta(days=1)  # that a source may ask for; a longer one is not believed: it would end the copy
+
+
+class Wait(NamedTuple):
+    """Seconds for which a source is not to be asked."""
+
+    turn: float = 0.0  # until the next turn by its calls per minute
+    rest: float = 0.0  # until the end of a rest that it has asked for
+
+
+class SourcePaceQuerySet(models.QuerySet["SourcePace"]):
+    def wait(self, url: str, key: str) -> Wait:
+        """How long a run has to wait that begins to ask the source at `url` with this key ("": none)."""
+        dates = self.filter(pk=_digest(url, key)).values_list("next_turn", "rest_until", Now())
+        for next_turn, rest_until, now in dates:
+            # A later end than a rest can have was written by a clock that has gone back since.
+            rest = rest_until - now if rest_until - now <= LONGEST_ABSENCE else timedelta()
+            return Wait(*(max(0.0, left.total_seconds()) for left in (next_turn - now, rest)))
+        return Wait()
+
+    def keep(self, url: str, key: str, wait: Wait) -> None:
+        """Store what `wait` answers from now on, in one statement; a rest is a day at most."""
+        row = self.model(
+            digest=_digest(url, key),
+            source=_source(url),
+            next_turn=Now() + timedelta(seconds=wait.turn),
+            rest_until=Now() + min(timedelta(seconds=wait.rest), LONGEST_ABSENCE),
+        )
+        dates = ["next_turn", "rest_until"]
+        self.bulk_create([row], update_conflicts=True, unique_fields=["digest"], update_fields=dates)
+
+
+class SourcePace(models.Model):
+    """From when on a source takes calls with one key. All runs that ask with it go by this, by the database's clock."""
+
+    digest = models.CharField(max_length=64, primary_key=True, help_text="Of the source and the key together.")
+    source = models.TextField(help_text="Scheme, host and port.")
+    next_turn = models.DateTimeField(help_text="All turns before this are taken.")
+    rest_until = models.DateTimeField(help_text="The source asked for no requests before this.")
+
+    objects = SourcePaceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "pace of a source"
+        verbose_name_plural = "paces of sources"
+
+    def __str__(self) -> str:
+        return self.source
+
+
+def _source(url: str) -> str:
+    scheme, host, port = origin(url)
+    return f"{scheme}://{host}:{port}"
+
+
+def _digest(url: str, key: str) -> str:
+    return sha256(f"{_source(url)} {key}".encode()).hexdigest()

@@ -1,0 +1,127 @@
+"""RejectedRecord: what could not be stored, kept."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import connections, models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from webapp.coins.cleaning import LABEL_LENGTH, Rejection
+from webapp.coins.models.coin import in_statements
+from webapp.coins.texts import printable, raw_json
+
+if TYPE_CHECKING:
+    from webapp.crawls.models.run import CrawlRun
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A rejection with the record it speaks of and the page the record stood on."""
+
+    rejection: Rejection
+    record: object
+    page: str
+    is_news: bool = True  # whether its run has not counted it before
+
+
+# A statement for each is too slow for a page of nothing else, and the ORM knows no conflict with a partial constraint.
+KEEP = """
+    INSERT INTO crawls_rejectedrecord (run_id, coin_id, page, raw, reasons, fingerprint, status, count)
+    VALUES (%s, %s, %s, %s, %s, %s, 'open', %s)
+    ON CONFLICT (fingerprint) WHERE status IN ('open', 'resolved') DO UPDATE SET
+        run_id = excluded.run_id, page = excluded.page, raw = excluded.raw, last_seen_at = excluded.last_seen_at,
+        status = excluded.status, count = crawls_rejectedrecord.count + excluded.count
+"""
+
+
+class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
+    def keep(self, run: "CrawlRun", refusals: Iterable[Refusal]) -> None:
+        """Open a rejected record for each; those that agree in coin and reasons are one, which counts them all.
+
+        That one may be there already: then it is open again, if it was resolved. It has the record, the page and the
+        run of the latest.
+        """
+        alike: dict[tuple[str, str], list[Refusal]] = {}
+        for refusal in refusals:
+            alike.setdefault((refusal.rejection.label, "\n".join(refusal.rejection.reasons)), []).append(refusal)
+        rows = {}
+        for (label, reasons), group in alike.items():
+            page, raw = printable(group[-1].page, 100), raw_json(group[-1].record)
+            fingerprint = hashlib.sha256(f"{label}\n{reasons}".encode()).hexdigest()
+            news = sum(refusal.is_news for refusal in group)
+            rows[fingerprint] = run.pk, label, page, raw, reasons, fingerprint, news
+        with connections[self.db].cursor() as cursor:
+            # Sorted, so that concurrent writers lock rows in one order.
+            cursor.executemany(KEEP, [rows[fingerprint] for fingerprint in sorted(rows)])
+
+    def open(self) -> "RejectedRecordQuerySet":
+        """Those that nobody has dealt with yet: their coins are not stored as they were sent."""
+        return self.filter(status=RejectedRecord.Status.OPEN)
+
+    def resolve(self, coin_ids: Iterable[str]) -> None:
+        """Resolve what was open of these coins: they have been stored."""
+        labels = {printable(coin_id, LABEL_LENGTH) for coin_id in coin_ids}
+        self.open().filter(coin_id__in=labels).update(status=RejectedRecord.Status.RESOLVED)
+
+    def resolve_gone(self, run: "CrawlRun", answered: Iterable[str]) -> None:
+        """Resolve what earlier runs of this spider have opened and this one, which was complete, had no more.
+
+        That is what had no id and did not come again, and what was of coins that are not among those `answered`.
+        """
+        earlier = self.open().filter(run__spider=run.spider).exclude(run=run).values_list("pk", "coin_id")
+        if open_ones := dict(earlier):
+            labels = {printable(coin_id, LABEL_LENGTH) for coin_id in answered}
+            gone = [pk for pk, label in open_ones.items() if label not in labels]
+            for ids in in_statements(gone):
+                self.filter(pk__in=ids).update(status=RejectedRecord.Status.RESOLVED)
+
+
+class RejectedRecord(models.Model):
+    """A record that could not be stored, as it was sent, with the reasons; those that agree are one, and counted.
+
+    It is resolved by itself when its coin is stored, and opened again when it comes again. Whatever its status, it is
+    deleted with the last run that saw it: no run has seen it since, for as long as runs are kept.
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        RESOLVED = "resolved"  # its coin has been stored since, or it does not come any more
+        IGNORED = "ignored"
+
+    run = models.ForeignKey(
+        "crawls.CrawlRun", on_delete=models.CASCADE, help_text="The last run that saw it; the two are deleted together."
+    )
+    coin_id = models.CharField(
+        max_length=LABEL_LENGTH, blank=True, help_text="Escaped and cut; empty where there was none."
+    )
+    page = models.CharField(max_length=100, help_text="The page it stood on.")
+    raw = models.TextField(help_text="The record as JSON, every digit kept, ASCII-escaped, cut at 64 kB.")
+    reasons = models.TextField(help_text="A line for each field that could not be stored.")
+    # A digest, because reasons can be longer than what PostgreSQL puts into an index.
+    fingerprint = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the coin and the reasons.")
+    status = models.CharField(max_length=20, choices=Status, default=Status.OPEN)
+    count = models.PositiveIntegerField(default=1, help_text="How often it has come, at most once in a run for a coin.")
+    first_seen_at = models.DateTimeField(db_default=Now(), help_text="When it first came.")
+    last_seen_at = models.DateTimeField(db_default=Now(), help_text="When it last came.")
+
+    objects = RejectedRecordQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "rejected record"
+        indexes = [
+            models.Index(fields=["-last_seen_at"], name="rejections_newest_first"),
+            models.Index(fields=["status", "coin_id"], name="rejections_by_status"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fingerprint"],
+                condition=Q(status__in=["open", "resolved"]),
+                name="one_rejection_per_coin_and_reasons",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.coin_id or 'a record without an id'}: {self.reasons.partition(chr(10))[0]}"

@@ -1,0 +1,83 @@
+"""Sources that stand still or fall behind: they answer, and their data gets older and older."""
+
+from bisect import insort
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Max, QuerySet
+from django.utils.timesince import timesince
+
+from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.models import CrawlRun, Verdict
+
+SAMPLE = 250  # coins; of fewer, none may have been traded for weeks
+USUAL_TIMES = 3
+DATES_COMPARED = 10_000  # three weeks of a source that is crawled every three minutes
+
+
+def standing_still() -> Iterator[str]:
+    """A sentence for each spider whose source has data that is too old.
+
+    It is, if at the end of the last run its age was more than SOURCE_MAX_AGE_HOURS, and more than USUAL_TIMES its usual
+    age. Runs of a few coins are not looked at.
+    """
+    limit = settings.SOURCE_MAX_AGE_HOURS * 3600
+    if not limit:
+        return
+    for spider, entry in SPIDERS.items():
+        whole = CrawlRun.objects.whole(spider, entry.narrowing)
+        large = CrawlRun.objects.filter(spider=spider, seen__gte=SAMPLE)
+        dated = (whole | large).filter(newest_update__isnull=False, finished_at__isnull=False)
+        last = dated.filter(verdict__in=(Verdict.COMPLETE, Verdict.PARTIAL)).order_by("-started_at").first()
+        age = last and age_at_the_end(last)
+        if not last or not age or age.total_seconds() <= limit:
+            continue
+        usual = usual_age(ages_before(dated.filter(verdict=Verdict.COMPLETE), last), limit)
+        if usual is None or age.total_seconds() > USUAL_TIMES * usual:
+            before = f" Before that it was usually {span(timedelta(seconds=usual))} old." if usual is not None else ""
+            yield (
+                f"The source of {spider} answers, but its data is old: the newest last_updated "
+                f"({last.newest_update:%F %T} UTC) was {span(age)} old when the last run ended.{before} "
+                "Check the source, or raise SOURCE_MAX_AGE_HOURS if this is normal."
+            )
+
+
+def age_at_the_end(run: CrawlRun) -> timedelta | None:
+    """How old the newest data of a run were when it ended; None where it had none, or has not ended."""
+    return run.finished_at - run.newest_update if run.finished_at and run.newest_update else None
+
+
+def ages_before(complete: QuerySet[CrawlRun], last: CrawlRun) -> list[float]:
+    """How many seconds old this source's data became before newer data came, the oldest first.
+
+    Each newest date counts once, however many runs have seen it; that of the `last` run does not count.
+    """
+    if "url" in last.arguments:
+        complete = complete.filter(arguments__url=last.arguments["url"])
+    others = complete.exclude(newest_update=last.newest_update).values("newest_update")
+    dates = others.annotate(end=Max("finished_at")).order_by("-end").values_list("end", "newest_update")
+    return [(end - newest).total_seconds() for end, newest in reversed(dates[:DATES_COMPARED])]
+
+
+def usual_age(ages: Iterable[float], limit: float) -> float | None:
+    """The first quartile of the ages that were not too old, compared with those before them; None without any age.
+
+    So a source that falls behind, at once or slowly, stays ill until it catches up.
+    """
+    usual: list[float] = []  # sorted
+    for age in ages:
+        if not usual or age <= max(limit, USUAL_TIMES * first_quartile(usual)):
+            insort(usual, age)
+    return first_quartile(usual) if usual else None
+
+
+def first_quartile(ordered: Sequence[float]) -> float:
+    """Of sorted numbers, the one that a quarter of the others are not above."""
+    return ordered[(len(ordered) - 1) // 4]
+
+
+def span(age: timedelta) -> str:
+    """A span of time, such as 4 weeks, 2 days."""
+    since = datetime(2000, 1, 1, tzinfo=UTC)
+    return timesince(since, since + age) if age >= timedelta(minutes=1) else "less than a minute"

@@ -1,0 +1,97 @@
+"""`manage.py fromsqlite FILE`: move from SQLite to PostgreSQL, to the last microsecond.
+
+All of it in one transaction: it moves as a whole, or not at all.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.color import no_style
+from django.db import DatabaseError, connection, connections, transaction
+from django.db.models import Model
+from django.db.models.functions import Now
+
+from webapp.coins.texts import printable
+from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models.queue import LOST_AFTER
+from webapp.crawls.models.run import NotMigrated
+from webapp.management.commands.adminuser import database_explained, here
+
+SOURCE = "source"  # the file's name among Django's databases
+MADE_BY_MIGRATE: tuple[type[Model], ...] = (Permission, ContentType)  # under other keys in every database
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[None]:
+    """The file as Django's database SOURCE, to be read as it is at one moment, whoever writes to it meanwhile."""
+    address = f"file:{quote(str(file.resolve()))}?mode=ro"
+    place = {"ENGINE": "django.db.backends.sqlite3", "NAME": address, "OPTIONS": {}}
+    connections.settings[SOURCE] = connection.settings_dict | place
+    try:
+        with transaction.atomic(using=SOURCE):
+            yield
+    finally:
+        connections[SOURCE].close()
+        del connections[SOURCE], connections.settings[SOURCE]
+
+
+def tables() -> list[type[Model]]:
+    models = apps.get_models(include_auto_created=True)
+    return [model for model in models if model._meta.managed and not model._meta.proxy]
+
+
+def check_movable(file: Path) -> None:
+    """CommandError where not all can be moved, or where something is in the way."""
+    for alias, name in ((SOURCE, here(file)), (connection.alias, "The database that DATABASE_URL names")):
+        try:
+            CrawlRun.objects.using(alias).check_migrated()
+        except NotMigrated:
+            raise CommandError(f"{name} is not migrated: run `manage.py migrate` on it first.") from None
+    for model in tables():
+        if model not in MADE_BY_MIGRATE and model._base_manager.exists():
+            raise CommandError(
+                f"The database that DATABASE_URL names is not empty: it has {model._meta.verbose_name_plural}. "
+                "Name one that has been migrated, and not been used yet."
+            )
+    alive = CrawlRun.objects.using(SOURCE).filter(verdict=Verdict.RUNNING, heartbeat_at__gte=Now() - LOST_AFTER)
+    if run := alive.first():
+        raise CommandError(f"A run of {run.spider} is under way in {here(file)}: stop it, or wait for its end.")
+
+
+def copy(model: type[Model]) -> None:
+    """Write all rows of a table as they are."""
+    for row in model._base_manager.using(SOURCE).order_by("pk").iterator():
+        try:
+            row.save_base(using=connection.alias, raw=True, force_insert=True)
+        except DatabaseError as error:
+            reason = f"The {model._meta.verbose_name} {row.pk} cannot be stored ({printable(error, 300)})"
+            raise CommandError(f"{reason}. Nothing was copied.") from None
+
+
+class Command(BaseCommand):
+    help = "Copy all that a SQLite database holds into the empty one that DATABASE_URL names: all, or nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="such as var/coincrawl.sqlite3; it is only read")
+
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+        if not file.is_file():
+            raise CommandError(f"There is no file {file}.")
+        with database_explained(), opened(file), transaction.atomic():
+            check_movable(file)
+            for model in MADE_BY_MIGRATE:
+                model._base_manager.all().delete()
+            for model in tables():
+                copy(model)
+            with connection.cursor() as cursor:
+                for statement in connection.ops.sequence_reset_sql(no_style(), tables()):
+                    cursor.execute(statement)
+        for model in tables():
+            self.stdout.write(f"{model._base_manager.count():>9,} {model._meta.verbose_name_plural}")

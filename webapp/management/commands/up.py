@@ -1,0 +1,63 @@
+"""`manage.py up`: all that the Procfile names, from an empty database to Ctrl-C."""
+
+import os
+import signal
+import socket
+from typing import Any
+
+import honcho.command
+import honcho.manager
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.urls import reverse
+
+from webapp.management.commands.adminuser import give_password
+
+HOST = "127.0.0.1"
+# s from the end of the first process until what has not ended is killed. scrapyd gives its crawls 10 to end as
+# interrupted; honcho's own 5 would kill it meanwhile, and leave crawls behind.
+PATIENCE = 20
+
+
+def check_free(variable: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just ended is no hindrance
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise CommandError(
+                f"Port {port} cannot be listened on ({error}): is coincrawl up already? "
+                f"Stop that first, or name another port: make up {variable}=..."
+            ) from None
+
+
+def stop(*_: object) -> None:
+    """The terminal has gone: end as at Ctrl-C, and write to it no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    signal.raise_signal(signal.SIGTERM)
+
+
+class Command(BaseCommand):
+    help = "Prepare the database, then run the site, scrapyd and the watcher until Ctrl-C."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        check_free("PORT", settings.PORT)
+        check_free("SCRAPYD_HTTP_PORT", settings.SCRAPYD_HTTP_PORT)
+        call_command("migrate", verbosity=0)
+        call_command("schedules", stdout=self.stdout)
+        site = f"http://{HOST}:{settings.PORT}"
+        login = f"Log in: {site}{reverse('admin:index')}"
+        if not User.objects.filter(is_superuser=True, is_active=True).exists():
+            user, password = give_password("admin")
+            login += f" as {user}, password {password}"
+        self.stdout.write(f"{login}\nscrapyd: http://{HOST}:{settings.SCRAPYD_HTTP_PORT}/\nCtrl-C stops all.")
+        self.stdout.flush()
+        connection.close()
+        os.chdir(settings.BASE_DIR)
+        signal.signal(signal.SIGHUP, stop)
+        honcho.manager.KILL_WAIT = PATIENCE
+        # Settings are read from .env by the processes themselves, by other rules than honcho's.
+        honcho.command.main(["--env", os.devnull, "start", "--port", str(settings.PORT)])
