@@ -1,12 +1,11 @@
 """What our middlewares, pipelines and extensions have in common."""
 
-from typing import TYPE_CHECKING, Self, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 
-if TYPE_CHECKING:
-    from coincrawl.spiders.base import PaginatedSpider
+from coincrawl.source import Source
 
 T = TypeVar("T")
 
@@ -19,24 +18,28 @@ class Component:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        if not crawls_pages(crawler):
+        if not crawls_a_source(crawler):
             raise NotConfigured(f"{cls.__name__} is for spiders that are a PaginatedSpider")
         return cls(crawler)
 
     @property
-    def spider(self) -> "PaginatedSpider":
-        return cast("PaginatedSpider", self.crawler.spider)
+    def spider(self) -> Source:
+        return cast(Source, self.crawler.spider)
 
 
-def crawls_pages(crawler: Crawler) -> bool:
-    """Whether its spider is one of ours, which know what our components ask them."""
-    from coincrawl.spiders.base import PaginatedSpider  # noqa: PLC0415 - it imports the components
+def crawls_a_source(crawler: Crawler) -> bool:
+    """Whether its spider is one of ours, which have what our components ask of a spider."""
+    return issubclass(crawler.spidercls, Source)
 
-    return issubclass(crawler.spidercls, PaginatedSpider)
+
+def has_answered(crawler: Crawler) -> bool:
+    """Whether the source has ever answered anything, if only a part of it."""
+    stat = crawler.stats.get_value
+    return bool(stat("downloader/response_count") or stat("coincrawl/credits"))
 
 
 def enabled(component: T | None) -> T:
-    """A component that cannot be done without, as Scrapy's getters return it."""
+    """A component that is needed, as Scrapy's getters return it. Raises NotConfigured if it is None."""
     if component is None:
         raise NotConfigured(
             "coincrawl's components need each other: enable them together, as coincrawl/crawl_settings.py does"
@@ -45,5 +48,5 @@ def enabled(component: T | None) -> T:
 
 
 def extension(crawler: Crawler, kind: type[T]) -> T:
-    """The crawler's extension of this kind; to be asked for once the extensions have been made."""
+    """The crawler's extension of this kind. Raises NotConfigured before the extensions have been made."""
     return enabled(crawler.get_extension(kind))

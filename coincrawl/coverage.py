@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from scrapy.http import Request, Response
 
+from coincrawl.meta import meta_of
 from coincrawl.pagination import Pagination, PagingError
 from coincrawl.readings import Reading, Readings
 from coincrawl.responses import Rows
@@ -23,8 +24,8 @@ class Coverage(Seen):
     nothing more can be learnt.
     """
 
-    def __init__(self, pagination: Pagination, *, counts_vary: bool = False) -> None:
-        super().__init__(pagination, counts_vary=counts_vary)
+    def __init__(self, pagination: Pagination, *, is_whole: bool = True, is_incremental: bool = False) -> None:
+        super().__init__(pagination, is_whole=is_whole, is_incremental=is_incremental)
         self._url = ""
         self._before = 0  # records that an earlier run had
         self._addresses: dict[int, str] = {}  # of the pages that were asked for
@@ -37,15 +38,16 @@ class Coverage(Seen):
     def begin(self, url: str, before: int = 0) -> Request:
         """The request for the first page of the collection at `url`, which had so many records `before`."""
         self._url = url
-        self._before = 0 if self.counts_vary else before
+        self._before = 0 if self.is_incremental else before
         first = self.pagination.first(url, before)
         self._note(first)
         return first
 
     def add(self, request: Request, response: Response, answer: Rows, ids: Iterable[str]) -> list[Request]:
         """Take an answered page; `ids` are those of its records that have a usable one."""
-        page = request.meta["page"]
+        page = meta_of(request)["page"]
         reading = Reading.of(len(answer.rows), ids, self._read_count(response, answer))
+        self.pages += 1
         if page == 1 and (expected := self.pagination.expected(response, answer)):
             self.expected = expected
         if page in self._looks and reading.ids != self._looks[page].ids:
@@ -59,11 +61,13 @@ class Coverage(Seen):
             self._cuts[page] = ""  # what there is to say is said of all such pages together
         elif reading.size and page >= self.pagination.cap != self.pagination.limit:
             self._cuts[page] = f"paging had no end at page {page}, and is cut there"
+        if not self.is_to_come_again(page):
+            self.records += reading.size
         return [] if self._pages.is_copied(page) else self._follow(request, response, answer)
 
     def give_up(self, request: Request, words: str) -> list[Request]:
         """Take a page that will not be answered; `words` say why."""
-        self._broken[request.meta["page"]] = words
+        self._broken[meta_of(request)["page"]] = words
         return self.pass_over(request)
 
     def pass_over(self, request: Request) -> list[Request]:
@@ -74,7 +78,7 @@ class Coverage(Seen):
         """The requests for the pages that follow, each once."""
         if self._cuts:
             return []
-        page = request.meta["page"]
+        page = meta_of(request)["page"]
         try:
             following = self.pagination.next(request, response, answer)
         except PagingError as error:
@@ -84,7 +88,7 @@ class Coverage(Seen):
             self._is_end_read = True
         news = []
         for successor in following:
-            number = successor.meta["page"]
+            number = meta_of(successor)["page"]
             known = self._numbers.get(successor.url, number)
             if known != number:
                 self._cuts[page] = f"the link on page {page} leads back to page {known}, so paging ended there"
@@ -94,8 +98,8 @@ class Coverage(Seen):
         return news
 
     def _note(self, request: Request) -> None:
-        self._addresses[request.meta["page"]] = request.url
-        self._numbers[request.url] = request.meta["page"]
+        page = meta_of(request)["page"]
+        self._addresses[page], self._numbers[request.url] = request.url, page
 
     def _read_count(self, response: Response, answer: Rows) -> int | None:
         try:
@@ -116,9 +120,9 @@ class Coverage(Seen):
         once_more = filter(self._may_be_asked_again, sorted({*self._short(), *self._early_end()}))
         if requests := self.lapsed() or self._ask(once_more):
             return requests
-        if not self._pages.are_counted_alike and not self.counts_vary and self._passes < MAX_PASSES:
+        if not self._pages.are_counted_alike and not self.is_incremental and self._passes < MAX_PASSES:
             return self._pass_again()
-        if not (self.counts_vary or self._looks or self._is_full() or self.doubts()):
+        if not (self.is_incremental or self._looks or self._is_full() or self.doubts()):
             return self._look_again()
         return []
 

@@ -17,7 +17,7 @@ from django.db import Error as AnyDatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from coincrawl.extensions.stop import within
+from coincrawl.waiting import wait_for_event
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
 
@@ -119,7 +119,7 @@ class Database:
                 if self._end.is_set():
                     await asyncio.sleep(pause)
                 else:
-                    await within(self._end, pause)
+                    await wait_for_event(self._end, pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
     async def renew(self) -> None:

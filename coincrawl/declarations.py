@@ -17,7 +17,7 @@ FIELDS = {field.name for field in FullCoin.api_fields()} | {*FullCoin.BOOKKEEPIN
 # What a spider may say of its source; a name that is nearly one of these is misspelt.
 ATTRIBUTES = (
     *("name", "url", "pagination", "secret", "accept", "names", "fields", "dates", "numbers_as_text"),
-    *("remedies", "final", "calls_per_minute", "monthly_credits", "tells_missing"),
+    *("remedies", "fatal_codes", "calls_per_minute", "monthly_credits", "reports_missing"),
 )
 
 

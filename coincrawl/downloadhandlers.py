@@ -7,10 +7,11 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request, Response
 
-from coincrawl.components import crawls_pages, extension
+from coincrawl.components import crawls_a_source, extension
 from coincrawl.extensions.credits import Credits
 from coincrawl.extensions.pace import ENDING, Pace
 from coincrawl.extensions.stop import Stop
+from coincrawl.meta import meta_of
 
 GRACE = 3.0  # seconds that answers under way are given when a run ends: they have been paid for
 
@@ -25,7 +26,7 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> HTTP11DownloadHandler:  # type: ignore[override]  # or the one that it builds on
         """Scrapy's own where the spider is none of ours."""
-        return cls(crawler) if crawls_pages(crawler) else HTTP11DownloadHandler(crawler)
+        return cls(crawler) if crawls_a_source(crawler) else HTTP11DownloadHandler(crawler)
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
@@ -37,21 +38,21 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
 
     async def download_request(self, request: Request) -> Response:
         await self.credits.take()
-        request.meta.pop("download_latency", None)  # an earlier try's; there will be one when a status has come
+        meta_of(request).pop("download_latency", None)  # an earlier try's; there will be one when a status has come
         is_spent = False
         try:
             response = await self._download(request)
             is_spent = response.status == 200
         except Exception:
-            is_spent = "download_latency" in request.meta  # the status has come, and it was most likely 200
+            is_spent = "download_latency" in meta_of(request)  # the status has come, and it was most likely 200
             raise
         finally:
             self.credits.settle(is_spent)
         return response
 
     async def _download(self, request: Request) -> Response:
-        await self.pace.turn()
-        request.meta["throttle"] = self.pace.throttle
+        await self.pace.acquire()
+        meta_of(request)["throttle"] = self.pace.throttle
         self.stats.inc_value("coincrawl/requests")
         download = asyncio.ensure_future(super().download_request(request))
         end = asyncio.ensure_future(self.stop.begun.wait())

@@ -21,17 +21,20 @@ from scrapy.exceptions import (
 from scrapy.http import Request, Response
 from scrapy.utils.misc import load_object
 
-from coincrawl.components import Component, extension
+from coincrawl.components import Component, extension, has_answered
+from coincrawl.exceptions import StayedBroken, WasRefused
 from coincrawl.extensions.outage import Outage
 from coincrawl.extensions.pace import OutOfPatience, Pace
-from coincrawl.extensions.stop import LOOK_EVERY, Stop, within
-from coincrawl.responses import Broken, Judgement, Refused, Rows, Throttled
+from coincrawl.extensions.stop import Stop
+from coincrawl.meta import meta_of
+from coincrawl.responses import Broken, Refused, Rows, Throttled
+from coincrawl.waiting import CHECK_SECONDS, wait_for_event
 from webapp.crawls.addresses import origin
 from webapp.crawls.models import Verdict
 
 logger = logging.getLogger(__name__)
 
-LONGEST_BACKOFF = 600.0  # seconds
+MAX_BACKOFF = 600.0  # seconds
 # At a terminal, while nothing has ever answered: a missing network shows at once.
 TRIES_WITHOUT_NETWORK = 1
 ABSENT = (CannotResolveHostError, DownloadConnectionRefusedError)
@@ -46,26 +49,19 @@ FAULTS = {
 }
 
 
-class StayedBroken(IgnoreRequest):
-    """A page was asked for as often as is sensible; the text says what came."""
-
-
-class WasRefused(IgnoreRequest):
-    """The source refuses this request, and the run goes on without its answer; the text says how it did."""
-
-
 class JudgeMiddleware(Component):
-    """Says what an answer is worth: its Rows are in `response.meta["answer"]`, or else its `judgement` in request.meta.
+    """Says what an answer is worth: `judgement` in the request's meta.
 
-    What the API refuses once it will refuse again: that ends the run.
+    What the API refuses once it refuses again: that ends the run.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.pace, self.outage = extension(crawler, Pace), extension(crawler, Outage)
+        self.stop = extension(crawler, Stop)
 
     def process_response(self, request: Request, response: Response) -> Response:
-        judgement: Judgement | None = self.spider.judge(request, response)
+        meta, judgement = meta_of(request), self.spider.judge(request, response)
         match judgement:
             case Rows(rows):
                 self.pace.rested_enough()
@@ -73,19 +69,18 @@ class JudgeMiddleware(Component):
                     self.outage.end()
                 else:
                     self.outage.pass_over(request.url)
-                request.meta["answer"], judgement = judgement, None  # the spider may drop it
             case Refused(words, remedy, status):
                 self.outage.end()
                 if self.spider.survives(request, status):
                     raise WasRefused(words)
                 # Where something has been had, it is this request that is refused.
-                whose = f"{self.spider.label(request)}: " if self.spider.pages else ""
-                self.spider.end(Verdict.FAILED, f"{whose}{words}: {remedy}")
+                whose = f"{self.spider.label(request)}: " if self.spider.coverage.pages else ""
+                self.stop.end(Verdict.FAILED, f"{whose}{words}: {remedy}")
                 raise IgnoreRequest(words)
             case _:
                 # An error is quickly written, in a 200 too, where AutoThrottle takes it for a page.
-                self.pace.not_faster_than(request.meta["throttle"])
-        request.meta["judgement"] = judgement
+                self.pace.not_faster_than(meta["throttle"])
+        meta["judgement"] = judgement
         return response
 
 
@@ -95,12 +90,13 @@ class RestMiddleware(Component):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.pace, self.outage = extension(crawler, Pace), extension(crawler, Outage)
+        self.stop = extension(crawler, Stop)
 
     async def process_response(self, request: Request, response: Response) -> Request | Response:
-        judgement = request.meta["judgement"]
+        judgement = meta_of(request)["judgement"]
         if not isinstance(judgement, Throttled):
             return response
-        tries = request.meta.get("retry_times", 0)
+        tries = meta_of(request).get("retry_times", 0)
         again = cast(
             Request,  # never None with so many tries
             get_retry_request(
@@ -111,15 +107,15 @@ class RestMiddleware(Component):
                 stats_base_key="throttled",
             ),
         )
-        again.meta["retry_times"] = tries
+        meta_of(again)["retry_times"] = tries
         is_down = self.outage.rest()
         try:
             seconds = await self.pace.rest(judgement.seconds)
         except OutOfPatience as out:
-            self.spider.end(Verdict.PARTIAL, str(out))
+            self.stop.end(Verdict.PARTIAL, str(out))
             raise IgnoreRequest(str(out)) from None
         if is_down:
-            self.spider.end_with_what_there_is(f"the source stopped answering ({judgement.reason})")
+            self.stop.give_up(f"the source stopped answering ({judgement.reason})")
             raise IgnoreRequest(judgement.reason)
         logger.warning("The API asks to slow down (%s); resting for %.1f s", judgement.reason, seconds)
         return again
@@ -142,15 +138,15 @@ class BackOffMiddleware(Component):
         self.stop, self.outage = extension(crawler, Stop), extension(crawler, Outage)
 
     async def process_request(self, request: Request) -> None:
-        await within(self.stop.begun, request.meta.get("not_before", 0.0) - monotonic())
-        while self.outage.holds(request.url) and not await within(self.stop.begun, LOOK_EVERY):
+        await wait_for_event(self.stop.begun, meta_of(request).get("not_before", 0.0) - monotonic())
+        while self.outage.holds(request.url) and not await wait_for_event(self.stop.begun, CHECK_SECONDS):
             pass
-        await within(self.stop.begun, self.outage.wait)
+        await wait_for_event(self.stop.begun, self.outage.wait)
 
     def process_response(self, request: Request, response: Response) -> Request | Response:
-        match request.meta["judgement"]:
+        match meta_of(request)["judgement"]:
             case Broken(reason, remedy, tries):
-                if not remedy or self.spider.pages:
+                if not remedy or self.spider.coverage.pages:
                     return self._again(request, reason)
                 return self._again(request, reason, tries, remedy)
         return response
@@ -159,14 +155,14 @@ class BackOffMiddleware(Component):
         if not isinstance(exception, self.worth_another_try):
             self.outage.pass_over(request.url)  # whatever it was: others may wait for this one
             return None
-        is_absent = not self.spider.has_heard and (isinstance(exception, ABSENT) or is_untrusted(exception))
+        is_absent = not has_answered(self.crawler) and (isinstance(exception, ABSENT) or is_untrusted(exception))
         tries = TRIES_WITHOUT_NETWORK if is_absent and self.spider.is_attended else self.tries
         return self._again(request, describe(exception, request), tries)
 
     def _again(self, request: Request, reason: str, tries: int | None = None, remedy: str = "") -> Request:
         """The request, to be made later; StayedBroken after so many. Then a `remedy` is the last word of the run."""
         if self.outage.add(request.url):
-            self.spider.end_with_what_there_is(f"the source stopped answering ({self.spider.label(request)}: {reason})")
+            self.stop.give_up(f"the source stopped answering ({self.spider.label(request)}: {reason})")
             raise StayedBroken(reason)
         tries = self.tries if tries is None else tries
         again = get_retry_request(
@@ -175,14 +171,15 @@ class BackOffMiddleware(Component):
         if again is None:
             self.outage.pass_over(request.url)
             if remedy:
-                self.spider.end(Verdict.FAILED, f"{reason}: {remedy}")
+                self.stop.end(Verdict.FAILED, f"{reason}: {remedy}")
             raise StayedBroken(reason)
-        done = again.meta["retry_times"]
-        seconds = min(self.base * 2 ** (done - 1) * random.uniform(0.75, 1.25), LONGEST_BACKOFF)  # noqa: S311 - no secret
-        again.meta["not_before"] = monotonic() + seconds
+        done = meta_of(again)["retry_times"]
+        seconds = min(self.base * 2 ** (done - 1) * random.uniform(0.75, 1.25), MAX_BACKOFF)  # noqa: S311 - no secret
+        meta_of(again)["not_before"] = monotonic() + seconds
         page = self.spider.label(request)
         logger.warning("%s: %s; trying again in %.1f s (%d of %d)", page, reason, seconds, done, tries)
-        self.spider.put_off(again)
+        for successor in self.spider.following(again):
+            self.crawler.engine.crawl(successor)
         return again
 
 
@@ -204,7 +201,7 @@ class OriginMiddleware(Component):
                 return
             raise IgnoreRequest(f"{spider.label(request)} is not at {spider.url}, so it is not asked for")
         if urlsplit(request.url).scheme == "http":
-            request.meta.pop("proxy", None)  # which would read it; the host is this machine, or one next door
+            meta_of(request).pop("proxy", None)  # which would read it; the host is this machine, or one next door
         request.headers.update(spider.secret_headers())
 
     def process_response(self, request: Request, response: Response) -> Response:

@@ -1,14 +1,30 @@
-"""What became of a run's batches, in words."""
+"""What else is worth knowing of a run, in words."""
 
 from collections.abc import Iterator
 
+from coincrawl.log import log_fault
+from coincrawl.shape import Shape
+from webapp.coins.models import FullCoin
 from webapp.coins.texts import counted
 from webapp.crawls.batch import MOST_KEPT
 from webapp.crawls.models import CrawlRun
 
+KNOWN = {*(field.name for field in FullCoin.api_fields()), *FullCoin.BOOKKEEPING}
 
-def notes(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:
-    """The run's messages about it; `not_kept` rejected records were only counted."""
+
+def notes_on_fields(shape: Shape, *, learns_fields: bool) -> Iterator[str]:
+    """Which fields its records lack or have besides; `learns_fields`: the spider does not say which it sends."""
+    if learns_fields and shape.filled and (unsent := shape.unsent()):
+        yield f"fields that the source does not send, and has not sent before: {', '.join(unsent)}"
+    if unknown := shape.unknown(KNOWN):
+        yield f"fields that the API sends and FullCoin does not have: {', '.join(unknown)}"
+    if absent := shape.absent:
+        missed = ", ".join(f"{name} ({count:,} records)" for name, count in sorted(absent.items()))
+        yield f"missing from whole pages, so the stored values were kept: {missed}"
+
+
+def notes_on_batches(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:
+    """What became of its batches; `not_kept` rejected records were only counted."""
     if coins := run.went_back + run.stale:
         yield (
             f"{counted(coins, 'coin')} went back in time (an older last_updated): {run.went_back:,} stored, "
@@ -22,3 +38,8 @@ def notes(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:
     if run.rounded:
         numbers = ", ".join(f"{count} of {name}" for name, count in sorted(run.rounded.items()))
         yield f"numbers with more digits than SQLite can keep were rounded: {numbers}"
+
+
+def notes_on_log() -> Iterator[str]:
+    if words := log_fault():
+        yield f"not all of the log could be written ({words})"

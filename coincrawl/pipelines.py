@@ -20,7 +20,7 @@ class CleanPipeline(Component):
 
     @cached_property
     def cleaner(self) -> Cleaner:
-        missing_since = [FullCoin._meta.get_field("missing_since")] if self.spider.tells_missing else []
+        missing_since = [FullCoin._meta.get_field("missing_since")] if self.spider.reports_missing else []
         return Cleaner([*FullCoin.api_fields(), *missing_since])
 
     def process_item(self, item: CoinItem) -> CoinItem:
@@ -64,12 +64,12 @@ class UpsertPipeline(Component):
         dropped = ""
         if rejection := item.pop("rejection", None):
             # Of a source that tells which coins are missing, what cannot be read does not tell the contrary.
-            is_sighting = not self.spider.tells_missing
+            is_sighting = not self.spider.reports_missing
             self.batch.refuse(rejection, record, page, round_number=self.spider.round, is_sighting=is_sighting)
             dropped = "; ".join(rejection.reasons)
         else:
             values = dict(item)
-            extension(self.crawler, RunRecord).shape.add(values)
+            extension(self.crawler, RunRecord).add_values(values)
             if not self.batch.add(values, record, page):
                 dropped = "a coin that this run has had before"
         if len(self.batch) >= self.size:

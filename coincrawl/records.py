@@ -1,7 +1,8 @@
 """From a source's records to the names and the kinds of values that the model has. Pure."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, get_args
@@ -18,13 +19,22 @@ MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
 LATEST = 10**15  # of either unit; no date is so late
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it was sent, and what it has for FullCoin."""
+
+    raw: Any
+    values: Any  # by field; what is no object stays as it is, for the cleaner to reject
+    coin_id: str | None  # None where it has none that a coin can be stored under
+
+
 class Translation:
     """Gives records the model's names, and texts the kind of value that they stand for.
 
     `names` has, by field, the path at which a record has it: its own key, or `a.b` for the key b of the object under a;
     or several paths, of which the first counts that the record has. Texts in the fields `numbers` become numbers; what
-    is in the fields `dates` becomes ISO 8601 where it is in another format. What cannot be read stays as it is, for the
-    cleaner to reject. Raises ValueError for a format that is none.
+    is in the fields `dates` becomes ISO 8601 where it is in another format; the fields `ignored` are left out. What
+    cannot be read stays as it is, for the cleaner to reject. Raises ValueError if the format is invalid.
     """
 
     def __init__(
@@ -33,6 +43,7 @@ class Translation:
         numbers: Collection[str] = (),
         dates: Collection[str] = (),
         date_format: DateFormat = "iso",
+        ignored: Collection[str] = (),
     ) -> None:
         if date_format not in get_args(DateFormat):
             raise ValueError(f"dates is {date_format!r} and must be one of {', '.join(get_args(DateFormat))}")
@@ -42,6 +53,7 @@ class Translation:
         self._numbers = numbers
         self._dates = dates if date_format != "iso" else ()
         self._date_format = date_format
+        self._ignored = ignored
 
     def __call__(self, record: Any) -> Any:
         if not isinstance(record, dict):
@@ -52,11 +64,25 @@ class Translation:
                 translated[field] = value
         convert(translated, self._numbers, read_number)
         convert(translated, self._dates, lambda value: read_date(value, self._date_format))
+        for field in self._ignored:
+            translated.pop(field, None)
         return translated
+
+    def date(self, record: dict[str, Any], field: str) -> Any:
+        """What a record has for a date, in ISO 8601; Absent where it has nothing."""
+        value = self.value(record, field)
+        return value if self._date_format == "iso" else read_date(value, self._date_format)
 
     def paths(self, field: str) -> tuple[str, ...]:
         """Where a record may have a field."""
         return self._names.get(field, (field,))
+
+    def names_of(self, fields: Collection[str], all_fields: Iterable[str]) -> set[str]:
+        """What the source calls these of `all_fields`, or the object that has them and no others."""
+        paths = {name: self.paths(name)[0] for name in all_fields}
+        parents = {name: path.partition(".")[0] for name, path in paths.items()}
+        others = {parent for name, parent in parents.items() if name not in fields}
+        return {paths[name] if parents[name] in others else parents[name] for name in fields}
 
     def value(self, record: dict[str, Any], field: str) -> Any:
         """What a record has for a field, as it was sent; Absent where it has nothing."""

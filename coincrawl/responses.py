@@ -108,7 +108,7 @@ def judge(
     max_rows: int | None = None,
     is_end_404: bool = False,
     remedies: Mapping[int, str] = REMEDIES,
-    final: Collection[int] = (),
+    fatal_codes: Collection[int] = (),
     hook: Hook | None = None,
     limit: int = LONGEST_BODY,
     secret: str = "",
@@ -120,7 +120,7 @@ def judge(
     error. An answer that has objects elsewhere is broken; the remedy names the `rows` that would fit, and it is final
     if `is_record` says so of the first of them. More than `max_rows` records are broken; a 404 of the API's own has no
     records where `is_end_404`. What has one of `remedies`, by the error's code or by the status, is refused, and with a
-    code of `final` a 429 is too; but an answer that is no JSON object is of a gateway, and worth another try.
+    code of `fatal_codes` a 429 is too; but an answer that is no JSON object is of a gateway, and worth another try.
     `hook` is json's object_pairs_hook, for answers of which only a part is wanted; a body over `limit` bytes is broken;
     where the answer repeats `secret`, there will be three asterisks instead.
     """
@@ -134,7 +134,7 @@ def judge(
         fault = "nested too deeply"
     code, words = _error(body)
     seconds = _seconds_to_wait(response, received)
-    is_too_much = code not in final and TOO_MANY_REQUESTS in (status, code)
+    is_too_much = code not in fatal_codes and TOO_MANY_REQUESTS in (status, code)
     if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
         return Throttled(printable(words, 200) or f"status {status}", seconds)
     # A number that is no status of HTTP may mean something else in `remedies`, as 0 does.

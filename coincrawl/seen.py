@@ -20,11 +20,16 @@ class Seen:
     `doubts` says why these may not be all records there are. Where it is empty, `proof` says why they are.
     """
 
-    def __init__(self, pagination: Pagination, *, counts_vary: bool = False) -> None:
+    def __init__(self, pagination: Pagination, *, is_whole: bool = True, is_incremental: bool = False) -> None:
         self.pagination = pagination
-        self.counts_vary = counts_vary  # records may be added at any time: they are what has changed since
+        self.is_whole = is_whole  # the run asks for the whole source
+        self.is_incremental = is_incremental  # records may be added at any time: they are what has changed since
+        self.pages = 0  # answers with records, of any kind
+        self.records = 0  # in all answers, without those that are asked for once more
         self.answered: set[str] = set()  # ids in all answers
-        self.expected: int | None = None  # pages, by the word of page 1
+        self.listed: int | None = None  # ids that the source's list of all names, where it has one and it came
+        self.expected = pagination.limit  # pages; where no limit says it, by the count on page 1
+        self._remarks: list[str] = []  # what the run has to say about what it asks for
         self._pages = Readings()
         self._broken: dict[int, str] = {}  # pages that were not answered, and why
         self._cuts: dict[int, str] = {}  # pages behind which paging ended before its end, and why
@@ -38,6 +43,14 @@ class Seen:
     def nameless(self) -> int:
         """Records without a usable id, on the pages as they were answered last."""
         return self._pages.nameless
+
+    @property
+    def present(self) -> set[str] | None:
+        """The ids of all coins that the source has; None where it may have others.
+
+        A record without an id may be any of them. Where a page did not come as it should, the run is not complete.
+        """
+        return self.answered if self.is_whole and not self.nameless else None
 
     @property
     def count(self) -> int | None:
@@ -72,13 +85,18 @@ class Seen:
         return doubts
 
     def notes(self) -> list[str]:
-        """What was odd, although nothing is missing by the count.
+        """What else is worth knowing, such as what was odd although nothing is missing by the count."""
+        notes = []
+        if self._is_counted() and not self._pages.junk():
+            # A last page that also answers for those behind it is not odd: by the count it was the last.
+            notes += self._oddities({page for page in self._pages.repeated() if page < self._pages.last})
+        if self.is_whole and self.nameless:
+            notes.append("no coin was marked missing, because some records have no id that a coin can be stored under")
+        return notes + self._remarks
 
-        A last page that also answers for those behind it is not: by the count it was the last.
-        """
-        if not self._is_counted() or self._pages.junk():
-            return []
-        return self._oddities({page for page in self._pages.repeated() if page < self._pages.last})
+    def remark(self, words: str) -> None:
+        """Add a note."""
+        self._remarks.append(words)
 
     def proof(self) -> str:
         """What proves that these are all records; of use where there are no doubts."""
@@ -87,7 +105,7 @@ class Seen:
             return "the page that was asked for came full" if limit == 1 else f"each of the {limit} pages came full"
         if self._is_counted():
             first, latest = self._counts[0], self._counts[-1]
-            if self.counts_vary and first < latest:
+            if self.is_incremental and first < latest:
                 return (
                     f"the API counted {first:,} to {latest:,} records while they were read, and {self._came():,} came"
                 )
@@ -112,14 +130,14 @@ class Seen:
         """Whether the source counts its records, always alike, and as many different ones came."""
         if not self._counts or self._count_fault:
             return False
-        if self.counts_vary:
+        if self.is_incremental:
             is_growing = all(before <= after for before, after in pairwise(self._counts))
             return is_growing and self._counts[0] <= self._came() <= self._counts[-1] and not self._short()
         return self._pages.are_counted_alike and self._came() == self._wanted()
 
     def _came(self) -> int:
         """Different records on the pages as they were answered last; in all answers where their number may grow."""
-        return len(self.answered if self.counts_vary else self._pages.ids) + self.nameless
+        return len(self.answered if self.is_incremental else self._pages.ids) + self.nameless
 
     def _wanted(self) -> int:
         """Of the records that the source counts, those that were asked for."""
@@ -140,7 +158,7 @@ class Seen:
         """
         last = self._pages.last
         if not self.pagination.is_numbered:
-            return not (last or self.counts_vary)
+            return not (last or self.is_incremental)
         return last != self.expected and self._pages.sizes.get(last, self._full) >= self._full
 
     def _unread(self) -> list[int]:

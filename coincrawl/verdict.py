@@ -40,7 +40,7 @@ class Evidence:
     filled: Mapping[str, int] = field(default_factory=dict)  # by field that records had: how many had a value in it
     usual: Mapping[str, float] = field(default_factory=dict)  # the share of records that had, in complete runs
     may_be_empty: bool = False  # no coins at all are a possible answer
-    coins_before: int | None = None  # in the last complete run of the same scope
+    coins_before: int = 0  # in the last complete run of the same scope; 0: there was none
 
 
 def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:

@@ -8,8 +8,9 @@ from scrapy import Spider
 from scrapy.commands import parse
 from scrapy.http import Request, Response
 
+from coincrawl.meta import meta_of, request_of
 from coincrawl.responses import Rows
-from coincrawl.spiders.base import PaginatedSpider, request_of
+from coincrawl.spiders.base import PaginatedSpider
 from coincrawl.tools import WithoutRun
 
 logger = logging.getLogger(__name__)
@@ -38,5 +39,5 @@ class Command(WithoutRun, parse.Command):
             if not isinstance(judgement, Rows):
                 logger.error("%s is no page of %s: %s", response.url, spider.name, judgement)
                 return super().run_callback(response, nothing)
-            response.meta["answer"] = judgement
+            meta_of(response)["judgement"] = judgement
         return super().run_callback(response, callback, cb_kwargs)

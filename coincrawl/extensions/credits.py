@@ -7,7 +7,8 @@ from scrapy.exceptions import IgnoreRequest
 
 from coincrawl.components import Component, extension
 from coincrawl.extensions.pace import ENDING, Pace
-from coincrawl.extensions.stop import LOOK_EVERY, Stop, within
+from coincrawl.extensions.stop import Stop
+from coincrawl.waiting import CHECK_SECONDS, wait_for_event
 from webapp.crawls.models import Verdict
 
 
@@ -30,12 +31,12 @@ class Credits(Component):
         self.left = monthly - spent if monthly else math.inf
 
     async def take(self) -> None:
-        """Take a credit, once there is one: then `settle` has to follow. IgnoreRequest where the run ends first."""
+        """Take a credit once there is one; `settle` has to follow. Raises IgnoreRequest if the run ends first."""
         stop = extension(self.crawler, Stop)
         while self.under_way and self.under_way >= self.left and not stop.begun.is_set():
-            await within(stop.begun, LOOK_EVERY)
+            await wait_for_event(stop.begun, CHECK_SECONDS)
         if self.left <= 0 and not stop.begun.is_set():
-            self.spider.end(
+            stop.end(
                 Verdict.PARTIAL,
                 f"the month's {self.monthly:,} credits (UTC) are spent, {self.spent_before:,} of them by earlier runs: "
                 "wait for the next month or change the plan",

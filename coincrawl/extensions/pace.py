@@ -10,14 +10,15 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 
 from coincrawl.components import Component, extension
-from coincrawl.extensions.stop import Stop, within
+from coincrawl.extensions.stop import Stop
+from coincrawl.waiting import CHECK_SECONDS, wait_for_event
 from webapp.crawls.models.pace import Wait
 
 logger = logging.getLogger(__name__)
 
-LONGEST_REST = 600.0  # seconds; an API that asks for more is left alone, and a run that begins in more is skipped
-MOST_RESTS_IN_A_ROW = 20  # without a page in between
-MOST_REST = 7_200.0  # seconds in a run; then it has been asked to go away in so many words
+MAX_REST = 600.0  # seconds; an API that asks for more is left alone, and a run that begins in more is skipped
+MAX_RESTS_IN_A_ROW = 20  # without a page in between
+MAX_TOTAL_REST = 7_200.0  # seconds in a run
 DOUBLINGS = 6  # of a rest of our own choice: to about two minutes, the longest that CoinGecko has asked for
 
 AHEAD = 5.0  # seconds for which turns are taken in advance, so that few calls ask the database; a killed run loses them
@@ -27,7 +28,7 @@ LITTLE = 0.03  # seconds
 ENDING = "the run is ending"
 
 
-async def kept_nowhere() -> None:
+async def store_nothing() -> None:
     """What a pace has that no run has begun with."""
 
 
@@ -51,10 +52,10 @@ class Pace(Component):
         self.backoff = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.next_turn = self.rest_until = 0.0
         self.taken_until = 0.0  # turns before that are kept as this run's
-        self.keep: Callable[[], Awaitable[None]] = kept_nowhere
+        self.keep: Callable[[], Awaitable[None]] = store_nothing
         self.rests_in_a_row = 0
         self.rested = 0.0  # seconds in all
-        self.held = False
+        self.is_paused = False
         self.one_at_a_time = asyncio.Lock()
 
     def begin(self, wait: Wait, keep: Callable[[], Awaitable[None]]) -> None:
@@ -66,18 +67,18 @@ class Pace(Component):
             why = "the API asked an earlier run to slow down" if wait.rest >= turn else "an earlier run has just asked"
             logger.info("The first request leaves in %.0f s: %s", seconds, why)
 
-    async def turn(self) -> None:
-        """Return when the next request may leave; IgnoreRequest where the run ends first."""
+    async def acquire(self) -> None:
+        """Wait until the next request may leave. Raises IgnoreRequest if the run ends first."""
         stop = extension(self.crawler, Stop)
         async with self.one_at_a_time:
             turn = monotonic()
             while not stop.begun.is_set():
                 await self._take_turns()
                 due = max(self.next_turn, self.rest_until)
-                if due <= monotonic() and not self.held:
+                if due <= monotonic() and not self.is_paused:
                     break
                 turn = due
-                await within(stop.begun, 0.1 if self.held else due - monotonic())
+                await wait_for_event(stop.begun, CHECK_SECONDS if self.is_paused else due - monotonic())
             if stop.begun.is_set():
                 self.let_go()
                 raise IgnoreRequest(ENDING)
@@ -102,17 +103,17 @@ class Pace(Component):
         """How long a run that began now would have to wait."""
         return Wait(max(0.0, self.taken_until - monotonic()), self.resting)
 
-    def hold(self) -> None:
-        """No request leaves until `release`: what it would bring could not be stored."""
-        self.held = True
+    def pause(self) -> None:
+        """No request leaves until `resume`: what it would bring could not be stored."""
+        self.is_paused = True
 
-    def release(self) -> None:
-        self.held = False
+    def resume(self) -> None:
+        self.is_paused = False
 
     async def rest(self, seconds: float | None) -> float:
-        """No request leaves for so long, whoever has its turn; for how long, where the API has not said.
+        """Let no request leave for so many seconds; None: the API has not said how many.
 
-        OutOfPatience where that, or all rests together, are too much for a run.
+        Returns for how many. Raises OutOfPatience if that, or all rests together, are too much for a run.
         """
         now = monotonic()
         if now >= self.rest_until:  # answers to what was in flight when a rest began are part of it
@@ -123,11 +124,11 @@ class Pace(Component):
         self.rested += self.rest_until - before
         if self.rest_until > before:
             await self.keep()
-        if seconds > LONGEST_REST:
+        if seconds > MAX_REST:
             raise OutOfPatience(f"the API asked for no requests for {seconds / 60:,.0f} minutes")
-        if self.rests_in_a_row > MOST_RESTS_IN_A_ROW:
+        if self.rests_in_a_row > MAX_RESTS_IN_A_ROW:
             raise OutOfPatience(f"the API asked to slow down {self.rests_in_a_row} times in a row")
-        if self.rested > MOST_REST:
+        if self.rested > MAX_TOTAL_REST:
             raise OutOfPatience(f"the API asked to slow down for {self.rested / 60:,.0f} minutes in all")
         return self.resting
 

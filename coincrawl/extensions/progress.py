@@ -58,7 +58,7 @@ class Progress(Component):
     async def _tell(self, every: float) -> None:
         while True:
             await asyncio.sleep(every)
-            done, in_all = self.spider.pages, self._pages_in_all()
+            done, in_all = self.spider.coverage.pages, self._pages_in_all()
             if self.bar:
                 self.bar.update(self.bar.task_ids[0], completed=done, total=in_all, words=self._words(done, in_all))
             else:
@@ -66,7 +66,7 @@ class Progress(Component):
 
     def _words(self, done: int, in_all: int | None) -> str:
         elapsed = monotonic() - self.started
-        coins = len(self.spider.answered)
+        coins = len(self.spider.coverage.answered)
         rate = f"{coins / elapsed:,.0f} coins/s" if coins > elapsed else f"{60 * coins / elapsed:,.0f} coins/min"
         if in_all is None:
             return f"{counted(done, 'page')}, {coins:,} coins, {rate}"
@@ -74,10 +74,13 @@ class Progress(Component):
         return f"{done:,} of {counted(in_all, 'page')}, {coins:,} coins, {rate}, about {_duration(left)} left"
 
     def _pages_in_all(self) -> int | None:
-        """As the API counts them, or else as it was in the last complete run, or else as it usually is."""
-        before = self.record.previous.pages if self.record.previous else None
-        in_all = self.spider.pages_in_all(before)
-        return in_all and max(in_all, self.spider.pages)
+        """How many pages the run will ask for; None where nobody can say.
+
+        As the API counts them, or else as it was in the last complete run, or else as it usually is.
+        """
+        coverage = self.spider.coverage
+        in_all = coverage.expected or self.record.before.pages or self.spider.expected_calls
+        return in_all and max(in_all, coverage.pages)
 
     def _start_bar(self) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}")

@@ -1,69 +1,84 @@
-"""The moment from which a run is ending, and how to wait without being late for it."""
+"""When a run ends, and why."""
 
 import asyncio
 import signal
-from contextlib import suppress
+from dataclasses import dataclass
 
 from scrapy import signals
 from scrapy.crawler import Crawler
 from twisted.internet.defer import Deferred
 
 from coincrawl.components import Component
+from coincrawl.waiting import CHECK_SECONDS
+from webapp.crawls.models import Verdict
 
-LOOK_EVERY = 0.1  # seconds
-ONE_GESTURE = 1.0  # seconds within which two signals are one
+SAME_STOP_SECONDS = 1.0  # two signals within this time are one stop
 
 
-async def within(event: asyncio.Event, seconds: float) -> bool:
-    """Whether the event is set within so many seconds; returns as soon as it is."""
-    if seconds > 0:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()
+@dataclass(frozen=True)
+class Ending:
+    """Why a run ends before it is done."""
+
+    verdict: Verdict
+    reason: str
 
 
 class Stop(Component):
-    """Knows when the run begins to end: `begun` is set by the spider's own decision, or by SIGTERM or SIGINT.
+    """Ends the run early. `begun` is set from then on: by `end`, or by SIGTERM or SIGINT.
 
-    Scrapy itself waits for all that is under way. Whatever may take long (a turn, a rest, an answer that does not come,
-    a database that is away) waits for this as well, and gives up then.
+    Scrapy itself waits for all requests that are under way. Whatever may take long (a turn, a rest, an answer that does
+    not come, a database that is away) waits for `begun` as well, and gives up then. `ending` says why the run ends; it
+    is None where a signal ended it.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.begun = asyncio.Event()
         self.over: Deferred[None] = Deferred()
-        self.watching: asyncio.Task[None] | None = None
+        self.ending: Ending | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._closing: asyncio.Future[None] | None = None  # kept, or it might be collected before it is done
         crawler.signals.connect(self.opened, signals.spider_opened)
+
+    def end(self, verdict: Verdict, reason: str) -> None:
+        """End the run early. The first reason counts."""
+        if self.ending is None:
+            self.ending = Ending(verdict, reason)
+            self.begun.set()
+            self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=verdict.value))
+
+    def give_up(self, reason: str) -> None:
+        """End the run early: as partial where it has had a page, else as failed."""
+        self.end(Verdict.PARTIAL if self.spider.coverage.pages else Verdict.FAILED, reason)
 
     @property
     def by_signal(self) -> bool:
         return not self.crawler.crawling
 
     def opened(self) -> None:
-        from twisted.internet import reactor  # noqa: PLC0415 - there is none before
+        from twisted.internet import reactor  # noqa: PLC0415 - Scrapy installs it late
 
-        self.watching = asyncio.create_task(self._watch())
-        # A signal that comes while the spider is being opened or closed would stop the reactor under it.
+        self._watching = asyncio.create_task(self._watch())
+        # A signal that comes while the spider is being opened or closed would stop the reactor too early.
         reactor.addSystemEventTrigger("before", "shutdown", lambda: self.over)  # type: ignore[arg-type]
 
     def finish(self) -> None:
-        """The run's last word has been written: the process may end."""
-        if self.watching:
-            self.watching.cancel()
+        """The run's verdict has been written: the process may end."""
+        if self._watching:
+            self._watching.cancel()
         if not self.over.called:
             self.over.callback(None)
 
     async def _watch(self) -> None:
-        # Scrapy tells nobody that it has been signalled until all that was under way is done.
-        while not self.by_signal:  # noqa: ASYNC110 - nor does it set an event
-            await asyncio.sleep(LOOK_EVERY)
+        # Scrapy reports a signal only when all that was under way is done, and sets no event.
+        while not self.by_signal:  # noqa: ASYNC110
+            await asyncio.sleep(CHECK_SECONDS)
         self.begun.set()
-        await asyncio.sleep(ONE_GESTURE)
+        await asyncio.sleep(SAME_STOP_SECONDS)
         if self._is_forced():  # by two signals that came as one, from a terminal and from a supervisor
             return
-        while not self._is_forced():  # noqa: ASYNC110 - again there is nothing to wait for
-            await asyncio.sleep(LOOK_EVERY)
+        while not self._is_forced():  # noqa: ASYNC110
+            await asyncio.sleep(CHECK_SECONDS)
         self.finish()
 
     @staticmethod

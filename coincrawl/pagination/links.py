@@ -10,6 +10,7 @@ from urllib.parse import quote, urldefrag, urljoin, urlsplit
 from scrapy.http import Request, Response
 from w3lib.url import add_or_replace_parameters
 
+from coincrawl.meta import meta_of
 from coincrawl.pagination.base import PagingError, check_from_one_up, count_in, whole_number
 from coincrawl.paths import Absent, at
 from coincrawl.responses import Rows
@@ -63,13 +64,13 @@ class NextLink:
         """
         if response is None or answer is None:
             return []
-        page = request.meta["page"]
+        page = meta_of(request)["page"]
         link = self._link(response, answer)
         if link is Absent and page == 1:
             self._check_that_it_is_all(answer)
         if self._is_none(link):
             return []
-        empty = 0 if answer.rows else request.meta["empty"] + 1
+        empty = 0 if answer.rows else meta_of(request)["empty"] + 1
         if empty >= self.empty_in_a_row:
             raise PagingError(f"{empty} pages in a row were empty up to page {page}, so paging ended there")
         meta = {"page": page + 1, "empty": empty, "verbatim_url": True}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from scrapy.http import Request, Response
 from w3lib.url import add_or_replace_parameters, url_query_parameter
 
+from coincrawl.meta import meta_of
 from coincrawl.pagination.base import PagingError, check_from_one_up, count_in, whole_number
 from coincrawl.responses import Rows
 
@@ -54,7 +55,7 @@ class PageNumber:
 
         A page that got no answer (`response` and `answer` are None) is passed over.
         """
-        page, expected = request.meta["page"], request.meta["expected"]
+        page, expected = meta_of(request)["page"], meta_of(request)["expected"]
         if answer is not None and not answer.rows:
             return []
         if page == 1:
@@ -113,7 +114,7 @@ class Offset(PageNumber):
     start: int = 0  # the number of the first record
 
     def next(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
-        page, step = request.meta["page"], request.meta.get("step")
+        page, step = meta_of(request)["page"], meta_of(request).get("step")
         if page == 1 and answer and 0 < len(answer.rows) < self.size:
             step = len(answer.rows)
         if step is None:

@@ -30,7 +30,7 @@ from webapp.crawls.models.queue import SILENT, Death
 
 log = Log()
 
-LOOK_EVERY = 0.5  # s
+CHECK_SECONDS = 0.5  # s
 RENEW_EVERY = 5.0  # s
 BEGIN_WITHIN = 300.0  # s that a process may take to begin its run
 END_WITHIN = 60.0  # s that it may take to end once its run is over
@@ -67,7 +67,7 @@ class Launcher(Service):
         for slot in range(self.max_proc):
             self._offer(slot)
         self._looking = LoopingCall(self._look)
-        self._looking.start(LOOK_EVERY)
+        self._looking.start(CHECK_SECONDS)
 
     @inlineCallbacks
     def stopService(self) -> Generator["Deferred[Any]", Any, None]:

@@ -1,6 +1,6 @@
 """The copy of a copy: the read API of another coincrawl, or one like it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from coincrawl import responses
 from coincrawl.components import extension
 from coincrawl.extensions.run import RunRecord
 from coincrawl.items import CoinItem
+from coincrawl.meta import meta_of, rows_in
 from coincrawl.pagination import NextLink
 from coincrawl.secret import Secret
 from coincrawl.spiders.base import PaginatedSpider
@@ -23,8 +24,6 @@ from webapp.crawls.models import Verdict
 
 OVERLAP = timedelta(minutes=10)  # before the newest change that is known: one that was committed late is older than it
 FIRST_COIN = datetime(2009, 1, 3, tzinfo=UTC)  # Bitcoin's first block
-BOOKKEEPING = {*FullCoin.BOOKKEEPING} - {"missing_since"}  # of the source, which keeps its own books
-
 moment = check_for(FullCoin._meta.get_field("changed_at"))
 
 
@@ -48,7 +47,8 @@ class MirrorSpider(PaginatedSpider):
         "roi_percentage": ("roi_percentage", "roi.percentage"),
     }
     numbers_as_text = True
-    tells_missing = True
+    reports_missing = True
+    ignored = {*FullCoin.BOOKKEEPING} - {"missing_since"}  # they are about the source's database, not about ours
     remedies = responses.REMEDIES | {
         responses.REDIRECTED: "redirects are not followed: give that address itself in MIRROR_URL or -a url=",
         400: "if it does not take this size of a page, the spider's pagination says another",
@@ -66,15 +66,15 @@ class MirrorSpider(PaginatedSpider):
         return self.arguments["url"]
 
     @property
-    def whole(self) -> bool:
+    def is_whole(self) -> bool:
         """Also where the source's own address has a query; where another has one, it names a part of that source."""
-        return super().whole and ("?" not in self.url or self.url == self.settings["MIRROR_URL"])
+        return super().is_whole and ("?" not in self.url or self.url == self.settings["MIRROR_URL"])
 
     @property
     def since(self) -> datetime | None:
-        """From when on changes are asked for; None where everything is."""
-        known = extension(self.crawler, RunRecord).newest_change
-        return known - OVERLAP if known and self.counts_vary else None
+        """From when on changes are asked for; None where everything is asked for."""
+        known = extension(self.crawler, RunRecord).before.newest_change
+        return known - OVERLAP if known and self.is_incremental else None
 
     @property
     def collection(self) -> str:
@@ -88,16 +88,19 @@ class MirrorSpider(PaginatedSpider):
         return super().credential if home and origin(home) == origin(self.url) else ""
 
     @property
-    def counts_vary(self) -> bool:
+    def is_incremental(self) -> bool:
         return "only" in self.arguments
 
-    @property
-    def whole_arguments(self) -> Mapping[str, Any]:
-        return {name: value for name, value in self.arguments.items() if name != "only"}
+    def first_requests(self) -> Iterable[Request]:
+        if self.is_incremental:
+            since = self.since
+            what = f"what has changed since {since:%F %T} UTC" if since else "everything: no run tells since when"
+            self.coverage.remark(f"asked for {what}")
+        return super().first_requests()
 
     def parse(self, response: Response) -> Iterator[Request | CoinItem]:
         ours = self.settings["VS_CURRENCY"]
-        rows = [row for row in response.meta["answer"].rows if isinstance(row, dict)]
+        rows = [row for row in rows_in(response).rows if isinstance(row, dict)]
         currencies = {str(row["vs_currency"]).lower() for row in rows if row.get("vs_currency")}
         if others := sorted(currencies - {ours}):
             theirs = printable(others[0], 30)
@@ -106,27 +109,13 @@ class MirrorSpider(PaginatedSpider):
                 f"the source has prices in {theirs}, and VS_CURRENCY is {ours}: one database holds one currency",
             )
             return
-        if response.meta["page"] == 1:
-            # What changes while the other pages are fetched may be on a page that was before: only what was known when
-            # the first one came counts.
-            known = extension(self.crawler, RunRecord).newest_change if self.counts_vary else None
-            told = (self.translation(row).get("changed_at") for row in rows)
-            self.newest_change = newest([known, *told], datetime.now(UTC))
+        if meta_of(response)["page"] == 1:
+            # What changes while the other pages are fetched may be on a page that came before. So only what was known
+            # when the first one came counts.
+            known = extension(self.crawler, RunRecord).before.newest_change if self.is_incremental else None
+            changes = (self.translation.date(row, "changed_at") for row in rows)
+            self.newest_change = newest([known, *changes], datetime.now(UTC))
         yield from super().parse(response)
-
-    def translate(self, record: Any) -> Any:
-        translated = super().translate(record)
-        if isinstance(translated, dict):
-            return {name: value for name, value in translated.items() if name not in BOOKKEEPING}
-        return translated
-
-    def notes(self) -> list[str]:
-        if not self.counts_vary:
-            return super().notes()
-        since = (
-            f"what has changed since {self.since:%F %T} UTC" if self.since else "everything: no run tells since when"
-        )
-        return [*super().notes(), f"asked for {since}"]
 
 
 def newest(moments: Iterable[Any], until: datetime) -> datetime | None:

@@ -54,7 +54,7 @@ class Run:
 
 @pytest.fixture(autouse=True)
 def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coincrawl.extensions.credits.LOOK_EVERY", 0.001)
+    monkeypatch.setattr("coincrawl.extensions.credits.CHECK_SECONDS", 0.001)
 
 
 @pytest.mark.parametrize(

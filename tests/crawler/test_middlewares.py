@@ -16,8 +16,6 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Request, Response
 from scrapy.settings import Settings
-from scrapy.signalmanager import SignalManager
-from scrapy.statscollectors import MemoryStatsCollector
 
 from coincrawl.extensions.outage import MAX_USELESS, Outage
 from coincrawl.extensions.pace import Pace
@@ -36,6 +34,7 @@ from coincrawl.responses import Broken, Rows, Throttled
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, answers
 from tests.conftest import Crawl
+from tests.support.spiders import make_spider
 from webapp.crawls.models import CrawlRun, Verdict
 
 KEY = {"x-cg-demo-api-key": "the key"}
@@ -131,25 +130,15 @@ def test_a_redirect_is_not_followed(api: FakeAPI, crawl: Crawl) -> None:
 UNTRUSTED = DownloadFailedError("[('SSL routines', '', 'certificate verify failed')]")
 
 
-class Spider(MarketsSpider):
-    """Remembers how it was told to end, and goes on."""
-
-    def end(self, verdict: Verdict, reason: str) -> None:
-        self.__dict__.setdefault("endings", []).append((verdict, reason))
-
-
 @pytest.fixture
-def crawler() -> Any:
-    """A crawler with our settings and a spider, as far as a middleware looks at it; AutoThrottle's delay is 0.1 s."""
-    crawler: Any = SimpleNamespace(signals=SignalManager(), settings=Settings())
-    crawler.settings.setmodule("coincrawl.settings")
-    crawler.settings.setmodule("coincrawl.crawl_settings")
-    crawler.stats = MemoryStatsCollector(crawler)
-    crawler.engine = SimpleNamespace(downloader=SimpleNamespace(slots={"api": SimpleNamespace(delay=0.1)}))
-    crawler.spider = Spider()
-    crawler.spider.crawler, crawler.spider.settings = crawler, crawler.settings
-    extensions = {kind: kind(crawler) for kind in (Stop, Pace, Outage)}
-    crawler.get_extension = extensions.get
+def crawler(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A crawler that has not been started, and that remembers how it was ended; AutoThrottle's delay is 0.1 s."""
+    crawler: Any = make_spider(MarketsSpider, {"RETRY_BACKOFF_BASE": 2}).crawler
+    crawler.settings.frozen = False
+    crawler.asked, crawler.endings = [], []
+    downloader = SimpleNamespace(slots={"api": SimpleNamespace(delay=0.1)})
+    crawler.engine = SimpleNamespace(downloader=downloader, crawl=crawler.asked.append)
+    monkeypatch.setattr(Stop, "end", lambda stop, *ending: crawler.endings.append(ending))
     return crawler
 
 
@@ -167,13 +156,13 @@ def waits(crawler: Any, monkeypatch: pytest.MonkeyPatch, *, late: bool) -> list[
     """For how long a page that stays broken waits before each further try, where chance makes that long or short."""
     waited: list[float] = []
 
-    async def within(event: asyncio.Event, seconds: float) -> bool:
+    async def wait_for_event(event: asyncio.Event, seconds: float) -> bool:
         waited.extend([seconds] if seconds > 0 else [])
         return False
 
     monkeypatch.setattr("coincrawl.middlewares.monotonic", lambda: 1_000.0)
     monkeypatch.setattr("coincrawl.middlewares.random.uniform", max if late else min)
-    monkeypatch.setattr("coincrawl.middlewares.within", within)
+    monkeypatch.setattr("coincrawl.middlewares.wait_for_event", wait_for_event)
     middleware: Any = BackOffMiddleware(crawler)
     request = page(judgement=Broken("status 500"))
     for _ in range(5):
@@ -313,7 +302,7 @@ def test_a_refusal_ends_the_run_and_reaches_no_spider(crawler: Any) -> None:
     with pytest.raises(IgnoreRequest, match="API Key Missing"):
         judged(crawler, answers.KEY_MISSING)
 
-    ((verdict, reason),) = crawler.spider.endings
+    ((verdict, reason),) = crawler.endings
     assert verdict == Verdict.FAILED
     assert "is COINGECKO_API_KEY set" in reason
 
@@ -327,7 +316,7 @@ def test_a_404_of_the_api_behind_the_first_of_numbered_pages_is_their_end(crawle
 
     judged(crawler, GONE, request)
 
-    assert request.meta["answer"] == Rows([], {"detail": "Invalid page."})
+    assert request.meta["judgement"] == Rows([], {"detail": "Invalid page."})
 
 
 @pytest.mark.parametrize(
@@ -337,17 +326,17 @@ def test_any_other_404_of_the_api_is_a_refusal(request_: Request, crawler: Any) 
     with pytest.raises(IgnoreRequest):
         judged(crawler, GONE, request_)
 
-    ((verdict, reason),) = crawler.spider.endings
+    ((verdict, reason),) = crawler.endings
     assert (verdict, reason.startswith("the API answered 404")) == (Verdict.FAILED, True)
 
 
 def test_a_refusal_after_a_page_says_what_was_refused(crawler: Any) -> None:
-    crawler.spider.pages = 1
+    crawler.spider.coverage.pages = 1
 
     with pytest.raises(IgnoreRequest):
         judged(crawler, answers.KEY_MISSING, page(page=2))
 
-    ((_, reason),) = crawler.spider.endings
+    ((_, reason),) = crawler.endings
     assert reason.startswith("page 2: the API answered 401")
 
 
@@ -357,7 +346,7 @@ def test_a_page_of_a_chain_that_is_gone_does_not_end_the_run(crawler: Any) -> No
     with pytest.raises(WasRefused, match="the API answered 404"):
         judged(crawler, GONE, page(page=2))
 
-    assert not hasattr(crawler.spider, "endings")
+    assert crawler.endings == []
 
 
 def test_what_a_spider_knows_of_its_source_counts(crawler: Any) -> None:
@@ -370,7 +359,7 @@ def test_what_a_spider_knows_of_its_source_counts(crawler: Any) -> None:
     judged(crawler, answers.data('{"results": null, "next": null}'), null)
 
     assert many.meta["judgement"] == Broken("2,501 records, far more than were asked for")
-    assert null.meta["answer"].rows == []
+    assert null.meta["judgement"].rows == []
 
 
 def down(crawler: Any, request: Request) -> Outage:
@@ -408,7 +397,7 @@ def test_a_gateway_is_tried_three_times_before_any_page_has_been_had(
     pages: int, remedy: str, number: int, crawler: Any
 ) -> None:
     middleware: Any = BackOffMiddleware(crawler)
-    crawler.spider.pages = pages
+    crawler.spider.coverage.pages = pages
     request, done = page(judgement=Broken("status 403", remedy)), 0
 
     with suppress(StayedBroken):
@@ -418,7 +407,7 @@ def test_a_gateway_is_tried_three_times_before_any_page_has_been_had(
 
     assert done == number
     is_end = (pages, remedy) == (0, "check it")
-    assert crawler.spider.__dict__.get("endings", []) == ([(Verdict.FAILED, "status 403: check it")] if is_end else [])
+    assert crawler.endings == ([(Verdict.FAILED, "status 403: check it")] if is_end else [])
 
 
 def test_a_request_that_fails_by_itself_holds_up_no_other(crawler: Any) -> None:
@@ -450,7 +439,7 @@ def test_a_source_that_stopped_answering_ends_the_run_with_what_it_has(
     pages: int, verdict: Verdict, crawler: Any
 ) -> None:
     middleware: Any = BackOffMiddleware(crawler)
-    crawler.spider.pages = pages
+    crawler.spider.coverage.pages = pages
     outage = down(crawler, page())
 
     def ask_until_it_ends(request: Request) -> None:
@@ -461,11 +450,11 @@ def test_a_source_that_stopped_answering_ends_the_run_with_what_it_has(
     with pytest.raises(StayedBroken):
         ask_until_it_ends(page(judgement=Broken("status 503")))
 
-    assert crawler.spider.endings == [(verdict, "the source stopped answering (page 1: status 503)")]
+    assert crawler.endings == [(verdict, "the source stopped answering (page 1: status 503)")]
 
 
 def test_a_request_that_is_held_leaves_when_the_source_is_back(crawler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coincrawl.middlewares.LOOK_EVERY", 0.001)
+    monkeypatch.setattr("coincrawl.middlewares.CHECK_SECONDS", 0.001)
     middleware, outage = BackOffMiddleware(crawler), crawler.get_extension(Outage)
 
     async def ask() -> tuple[bool, bool]:
@@ -484,13 +473,13 @@ def test_a_request_that_is_held_leaves_when_the_source_is_back(crawler: Any, mon
 def test_the_request_that_asks_alone_waits_for_its_time(crawler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
 
-    async def within(event: asyncio.Event, seconds: float) -> bool:
+    async def wait_for_event(event: asyncio.Event, seconds: float) -> bool:
         waited.append(seconds)
         return False
 
     for module in ("middlewares", "extensions.outage"):
         monkeypatch.setattr(f"coincrawl.{module}.monotonic", lambda: 1_000.0)
-    monkeypatch.setattr("coincrawl.middlewares.within", within)
+    monkeypatch.setattr("coincrawl.middlewares.wait_for_event", wait_for_event)
     crawler.get_extension(Outage).base = 2
     down(crawler, page())
 
@@ -508,14 +497,12 @@ def test_after_a_rest_one_request_asks_alone(crawler: Any) -> None:
     assert [outage.holds(f"https://api.example/{number}") for number in range(2)] == [False, True]
 
 
-def test_a_page_that_is_to_be_tried_again_is_put_off(crawler: Any) -> None:
-    crawler.spider.put_off = lambda request: put_off.append(request.meta["page"])
-    put_off: list[int] = []
-    middleware: Any = BackOffMiddleware(crawler)
+def test_what_need_not_wait_for_a_page_that_is_tried_again_is_asked_for_at_once(crawler: Any) -> None:
+    request = page(page=2, expected=20, judgement=Broken("status 500"))
 
-    middleware.process_response(page(page=7, judgement=Broken("status 500")), Response("https://api.example/coins"))
+    BackOffMiddleware(crawler).process_response(request, Response(request.url))
 
-    assert put_off == [7]
+    assert [asked.meta["page"] for asked in crawler.asked] == [10]
 
 
 @pytest.mark.parametrize("done", [None, 0, 4])
@@ -542,7 +529,7 @@ def test_being_asked_for_too_long_a_rest_is_counted_too_and_ends_the_run(crawler
     with pytest.raises(IgnoreRequest, match="no requests for 120 minutes"):
         asyncio.run(RestMiddleware(crawler).process_response(request, Response(request.url)))
 
-    assert crawler.spider.endings == [(Verdict.PARTIAL, "the API asked for no requests for 120 minutes")]
+    assert crawler.endings == [(Verdict.PARTIAL, "the API asked for no requests for 120 minutes")]
     assert crawler.stats.get_value("throttled/count") == 1
 
 
@@ -555,7 +542,7 @@ def test_broken_answers_and_rests_without_an_end_end_the_run(crawler: Any) -> No
             middleware.process_response(page(judgement=Throttled("asked", 0.0)), Response("https://api.example"))
         )
 
-    assert crawler.spider.endings == [(Verdict.FAILED, "the source stopped answering (asked)")]
+    assert crawler.endings == [(Verdict.FAILED, "the source stopped answering (asked)")]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coincrawl.outcome import notes
+from coincrawl.outcome import notes_on_batches as notes
 from webapp.crawls.models import CrawlRun
 
 

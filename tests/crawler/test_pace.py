@@ -33,7 +33,7 @@ class Clock:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     at_next_wait: list[Callable[[], None]] = field(default_factory=list)
 
-    async def within(self, event: asyncio.Event, seconds: float) -> bool:
+    async def wait_for_event(self, event: asyncio.Event, seconds: float) -> bool:
         if self.at_next_wait:
             self.at_next_wait.pop()()
         self.now += seconds + self.late()
@@ -44,7 +44,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("coincrawl.extensions.pace.monotonic", lambda: clock.now)
-    monkeypatch.setattr("coincrawl.extensions.pace.within", clock.within)
+    monkeypatch.setattr("coincrawl.extensions.pace.wait_for_event", clock.wait_for_event)
     return clock
 
 
@@ -63,7 +63,7 @@ def departures(pace: Pace, clock: Clock, number: int) -> list[float]:
     async def leave() -> Iterator[float]:
         times = []
         for _ in range(number):
-            await pace.turn()
+            await pace.acquire()
             times.append(clock.now)
         return iter(times)
 
@@ -131,8 +131,8 @@ def test_a_rest_that_begins_while_a_request_waits_for_its_turn_holds_it(clock: C
 
 def test_nobody_leaves_while_the_database_is_away(clock: Clock) -> None:
     pace = pace_of(clock)
-    pace.hold()
-    clock.at_next_wait = [pace.release, *[lambda: None] * 50]
+    pace.pause()
+    clock.at_next_wait = [pace.resume, *[lambda: None] * 50]
 
     assert departures(pace, clock, 1) == pytest.approx([1_005.1])
 

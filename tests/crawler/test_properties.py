@@ -300,7 +300,7 @@ def filled(batch_of: list[Any], page: str = "1") -> Batch:
     """A batch as the pipelines fill it."""
     spider, cleaner, batch = MarketsSpider(), Cleaner(FIELDS), Batch()
     for record in batch_of:
-        cleaned = cleaner.clean(spider.translate(record))
+        cleaned = cleaner.clean(spider.translation(record))
         if isinstance(cleaned, Rejection):
             batch.refuse(cleaned, record, page)
         else:

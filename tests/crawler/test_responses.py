@@ -28,7 +28,9 @@ def judged(answer: Answer, headers: dict[str, Any] | None = None, **options: Any
     response = Response(
         "http://x/", status=answer.status, headers={**answer.headers, **(headers or {})}, body=answer.body
     )
-    return judge(response, RECEIVED, **{"remedies": MarketsSpider.remedies, "final": MarketsSpider.final, **options})
+    return judge(
+        response, RECEIVED, **{"remedies": MarketsSpider.remedies, "fatal_codes": MarketsSpider.fatal_codes, **options}
+    )
 
 
 def table(rows: dict[str, Any]) -> list[Any]:
@@ -449,7 +451,7 @@ def test_what_is_too_deep_and_no_record_breaks_its_page() -> None:
     ids=["token", "size", "page"],
 )
 def test_a_source_without_remedies_of_its_own_has_the_usual_ones(answer: Answer, words: str) -> None:
-    judgement = judged(answer, rows="results", remedies=REMEDIES, final=())
+    judgement = judged(answer, rows="results", remedies=REMEDIES, fatal_codes=())
 
     assert isinstance(judgement, Refused)
     assert f"{judgement.words}: {judgement.remedy}".startswith(words)

@@ -83,7 +83,7 @@ def test_a_second_signal_that_comes_later_ends_the_process_where_it_stands(
     forced: list[bool], is_over: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coincrawl.extensions.stop.ONE_GESTURE", 0)
-    monkeypatch.setattr("coincrawl.extensions.stop.LOOK_EVERY", 0)
+    monkeypatch.setattr("coincrawl.extensions.stop.CHECK_SECONDS", 0)
     monkeypatch.setattr(Stop, "_is_forced", lambda self: forced.pop(0))
     crawler: Any = SimpleNamespace(signals=SignalManager(), crawling=False)
     stop = Stop(crawler)

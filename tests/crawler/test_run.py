@@ -3,29 +3,28 @@
 import asyncio
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import DatabaseError, DataError, OperationalError
-from scrapy.settings import Settings
-from scrapy.signalmanager import SignalManager
 
+from coincrawl.components import extension
 from coincrawl.extensions.run import LOST, RunRecord
+from coincrawl.extensions.stop import Ending, Stop
+from coincrawl.listing import ListedCoverage
+from coincrawl.spiders.markets import MarketsSpider
+from coincrawl.start import Before
+from tests.support.spiders import make_spider
 from webapp.crawls.batch import Batch
 from webapp.crawls.models import Verdict
 from webapp.crawls.models.run import NotStored, RunLost
 
 
-class Spider:
-    """Remembers how it was told to end, and then it is over."""
+class Engine:
+    """Closes nothing, because nothing is open."""
 
-    pages = 0
-
-    def __init__(self) -> None:
-        self.endings: list[tuple[Verdict, str]] = []
-
-    def end(self, verdict: Verdict, reason: str) -> None:
-        self.endings.append((verdict, reason))
+    async def close_spider_async(self, reason: str) -> None:
+        pass
 
 
 def raising(*errors: Exception | None) -> Callable[..., None]:
@@ -50,86 +49,88 @@ class Here:
 
 
 @pytest.fixture
-def ending(record: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """End a run that would be complete, with these functions in the place of its own and of the checks."""
+def record() -> RunRecord:
+    """The record of a run that has begun."""
+    spider = make_spider(MarketsSpider)
+    cast(ListedCoverage, spider.coverage).add_list(["bitcoin"], 1)
+    spider.crawler.engine = cast(Any, Engine())
+    record = extension(spider.crawler, RunRecord)
+    record.database = cast(Any, Here())
+    record.stop = extension(spider.crawler, Stop)
+    return record
+
+
+@pytest.fixture
+def end(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """End a run that would be complete, with these functions in the place of its row's and of the checks."""
 
     def end(row: dict[str, Any] | None = None, **functions: Callable[..., None]) -> None:
         for check in ("check_place", "check_stored"):
             monkeypatch.setattr(f"coincrawl.extensions.run.{check}", functions.pop(check, lambda *_: None))
-        monkeypatch.setattr("coincrawl.extensions.run.extension", lambda crawler, kind: PACE)
         monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.COMPLETE, []))
         verbs = {name: raising(None) for name in ("finish", "check_over", "take_back")} | functions
         facts: dict[str, Any] = {"went_back": 0, "stale": 0, "rounded": {}, "verdict": Verdict.COMPLETE}
         run: Any = SimpleNamespace(**facts | (row or {}), **verbs)
-        asyncio.run(record._finish(run, ENDED, "finished"))
+        asyncio.run(record._finish(run, record.spider, "finished"))
 
     return end
 
 
-@pytest.fixture
-def record() -> Any:
-    crawler: Any = SimpleNamespace(
-        signals=SignalManager(),
-        settings=Settings({"HEARTBEAT_SECONDS": 15, "LOG_FORMAT": "%(message)s"}),
-        stats=SimpleNamespace(get_value=lambda name, default=None: default),
-        spider=Spider(),
-    )
-    record: Any = RunRecord(crawler)
-    record.database = Here()
-    return record
-
-
-def endings(record: Any) -> list[tuple[Verdict, str]]:
-    return record.spider.endings
+def ending(record: RunRecord) -> Ending | None:
+    return record.stop.ending
 
 
 def beat(
-    record: Any, monkeypatch: pytest.MonkeyPatch, *errors: Exception | None, is_to_stop: bool = False
+    record: RunRecord, monkeypatch: pytest.MonkeyPatch, *errors: Exception | None, is_to_stop: bool = False
 ) -> list[float]:
-    """Let the run beat with these errors until it is over; how long it waited before each beat."""
+    """Let the run show life with these errors until it is over; how long it waited before each time."""
     waited: list[float] = []
 
-    async def within(event: asyncio.Event, seconds: float) -> bool:
+    async def wait_for_event(event: asyncio.Event, seconds: float) -> bool:
         waited.append(seconds)
         return len(waited) > len(errors)
 
-    monkeypatch.setattr("coincrawl.extensions.run.within", within)
+    monkeypatch.setattr("coincrawl.extensions.run.wait_for_event", wait_for_event)
     run: Any = SimpleNamespace(beat=raising(*errors), is_to_stop=lambda: is_to_stop)
-    asyncio.run(record._beat(run))
+    asyncio.run(record._show_life_until_closed(run))
     return waited
 
 
-def test_a_run_beats_every_fifteen_seconds_until_it_is_over(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_shows_life_every_fifteen_seconds_until_it_is_over(
+    record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waited = beat(record, monkeypatch, None, None)
 
     assert waited == [15, 15, 15]
-    assert endings(record) == []
+    assert ending(record) is None
 
 
 def test_a_heartbeat_that_finds_that_the_run_is_to_stop_interrupts_it(
-    record: Any, monkeypatch: pytest.MonkeyPatch
+    record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beat(record, monkeypatch, None, is_to_stop=True)
 
-    assert endings(record) == [(Verdict.INTERRUPTED, "stopped on request")]
+    assert ending(record) == Ending(Verdict.INTERRUPTED, "stopped on request")
 
 
-def test_a_heartbeat_that_finds_its_lock_taken_ends_the_run(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    beat(record, monkeypatch, RunLost())
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RunLost(), Ending(Verdict.LOST, LOST)),
+        (NotStored("gone"), Ending(Verdict.FAILED, "gone")),
+        (
+            OperationalError("gone\nfor good"),
+            Ending(Verdict.FAILED, "the database fails (gone); only what the run has counted is stored"),
+        ),
+    ],
+    ids=["lock taken", "row gone", "no database"],
+)
+def test_a_heartbeat_that_fails_ends_the_run(
+    error: Exception, expected: Ending, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat(record, monkeypatch, error)
 
-    assert endings(record) == [(Verdict.LOST, LOST)]
-
-
-def test_a_heartbeat_that_finds_its_row_gone_ends_the_run(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    beat(record, monkeypatch, NotStored("gone"))
-
-    assert endings(record) == [(Verdict.FAILED, "gone")]
-
-
-def test_a_heartbeat_that_finds_no_database_ends_the_run(record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    beat(record, monkeypatch, OperationalError("gone\nfor good"))
-
-    assert endings(record) == [(Verdict.FAILED, "the database fails (gone); only what the run has counted is stored")]
+    assert ending(record) == expected
 
 
 @pytest.mark.parametrize(
@@ -149,24 +150,17 @@ def test_a_heartbeat_that_finds_no_database_ends_the_run(record: Any, monkeypatc
     ids=["lock taken", "no database", "bug", "a refusal that no row is guilty of", "damaged", "row gone"],
 )
 def test_a_batch_that_cannot_be_stored_ends_the_run(
-    error: Exception, verdict: Verdict, reason: str, record: Any
+    error: Exception, verdict: Verdict, reason: str, record: RunRecord
 ) -> None:
-    store = raising(error)
-    record.run = SimpleNamespace(store=store)
+    record.run = cast(Any, SimpleNamespace(store=raising(error)))
 
     asyncio.run(record.store(Batch()))
     asyncio.run(record.store(Batch()))  # is not even tried
 
-    ((ended, because),) = endings(record)
-    assert ended == verdict
-    assert because.startswith(reason)
-
-
-# A spider that has nothing more to say.
-PACE = SimpleNamespace(resting=0, give_back=lambda: False)
-ENDED: Any = SimpleNamespace(
-    fields=(), notes=list, proof=str, listed=None, present=None, newest_change=None, has_heard=True
-)
+    ended = ending(record)
+    assert ended is not None
+    assert ended.verdict == verdict
+    assert ended.reason.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -181,15 +175,15 @@ ENDED: Any = SimpleNamespace(
     ids=["lock taken", "no database", "damaged", "not stored", "bug"],
 )
 def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
-    error: Exception, verdict: Verdict, reason: str, record: Any, ending: Callable[..., None]
+    error: Exception, verdict: Verdict, reason: str, record: RunRecord, end: Callable[..., None]
 ) -> None:
-    ending(finish=raising(error, None))
+    end(finish=raising(error, None))
 
     assert record.verdict == verdict
     assert record.reason.startswith(reason)
 
 
-def test_a_bug_at_the_end_is_written_into_the_row(ending: Callable[..., None]) -> None:
+def test_a_bug_at_the_end_is_written_into_the_row(end: Callable[..., None]) -> None:
     bug, written = iter([KeyError("a bug")]), []
 
     def finish(*facts: Any, **_: Any) -> None:
@@ -197,44 +191,37 @@ def test_a_bug_at_the_end_is_written_into_the_row(ending: Callable[..., None]) -
             raise error
         written.append(facts)
 
-    ending(finish=finish)
+    end(finish=finish)
 
     assert written == [(Verdict.FAILED, "the run could not be ended as it should (KeyError: 'a bug')")]
 
 
 @pytest.mark.parametrize("again", [RunLost(), NotStored("gone"), OperationalError("gone")])
 def test_a_bug_is_the_reason_also_where_it_cannot_be_written(
-    again: Exception, record: Any, ending: Callable[..., None]
+    again: Exception, record: RunRecord, end: Callable[..., None]
 ) -> None:
-    ending(finish=raising(KeyError("a bug"), again))
+    end(finish=raising(KeyError("a bug"), again))
 
     assert record.reason.startswith("the run could not be ended as it should (KeyError: 'a bug')")
 
 
-@pytest.mark.parametrize("heard", [True, False])
-def test_the_row_is_told_what_it_cannot_see_itself(heard: bool, record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coincrawl.extensions.run.extension", lambda crawler, kind: PACE)
-    monkeypatch.setattr(
-        "coincrawl.extensions.run.check_place", lambda place: None
-    )  # a test before may have made a file
-    monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.FAILED, []))
-    record.not_kept = 7
-    told: dict[str, Any] = {}
-    finish = lambda *_, **facts: told.update(facts)  # noqa: E731 - it is the row's
-    run: Any = SimpleNamespace(
-        verdict=Verdict.FAILED, finish=finish, check_over=lambda: None, went_back=0, stale=0, rounded={}
-    )
-    spider: Any = SimpleNamespace(**vars(ENDED) | {"has_heard": heard})
+@pytest.mark.parametrize("has_answered", [True, False])
+def test_the_row_gets_what_it_cannot_see_itself(
+    has_answered: bool, record: RunRecord, end: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if has_answered:
+        record.crawler.stats.inc_value("downloader/response_count")
+    record._not_kept = 7
+    written: dict[str, Any] = {}
 
-    asyncio.run(record._finish(run, spider, "finished"))
+    end(finish=lambda *_, **facts: written.update(facts))
 
-    assert (told["heard"], told["not_kept"]) == (heard, 7)
-    assert "proof" not in told["messages"]  # of a run that failed
+    assert (written["heard"], written["not_kept"]) == (has_answered, 7)
 
 
-def test_the_verdict_is_the_one_that_was_stored(record: Any, ending: Callable[..., None]) -> None:
+def test_the_verdict_is_the_one_that_was_stored(record: RunRecord, end: Callable[..., None]) -> None:
     """The row knows of coins that would be missing, and may not believe the run."""
-    ending(row={"verdict": Verdict.PARTIAL, "reason": "most coins would be missing"})
+    end(row={"verdict": Verdict.PARTIAL, "reason": "most coins would be missing"})
 
     assert (record.verdict, record.reason) == (Verdict.PARTIAL, "most coins would be missing")
 
@@ -250,11 +237,11 @@ def test_the_verdict_is_the_one_that_was_stored(record: Any, ending: Callable[..
     ids=["another file", "rows gone", "another file at the end", "row gone at the end"],
 )
 def test_a_verdict_is_said_when_what_it_speaks_of_was_read_back_before_and_after(
-    check: str, errors: list[Exception | None], is_finished: bool, record: Any, ending: Callable[..., None]
+    check: str, errors: list[Exception | None], is_finished: bool, record: RunRecord, end: Callable[..., None]
 ) -> None:
     written: list[str] = []
 
-    ending(
+    end(
         finish=lambda *_, **__: written.append("complete"),
         take_back=written.append,
         **{check: raising(*errors)},
@@ -267,29 +254,25 @@ def test_a_verdict_is_said_when_what_it_speaks_of_was_read_back_before_and_after
 # The verdict -----------------------------------------------------------------------------------------
 
 
-def decided(record: Any, reason: str = "finished", **facts: Any) -> tuple[Verdict, str]:
-    """What becomes of a run of 300 coins, which ended as Scrapy says by `reason`, and with these facts."""
-    record.stop = SimpleNamespace(by_signal=facts.get("by_signal", False))
-    record.previous = SimpleNamespace(coins=facts["before"]) if "before" in facts else None
-    record.usual = facts.get("usual", {})
-    record.errors.count = facts.get("errors", 0)
-    shape: dict[str, Any] = {"dropped": [], "absent": {}, "filled": {}}
-    record.shape = SimpleNamespace(**{name: facts.get(name, value) for name, value in shape.items()})
-    seen = facts.get("seen", 300)
+def decided(record: RunRecord, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any]) -> tuple[Verdict, str]:
+    """What becomes of a run of 300 coins, with these facts; Scrapy says `reason` of its end."""
+    spider, seen = record.spider, facts.get("seen", 300)
+    coverage = spider.coverage
+    coverage.pages, coverage.records = facts.get("pages", 2), facts.get("records", seen)
+    monkeypatch.setattr(coverage, "doubts", lambda: facts.get("doubts", []))
+    monkeypatch.setattr(type(spider), "is_incremental", facts.get("is_incremental", False))
+    record.stop.ending = facts.get("ending")
+    record.crawler.crawling = not facts.get("by_signal", False)
+    record.before = Before(coins=facts.get("before", 0), usual=facts.get("usual", {}))
+    record._errors.count = facts.get("errors", 0)
+    shape: dict[str, Any] = {"dropped": set(), "absent": {}, "filled": {}}
+    record._shape = cast(Any, SimpleNamespace(**{name: facts.get(name, value) for name, value in shape.items()}))
     run: Any = SimpleNamespace(seen=seen, coins=seen, rejected=facts.get("rejected", 0))
-    spider: Any = SimpleNamespace(
-        ending=facts.get("ending"),
-        pages=facts.get("pages", 2),
-        records=facts.get("records", seen),
-        counts_vary=facts.get("counts_vary", False),
-        doubts=lambda: facts.get("doubts", []),
-        called=lambda names: {f"its {name}" for name in names},
-    )
-    verdict, reasons = record._decide(run, spider, reason)
+    verdict, reasons = record._decide(run, spider, facts.get("reason", "finished"))
     return verdict, "; ".join(reasons)
 
 
-ENDING = SimpleNamespace(verdict=Verdict.FAILED, reason="refused")
+ENDING = Ending(Verdict.FAILED, "refused")
 EMPTIED = {"usual": {"ath": 1.0}}
 
 
@@ -303,14 +286,14 @@ EMPTIED = {"usual": {"ath": 1.0}}
         ({"reason": "closespider_timeout"}, Verdict.PARTIAL, "closed early: closespider_timeout"),
         ({"reason": "closespider_timeout", "pages": 0}, Verdict.FAILED, "closed early: closespider_timeout"),
         ({"before": 400}, Verdict.PARTIAL, "300 coins, where the last complete run had 400"),
-        ({"before": 400, "counts_vary": True}, Verdict.COMPLETE, ""),
+        ({"before": 400, "is_incremental": True}, Verdict.COMPLETE, ""),
         ({"errors": 1}, Verdict.PARTIAL, "1 unexpected error: the log has the details"),
         ({"doubts": ["page 7 is gone"]}, Verdict.PARTIAL, "page 7 is gone"),
         ({"records": 301}, Verdict.PARTIAL, "301 records came, and 300 were stored or rejected"),
         ({"rejected": 4}, Verdict.PARTIAL, "4 of 300 records were rejected"),
-        ({"dropped": ["ath"]}, Verdict.PARTIAL, "the API no longer sends its ath"),
-        ({"dropped": ["ath"], "seen": 0}, Verdict.PARTIAL, "the API returned no coins at all"),
-        ({"seen": 0, "counts_vary": True}, Verdict.COMPLETE, ""),
+        ({"dropped": {"coin_id", "ath"}}, Verdict.PARTIAL, "the API no longer sends ath, id"),
+        ({"dropped": {"ath"}, "seen": 0}, Verdict.PARTIAL, "the API returned no coins at all"),
+        ({"seen": 0, "is_incremental": True}, Verdict.COMPLETE, ""),
         ({"filled": {"coin_id": 300, "ath": 0}, **EMPTIED}, Verdict.PARTIAL, "empty in every record: ath"),
         (
             {"filled": {"coin_id": 300, "ath": 200}, "absent": {"ath": 100}, **EMPTIED},
@@ -318,11 +301,11 @@ EMPTIED = {"usual": {"ath": 1.0}}
             "missing from whole pages: ath (100 of 300 records)",
         ),
         (
-            {"filled": {"coin_id": 250, "ath": 0}, "seen": 250, "counts_vary": True, **EMPTIED},
+            {"filled": {"coin_id": 250, "ath": 0}, "seen": 250, "is_incremental": True, **EMPTIED},
             Verdict.PARTIAL,
             "empty in every record: ath",
         ),
-        ({"filled": {"coin_id": 249, "ath": 0}, "seen": 249, "counts_vary": True, **EMPTIED}, Verdict.COMPLETE, ""),
+        ({"filled": {"coin_id": 249, "ath": 0}, "seen": 249, "is_incremental": True, **EMPTIED}, Verdict.COMPLETE, ""),
         (
             {"filled": {"coin_id": 249, "ath": 0}, "seen": 249, **EMPTIED},
             Verdict.PARTIAL,
@@ -331,6 +314,31 @@ EMPTIED = {"usual": {"ath": 1.0}}
     ],
 )
 def test_the_end_of_a_run_is_judged_by_all_that_it_has_seen(
-    facts: dict[str, Any], verdict: Verdict, words: str, record: Any
+    facts: dict[str, Any], verdict: Verdict, words: str, record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert decided(record, **facts) == (verdict, words)
+    assert decided(record, monkeypatch, facts) == (verdict, words)
+
+
+def test_the_first_end_of_a_run_counts_and_stops_what_waits(record: RunRecord) -> None:
+    async def end_twice() -> None:
+        record.stop.end(Verdict.PARTIAL, "first")
+        record.stop.end(Verdict.FAILED, "second")
+
+    asyncio.run(end_twice())
+
+    assert ending(record) == Ending(Verdict.PARTIAL, "first")
+    assert record.stop.begun.is_set()
+
+
+@pytest.mark.parametrize(("pages", "verdict"), [(0, Verdict.FAILED), (1, Verdict.PARTIAL)])
+def test_a_run_that_gives_up_is_partial_where_it_has_had_a_page(
+    pages: int, verdict: Verdict, record: RunRecord
+) -> None:
+    async def give_up() -> None:
+        record.stop.give_up("the source stopped answering")
+
+    record.spider.coverage.pages = pages
+
+    asyncio.run(give_up())
+
+    assert ending(record) == Ending(verdict, "the source stopped answering")

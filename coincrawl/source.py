@@ -1,0 +1,197 @@
+"""What a spider declares about its source. The other components ask nothing else of a spider."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import scrapy
+from django.db import models
+from scrapy.http import Request, Response
+from scrapy.settings import BaseSettings
+
+from coincrawl import crawl_settings
+from coincrawl.coverage import Coverage
+from coincrawl.meta import label_of, meta_of
+from coincrawl.pagination import Pagination
+from coincrawl.paths import Absent
+from coincrawl.records import DateFormat, Names, Record, Translation
+from coincrawl.responses import REMEDIES, Judgement, judge
+from coincrawl.secret import Secret
+from webapp.coins.cleaning import Unfit, check_for
+from webapp.coins.models import FullCoin
+from webapp.coins.texts import printable
+from webapp.crawls.catalog import SPIDERS, parse_arguments, typical_calls
+
+FIELDS = FullCoin.api_fields()
+DECIMALS = [field.name for field in FIELDS if isinstance(field, models.DecimalField)]
+DATES = [field.name for field in FullCoin._meta.concrete_fields if isinstance(field, models.DateTimeField)]
+
+MAX_SIZE = 10_000  # records in a page, where the pagination does not say how many
+MAX_EXCESS = 10  # times the records that were asked for; an answer with more is broken
+GONE_STATUSES = (404, 410)
+
+
+_check_id = check_for(FullCoin._meta.pk)
+
+
+def usable_id(value: Any) -> str | None:
+    """The id, or None where no coin can be stored under it."""
+    try:
+        return _check_id(value)
+    except Unfit:
+        return None
+
+
+class Source(scrapy.Spider):
+    """A source: its address, its limits, its pagination, and how its records become FullCoin's.
+
+    A subclass names its source (`url`), where its collection lies (`collection`) and its pagination. Where its records
+    name things differently from FullCoin, `names` says so.
+    """
+
+    pagination: Pagination
+    secret: Secret | None = None  # what the source is asked with
+    accept = "application/json"  # the media type that is asked for
+    names: Names = {}  # by field: where a record has it
+    remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
+    fatal_codes: Collection[int] = ()  # error codes that make also a 429 final
+    fields: Collection[str] | None = None  # FullCoin's fields that it always sends; None: those that it sent before
+    dates: DateFormat = "iso"  # or "epoch_s", "epoch_ms": seconds or milliseconds since 1970
+    numbers_as_text = False  # whether Decimals come as JSON strings, as Django REST Framework writes them
+    ignored: Collection[str] = ()  # fields of FullCoin that its records have, and that do not describe the coin
+    reports_missing = False  # whether `missing_since` in its records says that a coin has left the market
+    round = 0  # of asking; in a later one the run may ask again for what it has had
+
+    def __init__(self, _job: str | None = None, **arguments: str) -> None:
+        """`_job` is scrapyd's key for the run. Raises ArgumentError where the catalog does not have the arguments."""
+        super().__init__()
+        self.key = _job
+        self.arguments = parse_arguments(self.name, arguments)
+        self.newest_change: datetime | None = None  # that the source reports; later runs may ask for changes since
+
+    @classmethod
+    def update_settings(cls, settings: BaseSettings) -> None:
+        super().update_settings(settings)
+        if settings.getbool("RECORD_RUNS"):
+            settings.setmodule(crawl_settings, priority="addon")
+        else:  # one of Scrapy's tools shows answers as they come
+            settings.setdict(crawl_settings.IN_A_TOOL, priority="addon")
+        headers = settings.getdict("DEFAULT_REQUEST_HEADERS") | {"Accept": cls.accept}
+        settings.set("DEFAULT_REQUEST_HEADERS", headers, priority="spider")
+        if cls.secret:
+            cls.secret.read(settings)
+
+    @property
+    def url(self) -> str:
+        """The source's address: no request goes to another origin."""
+        raise NotImplementedError
+
+    @property
+    def collection(self) -> str:
+        """The address whose pages are followed."""
+        return self.url
+
+    @property
+    def calls_per_minute(self) -> float:
+        """The most calls a minute that the source takes; 0: any number."""
+        return 60.0
+
+    @property
+    def monthly_credits(self) -> int:
+        """The most answers with status 200 that it gives in a month; 0: any number."""
+        return 0
+
+    @property
+    def credential(self) -> str:
+        """The key or token that requests carry; empty where they carry none."""
+        return self.settings[self.secret.setting] if self.secret else ""
+
+    def secret_headers(self) -> Mapping[str, str]:
+        """The headers with the credential: added to a request last, and never logged."""
+        return self.secret.headers(self.credential) if self.secret else {}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no argument narrows the run to a part of the source."""
+        return not any(name in self.arguments for name in SPIDERS[self.name].narrowing)
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether it is asked only for what has changed, which may be any number of records."""
+        return False
+
+    @property
+    def scope(self) -> Mapping[str, Any]:
+        """The arguments of the runs whose records are like this run's."""
+        narrowing = SPIDERS[self.name].narrowing if self.is_incremental else ()
+        return {name: value for name, value in self.arguments.items() if name not in narrowing}
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether a person waits at a terminal."""
+        return self.settings.getbool("ATTENDED") and self.key is None
+
+    @property
+    def expected_calls(self) -> int | None:
+        """About how many calls a run takes; None for a part of the source whose size nobody knows."""
+        is_known = "ids" in self.arguments or (self.is_whole and SPIDERS[self.name].typical_records)
+        return self.pagination.limit or (typical_calls(self.name, self.arguments) if is_known else None)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """What the run has seen of the source, and what that proves."""
+        return self.new_coverage()
+
+    def new_coverage(self) -> Coverage:
+        return Coverage(self.pagination, is_whole=self.is_whole, is_incremental=self.is_incremental)
+
+    @cached_property
+    def translation(self) -> Translation:
+        numbers = DECIMALS if self.numbers_as_text else ()
+        return Translation(self.names, numbers, DATES, self.dates, self.ignored)
+
+    def read(self, rows: Iterable[Any]) -> list[Record]:
+        """The records of an answer, under the names of FullCoin's fields."""
+        translated = ((row, self.translation(row)) for row in rows)
+        return [
+            Record(row, values, usable_id(values.get("coin_id")) if isinstance(values, dict) else None)
+            for row, values in translated
+        ]
+
+    def expected_fields(self, usual: Mapping[str, float]) -> list[str]:
+        """The fields that the source is known to send; `usual` is by field the share of records that had a value."""
+        return [field.name for field in FIELDS if field.name in (self.fields or ()) or usual.get(field.name)]
+
+    def judge(self, request: Request, response: Response) -> Judgement:
+        """What the answer to a request is worth."""
+        meta, pagination = meta_of(request), self.pagination
+        max_rows = MAX_EXCESS * (pagination.size or MAX_SIZE) if "page" in meta else meta.get("max_rows")
+        return judge(
+            response,
+            datetime.now(UTC),
+            rows=pagination.rows,
+            is_empty=pagination.is_empty,
+            is_record=lambda record: self.translation.value(record, "coin_id") is not Absent,
+            max_rows=max_rows,
+            is_end_404=pagination.is_numbered and meta.get("page", 1) > 1,
+            remedies=self.remedies,
+            fatal_codes=self.fatal_codes,
+            hook=meta.get("json_hook"),
+            limit=meta.get("download_maxsize") or self.settings.getint("DOWNLOAD_MAXSIZE"),
+            secret=self.credential,
+        )
+
+    def survives(self, request: Request, status: int) -> bool:
+        """Whether the run goes on where the source refuses this request for good: only its answer is lost then."""
+        meta = meta_of(request)
+        return meta.get("is_optional", False) or (meta.get("page", 0) > 1 and status in GONE_STATUSES)
+
+    def following(self, request: Request) -> list[Request]:
+        """The requests that need not wait for this one, which is tried again later."""
+        return []
+
+    @staticmethod
+    def label(request: Request) -> str:
+        """What a request asks for, in words."""
+        return printable(label_of(request), 200)

@@ -1,0 +1,81 @@
+"""How a run begins in the database: it takes its spider's lock, and reads what earlier runs had."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from scrapy.settings import BaseSettings
+
+from coincrawl.source import Source
+from coincrawl.stored import Place, place
+from webapp.crawls.models import CrawlRun, SourcePace, Verdict
+from webapp.crawls.models.pace import Wait
+
+
+@dataclass(frozen=True)
+class Before:
+    """What earlier complete runs of the same scope had; the defaults where there was none."""
+
+    coins: int = 0
+    pages: int | None = None
+    credits: int | None = None
+    listed: int | None = None  # ids that the source's list of all names
+    newest_change: datetime | None = None  # that the source has reported
+    usual: Mapping[str, float] = field(default_factory=dict)  # by field: the share of records with a value
+
+    @classmethod
+    def read(cls, spider: Source) -> "Before":
+        usual = CrawlRun.objects.usual_shares(spider.name, spider.scope)
+        for name in spider.settings.getlist("OPTIONAL_FIELDS"):
+            usual.pop(name, None)
+        url = spider.arguments.get("url")
+        newest_change = CrawlRun.objects.newest_change(spider.name, url) if url else None
+        if previous := CrawlRun.objects.last_complete(spider.name, spider.arguments):
+            return cls(previous.coins, previous.pages, previous.credits, previous.listed, newest_change, usual)
+        return cls(newest_change=newest_change, usual=usual)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run begins with. It goes on only where the row says that it is running."""
+
+    run: CrawlRun
+    before: Before
+    wait: Wait  # until its source may be asked
+    credits_spent: int  # in this month
+    place: Place  # of the file that is written
+
+
+def beginning(spider: Source, settings: BaseSettings, key: str, max_rest: float) -> Callable[[], Start]:
+    """A function that begins the run of this key, for the database's thread.
+
+    It may be called again where its answer was lost. A source that asks for a rest of more than `max_rest` seconds is
+    left alone: the run is skipped. Raises NotMigrated, and JobError where the key is another run's.
+    """
+    claim, log_file = settings["JOB_CLAIM"], settings["LOG_FILE"]
+    was_free = False
+
+    def begin() -> Start:
+        nonlocal was_free
+        CrawlRun.objects.check_migrated()
+        written, before = place(), Before.read(spider)
+        wait = SourcePace.objects.wait(spider.url, spider.credential)
+        spent = CrawlRun.objects.credits_spent(spider.name) if spider.monthly_credits else 0
+        known = CrawlRun.objects.filter(pk=key).first()
+        if known and known.verdict != Verdict.PENDING and was_free:  # an earlier call has begun it
+            return Start(known, before, wait, spent, written)
+        was_free = known is None or (known.verdict == Verdict.PENDING and known.claim == claim)
+        run = CrawlRun.objects.begin(
+            spider.name,
+            spider.arguments,
+            key,
+            claim=claim,
+            log_file=os.path.abspath(log_file) if log_file else "",
+            leave_alone=wait.rest if wait.rest > max_rest else 0.0,
+            monthly_credits=spider.monthly_credits,
+            expected_credits=before.credits if before.credits is not None else spider.expected_calls or 1,
+        )
+        return Start(run, before, wait, spent, written)
+
+    return begin

@@ -1,0 +1,44 @@
+"""Spiders with a real crawler that has not been started."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from scrapy.crawler import Crawler
+from scrapy.http import Request, Response
+from scrapy.utils.reactor import is_reactor_installed
+
+from coincrawl.meta import Meta
+from coincrawl.responses import Rows
+from coincrawl.spiders.base import PaginatedSpider
+
+Spider = TypeVar("Spider", bound=PaginatedSpider)
+
+SETTINGS = {
+    "BASE_API_URL": "https://api.example",
+    "VS_CURRENCY": "usd",
+    "COINGECKO_PLAN": "keyless",
+    "COINGECKO_API_KEY": "",
+    "API_TOKEN": "",
+    "MIRROR_URL": "",
+    "RECORD_RUNS": True,
+}
+
+
+def make_spider(cls: type[Spider], settings: Mapping[str, Any] | None = None, **arguments: str) -> Spider:
+    """A spider as `scrapy crawl` makes it, with its middlewares' extensions, before its run begins."""
+    reactor = {"TWISTED_REACTOR_ENABLED": is_reactor_installed(), "TWISTED_REACTOR": None}  # whichever there is
+    crawler = Crawler(cls, {**SETTINGS, **reactor, **(settings or {})})
+    spider = crawler.spider = crawler._create_spider(**arguments)
+    crawler._apply_settings()
+    return cast(Spider, spider)
+
+
+def page(number: int, **meta: Any) -> Request:
+    """The request for a page."""
+    return Request("https://api.example/coins", meta={"page": number} | meta)
+
+
+def answered(request: Request, *rows: Any, headers: dict[str, str] | None = None, **envelope: Any) -> Response:
+    """The answer with these records to a request, as a spider gets it."""
+    meta = Meta(judgement=Rows([*rows], envelope))
+    return Response(request.url, headers=headers, request=request.replace(meta=request.meta | meta))
