@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from html import escape
 from signal import Signals
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from scrapyd import webservice, website
@@ -32,6 +32,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What schedule.json takes besides a spider's arguments.
 OF_SCRAPYD = ("project", "spider", "_version", "jobid", "priority", "setting")
 NOT_NOW = (*DATABASE_ERRORS, TimeoutError)
+NOT_SUPPORTED = (
+    "Code is neither uploaded to this scrapyd nor deleted from it: it runs the project in its own folder. "
+    "To upgrade, update that folder (git pull) and restart scrapyd."
+)
 SCRAPYDS_EXAMPLE = "curl http://localhost:6800/schedule.json -d project=default -d spider=somespider"
 
 
@@ -194,16 +198,11 @@ class ListSpiders(Service, webservice.ListSpiders):
     pass
 
 
-class AddVersion(Service, webservice.AddVersion):
-    """Refused: see eggs.py."""
+class NotSupported(Service):
+    """The code is this project's: it is neither uploaded nor deleted here."""
 
-
-class DeleteProject(Service, webservice.DeleteProject):
-    """Refused."""
-
-
-class DeleteVersion(Service, webservice.DeleteVersion):
-    """Refused."""
+    def render_POST(self, txrequest: Request) -> NoReturn:
+        raise _refusal(NOT_SUPPORTED)
 
 
 class ListJobs(Service, webservice.ListJobs):
