@@ -1,6 +1,5 @@
 """scrapyd, put together: its own parts, ours in place of some, and the beat. Named in scrapy.cfg."""
 
-import os
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,13 +10,13 @@ from scrapyd.app import application as scrapyds_own
 from scrapyd.config import Config
 from scrapyd.exceptions import ConfigError
 from twisted.application.internet import TCPServer, UNIXServer
-from twisted.application.service import IServiceCollection, Service
+from twisted.application.service import IServiceCollection
+from twisted.internet.base import ReactorBase
 from twisted.python.components import Componentized
 
 from coincrawl.scrapyd import settings
 from coincrawl.scrapyd.beat import Beat
 from coincrawl.scrapyd.guesses import Doorkeeper
-from coincrawl.scrapyd.process import reactor
 from webapp.settings import BASE_DIR
 
 MOST_CRAWLS = 1_000
@@ -42,7 +41,7 @@ def application(config: Config) -> Componentized:
     _check(config)
     with suppress(OSError):  # then it is each job that fails, and says why
         Path(config.get("logs_dir")).mkdir(parents=True, exist_ok=True)
-    _go_by_a_steady_clock()
+    _use_steady_clock()
     app = scrapyds_own(config)
     services: Any = IServiceCollection(app)
     if config.get("password", ""):
@@ -51,7 +50,6 @@ def application(config: Config) -> Componentized:
                 site = server.args[1]
                 site.resource = Doorkeeper(site.resource)
     Beat(config, services.getServiceNamed("launcher").max_proc).setServiceParent(app)
-    NoPidFile().setServiceParent(app)
     return app
 
 
@@ -79,29 +77,7 @@ def _is_loopback(address: str) -> bool:
     return address == "localhost"
 
 
-def _go_by_a_steady_clock() -> None:
-    """Twisted's timers go by the wall clock: were that set back by an hour, they would stand still for an hour."""
-    ahead = time() - monotonic()
-    reactor().seconds = lambda: monotonic() + ahead
-
-
-class NoPidFile(Service):
-    """twistd writes its id into the folder that it is started in.
-
-    A second node could not be started there; and after a crash neither could the first one, where another process has
-    the same id by then, as in a container it always has.
-    """
-
-    def privilegedStartService(self) -> None:
-        """Called as soon as twistd has written the file; other services start later."""
-        super().privilegedStartService()
-        path = Path("twistd.pid").resolve()
-        with suppress(OSError, ValueError):
-            if int(path.read_text()) == os.getpid():
-                path.unlink()
-                self._restore_for_twistd(path)
-
-    @staticmethod
-    def _restore_for_twistd(path: Path) -> None:
-        """It deletes the file itself in the end, and makes a noise where there is none."""
-        reactor().addSystemEventTrigger("after", "shutdown", path.touch)
+def _use_steady_clock() -> None:
+    """Keep timers going where the system's clock is set back: Twisted's would stand still for as long."""
+    offset = time() - monotonic()
+    ReactorBase.seconds = staticmethod(lambda: monotonic() + offset)

@@ -43,9 +43,6 @@ def free_port() -> int:
 class ScrapydNode:
     """Killed at the end, with what it has started. `log` has the lines that it has written so far."""
 
-    options = ["--pidfile="]  # or nodes that are started in one folder at the same moment get in each other's way
-    cwd = ROOT
-
     def __init__(self, database_url: str, folder: Path, name: str = "node", **environment: str) -> None:
         self.name, self.logs = name, folder / "logs"
         self.port = free_port()
@@ -60,8 +57,8 @@ class ScrapydNode:
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "scrapyd", *self.options],
-            cwd=self.cwd,
+            [sys.executable, "-m", "scrapyd", "--pidfile="],
+            cwd=ROOT,
             env=os.environ | self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import signal
 import socket
 from base64 import b64encode
 from contextlib import closing
@@ -15,8 +14,8 @@ import pytest
 from coincrawl.scrapyd.guesses import MOST_GUESSES
 from coincrawl.scrapyd.logs import forget_old_logs
 from fake_api import FakeAPI, answers
-from tests.conftest import PATIENCE, ROOT, StartNode, python
-from tests.support.nodes import ScrapydNode, free_port
+from tests.conftest import PATIENCE, StartNode, python
+from tests.support.nodes import free_port
 from webapp.crawls.models import Node
 
 ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
@@ -121,28 +120,12 @@ def listening(pid: int) -> set[tuple[str, int]]:
     return found
 
 
-def test_a_second_one_can_be_started_in_its_folder_and_none_leaves_a_file_there(
-    database_url: str, tmp_path: Path
-) -> None:
-    """twistd refuses to start where another one has left its process id."""
-    (tmp_path / "scrapy.cfg").symlink_to(ROOT / "scrapy.cfg")
-    nodes = [ScrapydNode(database_url, tmp_path, name, PYTHONPATH=str(ROOT)) for name in ("first", "second")]
-    for node in nodes:
-        node.cwd, node.options = tmp_path, []
-
-    with nodes[0], nodes[1]:
-        status = [node.stop() for node in nodes]
-
-    assert status == [-signal.SIGTERM, -signal.SIGTERM]
-    assert not (tmp_path / "twistd.pid").exists()
-
-
 def test_its_timers_do_not_stand_still_when_the_clock_is_set_back() -> None:
     program = """
 import time
 from twisted.internet import reactor
-from coincrawl.scrapyd.application import _go_by_a_steady_clock
-_go_by_a_steady_clock()
+from coincrawl.scrapyd.application import _use_steady_clock
+_use_steady_clock()
 before, wall = reactor.seconds(), time.time
 time.time = lambda: wall() - 3600
 assert 0 <= reactor.seconds() - before < 60, reactor.seconds() - before
