@@ -3,6 +3,7 @@
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
+from socket import gethostname
 from time import monotonic, time
 from typing import Any
 
@@ -15,8 +16,8 @@ from twisted.internet.base import ReactorBase
 from twisted.python.components import Componentized
 
 from coincrawl.scrapyd import settings
-from coincrawl.scrapyd.beat import Beat
 from coincrawl.scrapyd.guesses import Doorkeeper
+from coincrawl.scrapyd.ticker import Ticker
 from webapp.settings import BASE_DIR
 
 MOST_CRAWLS = 1_000
@@ -30,7 +31,7 @@ def application(config: Config) -> Componentized:
         "password": settings.PASSWORD,
         "bind_address": settings.BIND_ADDRESS,
         "http_port": "" if settings.HTTP_PORT is None else str(settings.HTTP_PORT),
-        "node_name": settings.NODE_NAME,
+        "node_name": settings.NODE_NAME or config.get("node_name", gethostname()),
         "max_proc": str(settings.MAX_PROC or ""),
         "logs_dir": str(BASE_DIR / settings.LOGS_DIR),
     }.items():
@@ -49,7 +50,7 @@ def application(config: Config) -> Componentized:
             if isinstance(server, (TCPServer, UNIXServer)):
                 site = server.args[1]
                 site.resource = Doorkeeper(site.resource)
-    Beat(config, services.getServiceNamed("launcher").max_proc).setServiceParent(app)
+    Ticker(config, services.getServiceNamed("launcher").max_proc).setServiceParent(app)
     return app
 
 

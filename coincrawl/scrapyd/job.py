@@ -1,4 +1,4 @@
-"""A job's process: `scrapy crawl` in a session of its own, with its output in its log."""
+"""A job's process (`scrapy crawl`) and its log."""
 
 import os
 import signal
@@ -6,19 +6,23 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from time import time
 from typing import IO, Any, Self
 
 from coincrawl.log import TAIL_LINES, TAIL_SIZE
 from webapp.crawls.models.queue import KEY, Death
 
+KEEP_LOGS_DAYS = 30
+
 
 class Job:
-    """As scrapyd's web services want to see a process: https://scrapyd.readthedocs.io/en/latest/api.html#listjobs-json
+    """A process, with the attributes that scrapyd's web services and pages read.
 
-    Its session is its own, so that what ends scrapyd, or the terminal that it runs in, does not end the crawl.
+    It has a session of its own, so that the end of scrapyd, or of its terminal, does not end the crawl.
     """
 
     def __init__(
@@ -29,14 +33,14 @@ class Job:
         self.process = process
         self.pid = process.pid
         self.start_time = datetime.now()  # noqa: DTZ005 - scrapyd shows it beside its own, which has no zone
-        self.idle: tuple[str | None, float] | None = None  # its run's verdict, and since when the launcher has seen it
+        self.idle: tuple[str | None, float] | None = None  # its run's verdict, and when the launcher first saw that
         self.fault = ""  # why the launcher has killed it
 
     @classmethod
     def start(cls, message: Mapping[str, Any], runner: str, logs: Path, folder: Path) -> Self:
-        """Start the crawl of a message of the queue; OSError or ValueError where that fails.
+        """Start the crawl of a message of the queue. Raises OSError or ValueError if that fails.
 
-        It is started without a log too: where that cannot be written, the run says so.
+        A log that cannot be written does not keep it from starting: the run says so.
         """
         values = dict(message)
         project, spider, key, settings = (values.pop(name) for name in ("_project", "_spider", "_job", "settings"))
@@ -75,7 +79,7 @@ class Job:
 
 
 def output_to(log: Path) -> IO[bytes]:
-    """The log, to be written to; where it cannot be, nothing that keeps anything."""
+    """The log, opened for writing; the null device if that fails."""
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         return log.open("ab")
@@ -84,7 +88,7 @@ def output_to(log: Path) -> IO[bytes]:
 
 
 def end_of(log: Path) -> str:
-    """The last lines of a log; empty where there is none any more."""
+    """The last lines of a log; empty if it cannot be read."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_SIZE))
@@ -92,3 +96,20 @@ def end_of(log: Path) -> str:
     except OSError:
         return ""
     return "\n".join(lines).replace("\0", "")
+
+
+def forget_old_logs(folder: Path, keep: int) -> None:
+    """Delete logs that are older than KEEP_LOGS_DAYS, and all but the newest `keep` of each spider."""
+    oldest = time() - KEEP_LOGS_DAYS * 86_400
+    for spider in folder.glob("coincrawl/*/"):
+        logs = sorted(spider.glob("*.log"), key=_changed_at, reverse=True)
+        for place, log in enumerate(logs):
+            if place >= keep or _changed_at(log) < oldest:
+                with suppress(OSError):
+                    log.unlink()
+
+
+def _changed_at(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0

@@ -1,33 +1,39 @@
-"""scrapyd's queue: the runs that have not begun. https://scrapyd.readthedocs.io/en/latest/config.html#spiderqueue"""
+"""scrapyd's queue, which is the table of runs, and the poller that reads it.
 
-from collections.abc import Callable, Iterable, Iterator
+https://scrapyd.readthedocs.io/en/latest/config.html#spiderqueue
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from scrapyd.config import Config
 from scrapyd.interfaces import ISpiderQueue
-from twisted.internet.defer import Deferred
+from scrapyd.poller import QueuePoller
+from twisted.internet.defer import Deferred, inlineCallbacks
 from zope.interface import implementer
 
 from coincrawl.scrapyd import database
-from coincrawl.scrapyd.process import node_name
+from coincrawl.scrapyd.log import Log, RepeatedErrors
 from coincrawl.secret import missing_secret
 from webapp.crawls.catalog import SPIDERS, as_texts
 from webapp.crawls.models import CrawlRun, CrawlSchedule
 from webapp.crawls.models.queue import Death, JobError
+
+log = Log()
 
 Message = dict[str, Any]  # the spider's `name`, the `_job`, Scrapy's `settings`, and the spider's arguments as texts
 
 
 @implementer(ISpiderQueue)
 class RunQueue:
-    """Shared by all nodes on this database; `pop` claims the job for this one."""
+    """All nodes on this database share it."""
 
     def __init__(self, config: Config, project: str) -> None:
-        self._node = node_name(config)
+        self._node = config.get("node_name")
 
     def add(self, name: str, priority: float = 0.0, **values: Any) -> None:
-        """Queue a job; ArgumentError or JobError says why it cannot be. Values that are no texts become texts."""
+        """Queue a job. Values become texts. Raises ArgumentError or JobError, whose sentence says why it is invalid."""
         key, settings = values.pop("_job", None), as_texts(values.pop("settings", None) or {})
         if not values.get("_version"):  # scrapyd passes on an empty one
             values.pop("_version", None)
@@ -37,7 +43,7 @@ class RunQueue:
         database.now(lambda: CrawlRun.objects.enqueue(name, given, key, settings=settings, priority=priority))
 
     def pop(self) -> "Deferred[Message | None]":
-        """The next job whose spider is free."""
+        """The next job whose spider is free, claimed for this node."""
         return database.later(self._pop)
 
     def _pop(self) -> Message | None:
@@ -46,16 +52,16 @@ class RunQueue:
             return None
         try:
             message = _message(run)
-        except (AttributeError, TypeError) as error:  # no queue of ours has written it
+        except (AttributeError, TypeError) as error:  # written by another program
             CrawlRun.objects.settle(run.claim, Death(f"its arguments or settings cannot be read ({error})"))
             return self._pop()
         message["settings"]["JOB_CLAIM"] = run.claim
         return message
 
     def _claim(self) -> CrawlRun | None:
-        """The next job, or the slot that has waited for the end of the run before it.
+        """Claim the next job, after slots that are due have become jobs.
 
-        A spider that becomes free during the beat has to wait for the next one: its slot would be late for this claim.
+        Only spiders that were free before are considered: the slot of another one has not become a job yet.
         """
         free = set(CrawlRun.objects.ready().order_by().values_list("spider", flat=True))
         if free:
@@ -69,7 +75,7 @@ class RunQueue:
         return database.now(lambda: CrawlRun.objects.waiting().count())
 
     def remove(self, func: Callable[[Message], bool]) -> int:
-        """Cancel the jobs for which `func` is true; how many they were."""
+        """Cancel the jobs for which `func` is true, and return their number."""
         keys = [message["_job"] for message in self.list() if func(message)]
         return database.now(lambda: sum(CrawlRun.objects.stop(key) == "pending" for key in keys))
 
@@ -82,7 +88,23 @@ def _message(run: CrawlRun) -> Message:
 
 
 def _messages(runs: Iterable[CrawlRun]) -> Iterator[Message]:
-    """Of those that have one: the others fail once it is their turn."""
+    """Runs that have no message are left out: they fail when they are popped."""
     for run in runs:
         with suppress(AttributeError, TypeError):
             yield _message(run)
+
+
+class Poller(QueuePoller):
+    """scrapyd's own, but no error ends its timer, and a job is claimed only if there is a free slot."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._errors = RepeatedErrors(log, "The queue cannot be read", "The queue can be read again")
+
+    @inlineCallbacks
+    def poll(self) -> Generator["Deferred[Any]", Any, None]:
+        for project, queue in self.queues.items():
+            with self._errors:
+                while self.dq.waiting and (message := (yield queue.pop())):
+                    spider = message.pop("name")
+                    self.dq.put({"_project": project, "_spider": spider, **message})

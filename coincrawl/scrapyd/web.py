@@ -20,8 +20,6 @@ from twisted.web.server import Request
 from coincrawl.scrapyd import database
 from coincrawl.scrapyd.jobs import AllNodes, Known
 from coincrawl.scrapyd.log import Log
-from webapp.coins.texts import one_line
-from webapp.coins.upsert import DATABASE_ERRORS
 from webapp.crawls.catalog import SPIDERS, ArgumentError
 from webapp.crawls.models import CrawlRun, Verdict
 from webapp.crawls.models.queue import JobError
@@ -31,7 +29,6 @@ log = Log()
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What schedule.json takes besides a spider's arguments.
 OF_SCRAPYD = ("project", "spider", "_version", "jobid", "priority", "setting")
-NOT_NOW = (*DATABASE_ERRORS, TimeoutError)
 NOT_SUPPORTED = (
     "Code is neither uploaded to this scrapyd nor deleted from it: it runs the project in its own folder. "
     "To upgrade, update that folder (git pull) and restart scrapyd."
@@ -112,10 +109,10 @@ class Jobs(website.Jobs):
         try:
             self._nodes = _nodes(self.root)
             return super().render_GET(txrequest)
-        except NOT_NOW as fault:
+        except database.Unavailable as error:
             txrequest.setResponseCode(http.SERVICE_UNAVAILABLE)
             txrequest.setHeader("Content-Type", "text/plain; charset=utf-8")
-            return f"{_not_now(fault)}\n".encode()
+            return f"{error}\n".encode()
 
     def prepare_row(self, row: dict[str, Any]) -> str:
         return super().prepare_row({**row, "Node": escape(self._nodes.get(row["Job"], ""))})
@@ -126,11 +123,6 @@ def _nodes(root: Root) -> dict[str, str]:
     jobs, here = root.launcher, str(root.node_name)
     nodes = dict.fromkeys(jobs.own, here)
     return nodes | {job.job: job.node for job in (*jobs.processes.values(), *jobs.finished) if isinstance(job, Known)}
-
-
-def _not_now(fault: Exception) -> str:
-    log.warn("The database cannot be asked: {words}", words=one_line(fault))
-    return f"The database cannot be asked: {one_line(fault)}"
 
 
 # Web services ----------------------------------------------------------------------------------------
@@ -169,12 +161,10 @@ class Service(webservice.WsResource):
             raise _refusal(f"This service takes {self.methods.replace('HEAD, POST', 'POST')}.") from None
         except UnicodeDecodeError:
             raise _refusal("Names and values must be UTF-8.") from None
-        except (ArgumentError, JobError) as refusal:
+        except (ArgumentError, JobError, database.Unavailable) as refusal:
             raise _refusal(str(refusal)) from None
         except ScrapydError as refusal:
             raise _refusal(f"{type(refusal).__name__}: {refusal}") from None
-        except NOT_NOW as fault:
-            raise _refusal(_not_now(fault)) from None
         return None if data is None else {**data, "status": "ok"}
 
     def check_project(self, project: str | None) -> None:

@@ -265,8 +265,8 @@ def test_a_database_that_is_away_for_a_while_stops_neither_the_beat_nor_the_queu
         name="often", spider="markets", arguments={"pages": 1}, crontab="* * * * * *"
     )
     with away():
-        node.wait_for("The schedule cannot beat")
-    node.wait_for("The schedule beats again")
+        node.wait_for("The schedule cannot tick")
+    node.wait_for("The schedule ticks again")
     began_again = datetime.now(UTC)
 
     until(lambda: schedule.crawlrun_set.filter(slot__gt=began_again, verdict="complete").exists())

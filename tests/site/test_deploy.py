@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from coincrawl.scrapyd.launcher import STOP_WITHIN
+from coincrawl.scrapyd.launcher import MAX_STOP_SECONDS
 from coincrawl.scrapyd.settings import LOGS_DIR
 from tests.conftest import PATIENCE, ROOT
 from tests.site.test_up import free_port, read_until
@@ -154,7 +154,7 @@ def test_a_service_comes_back_and_fills_no_disk(name: str) -> None:
 
 
 def test_a_stop_waits_for_the_crawls() -> None:
-    assert seconds(SERVICES["scrapyd"]["stop_grace_period"]) > STOP_WITHIN
+    assert seconds(SERVICES["scrapyd"]["stop_grace_period"]) > MAX_STOP_SECONDS
 
 
 def test_what_has_to_last_is_in_volumes() -> None:

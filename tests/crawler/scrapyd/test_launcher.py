@@ -71,7 +71,7 @@ def end(job: Job) -> None:
 def test_a_claim_is_kept_fresh_until_its_crawl_has_begun(launcher: Launcher, job: Job) -> None:
     make_run(claimed_at=datetime.now(UTC) - timedelta(seconds=59))
 
-    launcher._look_once()
+    launcher._check()
 
     claimed_at = run().claimed_at
     assert claimed_at is not None
@@ -96,13 +96,13 @@ def test_a_process_that_hangs_does_not_keep_its_place(
 
     for seconds in (0, patience - 1):
         clock["now"] = 1_000 + seconds
-        launcher._look_once()
+        launcher._check()
         assert not job.has_ended()
     clock["now"] = 1_000 + patience + 6
-    launcher._look_once()
+    launcher._check()
 
     assert job.process.wait(PATIENCE) == -9
-    launcher._look_once()
+    launcher._check()
     assert launcher.processes == {}
 
 
@@ -110,7 +110,7 @@ def test_a_process_whose_run_goes_on_is_left_alone(launcher: Launcher, job: Job,
     make_run(verdict=Verdict.RUNNING, heartbeat_at=datetime.now(UTC))
 
     for clock["now"] in (1_000, 100_000):
-        launcher._look_once()
+        launcher._check()
 
     assert not job.has_ended()
 
@@ -140,21 +140,21 @@ def failing(*errors: Exception) -> tuple[Callable[[], None], list[str]]:
 
 def test_what_the_database_cannot_be_told_now_is_told_later(launcher: Launcher) -> None:
     tell, said = failing(OperationalError("locked"), OperationalError("away"))
-    launcher._tell(tell)
+    launcher._record(tell)
 
     for _ in range(4):
-        launcher._look_once()
+        launcher._check()
 
     assert said == ["asked", "asked", "asked", "told"]
 
 
 def test_what_can_never_be_told_does_not_keep_the_rest_from_it(launcher: Launcher) -> None:
-    launcher._tell(failing(*[ValueError("odd")] * 9)[0])
+    launcher._record(failing(*[ValueError("odd")] * 9)[0])
     tell, said = failing()
-    launcher._tell(tell)
+    launcher._record(tell)
 
     for _ in range(2):
-        launcher._look_once()
+        launcher._check()
 
     assert said == ["asked", "told"]
 
@@ -170,7 +170,7 @@ def test_a_process_that_was_killed_leaves_a_run_that_is_lost_unless_it_was_over(
     make_run(**values)
     end(job)
 
-    launcher._look_once()
+    launcher._check()
 
     assert run().verdict == verdict
     assert launcher.processes == {}
@@ -186,7 +186,7 @@ def test_a_job_that_has_not_begun_goes_back_into_the_queue_where_scrapyd_stops(
     launcher.running = 0
     end(job)
 
-    launcher._look_once()
+    launcher._check()
 
     assert (run().verdict, run().claim) == (then, claim)
 
@@ -196,7 +196,7 @@ def test_a_job_that_comes_while_scrapyd_stops_goes_back_into_the_queue(launcher:
     launcher.running = 0
 
     launcher._start({"_job": "key", "settings": {"JOB_CLAIM": "claim"}}, 0)
-    launcher._look_once()
+    launcher._check()
 
     assert (run().verdict, run().claim, launcher.processes) == ("pending", "", {})
 

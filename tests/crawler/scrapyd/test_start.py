@@ -15,7 +15,7 @@ from twisted.internet.base import ReactorBase
 
 from coincrawl.scrapyd.application import _use_steady_clock
 from coincrawl.scrapyd.guesses import MOST_GUESSES
-from coincrawl.scrapyd.logs import forget_old_logs
+from coincrawl.scrapyd.job import forget_old_logs
 from fake_api import FakeAPI, answers
 from tests.conftest import PATIENCE, StartNode, python
 from tests.support.nodes import free_port
@@ -143,9 +143,9 @@ def test_of_logs_the_newest_are_kept_for_a_month(tmp_path: Path) -> None:
         os.utime(path, (time() - days * 86_400,) * 2)
     (folder / "other.txt").touch()
 
-    forget_old_logs(tmp_path, most=3)
+    forget_old_logs(tmp_path, keep=3)
     after_a_month = {path.name for path in folder.iterdir()}
-    forget_old_logs(tmp_path, most=2)
+    forget_old_logs(tmp_path, keep=2)
 
     assert after_a_month == {"new.log", "week.log", "fortnight.log", "other.txt"}
     assert {path.name for path in folder.iterdir()} == {"new.log", "week.log", "other.txt"}

@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -42,13 +43,22 @@ SCHEDULE = {"project": "coincrawl", "spider": "markets"}
 def node(monkeypatch: pytest.MonkeyPatch) -> Root:
     """A scrapyd of this project by the name of `here` that listens nowhere, with the database in this thread."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(database, "now", lambda function: function())
+    monkeypatch.setattr(database.worker, "submit", in_this_thread)
     monkeypatch.setitem(spider_list.cache, "coincrawl", {None: list(SPIDERS), "": list(SPIDERS)})
     config = Config()
     config.cp.remove_option("settings", "default")
     for option, value in {"node_name": "here", "finished_to_keep": "3"}.items():
         config.cp.set(config.SECTION, option, value)
     return Root(config, application(config))
+
+
+def in_this_thread(function: Callable[[], Any]) -> "Future[Any]":
+    future: Future[Any] = Future()
+    try:
+        future.set_result(function())
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 @pytest.fixture
@@ -293,13 +303,22 @@ def test_what_is_refused_is_answered_with_a_sentence_and_leaves_nothing_in_the_l
     assert not runs.exists()
 
 
+def failing(error: Exception | None) -> Callable[[Any], "Future[Any]"]:
+    """A worker whose calls raise this error, or never end."""
+
+    def submit(function: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        if error:
+            future.set_exception(error)
+        return future
+
+    return submit
+
+
 def test_what_nobody_expected_has_a_traceback_that_forges_no_line(
     node: Root, log: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(function: Any) -> None:
-        raise ValueError(FORGED)
-
-    monkeypatch.setattr(database, "now", fail)
+    monkeypatch.setattr(database.worker, "submit", failing(ValueError(FORGED)))
 
     answer = ask(node, "listjobs.json")
 
@@ -312,21 +331,23 @@ def test_what_nobody_expected_has_a_traceback_that_forges_no_line(
     assert all(line.startswith("\t") and line[1:].isprintable() for line in others)
 
 
-@pytest.mark.parametrize("fault", [OperationalError("gone\nand more"), TimeoutError("gone")])
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(OperationalError("gone\nand more"), "gone"), (None, "it does not answer, try again later")],
+    ids=["fails", "hangs"],
+)
 def test_a_database_that_is_away_is_an_answer_and_a_line(
-    fault: Exception, node: Root, log: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    error: Exception | None, reason: str, node: Root, log: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(function: Any) -> None:
-        raise fault
-
-    monkeypatch.setattr(database, "now", fail)
+    monkeypatch.setattr(database.worker, "submit", failing(error))
+    monkeypatch.setattr(database, "MAX_HTTP_SECONDS", 0)
 
     answers = [ask(node, "listjobs.json"), ask(node, "schedule.json", "POST", **SCHEDULE)]
     shown = page(node, "jobs")
 
-    sentence = "The database cannot be asked: gone"
+    sentence = f"The database cannot be asked: {reason}"
     assert ([answer["message"] for answer in answers], shown) == ([sentence] * 2, f"{sentence}\n")
-    assert log() == ["[coincrawl.scrapyd.web#warn] The database cannot be asked: gone"] * 3
+    assert log() == [f"[coincrawl.scrapyd.database#warn] {sentence}"] * 3
 
 
 def test_a_value_is_one_line_of_the_log(log: Callable[[], list[str]]) -> None:

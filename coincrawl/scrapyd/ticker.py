@@ -1,0 +1,49 @@
+"""The schedule's ticker: every second, in each scrapyd, schedules that are due become jobs."""
+
+from collections.abc import Generator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from scrapyd.config import Config
+from twisted.application.internet import TimerService
+from twisted.internet.defer import Deferred, inlineCallbacks
+
+from coincrawl.scrapyd import database
+from coincrawl.scrapyd.job import forget_old_logs
+from coincrawl.scrapyd.log import Log, RepeatedErrors
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
+
+log = Log()
+
+TICK_EVERY = 1.0  # s
+HEARTBEAT_EVERY = 15.0  # s
+CLEAN_UP_EVERY = 3600.0  # s
+
+
+class Ticker(TimerService):
+    """Ticks as long as scrapyd runs: what fails is tried again at the next tick."""
+
+    def __init__(self, config: Config, capacity: int) -> None:
+        super().__init__(TICK_EVERY, self.tick)
+        self._node, self._capacity = config.get("node_name"), capacity
+        self._logs, self._logs_kept = Path(config.get("logs_dir")), config.getint("jobs_to_keep")
+        self._heartbeat_at = self._cleaned_up_at = -CLEAN_UP_EVERY
+        self._errors = RepeatedErrors(log, "The schedule cannot tick", "The schedule ticks again")
+
+    @inlineCallbacks
+    def tick(self) -> Generator["Deferred[Any]", Any, None]:
+        with self._errors:
+            yield database.later(self._tick)
+
+    def _tick(self) -> None:
+        """In the database's thread."""
+        CrawlSchedule.objects.beat()
+        if monotonic() > self._heartbeat_at + HEARTBEAT_EVERY:
+            Node.objects.beat(self._node, capacity=self._capacity)
+            self._heartbeat_at = monotonic()
+        if monotonic() > self._cleaned_up_at + CLEAN_UP_EVERY:
+            forget_old_logs(self._logs, self._logs_kept)
+            CrawlRun.objects.forget_old()
+            Node.objects.forget_old()
+            self._cleaned_up_at = monotonic()
