@@ -16,7 +16,7 @@ from twisted.internet.base import ReactorBase
 from twisted.python.components import Componentized
 
 from coincrawl.scrapyd import settings
-from coincrawl.scrapyd.guesses import Doorkeeper
+from coincrawl.scrapyd.throttle import PasswordThrottle
 from coincrawl.scrapyd.ticker import Ticker
 from webapp.settings import BASE_DIR
 
@@ -49,7 +49,7 @@ def application(config: Config) -> Componentized:
         for server in services:
             if isinstance(server, (TCPServer, UNIXServer)):
                 site = server.args[1]
-                site.resource = Doorkeeper(site.resource)
+                site.resource = PasswordThrottle(site.resource)
     Ticker(config, services.getServiceNamed("launcher").max_proc).setServiceParent(app)
     return app
 

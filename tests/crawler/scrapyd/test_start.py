@@ -14,8 +14,8 @@ import time_machine
 from twisted.internet.base import ReactorBase
 
 from coincrawl.scrapyd.application import _use_steady_clock
-from coincrawl.scrapyd.guesses import MOST_GUESSES
 from coincrawl.scrapyd.job import forget_old_logs
+from coincrawl.scrapyd.throttle import MAX_WRONG
 from fake_api import FakeAPI, answers
 from tests.conftest import PATIENCE, StartNode, python
 from tests.support.nodes import free_port
@@ -72,9 +72,9 @@ def test_a_password_is_asked_for_may_come_from_a_file_and_is_not_to_be_guessed(
             return node_.getresponse()
 
     assert [ask().status, ask("me:wrong").status, ask("me:100 %").status] == [401, 401, 200]
-    guesses = [ask(f"me:{number}").status for number in range(MOST_GUESSES)]
+    guesses = [ask(f"me:{number}").status for number in range(MAX_WRONG)]
     refused = ask("me:100 %")
-    assert guesses == [401] * (MOST_GUESSES - 1) + [429]
+    assert guesses == [401] * (MAX_WRONG - 1) + [429]
     assert (refused.status, 0 < int(refused.headers["Retry-After"]) <= 60) == (429, True)
     assert [ask().status, ask("me:100 %", source="127.0.0.2").status] == [401, 200]
 
