@@ -1,4 +1,4 @@
-"""scrapyd, put together: its own parts, ours in place of some, and the beat. Named in scrapy.cfg."""
+"""Puts scrapyd together: its own parts, those that scrapy.cfg names instead, and the ticker."""
 
 from contextlib import suppress
 from ipaddress import ip_address
@@ -20,11 +20,11 @@ from coincrawl.scrapyd.throttle import PasswordThrottle
 from coincrawl.scrapyd.ticker import Ticker
 from webapp.settings import BASE_DIR
 
-MOST_CRAWLS = 1_000
+MAX_CRAWLS = 1_000
 
 
 def application(config: Config) -> Componentized:
-    """ConfigError says what is wrong with the settings, and scrapyd ends with that sentence."""
+    """Raises ConfigError if a setting is invalid: scrapyd ends with its sentence."""
     section = config.cp[config.SECTION]
     for option, value in {
         "username": settings.USERNAME,
@@ -36,11 +36,11 @@ def application(config: Config) -> Componentized:
         "logs_dir": str(BASE_DIR / settings.LOGS_DIR),
     }.items():
         if value:
-            section[option] = value.replace("%", "%%")  # which is special to a ConfigParser
+            section[option] = value.replace("%", "%%")  # a ConfigParser would interpolate it
     settings.hide_from_scrapyd()
-    config.cp.remove_option("settings", "default")  # Scrapy's name for the same project, which has one queue
+    config.cp.remove_option("settings", "default")  # Scrapy's name for the same project: one queue is enough
     _check(config)
-    with suppress(OSError):  # then it is each job that fails, and says why
+    with suppress(OSError):  # jobs say what is wrong with their logs
         Path(config.get("logs_dir")).mkdir(parents=True, exist_ok=True)
     _use_steady_clock()
     app = scrapyds_own(config)
@@ -66,8 +66,8 @@ def _check(config: Config) -> None:
             f"scrapyd would listen on {address} for everybody: set SCRAPYD_USERNAME and SCRAPYD_PASSWORD, "
             "or leave SCRAPYD_BIND_ADDRESS at 127.0.0.1."
         )
-    if settings.MAX_PROC > MOST_CRAWLS:
-        raise ConfigError(f"SCRAPYD_MAX_PROC must be at most {MOST_CRAWLS}.")
+    if settings.MAX_PROC > MAX_CRAWLS:
+        raise ConfigError(f"SCRAPYD_MAX_PROC must be at most {MAX_CRAWLS}.")
     if not 0 < config.getint("http_port") < 65_536:
         raise ConfigError("SCRAPYD_HTTP_PORT must be a port: a number from 1 to 65535.")
 
@@ -79,6 +79,6 @@ def _is_loopback(address: str) -> bool:
 
 
 def _use_steady_clock() -> None:
-    """Keep timers going where the system's clock is set back: Twisted's would stand still for as long."""
+    """Keep timers going when the system's clock is set back: Twisted's would stand still for as long."""
     offset = time() - monotonic()
     ReactorBase.seconds = staticmethod(lambda: monotonic() + offset)

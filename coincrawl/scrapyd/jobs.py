@@ -1,4 +1,4 @@
-"""The jobs of all nodes, as scrapyd's web services and pages want to see them. The database remembers them."""
+"""The jobs of all nodes, as scrapyd's web services and pages read them. The database has them all."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from webapp.crawls.models import CrawlRun, Verdict
 from webapp.crawls.models.queue import BUSY, UNDER_WAY
 
 FIELDS = ("spider", "node", "queued_at", "claimed_at", "started_at", "finished_at")
-# Slots that passed: nothing was queued for them.
-PASSED = Q(verdict=Verdict.SKIPPED, slot__isnull=False, claim="", stop_requested_at=None)
+# Slots that were skipped because they were missed: nothing was queued for them.
+MISSED = Q(verdict=Verdict.SKIPPED, slot__isnull=False, claim="", stop_requested_at=None)
 
 
 @dataclass(frozen=True)
-class Known:
-    """A job that has no process here, for all that is known."""
+class StoredJob:
+    """A job without a process here. Its times have no zone, as scrapyd's own."""
 
     project: str
     spider: str
@@ -32,41 +32,45 @@ class Known:
 
     @classmethod
     def of(cls, run: CrawlRun, project: str) -> Self:
-        begun = run.started_at or run.claimed_at or run.finished_at or run.queued_at
-        end = _for_scrapyd(run.finished_at) if run.finished_at else None
-        return cls(project, run.spider, run.pk, run.node, _for_scrapyd(begun), end)
+        began = run.started_at or run.claimed_at or run.finished_at or run.queued_at
+        ended = _without_zone(run.finished_at) if run.finished_at else None
+        return cls(project, run.spider, run.pk, run.node, _without_zone(began), ended)
 
 
-def _for_scrapyd(moment: datetime) -> datetime:
-    """As it shows its own, without a zone."""
+def _without_zone(moment: datetime) -> datetime:
     return moment.astimezone().replace(tzinfo=None)
 
 
 class AllNodes:
-    """What the web services ask the launcher for: `processes` under way, and those `finished`, the newest first.
+    """Stands for the launcher in scrapyd's site: `processes` are the jobs under way, on all nodes.
 
-    `own` are the processes of this node, by job.
+    `own` are those of this node, by job.
     """
 
-    def __init__(self, processes: Iterable[Job], project: str, most: int) -> None:
+    def __init__(self, processes: Iterable[Job], project: str, max_finished: int) -> None:
         self.own = {job.job: job for job in processes}
-        self._project, self._most = project, most
+        self._project, self._max_finished = project, max_finished
 
     @cached_property
-    def processes(self) -> Mapping[str, Job | Known]:
-        elsewhere = database.now(lambda: list(CrawlRun.objects.filter(BUSY).only(*FIELDS)))
-        return {**{run.pk: Known.of(run, self._project) for run in elsewhere}, **self.own}
+    def processes(self) -> Mapping[str, Job | StoredJob]:
+        runs = database.now(lambda: list(CrawlRun.objects.filter(BUSY).only(*FIELDS)))
+        return {**{run.pk: StoredJob.of(run, self._project) for run in runs}, **self.own}
 
     @cached_property
-    def finished(self) -> list[Known]:
-        """The last `most` of them. One whose process has still to end is not among them."""
+    def finished(self) -> list[StoredJob]:
+        """The last `max_finished`, the newest first. A job whose process has not ended is not among them."""
         runs = [run for run in database.now(self._last) if run.pk not in self.own]
-        jobs = sorted((Known.of(run, self._project) for run in runs), key=lambda job: job.end_time or job.start_time)
-        return jobs[: -self._most - 1 : -1]
+        jobs = [StoredJob.of(run, self._project) for run in runs]
+        return sorted(jobs, key=lambda job: job.end_time or job.start_time, reverse=True)[: self._max_finished]
+
+    def nodes(self, here: str) -> dict[str, str]:
+        """By job, the name of its node; `here` is this node's."""
+        stored = {job.job: job.node for job in (*self.processes.values(), *self.finished) if isinstance(job, StoredJob)}
+        return dict.fromkeys(self.own, here) | stored
 
     def _last(self) -> list[CrawlRun]:
-        """In the order of an index, which has by itself those that never began."""
-        over = CrawlRun.objects.exclude(UNDER_WAY).exclude(PASSED).exclude(finished_at=None).only(*FIELDS)
-        begun = over.exclude(started_at=None).order_by("-started_at")[: self._most]
-        never_begun = over.filter(started_at=None).order_by("-finished_at")[: self._most]
-        return [*begun, *never_begun]
+        """Two queries, each in the order of an index: runs that began, and runs that never did."""
+        over = CrawlRun.objects.exclude(UNDER_WAY).exclude(MISSED).exclude(finished_at=None).only(*FIELDS)
+        began = over.exclude(started_at=None).order_by("-started_at")[: self._max_finished]
+        never_began = over.filter(started_at=None).order_by("-finished_at")[: self._max_finished]
+        return [*began, *never_began]

@@ -325,7 +325,7 @@ def test_what_nobody_expected_has_a_traceback_that_forges_no_line(
     assert (answer["status"], answer["message"]) == ("error", f"ValueError: {FORGED}")
     first, second, *others = log()
     assert (first, second) == (
-        "[coincrawl.scrapyd.web#critical] ListJobs fails",
+        "[coincrawl.scrapyd.services#critical] ListJobs fails",
         "\tTraceback (most recent call last):",
     )
     assert all(line.startswith("\t") and line[1:].isprintable() for line in others)
