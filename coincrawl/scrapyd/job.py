@@ -26,7 +26,7 @@ class Job:
     """
 
     def __init__(
-        self, project: str, spider: str, key: str, *, claim: str, log: Path, process: subprocess.Popen
+        self, project: str, spider: str, key: str, *, claim: str, log: Path, process: subprocess.Popen[bytes]
     ) -> None:
         self.project, self.spider, self.job, self.claim = project, spider, key, claim
         self.log = log

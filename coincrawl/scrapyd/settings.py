@@ -2,7 +2,8 @@
 
 import os
 
-from coincrawl.settings import env  # which sets up Django
+import coincrawl.settings  # noqa: F401 - sets up Django
+from webapp.settings import env
 
 USERNAME = env.str("SCRAPYD_USERNAME", default="")
 PASSWORD = env.str("SCRAPYD_PASSWORD", default="")
