@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -32,12 +31,16 @@ def until(condition: Callable[[], Any], what: str = "") -> Any:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below those that the system gives to whoever asks for any."""
-    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
+    """A port that nobody listens on, bound by this process until it ends: the system gives it to nobody else.
+
+    A server can listen on it all the same, because both have SO_REUSEADDR.
+    """
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port: int = reserved.getsockname()[1]
+        reserved.detach()
+    return port
 
 
 class ScrapydNode:

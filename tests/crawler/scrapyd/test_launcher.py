@@ -1,4 +1,4 @@
-"""scrapyd's launcher by itself: what it tells the database of its processes, and when it ends them."""
+"""scrapyd's launcher by itself: what it records of its processes, and when it kills them."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -6,20 +6,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from scrapyd.config import Config
-from scrapyd.jobstorage import MemoryJobStorage
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from coincrawl.scrapyd.job import Job, end_of
+from coincrawl.scrapyd.job import Job
 from coincrawl.scrapyd.launcher import Launcher
 from coincrawl.scrapyd.queue import RunQueue
 from tests.conftest import PATIENCE
 from webapp.crawls.models import CrawlRun, Verdict
-from webapp.crawls.models.queue import Death
 
 pytestmark = pytest.mark.django_db
 
@@ -37,9 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def launcher(monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path) -> Launcher:
     """One that runs and has room for no more, with the database at once in place of in its thread."""
     monkeypatch.setattr("coincrawl.scrapyd.database.later", maybeDeferred)
-    storage = MemoryJobStorage(Config({}))
-    parts = {"IJobStorage": storage, "IPoller": SimpleNamespace(next=Deferred)}
-    app: Any = SimpleNamespace(getComponent=lambda kind: parts[kind.__name__])
+    app: Any = SimpleNamespace(getComponent=lambda kind: Mock(next=Mock(wraps=Deferred)))
     launcher = Launcher(Config({"runner": "scrapy", "logs_dir": str(tmp_path), "max_proc": "1"}), app)
     launcher.running = 1
     return launcher
@@ -61,6 +58,11 @@ def make_run(**values: Any) -> CrawlRun:
 
 def run() -> CrawlRun:
     return CrawlRun.objects.get(pk="key")
+
+
+def asked(launcher: Launcher) -> int:
+    """How many times the launcher has asked for a job."""
+    return launcher._poller.next.call_count
 
 
 def end(job: Job) -> None:
@@ -115,7 +117,7 @@ def test_a_process_whose_run_goes_on_is_left_alone(launcher: Launcher, job: Job,
     assert not job.has_ended()
 
 
-def test_what_hangs_is_looked_for_before_anything_is_written(launcher: Launcher, job: Job) -> None:
+def test_hanging_processes_are_found_before_anything_is_written(launcher: Launcher, job: Job) -> None:
     make_run(verdict=Verdict.RUNNING, heartbeat_at=datetime(2026, 1, 1, tzinfo=UTC))
 
     with CaptureQueriesContext(connection) as queries:
@@ -126,37 +128,37 @@ def test_what_hangs_is_looked_for_before_anything_is_written(launcher: Launcher,
 
 
 def failing(*errors: Exception) -> tuple[Callable[[], None], list[str]]:
-    """A function that raises each of the errors and then succeeds, and what it has come to."""
-    left, said = list(errors), list[str]()
+    """A function that raises each of the errors and then succeeds, and the list of what it did."""
+    left, did = list(errors), list[str]()
 
-    def tell() -> None:
-        said.append("asked")
+    def write() -> None:
+        did.append("tried")
         if left:
             raise left.pop(0)
-        said.append("told")
+        did.append("written")
 
-    return tell, said
+    return write, did
 
 
-def test_what_the_database_cannot_be_told_now_is_told_later(launcher: Launcher) -> None:
-    tell, said = failing(OperationalError("locked"), OperationalError("away"))
-    launcher._record(tell)
+def test_what_cannot_be_recorded_now_is_recorded_later(launcher: Launcher) -> None:
+    write, did = failing(OperationalError("locked"), OperationalError("away"))
+    launcher._record(write)
 
     for _ in range(4):
         launcher._check()
 
-    assert said == ["asked", "asked", "asked", "told"]
+    assert did == ["tried", "tried", "tried", "written"]
 
 
-def test_what_can_never_be_told_does_not_keep_the_rest_from_it(launcher: Launcher) -> None:
+def test_what_can_never_be_recorded_does_not_keep_the_rest_from_it(launcher: Launcher) -> None:
     launcher._record(failing(*[ValueError("odd")] * 9)[0])
-    tell, said = failing()
-    launcher._record(tell)
+    write, did = failing()
+    launcher._record(write)
 
     for _ in range(2):
         launcher._check()
 
-    assert said == ["asked", "told"]
+    assert did == ["tried", "written"]
 
 
 @pytest.mark.parametrize(
@@ -201,24 +203,47 @@ def test_a_job_that_comes_while_scrapyd_stops_goes_back_into_the_queue(launcher:
     assert (run().verdict, run().claim, launcher.processes) == ("pending", "", {})
 
 
+def test_a_process_that_ends_before_its_run_has_begun_has_failed(launcher: Launcher, job: Job) -> None:
+    make_run()
+    job.log.write_text("Usage\n")
+    job.process = subprocess.Popen(["false"])
+    job.process.wait(PATIENCE)
+
+    launcher._check()
+
+    assert (run().verdict, run().reason) == ("failed", "the crawl could not begin: exit status 1: Usage")
+    assert launcher.processes == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"_job": "../../odd"}, "could not be started (its id or its spider's name cannot be part of a file's name)"),
+        ({"_spider": "../odd"}, "could not be started (its id or its spider's name cannot be part of a file's name)"),
+        ({"url": "x" * 200_000}, "could not be started ([Errno 7] Argument list too long"),
+    ],
+    ids=["odd key", "odd spider", "too long"],
+)
+def test_a_job_that_cannot_be_started_fails_with_the_reason_and_its_slot_is_free(
+    message: dict[str, str], reason: str, launcher: Launcher, tmp_path: Path
+) -> None:
+    make_run()
+    usual = {"_project": "coincrawl", "_spider": "markets", "_job": "key", "settings": {"JOB_CLAIM": "claim"}}
+
+    launcher._start({**usual, **message}, 0)
+    launcher._check()
+
+    assert (run().verdict, reason in run().reason) == ("failed", True)
+    assert (launcher.processes, asked(launcher)) == ({}, 1)
+    assert not list(tmp_path.parent.rglob("odd.log"))
+
+
 def test_to_give_a_job_back_leaves_a_run_that_has_begun_alone() -> None:
     make_run(verdict=Verdict.RUNNING)
 
     CrawlRun.objects.release("claim")
 
     assert run().claim == "claim"
-
-
-def test_the_end_of_a_log_is_its_last_200_lines_as_text(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    log.write_bytes(b"".join(b"line %d\n" % number for number in range(300)) + b"\xff\0end")
-
-    lines = end_of(log).splitlines()
-
-    assert (len(lines), lines[0], lines[-1]) == (200, "line 101", "\ufffdend")
-    assert end_of(tmp_path / "none") == ""
-    log.write_bytes(b"x" * 1_000_000)
-    assert len(end_of(log)) == 100_000
 
 
 def test_a_row_that_nobody_can_read_fails_and_lets_the_next_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,10 +262,3 @@ def test_a_row_that_nobody_can_read_fails_and_lets_the_next_one_go(monkeypatch: 
         "failed",
         "the crawl could not begin: its arguments or settings cannot be read",
     )
-
-
-def test_why_a_job_ended_is_said_with_the_last_line_of_its_log(job: Job) -> None:
-    job.log.write_text("one\ntwo\n\n")
-    end(job)
-
-    assert job.death() == Death("signal 9 (Killed): two", "one\ntwo\n", was_killed=True)

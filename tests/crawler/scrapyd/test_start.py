@@ -1,4 +1,4 @@
-"""How scrapyd starts: what it refuses to start with, where it listens, which clock it goes by, what it keeps."""
+"""How scrapyd starts: with which settings, where it listens, by which clock its timers go."""
 
 import http.client
 import os
@@ -8,17 +8,19 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
+from typing import Any
 
 import pytest
 import time_machine
+from scrapyd.config import Config
+from scrapyd.exceptions import ConfigError
 from twisted.internet.base import ReactorBase
 
-from coincrawl.scrapyd.application import _use_steady_clock
-from coincrawl.scrapyd.job import forget_old_logs
+from coincrawl.scrapyd import settings
+from coincrawl.scrapyd.application import _use_steady_clock, application
 from coincrawl.scrapyd.throttle import MAX_WRONG
 from fake_api import FakeAPI, answers
 from tests.conftest import PATIENCE, StartNode, python
-from tests.support.nodes import free_port
 from webapp.crawls.models import Node
 
 ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
@@ -35,22 +37,40 @@ def test_nodes_that_have_been_gone_for_a_week_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"BIND_ADDRESS": "0.0.0.0"}, "scrapyd would listen on 0.0.0.0 for everybody: set SCRAPYD_USERNAME"),
+        ({"BIND_ADDRESS": "::"}, "scrapyd would listen on :: for everybody"),
+        ({"BIND_ADDRESS": "example.org"}, "scrapyd would listen on example.org for everybody"),
+        ({"USERNAME": "me"}, "SCRAPYD_USERNAME and SCRAPYD_PASSWORD belong together"),
+        ({"USERNAME": "a:b", "PASSWORD": "a password"}, "SCRAPYD_USERNAME must not have a colon in it."),
+        ({"HTTP_PORT": 0}, "SCRAPYD_HTTP_PORT must be a port"),
+        ({"HTTP_PORT": 65_536}, "SCRAPYD_HTTP_PORT must be a port"),
+        ({"MAX_PROC": 1_001}, "SCRAPYD_MAX_PROC must be at most 1000."),
+    ],
+    ids=str,
+)
+def test_invalid_settings_are_rejected_with_a_sentence(
+    values: dict[str, Any], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in values.items():
+        monkeypatch.setattr(settings, name, value)
+
+    with pytest.raises(ConfigError, match=sentence):
+        application(Config())
+
+
+@pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({"SCRAPYD_BIND_ADDRESS": "0.0.0.0"}, "scrapyd would listen on 0.0.0.0 for everybody: set SCRAPYD_USERNAME"),
-        ({"SCRAPYD_BIND_ADDRESS": "::"}, "scrapyd would listen on :: for everybody"),
-        ({"SCRAPYD_BIND_ADDRESS": "example.org"}, "scrapyd would listen on example.org for everybody"),
-        ({"SCRAPYD_USERNAME": "me"}, "SCRAPYD_USERNAME and SCRAPYD_PASSWORD belong together"),
         ({"SCRAPYD_USERNAME": "a:b", "SCRAPYD_PASSWORD": "hidden"}, "SCRAPYD_USERNAME must not have a colon in it."),
-        ({"SCRAPYD_HTTP_PORT": "65536"}, "SCRAPYD_HTTP_PORT must be a port"),
         ({"SCRAPYD_HTTP_PORT": "many"}, "SCRAPYD_HTTP_PORT must be a whole number from 0 up."),
-        ({"SCRAPYD_MAX_PROC": "1001"}, "SCRAPYD_MAX_PROC must be at most 1000."),
         ({"COINGECKO_PLAN": "gold"}, "COINGECKO_PLAN=gold is not a plan."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
-def test_what_it_cannot_start_with_is_a_sentence(environment: dict[str, str], sentence: str) -> None:
-    done = python(["-m", "scrapyd", "--pidfile="], {"SCRAPYD_HTTP_PORT": str(free_port())} | environment)
+def test_it_ends_with_a_sentence_if_a_setting_is_invalid(environment: dict[str, str], sentence: str) -> None:
+    done = python(["-m", "scrapyd", "--pidfile="], environment)
 
     assert done.returncode == 1
     assert sentence in done.stdout + done.stderr
@@ -58,9 +78,7 @@ def test_what_it_cannot_start_with_is_a_sentence(environment: dict[str, str], se
     assert "hidden" not in done.stdout + done.stderr
 
 
-def test_a_password_is_asked_for_may_come_from_a_file_and_is_not_to_be_guessed(
-    start_node: StartNode, tmp_path: Path
-) -> None:
+def test_it_asks_for_the_password_of_a_file_and_limits_wrong_ones(start_node: StartNode, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("100 %\n")
     node = start_node(
         SCRAPYD_USERNAME="me", SCRAPYD_PASSWORD_FILE=str(tmp_path / "password"), SCRAPYD_BIND_ADDRESS="0.0.0.0"
@@ -72,10 +90,10 @@ def test_a_password_is_asked_for_may_come_from_a_file_and_is_not_to_be_guessed(
             return node_.getresponse()
 
     assert [ask().status, ask("me:wrong").status, ask("me:100 %").status] == [401, 401, 200]
-    guesses = [ask(f"me:{number}").status for number in range(MAX_WRONG)]
-    refused = ask("me:100 %")
-    assert guesses == [401] * (MAX_WRONG - 1) + [429]
-    assert (refused.status, 0 < int(refused.headers["Retry-After"]) <= 60) == (429, True)
+    wrong = [ask(f"me:{number}").status for number in range(MAX_WRONG)]
+    limited = ask("me:100 %")
+    assert wrong == [401] * (MAX_WRONG - 1) + [429]
+    assert (limited.status, limited.headers["Retry-After"]) == (429, "60")
     assert [ask().status, ask("me:100 %", source="127.0.0.2").status] == [401, 200]
 
 
@@ -83,23 +101,36 @@ def basic(user: str) -> str:
     return f"Basic {b64encode(user.encode()).decode()}"
 
 
-@pytest.mark.parametrize(
-    ("in_file", "in_environment", "address"),
-    [("127.0.0.1", "0.0.0.0", "127.0.0.1"), ("0.0.0.0", "127.0.0.1", "0.0.0.0")],
-)
-def test_its_address_has_one_reader(
-    in_file: str, in_environment: str, address: str, start_node: StartNode, tmp_path: Path
-) -> None:
-    """A file has precedence, as for every other setting."""
+ADDRESS = """
+from scrapyd import get_application
+from twisted.application.internet import TCPServer
+from twisted.application.service import IServiceCollection
+
+for service in IServiceCollection(get_application()):
+    if isinstance(service, TCPServer):
+        print(service.kwargs["interface"], service.args[0])
+"""
+
+
+@pytest.mark.parametrize(("in_file", "in_environment"), [("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1")])
+def test_it_listens_on_the_address_that_was_checked(in_file: str, in_environment: str, tmp_path: Path) -> None:
+    """A file has precedence, as for every other setting; scrapyd itself would read the environment."""
     (tmp_path / "address").write_text(f"{in_file}\n")
-    user = {"SCRAPYD_USERNAME": "me", "SCRAPYD_PASSWORD": "a password"} if address == "0.0.0.0" else {}
+    environment = {
+        "DATABASE_URL": f"sqlite:///{tmp_path}/none",
+        "SCRAPYD_LOGS_DIR": str(tmp_path),
+        "SCRAPYD_USERNAME": "me",
+        "SCRAPYD_PASSWORD": "a password",
+        "SCRAPYD_HTTP_PORT": "6801",
+        "SCRAPYD_BIND_ADDRESS": in_environment,
+    }
 
-    node = start_node(SCRAPYD_BIND_ADDRESS_FILE=str(tmp_path / "address"), SCRAPYD_BIND_ADDRESS=in_environment, **user)
+    done = python(["-c", ADDRESS], environment | {"SCRAPYD_BIND_ADDRESS_FILE": str(tmp_path / "address")})
 
-    assert listening(node.process.pid) == {(address, node.port)}
+    assert done.stdout.splitlines()[-1:] == [f"{in_file} 6801"], done.stderr
 
 
-def test_it_listens_on_its_one_port_of_this_machine_and_a_crawl_on_none(start_node: StartNode, api: FakeAPI) -> None:
+def test_it_listens_on_one_port_of_this_machine_and_a_crawl_on_none(start_node: StartNode, api: FakeAPI) -> None:
     api.fault(answers.HANGS)
     node = start_node()
     node.schedule(**ONE_PAGE)
@@ -132,20 +163,3 @@ def test_its_timers_do_not_stand_still_when_the_clock_is_set_back(monkeypatch: p
         passed = ReactorBase.seconds() - before
 
     assert 0 <= passed < 60
-
-
-def test_of_logs_the_newest_are_kept_for_a_month(tmp_path: Path) -> None:
-    folder = tmp_path / "coincrawl" / "markets"
-    folder.mkdir(parents=True)
-    for name, days in {"new": 0, "week": 7, "fortnight": 14, "old": 31}.items():
-        path = folder / f"{name}.log"
-        path.touch()
-        os.utime(path, (time() - days * 86_400,) * 2)
-    (folder / "other.txt").touch()
-
-    forget_old_logs(tmp_path, keep=3)
-    after_a_month = {path.name for path in folder.iterdir()}
-    forget_old_logs(tmp_path, keep=2)
-
-    assert after_a_month == {"new.log", "week.log", "fortnight.log", "other.txt"}
-    assert {path.name for path in folder.iterdir()} == {"new.log", "week.log", "other.txt"}

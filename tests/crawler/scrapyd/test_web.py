@@ -75,7 +75,8 @@ def request(method: str, **values: str | bytes) -> Any:
     channel = HTTPChannel()
     channel.makeConnection(DummyChannel.TCP())
     made: Any = Request(channel)
-    made.method, made.args = method.encode(), {}
+    channel.requests.append(made)
+    made.method, made.args, made.postpath = method.encode(), {}, []
     for name, value in values.items():
         made.args[name.encode()] = [value if isinstance(value, bytes) else value.encode()]
     return made
@@ -107,7 +108,7 @@ def over(key: str, on: str) -> None:
     begun(key, on).finish(Verdict.COMPLETE)
 
 
-def test_a_spider_without_its_key_is_refused(node: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spider_without_its_key_is_rejected(node: Root, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MarketsSpider, "secret", Secret("NO_SUCH_KEY"))
 
     missing = ask(node, "schedule.json", "POST", **SCHEDULE)
@@ -157,7 +158,12 @@ KEYS = {
 }
 
 
-def test_jobs_are_told_in_scrapyds_own_words(node: Root) -> None:
+def test_it_has_one_project_without_versions(node: Root) -> None:
+    assert ask(node, "listprojects.json")["projects"] == ["coincrawl"]
+    assert ask(node, "listversions.json", project="coincrawl")["versions"] == []
+
+
+def test_jobs_are_listed_in_scrapyds_own_words(node: Root) -> None:
     over("over", "oslo")
     begun("runs", "oslo")
     runs.enqueue("markets", {"pages": "2"}, "waits", settings={"LOG_LEVEL": "DEBUG"})
@@ -260,9 +266,17 @@ def test_the_first_page_shows_a_call_that_works(node: Root) -> None:
     assert ask(node, "schedule.json", "POST", **values)["status"] == "ok"
 
 
-# What is refused ---------------------------------------------------------------------------------
+# What is rejected --------------------------------------------------------------------------------
 CODE = "Code is neither uploaded to this scrapyd nor deleted from it"
-REFUSED = [
+REJECTED = [
+    ("schedule.json", "POST", SCHEDULE | {"spider": "nosuch"}, "spider 'nosuch' not found"),
+    ("schedule.json", "POST", SCHEDULE | {"pages": "0"}, "pages=0 is not valid: pages is a whole number from 1 to"),
+    ("schedule.json", "POST", SCHEDULE | {"url": "x"}, "markets has no argument 'url'."),
+    ("schedule.json", "POST", SCHEDULE | {"colour": "red"}, "There is no argument 'colour'."),
+    ("schedule.json", "POST", SCHEDULE | {"_job": "x"}, "There is no argument '_job'."),
+    ("schedule.json", "POST", SCHEDULE | {"setting": "LOG_LEVEL"}, "A setting is given as setting=NAME=value."),
+    ("schedule.json", "POST", SCHEDULE | {"setting": "LOG_LEVEL=LOUD"}, "LOG_LEVEL=LOUD is not valid"),
+    ("schedule.json", "POST", SCHEDULE | {"jobid": "../../x"}, "A job id has letters, digits"),
     ("schedule.json", "POST", {}, "'project' parameter is required"),
     ("schedule.json", "GET", SCHEDULE, "This service takes OPTIONS, POST."),
     ("schedule.json", "HEAD", SCHEDULE, "This service takes OPTIONS, POST."),
@@ -292,8 +306,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("service", "method", "values", "sentence"), REFUSED, ids=[case[3][:30] for case in REFUSED])
-def test_what_is_refused_is_answered_with_a_sentence_and_leaves_nothing_in_the_log(
+@pytest.mark.parametrize(("service", "method", "values", "sentence"), REJECTED, ids=[case[3][:30] for case in REJECTED])
+def test_an_invalid_request_is_answered_with_a_sentence_and_leaves_nothing_in_the_log(
     service: str, method: str, values: dict[str, Any], sentence: str, *, node: Root, log: Callable[[], list[str]]
 ) -> None:
     answer = ask(node, service, method, **values)
@@ -301,6 +315,52 @@ def test_what_is_refused_is_answered_with_a_sentence_and_leaves_nothing_in_the_l
     assert (answer["status"], sentence in answer["message"]) == ("error", True), answer
     assert log() == []
     assert not runs.exists()
+
+
+def test_a_spider_without_a_source_is_rejected(node: Root, settings: Any) -> None:
+    settings.MIRROR_URL = ""
+
+    answer = ask(node, "schedule.json", "POST", project="coincrawl", spider="mirror")
+
+    assert answer["message"] == "mirror needs -a url=..., or MIRROR_URL in the environment."
+
+
+def test_a_job_that_is_not_there_cannot_be_cancelled(node: Root) -> None:
+    assert ask(node, "cancel.json", "POST", project="coincrawl", job="nosuch")["prevstate"] is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "localhost:6800"}, 200),
+        ({"Host": "127.0.0.1:6800", "Origin": "http://127.0.0.1:6800"}, 200),
+        ({"Host": "127.0.0.1:6800", "Origin": "https://evil.example"}, 403),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 403),
+        ({"Host": ""}, 403),
+        ({"Host": "[::1"}, 403),
+        ({}, 403),
+    ],
+    ids=str,
+)
+def test_a_page_of_another_site_cannot_have_a_browser_ask(headers: dict[str, str], status: int, node: Root) -> None:
+    made = request("GET")
+    for name, value in headers.items():
+        made.requestHeaders.addRawHeader(name, value)
+
+    node.getChildWithDefault(b"listjobs.json", made).render(made)
+
+    assert made.code == status
+
+
+@pytest.mark.parametrize("name", [b"\0", b"\xff"])
+def test_a_name_that_no_file_can_have_is_not_found(name: bytes, node: Root, log: Callable[[], list[str]]) -> None:
+    made = request("GET")
+    made.requestHeaders.addRawHeader("Host", "localhost")
+    made.postpath = [name]
+
+    node.getChildWithDefault(b"logs", made).render(made)
+
+    assert (made.code, log()) == (404, [])
 
 
 def failing(error: Exception | None) -> Callable[[Any], "Future[Any]"]:
