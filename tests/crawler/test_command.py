@@ -2,11 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pytest
-from scrapy.settings import Settings
+from scrapy.crawler import Crawler
+from scrapy.exceptions import UsageError
+from scrapy.settings import BaseSettings, Settings
 
+from coincrawl.commands.crawl import check, check_event_loop
 from coincrawl.commands.settings import Command as SettingsCommand
+from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI
 from tests.conftest import Crawl, python
 from webapp.crawls.models import CrawlRun
@@ -27,16 +32,8 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         (["-a", "pages"], "Invalid -a value, use -a NAME=VALUE"),
         (["-s", "LOG_LEVEL"], "Invalid -s value, use -s NAME=VALUE"),
         (["-O", "coins.foo"], "Unrecognized output format 'foo'. Set a supported one"),
-        (["-s", "HTTPCACHE_ENABLED=1"], "HTTPCACHE_ENABLED cannot be used: answers would be kept as they came"),
         (["-s", "JOBDIR=FOLDER"], "JOBDIR cannot be used: what a run has proven cannot be kept there"),
-        (
-            ["-s", "EXTENSIONS={}"],
-            "EXTENSIONS must keep coincrawl.extensions.feeds.Feeds: without it a run proves nothing.",
-        ),
-        (["-s", "DOWNLOADER_MIDDLEWARES={}"], "DOWNLOADER_MIDDLEWARES must keep coincrawl.middlewares.BackOff"),
-        (["-s", 'DOWNLOAD_HANDLERS={"http": null}'], "DOWNLOAD_HANDLERS must keep http"),
         (["-s", "TWISTED_REACTOR=foo"], "TWISTED_REACTOR must stay as it is: crawls run on asyncio's loop."),
-        (["-s", "ASYNCIO_EVENT_LOOP=foo"], "ASYNCIO_EVENT_LOOP must stay"),
         (["--pages", "3"], "No such option: --pages. See scrapy crawl --help."),
     ],
     ids=[
@@ -50,13 +47,8 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         "argument without =",
         "setting without =",
         "format",
-        "cache",
         "requests on disk",
-        "no extensions",
-        "no middlewares",
-        "no handler",
         "another reactor",
-        "another event loop",
         "no such option",
     ],
 )
@@ -72,8 +64,46 @@ def test_wrong_options_end_with_a_sentence(
     assert not CrawlRun.objects.exists()
 
 
-def test_what_is_refused_may_be_switched_off(api: FakeAPI, crawl: Crawl) -> None:
-    assert crawl(api, "-s", "HTTPCACHE_ENABLED=0", "-s", "JOBDIR=").returncode == 0
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"HTTPCACHE_ENABLED": "1"}, "HTTPCACHE_ENABLED cannot be used: answers would be kept as they came"),
+        ({"JOBDIR": "folder"}, "JOBDIR cannot be used: what a run has proven cannot be kept there"),
+        ({"EXTENSIONS": {}}, "EXTENSIONS must keep coincrawl.extensions.feeds.Feeds: without it a run proves nothing."),
+        ({"DOWNLOADER_MIDDLEWARES": {}}, "DOWNLOADER_MIDDLEWARES must keep coincrawl.middlewares.BackOff"),
+        ({"DOWNLOAD_HANDLERS": {"http": None}}, "DOWNLOAD_HANDLERS must keep http"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_a_run_cannot_do_with_is_rejected(settings: dict[str, Any], sentence: str) -> None:
+    given = crawl_settings_with(settings)
+
+    with pytest.raises(UsageError, match=sentence):
+        check(given)
+
+
+@pytest.mark.parametrize("name", ["TWISTED_REACTOR", "ASYNCIO_EVENT_LOOP"])
+def test_another_event_loop_is_rejected(name: str) -> None:
+    given = crawl_settings_with({name: "foo"})
+
+    with pytest.raises(UsageError, match=f"{name} must stay as it is: crawls run on asyncio's loop."):
+        check_event_loop(given)
+
+
+@pytest.mark.parametrize("settings", [{}, {"HTTPCACHE_ENABLED": "0", "JOBDIR": ""}], ids=["none", "off"])
+def test_a_setting_that_is_off_is_accepted(settings: dict[str, Any]) -> None:
+    given = crawl_settings_with(settings)
+
+    check(given)
+    check_event_loop(given)
+
+
+def crawl_settings_with(settings: dict[str, Any]) -> BaseSettings:
+    """Those of a crawl, with others from a project in place of some."""
+    crawler = Crawler(MarketsSpider, {"RECORD_RUNS": True})
+    for name, value in settings.items():
+        crawler.settings.set(name, value, "cmdline")
+    return crawler.settings
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,9 @@ def test_a_key_that_the_api_repeats_is_not_shown(crawl: Crawl) -> None:
 
 
 def test_the_databases_password_is_not_shown(api: FakeAPI, crawl: Crawl) -> None:
-    done = crawl(api, DATABASE_URL="postgres://user:127.0.0.1@127.0.0.1:9/name")  # a password that the driver repeats
+    url = "postgres://user:127.0.0.1@127.0.0.1:9/name"  # a password that the driver repeats
+
+    done = crawl(api, "-s", "DATABASE_PATIENCE=0", DATABASE_URL=url)
 
     assert done.returncode == 1
     assert "***" in done.stderr

@@ -25,6 +25,7 @@ from django.core.management import call_command
 from fake_api import FakeAPI, answers
 from tests.conftest import PATIENCE, ROOT
 from tests.support.nodes import free_port
+from tests.support.processes import read_until
 from webapp.crawls.models import CrawlSchedule
 from webapp.management.commands import up
 
@@ -77,17 +78,6 @@ def limited(process: subprocess.Popen[str], folder: Path) -> Iterator[None]:
         watchdog.cancel()
         kill()
         process.wait()
-
-
-def read_until(process: subprocess.Popen[str], *words: str) -> str:
-    """What the process has written when each of the words has been in it."""
-    output = ""
-    assert process.stdout is not None
-    for line in process.stdout:
-        output += line
-        if all(word in output for word in words):
-            return output
-    raise AssertionError(f"{words} are not all in this:\n{output}")
 
 
 def run(environment: dict[str, str], project: Path = ROOT) -> subprocess.CompletedProcess[str]:
