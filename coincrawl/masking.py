@@ -1,10 +1,10 @@
-"""A secret in what others have written, however its characters are escaped there. Pure."""
+"""Finds a secret in a text, however its characters are escaped. Pure."""
 
 import re
 from functools import cache
 from html.entities import html5
 
-SHORTEST_SECRET = 8  # characters; a shorter one is no key, and stands in the names of coins
+MIN_LENGTH = 8  # characters; a shorter secret is no key, and may be part of a coin's name
 BACKSLASHES = r"\\(?<!\\\\)\\*+"  # all that stand together: JSON that is written in JSON doubles them
 
 NAMES: dict[str, list[str]] = {}  # by character: the names that HTML has for it
@@ -14,35 +14,41 @@ for _name, _character in html5.items():
 
 
 def masked(text: str, secret: str) -> str:
-    """A text, of JSON or of a header, with three asterisks for each secret in it.
+    """The text, of JSON or of a header, with three asterisks in place of each secret.
 
-    It is found as it is, and where JSON (also in a text of JSON, to any depth), a URL or HTML has escaped some of its
-    characters or all. What was JSON before is JSON afterwards.
+    The secret is found as it is, and with some or all of its characters escaped for JSON (also in JSON within JSON, to
+    any depth), for a URL or for HTML. JSON stays valid.
     """
-    return _written(secret).sub("***", text) if len(secret) >= SHORTEST_SECRET else text
+    return pattern_of(secret).sub("***", text) if len(secret) >= MIN_LENGTH else text
 
 
 @cache
-def _written(secret: str) -> re.Pattern[str]:
+def pattern_of(*secrets: str) -> re.Pattern[str]:
+    """Finds each of the secrets; of two that overlap the longer one. Finds nothing if there are none."""
+    return re.compile("|".join(map(_written, sorted(secrets, key=len, reverse=True))) or "(?!)")
+
+
+def _written(secret: str) -> str:
     # A run of backslashes belongs to what comes after it, so that only a whole one is taken.
-    others = (_ways(character, r"\\++") for character in secret[1:])
-    return re.compile(_ways(secret[0], BACKSLASHES) + "".join(others))
+    return _ways(secret[0], BACKSLASHES) + "".join(_ways(character, r"\\++") for character in secret[1:])
 
 
 def _ways(character: str, backslashes: str) -> str:
-    """A pattern for the ways to write a character: as it is, and in JSON, a URL and HTML, also more than once."""
+    """A pattern for the ways to write a character: as it is, and escaped for JSON, Python, a URL or HTML."""
     units = character.encode("utf-16-be", "surrogatepass").hex()
     number = ord(character)
     script = f"|x{_any_case(f'{number:02x}')}" if number < 256 else ""  # JavaScript's `\\x43`
+    if python := character.encode("unicode_escape").decode()[1:]:  # `t` for a tab
+        script += f"|{python}"
     json = r"\\++".join(f"u{_any_case(units[start : start + 4])}" for start in range(0, len(units), 4))
     first, *rest = [f"(?:25)*{_any_case(f'{byte:02x}')}" for byte in character.encode("utf-8", "surrogatepass")]
     url = first + "".join(rf"(?:%|\\++u0025){byte}" for byte in rest)
     names = "".join(f"|{name}" for name in NAMES.get(character, ()))
     html = f"(?:amp;)*(?:#0*+{number}|#[xX]0*+{_any_case(f'{number:x}')}{names});?"
-    if character == "\\":  # it is a part of a run itself: an even one, and what is left goes with the next character
+    if character == "\\":  # part of a run itself: pairs; what is left belongs to the next character
         return rf"(?:(?:\\\\){{1,32}}|\\++{json}|\\(?![\\\"])|%{url}|&{html})"
-    plain = re.escape(character)
-    # Each way begins with a character of its own: only so does a search pass quickly over a page without any.
+    plain = r"[ +]" if character == " " else re.escape(character)
+    # Each way begins with another character, so that a search passes quickly over a text without any.
     return f"(?:{plain}|{backslashes}(?:{plain}|{json}{script}|u0025{url}|u0026{html})|%{url}|&{html})"
 
 

@@ -26,7 +26,7 @@ from coincrawl.components import enabled
 from coincrawl.declarations import fault_in
 from coincrawl.extensions.feeds import Feeds, passwords
 from coincrawl.extensions.run import RunRecord
-from coincrawl.log import LogFile, guard, without_secrets
+from coincrawl.log import LogFile, protect_log, without_secrets
 from coincrawl.spiders.base import PaginatedSpider
 from coincrawl.verdict import EXIT_STATUS
 from webapp.crawls.catalog import SPIDERS, ArgumentError, check_source, parse_arguments
@@ -103,7 +103,7 @@ class Command(crawl.Command):
             settings.set("STATS_DUMP", value=True, priority="project")  # scrapydweb and logparser look for them
         crawler = self._crawler_of(args[0])
         secret = cast("type[PaginatedSpider]", crawler.spidercls).secret
-        guard(
+        protect_log(
             [
                 settings["COINGECKO_API_KEY"],
                 settings["API_TOKEN"],

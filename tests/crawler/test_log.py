@@ -17,12 +17,12 @@ from scrapy.logformatter import LogFormatter, LogFormatterResult
 from scrapy.settings import Settings
 from twisted.python import log as twisted_log
 
-from coincrawl.log import LogFile, guard
+from coincrawl.log import LogFile, protect_log
 from fake_api import FakeAPI, Market, answers
 from tests.conftest import Crawl
 
 FORGED = "x\n1999-12-31 23:59:59 [coincrawl] INFO: markets: complete"
-SECRET = r"CG-a1/b2 c3%ä\d"
+SECRET = "CG-a1/b2 c3%ä\\d🚀\t9"
 # A record's time, a traceback's margin, or a line of Scrapy's stats.
 PREFIX = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[[\w.]+\] [A-Z]+: |  \| |[{ ]'[\w/.]+': ")
 
@@ -45,9 +45,9 @@ class Log(logging.Logger):
 @pytest.fixture
 def log() -> Iterator[Log]:
     before = logging.getLogRecordFactory()
-    guard(["", "abc", SECRET, f"{SECRET}-longer"])
+    protect_log(["", "abc", SECRET, f"{SECRET}-longer"])
     yield Log()
-    guard([])
+    protect_log([])
     logging.setLogRecordFactory(before)
 
 
@@ -130,7 +130,7 @@ def test_what_is_too_short_for_a_secret_is_not_hidden(log: Log) -> None:
 
 
 def test_without_secrets_nothing_is_hidden(log: Log) -> None:
-    guard([""])
+    protect_log([""])
 
     log.info("all of it")
 
