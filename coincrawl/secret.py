@@ -6,7 +6,7 @@ from scrapy.settings import BaseSettings
 from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.project import get_project_settings
 
-from coincrawl.settings import one_word
+from webapp.environment import env
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Secret:
     def read(self, settings: BaseSettings) -> None:
         """Have the settings know it. SystemExit with a sentence where it is no word."""
         if self.setting not in settings:
-            settings.set(self.setting, one_word(self.setting), priority="spider")
+            settings.set(self.setting, env.one_word(self.setting), priority="spider")
 
     def missing(self, settings: BaseSettings) -> str:
         """A sentence where it has to be there, and is not."""

@@ -1,28 +1,18 @@
-"""Scrapy's settings, for every command. The environment (and `.env`) is read here and in webapp/settings.py,
-nowhere else. What crawls of our own spiders go by besides is in crawl_settings.py."""
+"""Scrapy's settings for every command. Crawls of our own spiders have more of them: see crawl_settings.py."""
 
 import os
-import re
 
 import django
 
 from webapp.crawls.addresses import is_source
 from webapp.crawls.catalog import PLANS
-from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, MIRROR_URL, PLAIN_HTTP_HOSTS, VS_CURRENCY, env
+from webapp.environment import env
+from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, MIRROR_URL, PLAIN_HTTP_HOSTS, VS_CURRENCY
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 django.setup()  # items are made from a Django model
 
 from webapp.coins.models import FullCoin  # noqa: E402 - a model can be imported once Django is set up
-
-
-def one_word(name: str) -> str:
-    """A secret that travels in a header."""
-    text = env.str(name, default="").strip()
-    if not re.fullmatch("[!-~]*", text):
-        raise SystemExit(f"{name} must be one word of ASCII: there are spaces, line breaks or other characters in it.")
-    return text
-
 
 BOT_NAME = "coincrawl"
 SPIDER_MODULES = ["coincrawl.spiders"]
@@ -31,7 +21,7 @@ COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit sta
 RECORD_RUNS = True  # those tools switch it off
 
 # The source --------------------------------------------------------------------------------------
-COINGECKO_API_KEY = one_word("COINGECKO_API_KEY")
+COINGECKO_API_KEY = env.one_word("COINGECKO_API_KEY")
 COINGECKO_PLAN = COINGECKO_PLAN
 BASE_API_URL = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
 if "?" in BASE_API_URL or not is_source(BASE_API_URL, PLAIN_HTTP_HOSTS):
@@ -43,7 +33,7 @@ COINGECKO_CALLS_PER_MINUTE = env.number("COINGECKO_CALLS_PER_MINUTE", PLANS[COIN
 COINGECKO_MONTHLY_CREDITS = COINGECKO_MONTHLY_CREDITS
 # The other source: a read API that is mirrored
 MIRROR_URL = MIRROR_URL
-API_TOKEN = one_word("API_TOKEN")
+API_TOKEN = env.one_word("API_TOKEN")
 MIRROR_CALLS_PER_MINUTE = env.number("MIRROR_CALLS_PER_MINUTE", 120)  # well below the 300 that our own read API takes
 VS_CURRENCY = VS_CURRENCY
 # Fields of FullCoin that may be absent or empty: no run is partial because of them.

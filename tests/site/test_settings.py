@@ -48,7 +48,7 @@ def ask(environment: dict[str, str], host: str, scheme: str, headers: dict[str, 
 
 def project(folder: Path) -> Path:
     """A project of nothing but the site's settings, and the plain data that they read."""
-    for name in ("settings.py", "crawls/catalog.py", "crawls/arguments.py", "crawls/addresses.py"):
+    for name in ("environment.py", "settings.py", "crawls/catalog.py", "crawls/arguments.py", "crawls/addresses.py"):
         (folder / "webapp" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "webapp" / name, folder / "webapp" / name)
     return folder
