@@ -65,6 +65,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "webapp.probes.ProbesMiddleware",  # the first: probes may reach this machine by any name
+    "webapp.nul.reject_nul",
     "django.middleware.security.SecurityMiddleware",
     "webapp.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -86,7 +87,6 @@ TEMPLATES = [
     }
 ]
 
-SESSION_ENGINE = "webapp.sessions"
 # A message shows a new token. Django's default, a cookie, would show it to everybody who sees the cookie.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 

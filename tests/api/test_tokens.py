@@ -294,7 +294,7 @@ def test_nobody_changes_a_token(client: Client, token: Token) -> None:
     assert Token.objects.get().user == token.user
 
 
-@pytest.mark.parametrize("key", ["0", "9" * 30, "9" * 5_000, "x", "²", "%00", "_00"])
+@pytest.mark.parametrize("key", ["0", "9" * 30, "9" * 5_000, "x", "²", "_00"])
 def test_a_token_that_there_is_not_leads_back(client: Client, key: str) -> None:
     answer = staff(client, "view").get(f"{TOKENS}{key}/change/")
 

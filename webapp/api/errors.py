@@ -1,4 +1,4 @@
-"""What goes wrong before or outside of a view, as JSON with a sentence under /api/ and as Django has it elsewhere."""
+"""Errors outside of the API's views: JSON with a sentence under /api/, Django's own pages elsewhere."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
 
-def explained(status: int, sentence: str, usual: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def handler(status: int, sentence: str, usual: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.path.startswith("/api/"):
             return JsonResponse({"detail": sentence}, status=status)
@@ -16,6 +16,8 @@ def explained(status: int, sentence: str, usual: Callable[..., HttpResponse]) ->
     return answer
 
 
-bad_request = explained(400, "The request is for another host, or too long to be read.", defaults.bad_request)
-not_found = explained(404, "There is nothing at this address: /api/ lists what there is.", defaults.page_not_found)
-server_error = explained(500, "The answer failed here: the site's log says why.", defaults.server_error)
+bad_request = handler(
+    400, "The request is for another host, is too long, or has a NUL character.", defaults.bad_request
+)
+not_found = handler(404, "There is nothing at this address: /api/ lists the addresses.", defaults.page_not_found)
+server_error = handler(500, "The server failed: its log says why.", defaults.server_error)

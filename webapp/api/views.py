@@ -167,9 +167,9 @@ def chosen(query: dict[str, Any]) -> list[models.Field]:
 
 
 def one(rows: QuerySet, key: str, what: str, fields: Sequence[models.Field]) -> dict[str, Any]:
-    """The row with this key, of whatever characters that is."""
+    """The row with this key. Raises NotFound if there is none."""
     names = [field.name for field in fields]
-    found = [] if "\0" in key else write(fields, list(rows.filter(pk=key).values_list(*names)))
+    found = write(fields, list(rows.filter(pk=key).values_list(*names)))
     if not found:
         raise NotFound(f"There is no {what} {printable(key, 100)}.")
     return found[0]
