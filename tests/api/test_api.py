@@ -609,23 +609,14 @@ def test_an_empty_list_is_one_page(reader: Client) -> None:
 
 
 @pytest.mark.parametrize("address", [COINS, RUNS])
-@pytest.mark.parametrize(
-    ("page", "named"),
-    [("2", "2"), ("002", "002"), (str(2**63), str(2**63)), ("9" * 31, "9" * 31), ("9" * 5_000, "9" * 47 + "...")],
-)
+@pytest.mark.parametrize("page", [2, 10**15])
 @pytest.mark.parametrize("size", [100, 1_000])
-def test_a_page_past_the_end_is_404(reader: Client, address: str, size: int, page: str, named: str) -> None:
+def test_a_page_past_the_end_is_404(reader: Client, address: str, size: int, page: int) -> None:
     make_rows()
 
     sentence = refused(reader, f"{address}?page_size={size}&page={page}", 404)
 
-    assert sentence == f"Page {named} is past the end: there are 1 results, {size} on a page."
-
-
-def test_zeros_before_a_page_say_nothing(reader: Client) -> None:
-    make_coins(2)
-
-    assert ids(read(reader, COINS, page_size=1, page="0" * 5_000 + "2")) == ["001"]
+    assert sentence == f"Page {page} is past the end: there are 1 results, {size} on a page."
 
 
 def test_a_page_has_100_results_unless_told_otherwise(reader: Client) -> None:
@@ -686,12 +677,9 @@ def test_filters_leave_what_is_asked_for(reader: Client, market: None, query: di
         pytest.param("2026-02-05t14:00:00.000001+02:00", 1, id="with an offset"),
         pytest.param("2026-02-05T14:00:00.000001 02:00", 1, id="with a plus that came as a space"),
         pytest.param("2026-02-05 03:30:00.000001-08:30", 1, id="with a space and an offset to the west"),
-        pytest.param("2026-02-05T11:59:60.000001z", 1, id="a leap second"),
-        pytest.param("2026-02-05T12:00:60Z", 0, id="another"),
-        pytest.param("0000-02-29T00:00:00Z", 4, id="the year 0"),
-        pytest.param("0001-01-01T00:00:00+23:59", 4, id="before the first instant"),
-        pytest.param("9999-12-31T23:59:59.999999-23:59", 0, id="after the last"),
-        pytest.param("9999-12-31T23:59:60Z", 0, id="the last leap second"),
+        pytest.param("2026-02-05T12:00:00.000001", 1, id="without an offset, in UTC"),
+        pytest.param("2026-02-06", 0, id="a day"),
+        pytest.param("0001-01-01T00:00:00Z", 4, id="in the first year"),
     ],
 )
 def test_changes_are_asked_for_from_any_instant_on(reader: Client, market: None, since: str, coins: int) -> None:
@@ -765,64 +753,76 @@ FILTERS = (
     "page, page_size, fields, symbol, rank_min, rank_max, price_min, price_max, market_cap_min, market_cap_max, "
     "missing, changed_since, search, ordering, after"
 )
-NO_NUMBER = " must be a number such as -0.05, without an exponent, of at most 30 digits before and 30 after the point."
-NO_MOMENT = (
-    "changed_since must be a date and time with its offset, "
-    "such as 2026-02-05T12:00:00Z or 2026-02-05T12:00:00.5+01:00."
-)
+FORMATS = "Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
+BIG = "99999999999999999999999999999999"
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        pytest.param("smybol=btc", f"There is no parameter named smybol. What there is: {FILTERS}.", id="misspelt"),
-        pytest.param("format=xml", f"There is no parameter named format. What there is: {FILTERS}.", id="format"),
-        pytest.param("symbol=a&symbol=b", "symbol may be given once.", id="twice"),
-        pytest.param("symbol=", "symbol must be 1 to 100 characters, none of them NUL.", id="empty"),
-        pytest.param(f"symbol={'x' * 101}", "symbol must be 1 to 100 characters, none of them NUL.", id="long"),
-        pytest.param(f"after={'x' * 256}", "after must be 1 to 255 characters, none of them NUL.", id="long after"),
-        pytest.param("search=+%09", "search must be words, 100 characters in all, none of them NUL.", id="no words"),
+        pytest.param("smybol=btc", f"There is no parameter smybol. The parameters are {FILTERS}.", id="misspelt"),
+        pytest.param("format=xml", f"There is no parameter format. The parameters are {FILTERS}.", id="format"),
+        pytest.param("symbol=a&symbol=b", "symbol: This parameter may be given only once.", id="twice"),
+        pytest.param("symbol=", "symbol: This field may not be blank.", id="empty"),
+        pytest.param(f"symbol={'x' * 101}", "symbol: Ensure this field has no more than 100 characters.", id="long"),
+        pytest.param(f"after={'x' * 256}", "after: Ensure this field has no more than 255 characters.", id="after"),
+        pytest.param("search=+%09", "search: This field may not be blank.", id="no words"),
+        pytest.param(f"search={'x' * 101}", "search: Ensure this field has no more than 100 characters.", id="words"),
+        pytest.param("rank_min=1.5", "rank_min: A valid integer is required.", id="no rank"),
         pytest.param(
-            f"search={'x' * 101}", "search must be words, 100 characters in all, none of them NUL.", id="long words"
+            "rank_max=2147483648", "rank_max: Ensure this value is less than or equal to 2147483647.", id="high rank"
         ),
-        pytest.param("rank_min=1.0", "rank_min must be a whole number from -2147483648 to 2147483647.", id="no rank"),
+        pytest.param("price_min=much", "price_min: A valid number is required.", id="no number"),
+        pytest.param("price_max=NaN", "price_max: A valid number is required.", id="NaN"),
+        pytest.param("price_max=-Infinity", "price_max: A valid number is required.", id="infinity"),
+        pytest.param("price_max=1,5", "price_max: A valid number is required.", id="a comma"),
         pytest.param(
-            "rank_max=2147483648", "rank_max must be a whole number from -2147483648 to 2147483647.", id="no such rank"
+            f"market_cap_min={BIG}",
+            "market_cap_min: Ensure that there are no more than 30 digits before the decimal point.",
+            id="many digits",
         ),
-        pytest.param("price_min=1e5", "price_min" + NO_NUMBER, id="an exponent"),
-        pytest.param("price_max=NaN", "price_max" + NO_NUMBER, id="NaN"),
-        pytest.param("price_max=1,5", "price_max" + NO_NUMBER, id="a comma"),
-        pytest.param("price_max=1%0A", "price_max" + NO_NUMBER, id="a line break"),
-        pytest.param("price_max=%D9%A3", "price_max" + NO_NUMBER, id="another digit"),
-        pytest.param(f"market_cap_min={'1' * 31}", "market_cap_min" + NO_NUMBER, id="many digits"),
-        pytest.param(f"market_cap_max=0.{'1' * 31}", "market_cap_max" + NO_NUMBER, id="many places"),
-        pytest.param("missing=yes", "missing must be true or false.", id="neither true nor false"),
-        pytest.param("changed_since=2026-02-05", NO_MOMENT, id="a day"),
-        pytest.param("changed_since=2026-02-05T12:00:00", NO_MOMENT, id="no offset"),
-        pytest.param("changed_since=2026-02-30T12:00:00Z", NO_MOMENT, id="no such day"),
-        pytest.param("changed_since=0000-02-30T12:00:00Z", NO_MOMENT, id="no such day in the year 0"),
-        pytest.param("changed_since=2026-02-05T12:00:00%2B24:00", NO_MOMENT, id="no such offset"),
-        pytest.param("changed_since=2026-02-05T12:00:61Z", NO_MOMENT, id="no such second"),
-        pytest.param("changed_since=2026-02-05T12:00:0%D9%A3Z", NO_MOMENT, id="another digit in an instant"),
+        pytest.param("price_min=1e61", "price_min: Ensure that there are no more than 60 digits in total.", id="huge"),
+        pytest.param(
+            f"market_cap_max=0.{BIG}",
+            "market_cap_max: Ensure that there are no more than 30 decimal places.",
+            id="many places",
+        ),
+        pytest.param("missing=perhaps", "missing: Must be a valid boolean.", id="neither true nor false"),
+        *(
+            pytest.param(f"changed_since={text}", f"changed_since: Datetime has wrong format. {FORMATS}", id=text)
+            for text in (
+                "yesterday",
+                "2026-02-30T12:00:00Z",
+                "2026-02-05T12:00:00%2B24:00",
+                "2026-02-05T12:00:60Z",
+                "0000-02-05T12:00:00Z",
+            )
+        ),
+        pytest.param(
+            "changed_since=0001-01-01T00:00:00%2B01:00", "changed_since: Datetime value out of range.", id="too early"
+        ),
         pytest.param(
             "ordering=name",
-            "ordering must be one of coin_id, -coin_id, market_cap_rank, -market_cap_rank, -market_cap, market_cap, "
+            "ordering: Must be one of coin_id, -coin_id, market_cap_rank, -market_cap_rank, -market_cap, market_cap, "
             "-total_volume, total_volume, changed_at, -changed_at.",
             id="no such order",
         ),
-        pytest.param("page=0", "page must be a whole number from 1 up.", id="page 0"),
-        pytest.param("page=last", "page must be a whole number from 1 up.", id="no page"),
-        pytest.param("page_size=1001", "page_size must be a whole number from 1 to 1000.", id="too much"),
-        pytest.param("page_size=0", "page_size must be a whole number from 1 to 1000.", id="too little"),
+        pytest.param("page=0", "page: Ensure this value is greater than or equal to 1.", id="page 0"),
+        pytest.param("page=last", "page: A valid integer is required.", id="no page"),
+        pytest.param(
+            f"page={2**63}", f"page: Ensure this value is less than or equal to {10**15}.", id="no database's page"
+        ),
+        pytest.param("page_size=1001", "page_size: Ensure this value is less than or equal to 1000.", id="too much"),
+        pytest.param("page_size=0", "page_size: Ensure this value is greater than or equal to 1.", id="too little"),
         pytest.param(
             "page=0&missing=&x=1&y=1",
-            f"There is no parameter named x. What there is: {FILTERS}. page must be a whole number from 1 up. "
-            "missing must be true or false.",
+            f"There is no parameter x. The parameters are {FILTERS}. page: Ensure this value is greater than or equal "
+            "to 1. missing: Must be a valid boolean.",
             id="more than one",
         ),
     ],
 )
-def test_what_cannot_be_asked_is_400(reader: Client, query: str, sentence: str) -> None:
+def test_an_invalid_query_is_400_with_a_sentence(reader: Client, query: str, sentence: str) -> None:
     assert refused(reader, f"{COINS}?{query}", 400) == sentence
 
 
@@ -833,14 +833,14 @@ def test_what_cannot_be_asked_is_400(reader: Client, query: str, sentence: str) 
 def test_unknown_fields_are_refused(reader: Client, address: str, fields: list[str]) -> None:
     sentence = refused(reader, f"{address}?{urlencode({'fields': fields}, doseq=True)}", 400)
 
-    assert sentence.startswith("fields must be names with commas between them, of coin_id, symbol, name, ")
+    assert sentence.startswith("fields: Must be one of coin_id, symbol, name, ")
 
 
 @pytest.mark.parametrize("address", ["/api/", "/api/runs/first/", HEALTH, "/api/schema/"])
 def test_where_nothing_can_be_asked_everything_is_refused(reader: Client, address: str) -> None:
     sentence = refused(reader, f"{address}?version=%0A", 400)
 
-    assert sentence == "There is no parameter named version. This address takes none."
+    assert sentence == "There is no parameter version. This address takes none."
 
 
 def test_a_query_of_too_many_parameters_is_400(reader: Client) -> None:

@@ -23,7 +23,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.throttling import SimpleRateThrottle
 
 from tests.coins.test_admin import HOSTILE, NOON, make_coin, make_rejected, make_run
-from webapp.api.filters import CoinsParameters
+from webapp.api.parameters import CoinsParameters
 from webapp.api.schema import made_schema, whole_schema
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, Verdict
@@ -47,7 +47,7 @@ def test_every_parameter_is_described_with_its_limits() -> None:
         assert limits or parameter["schema"]["type"] == "boolean", parameter
         assert parameter.get("description") or parameter["schema"]["maxLength"] == 255, parameter  # a key
     assert {parameter["name"] for parameter in operations["/api/coins/"]["parameters"]} == {
-        *CoinsParameters.base_filters
+        *CoinsParameters().get_fields()
     }
 
 

@@ -1,5 +1,5 @@
-"""The read API under /api/: coins, runs and the health of the data, for programs, and never anything to write.
+"""The read-only API under /api/: coins, runs and the health of the data.
 
-`parameters` says what a query string may hold, `pages` how long lists are cut, `writing` how values are written,
-`serializers` and `schema` how all of that is described, and `views` puts it together.
+`parameters` reads query strings, `pages` cuts lists into pages, `writing` writes values, `serializers` and `schema`
+describe all of that, and `views` puts it together.
 """

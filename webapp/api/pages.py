@@ -8,7 +8,6 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from webapp.api.writing import write
-from webapp.coins.texts import printable
 
 
 def page_of(
@@ -27,8 +26,7 @@ def page_of(
     # After the rows, so that those that come meanwhile are in it: nobody reads more than were counted.
     count = (rows if by_link else following).count()
     if start and not found:
-        asked = printable(request.query_params["page"], 50)
-        raise NotFound(f"Page {asked} is past the end: there are {count} results, {size} on a page.")
+        raise NotFound(f"Page {number} is past the end: there are {count} results, {size} on a page.")
     page = found[:size]
     onward = {"page": number + 1} | ({"after": page[-1][0]} if by_key and page else {})
     back = {"page": number - 1} | ({"after": None} if by_key else {})

@@ -1,212 +1,174 @@
-"""What a query string may hold. Anything else is refused with a sentence, and never passed over in silence.
+"""Query strings: serializers whose fields are the parameters of an address, and the database lookups of those.
 
-A Kind is a kind of value: it reads a text, and says in words and as JSON Schema what it takes. A Parameter is a name
-with its kind. Parameters are all that an address takes: a FilterSet of django-filter, stricter than its own. The
-schema describes the same declarations.
+The `source` of a field is the lookup that it filters by. The schema describes the same fields.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any, cast
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
-from django import forms
-from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
-from django_filters import Filter, FilterSet
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 
+from webapp.api.writing import COIN
+from webapp.coins.models.coin import ORDERINGS
 from webapp.coins.texts import printable
+from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.models import Verdict
 
-FIRST = datetime(1, 1, 1, tzinfo=UTC)
-LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-
-
-# Kinds of values -----------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Kind:
-    """`read` turns a text into a value or raises ValueError; `allowed` and `schema` say what it takes.
-
-    `name` is what clients call the enumeration that it takes values of.
-    """
-
-    read: Callable[[str], Any]
-    allowed: str
-    schema: Mapping[str, Any]
-    name: str = ""
-
-    @property
-    def is_list(self) -> bool:
-        return self.schema["type"] == "array"
+BY_ID = "coin_id"  # the default order: clients that follow the links miss no coin
+MAX_PAGE = 10**15  # more than any list has, and with 1,000 results a page still an offset that databases take
+MAX_RANK = 2**31 - 1  # that the column can hold
 
 
-def matching(pattern: str, allowed: str, convert: Callable[[str], Any] = str, **schema: Any) -> Kind:
-    """Texts of one pattern, which Python and JSON Schema read alike, and of a `maxLength`."""
+class Choice(serializers.ChoiceField):
+    """One of these values. `component` names the type of them in the schema."""
 
-    def read(text: str) -> Any:
-        if len(text) > schema.get("maxLength", len(text)) or not re.fullmatch(pattern, text):
-            raise ValueError
-        return convert(text)
-
-    return Kind(read, allowed, {"type": "string", "pattern": f"^{pattern}$"} | schema)
-
-
-def text(limit: int) -> Kind:
-    return matching(r"[^\x00]+", f"1 to {limit} characters, none of them NUL", maxLength=limit)
+    def __init__(self, component: str, values: Iterable[str], **options: Any) -> None:
+        values = list(values)
+        errors: dict[str, Any] = {"invalid_choice": f"Must be one of {', '.join(values)}."}
+        super().__init__(choices=values, error_messages=errors, required=False, **options)
+        self.component = component
 
 
-def words(limit: int) -> Kind:
-    """What stands between spaces."""
-    pattern, allowed = r"[^\x00]*[^\s\x00][^\x00]*", f"words, {limit} characters in all, none of them NUL"
-    return matching(pattern, allowed, str.split, maxLength=limit)
+class Names(Choice, serializers.MultipleChoiceField):
+    """Some of these values: with commas between them, or the parameter given several times."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        names: Any = ",".join(data).split(",")
+        return super().to_internal_value(names)
 
 
-def choice(name: str, values: Iterable[str]) -> Kind:
-    known = list(values)
-
-    def read(text: str) -> str:
-        if text not in known:
-            raise ValueError
-        return text
-
-    schema: dict[str, Any] = {"type": "string", "enum": known}
-    if any(value.startswith("-") for value in known):  # which generated code cannot have in a name
-        schema["x-enum-varnames"] = [_constant(value) for value in known]
-    return Kind(read, f"one of {', '.join(known)}", schema, name)
+@extend_schema_field({"type": "string", "format": "decimal", "pattern": r"^-?\d{1,30}(\.\d{1,30})?$"})
+class Amount(serializers.DecimalField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=60, decimal_places=30, required=False, **options)
 
 
-def _constant(value: str) -> str:
-    return f"{value[1:]}_descending".upper() if value.startswith("-") else value.upper()
+class Moment(serializers.DateTimeField):
+    """A date and time, in UTC where it has no offset."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        # A + that a client did not encode arrives as a space.
+        return super().to_internal_value(re.sub(r"(:\S+) (\d\d:\d\d)$", r"\1+\2", value.upper()))
 
 
-def names(name: str, values: Iterable[str]) -> Kind:
-    """Some of these, with commas between them; read in the order that they have here, each once."""
-    known = list(values)
-
-    def read(text: str) -> list[str]:
-        given = set(text.split(","))
-        if not given <= set(known):
-            raise ValueError
-        return [name for name in known if name in given]
-
-    schema = {"type": "array", "items": {"type": "string", "enum": known}, "minItems": 1}
-    return Kind(read, f"names with commas between them, of {', '.join(known)}", schema, name)
+class Rank(serializers.IntegerField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=-MAX_RANK - 1, max_value=MAX_RANK, required=False, **options)
 
 
-def whole(low: int, high: int) -> Kind:
-    def read(text: str) -> int:
-        if not (re.fullmatch("-?[0-9]{1,10}", text) and low <= int(text) <= high):
-            raise ValueError
-        return int(text)
+class Parameters(serializers.Serializer):
+    """All parameters of an address. By itself, it has none."""
 
-    schema = {"type": "integer", "minimum": low, "maximum": high}
-    return Kind(read, f"a whole number from {low} to {high}", schema)
+    @classmethod
+    def read(cls, query: QueryDict) -> dict[str, Any]:
+        """The values: of filters by their lookup, of others by their name. Raises ParseError if any is invalid."""
+        known = cls().fields
+        lists = {name for name, field in known.items() if isinstance(field, serializers.MultipleChoiceField)}
+        given = cls(data={name: query.getlist(name) if name in lists else query[name] for name in query})
+        errors = []
+        if unknown := [printable(name, 50) for name in query if name not in known]:
+            there = f"The parameters are {', '.join(known)}." if known else "This address takes none."
+            errors.append(f"There is no parameter {unknown[0]}. {there}")
+        errors += [
+            f"{name}: This parameter may be given only once."
+            for name in query
+            if len(query.getlist(name)) > 1 and name not in lists
+        ]
+        if not given.is_valid():
+            errors += [f"{name}: {reason}" for name, reasons in given.errors.items() for reason in reasons]
+        if errors:
+            raise ParseError(" ".join(errors))
+        return given.validated_data
 
 
-def _page(text: str) -> int:
-    if not re.fullmatch("0*[1-9][0-9]*", text):
-        raise ValueError
-    digits = text.lstrip("0")
-    return int(digits) if len(digits) < 16 else 10**15  # past any end, and what databases can still skip to
-
-
-def _true(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError
-    return text == "true"
-
-
-def _moment(text: str) -> datetime:
-    """The same instant in UTC; what no datetime can hold becomes the first or the last that it can."""
-    match = re.fullmatch(r"(\d{4})(-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(\.\d+)?([Zz]|[+ -]\d\d:\d\d)", text)
-    if not match:
-        raise ValueError
-    year, day, minute, second, fraction, offset = match.groups(default="")
-    leap = second == "60"
-    # The year 0, which Python does not know, had the days of the year 4, and nothing has changed in either.
-    date = f"{'0004' if year == '0000' else year}{day}"
-    local = datetime.fromisoformat(
-        f"{date}T{minute}{'59' if leap else second}{fraction}{offset.upper().replace(' ', '+')}"
+class PageParameters(Parameters):
+    page = serializers.IntegerField(default=1, min_value=1, max_value=MAX_PAGE, help_text="The page's number.")
+    page_size = serializers.IntegerField(
+        default=100, min_value=1, max_value=1_000, help_text="The number of results on a page."
     )
-    try:
-        return local.astimezone(UTC) + timedelta(seconds=leap)
-    except OverflowError:
-        return FIRST if year == "0001" else LAST
 
 
-PAGE = Kind(_page, "a whole number from 1 up", {"type": "integer", "minimum": 1})
-TRUE_OR_FALSE = Kind(_true, "true or false", {"type": "boolean"})
-DECIMAL = matching(
-    r"-?[0-9]{1,30}(\.[0-9]{1,30})?",
-    "a number such as -0.05, without an exponent, of at most 30 digits before and 30 after the point",
-    Decimal,
-    format="decimal",
-)
-# A + that was not encoded comes as a space, and nothing else can be meant.
-MOMENT = Kind(
-    _moment,
-    "a date and time with its offset, such as 2026-02-05T12:00:00Z or 2026-02-05T12:00:00.5+01:00",
-    {"type": "string", "format": "date-time"},
-)
+class CoinParameters(Parameters):
+    fields = Names(  # type: ignore[assignment]  # a parameter, which the metaclass takes out of the class
+        "CoinField", COIN, help_text="Only these fields: with commas between them, or given several times."
+    )
 
 
-# Names with their kinds ----------------------------------------------------------------------------
-class Value(forms.Field):
-    """A parameter's value as a form field: absent it is the default, present it is what its kind makes of it."""
-
-    def __init__(self, kind: Kind, default: Any) -> None:
-        # A list may come with commas, or as a parameter that is given several times, as client generators send it.
-        super().__init__(required=False, widget=forms.SelectMultiple if kind.is_list else None)
-        self.kind, self.default = kind, default
-
-    def clean(self, given: str | list[str] | None) -> Any:
-        if given is None or given == []:
-            return self.default
-        try:
-            return self.kind.read(given if isinstance(given, str) else ",".join(given))
-        except ValueError:
-            raise ValidationError(self.kind.allowed) from None
+def opposite(order: str) -> str:
+    return order[1:] if order.startswith("-") else f"-{order}"
 
 
-class Parameter(Filter):
-    """A parameter that filters nothing; `description` is for the schema."""
+class CoinsParameters(PageParameters, CoinParameters):
+    symbol = serializers.CharField(
+        source="symbol__iexact",
+        max_length=100,
+        required=False,
+        trim_whitespace=False,
+        help_text="This symbol, in upper or lower case.",
+    )
+    rank_min = Rank(source="market_cap_rank__gte", help_text="This rank or a larger number.")
+    rank_max = Rank(source="market_cap_rank__lte", help_text="This rank or a smaller number.")
+    price_min = Amount(source="current_price__gte", help_text="This price or more.")
+    price_max = Amount(source="current_price__lte", help_text="This price or less.")
+    market_cap_min = Amount(source="market_cap__gte", help_text="This market cap or more.")
+    market_cap_max = Amount(source="market_cap__lte", help_text="This market cap or less.")
+    missing = serializers.BooleanField(
+        source="missing_since__isnull",
+        required=False,
+        help_text="Whether the last complete crawl of the whole market got no answer for the coin.",
+    )
+    changed_since = Moment(
+        source="changed_at__gte",
+        required=False,
+        help_text="Stored, changed, gone missing or come back at this time or later: what a copy has to fetch. "
+        "Such as 2026-02-05T12:00:00Z or 2026-02-05T12:00:00.5+01:00; without an offset it is UTC.",
+    )
+    search = serializers.RegexField(
+        r"\S",
+        max_length=100,
+        required=False,
+        help_text="Each of these words in the id, the symbol or the name, in upper or lower case.",
+    )
+    ordering = Choice(
+        "CoinOrdering",
+        [order for name in ORDERINGS for order in (name, opposite(name))],
+        default=BY_ID,
+        help_text="With a minus from the largest down. Coins without a value come last, and first in the reverse: "
+        f"the orders are {', '.join(ORDERINGS)}, the others are their reverses.",
+    )
+    after = serializers.CharField(
+        max_length=255,
+        required=False,
+        trim_whitespace=False,
+        help_text="Coins after this `coin_id`. In the default order the page begins there, whatever `page` is, and "
+        "`count` is of all coins. The `next` links have it, so that clients that follow them miss no coin while coins "
+        "come and go. In other orders it is a filter: `count` and `page` are of the coins that remain.",
+    )
 
-    def __init__(self, kind: Kind, description: str, default: Any = None, **options: Any) -> None:
-        super().__init__(**options)
-        self.kind, self.description, self.default = kind, description, default
-
-    @property
-    def field(self) -> forms.Field:
-        return Value(self.kind, self.default)
-
-    def filter(self, rows: QuerySet, value: Any) -> QuerySet:
-        return rows
+    def validate_missing(self, value: bool) -> bool:
+        return not value  # its lookup is the opposite
 
 
-class Condition(Parameter):
-    """A parameter that leaves the rows whose `field_name` stands in the relation `lookup_expr` to it."""
+class RunsParameters(PageParameters):
+    spider = Choice("Spider", SPIDERS, source="spider__exact", help_text="Runs of this spider.")
+    verdict = Choice("Verdict", Verdict.values, source="verdict__exact", help_text="Runs with this verdict.")
 
-    filter = Filter.filter
 
-
-class Parameters(FilterSet):
-    """All that an address takes; by itself: nothing."""
-
-    def check(self) -> dict[str, Any]:
-        """The values by name; ParseError, an answer 400, says what is wrong."""
-        wrong = [*self._unknown(), *self._repeated()]
-        wrong += [f"{name} must be {allowed[0]}." for name, allowed in self.errors.items()]
-        if wrong:
-            raise ParseError(" ".join(wrong))
-        return self.form.cleaned_data
-
-    def _unknown(self) -> list[str]:
-        unknown = [printable(name, 50) for name in self.data if name not in self.filters]
-        allowed = f"What there is: {', '.join(self.filters)}." if self.filters else "This address takes none."
-        return [f"There is no parameter named {unknown[0]}. {allowed}"] if unknown else []
-
-    def _repeated(self) -> list[str]:
-        once = [name for name, parameter in self.filters.items() if not cast(Parameter, parameter).kind.is_list]
-        return [f"{name} may be given once." for name in once if len(self.data.getlist(name)) > 1]
+def select(rows: QuerySet, query: dict[str, Any]) -> QuerySet:
+    """The rows that a query asks for, in its order."""
+    rows = rows.filter(**{lookup: value for lookup, value in query.items() if "__" in lookup})
+    for word in query.get("search", "").split():
+        rows = rows.filter(Q(coin_id__icontains=word) | Q(symbol__icontains=word) | Q(name__icontains=word))
+    match query.get("ordering"):
+        case None:
+            return rows
+        case order if order in ORDERINGS:
+            return rows.order_by(*ORDERINGS[order])
+        case order:
+            return rows.order_by(*ORDERINGS[opposite(order)]).reverse()

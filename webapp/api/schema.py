@@ -1,24 +1,25 @@
-"""The schema: drf-spectacular's, with the parameters of our own declarations."""
+"""The OpenAPI schema: drf-spectacular's, with named enumerations and our error responses."""
 
 from collections.abc import Callable
 from functools import cache
 from threading import Lock
 from typing import Any, cast
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import Direction, OpenApiResponse, extend_schema
+from rest_framework.serializers import MultipleChoiceField
 
-from webapp.api.parameters import Kind, Parameter, Parameters
+from webapp.api.parameters import Parameters
 from webapp.api.serializers import ErrorSerializer
 
 ERRORS = {
-    400: "The query string holds what it must not.",
-    401: "No token, or none that is valid.",
-    404: "There is none.",
-    406: "The Accept header does not take JSON.",
+    400: "A parameter is unknown or invalid.",
+    401: "The token is missing or invalid.",
+    404: "Not found.",
+    406: "The Accept header does not allow JSON.",
     429: "Too many calls: wait for as many seconds as Retry-After says.",
 }
 
@@ -27,62 +28,66 @@ _one_at_a_time = Lock()
 
 class BearerScheme(OpenApiAuthenticationExtension):
     target_class = "webapp.api.authentication.BearerAuthentication"
-    name = "bearer"  # ways in are sorted by name, and this is the first
+    name = "bearer"  # schemes are sorted by name: this is the first
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
-        description = "The token alone: it is sent as `Authorization: Bearer ...`. `Token ...` is taken, too."
+        description = "The token, sent as `Authorization: Bearer ...`. `Token ...` works, too."
         return {"type": "http", "scheme": "bearer", "description": description}
+
+
+class ChoiceType(OpenApiSerializerFieldExtension):
+    """Makes the values of a Choice a component: generated clients have one type for it, wherever it occurs."""
+
+    target_class = "webapp.api.parameters.Choice"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
+        values = list(self.target.choices)
+        schema: dict[str, Any] = {"type": "string", "enum": values}
+        if any(value.startswith("-") for value in values):  # a minus cannot be part of a name in generated code
+            schema["x-enum-varnames"] = [_constant(value) for value in values]
+        name = self.target.component
+        component = ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, name)
+        auto_schema.registry.register_on_missing(component)
+        is_list = isinstance(self.target, MultipleChoiceField)
+        return {"type": "array", "items": component.ref, "minItems": 1} if is_list else component.ref
+
+
+def _constant(value: str) -> str:
+    return f"{value[1:]}_descending".upper() if value.startswith("-") else value.upper()
 
 
 class Schema(AutoSchema):
     """Describes the `parameters` of a view."""
 
     def get_tags(self) -> list[str]:
-        """The page's headings: the root has no word of its own to stand under."""
+        """The headings of the page. The root has no name to use as one."""
         return super().get_tags() or ["addresses"]
 
     def get_override_parameters(self) -> list[Any]:
         parameters: type[Parameters] = cast(Any, self.view).parameters
-        return [self._described(name, parameter) for name, parameter in parameters.base_filters.items()]
-
-    def _described(self, name: str, parameter: Parameter) -> OpenApiParameter:
-        kind = parameter.kind
-        return OpenApiParameter(
-            name,
-            self._with_enumeration(kind) if kind.name else dict(kind.schema),
-            OpenApiParameter.QUERY,
-            # The page lists what an enumeration has by itself.
-            description=parameter.description + ("" if kind.name else f" Takes {kind.allowed}."),
-            default=parameter.default,
-        )
-
-    def _with_enumeration(self, kind: Kind) -> dict[str, Any]:
-        """Its enumeration is a component: generated clients have one type for it, wherever it occurs."""
-        values = kind.schema["items"] if kind.is_list else kind.schema
-        component = ResolvedComponent(kind.name, ResolvedComponent.SCHEMA, dict(values), kind.name)
-        self.registry.register_on_missing(component)
-        return {**kind.schema, "items": component.ref} if kind.is_list else {"allOf": [component.ref]}
+        return [parameters] if parameters().fields else []
 
 
 def answers(operation: str, summary: str, answer: Any, *errors: int) -> Callable[[Any], Any]:
-    """Describes a view's `get`: what it answers, and which errors beside the ones that every address has.
+    """Describes a view's `get`: its response, and the errors that not every address has.
 
-    What an ETag can bring, 304 and 412, is left to the schema's own description: these answers have no body, and a
-    client that is generated never sees one, but would have to reckon with an answer of any type.
+    The description of the whole API covers 304 and 412. They have no body, and a generated client would have to
+    expect a response of any type.
     """
     statuses = sorted({400, 401, 406, 429, *errors})
     wrong = {status: OpenApiResponse(ErrorSerializer, ERRORS[status]) for status in statuses}
-    responses = {200: OpenApiResponse(answer, "The answer."), **wrong}
+    responses = {200: OpenApiResponse(answer, "OK."), **wrong}
     return extend_schema(operation_id=operation, summary=summary, responses=responses)
 
 
 def whole_schema() -> dict[str, Any]:
-    """One thread makes it for all: drf-spectacular fails where two threads set it up at once."""
+    """The schema. One thread makes it: drf-spectacular fails if two threads set it up at once."""
     with _one_at_a_time:
         return made_schema()
 
 
 @cache
 def made_schema() -> dict[str, Any]:
-    """Made once: it follows from the code alone."""
+    """The schema, made once: it depends on the code alone."""
     return SchemaGenerator().get_schema(request=None, public=True)

@@ -21,9 +21,8 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from webapp.api.filters import BY_ID, CoinParameters, CoinsParameters, RunsParameters
 from webapp.api.pages import page_of
-from webapp.api.parameters import Parameters
+from webapp.api.parameters import BY_ID, CoinParameters, CoinsParameters, Parameters, RunsParameters, select
 from webapp.api.schema import answers, whole_schema
 from webapp.api.serializers import (
     AddressesSerializer,
@@ -56,7 +55,7 @@ class ReadView(APIView):
 
     http_method_names = ["get", "head", "options"]
     parameters: ClassVar[type[Parameters]] = Parameters
-    queryset: QuerySet = FullCoin.objects.all()  # what parameters filter
+    queryset: QuerySet = FullCoin.objects.all()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if str(request.method).lower() not in self.http_method_names:
@@ -66,8 +65,7 @@ class ReadView(APIView):
         except (AuthenticationFailed, NotAuthenticated):
             self.check_throttles(request)  # as nobody: by address
             raise
-        self.asked = self.parameters(request.query_params, self.queryset)
-        self.query = self.asked.check()
+        self.query = self.parameters.read(request.query_params)
 
 
 class Addresses(ReadView):
@@ -89,7 +87,8 @@ class Coins(ReadView):
         null.
         """
         by_key = self.query["ordering"] == BY_ID
-        return Response(page_of(self.asked.qs, chosen(self.query), request, self.query, by_key=by_key))
+        coins = select(self.queryset, self.query)
+        return Response(page_of(coins, chosen(self.query), request, self.query, by_key=by_key))
 
 
 class Coin(ReadView):
@@ -108,7 +107,8 @@ class Runs(ReadView):
     @answers("list_runs", "Crawl runs", RunPageSerializer, 404)
     def get(self, request: Request) -> Response:
         """The newest first: what each asked for, what it got, and what it has proven."""
-        return Response(page_of(self.asked.qs, list(RUN.values()), request, self.query, by_key=False))
+        runs = select(self.queryset, self.query)
+        return Response(page_of(runs, list(RUN.values()), request, self.query, by_key=False))
 
 
 class Run(ReadView):
@@ -163,7 +163,8 @@ class Docs(SpectacularSwaggerView):
 
 
 def chosen(query: dict[str, Any]) -> list[models.Field]:
-    return [COIN[name] for name in query["fields"] or COIN]
+    """The fields that a query asks for, in the model's order."""
+    return [field for name, field in COIN.items() if name in query.get("fields", COIN)]
 
 
 def one(rows: QuerySet, key: str, what: str, fields: Sequence[models.Field]) -> dict[str, Any]:
