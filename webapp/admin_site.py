@@ -1,4 +1,4 @@
-"""The admin's site, whose index says what is ill before all else."""
+"""The admin site. Its index shows current problems first."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from webapp.crawls.health import diagnose
 class Site(AdminSite):
     site_header = site_title = "coincrawl"
     index_title = "Overview"
-    site_url = None  # there is no other site to view
+    site_url = None  # there is no other site
     enable_nav_sidebar = False  # the tables need the width
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:

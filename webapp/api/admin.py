@@ -1,11 +1,11 @@
-"""Tokens of the read API: whoever may adds and deletes them, and a key is shown once, to whom it was made for.
+"""Tokens of the read API. Users with permission add and delete them. A key is shown once, after it is made.
 
-A key is as good as a password, so it stands in no list, page, log entry or address.
+A key is as secret as a password, so no list, page, log entry or URL shows it.
 """
 
 from typing import Any
 
-import rest_framework.authtoken.admin  # noqa: F401 - registers an admin that shows the keys, to be replaced here
+import rest_framework.authtoken.admin  # noqa: F401 - registers an admin that shows keys; replaced below
 from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
@@ -15,11 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from rest_framework.authtoken.models import Token, TokenProxy
 
-from webapp.coins.admin.base import ReadOnlyAdmin
-from webapp.coins.admin.writing import column, instant, link, second
+from webapp.coins.admin.formats import column, instant, link, second
+from webapp.coins.admin.model_admin import ReadOnlyAdmin
 
 apps.get_app_config("authtoken").verbose_name = "Read API"
-# What messages, log entries, and the pages that delete a token or its user call it; it was the key itself.
+# The name of a token in messages, log entries and on pages that delete it or its user. Without this it is the key.
 Token.add_to_class("__str__", lambda token: str(token.user))
 admin.site.unregister(TokenProxy)
 
@@ -27,7 +27,7 @@ admin.site.unregister(TokenProxy)
 @admin.register(TokenProxy)
 class TokenAdmin(ReadOnlyAdmin):
     list_display = ("of_user", column("created", second, "created (UTC)"))
-    list_display_links = None  # they would carry the key
+    list_display_links = None  # their URLs would have the key
     list_select_related = ("user",)
     search_fields = ("user__username",)
     search_help_text = "Part of a user's name."
@@ -37,7 +37,7 @@ class TokenAdmin(ReadOnlyAdmin):
     def of_user(self, token: TokenProxy) -> str:
         return link(token, str(token.user))
 
-    # Django's own permissions, which ReadOnlyAdmin passes over
+    # Django's own permissions, instead of ReadOnlyAdmin's
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super(ReadOnlyAdmin, self).has_add_permission(request)
 
@@ -45,10 +45,10 @@ class TokenAdmin(ReadOnlyAdmin):
         return super(ReadOnlyAdmin, self).has_delete_permission(request, obj)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> TokenProxy | None:
-        """By the user's id, which is what addresses have of a token."""
+        """The token of a user: URLs have the user's id, not the key."""
         try:
             users = User.objects.filter(pk=object_id)
-        except ValueError:  # no number, or one of more digits than Python reads
+        except ValueError:  # not a number, or one with too many digits for Python
             return None
         return self.get_queryset(request).filter(user__in=users).first()
 
@@ -58,9 +58,9 @@ class TokenAdmin(ReadOnlyAdmin):
     def formfield_for_foreignkey(
         self, db_field: models.ForeignKey, request: HttpRequest, **options: Any
     ) -> forms.ModelChoiceField | None:
-        """Those who can use a token and have none."""
+        """Users who can use a token and have none."""
         options["queryset"] = User.objects.filter(is_active=True, auth_token=None).order_by("username")
-        options["help_text"] = "An active user without a token, who needs neither a password nor any permission."
+        options["help_text"] = "An active user without a token. The user needs no password and no permission."
         return super().formfield_for_foreignkey(db_field, request, **options)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
@@ -78,6 +78,6 @@ class TokenAdmin(ReadOnlyAdmin):
         return self.response_post_save_add(request, obj)
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
-        """Back to the list; Django leads there only those who may change something."""
+        """Redirects to the list. Django does so only for users who may change tokens."""
         super().response_delete(request, obj_display, obj_id)
         return self.response_post_save_add(request, None)

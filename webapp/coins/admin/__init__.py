@@ -1,7 +1,7 @@
-"""The admin of the data, and what the lists and pages of all models have in common.
+"""The admin of the data, and the base classes and formats that all admin pages share.
 
-Only the crawler writes coins. A list names its columns. A page shows every field of its model: `groups` puts them
-under headings, and a field that it does not name yet comes last by itself.
+Coins are read-only: only the crawler writes them. A list names its columns. A page shows every field of its model:
+`groups` puts fields under headings, and fields without a group come last.
 """
 
 from . import coins  # noqa: F401 - registers what it shows

@@ -1,11 +1,11 @@
-"""Coins, to look at."""
+"""The admin of coins, read-only."""
 
 from django.contrib import admin
 from django.db.models import F, Q
 from django.utils.html import format_html
 
-from webapp.coins.admin.base import ReadOnlyAdmin, TableFilter
-from webapp.coins.admin.writing import column, number, picture, second
+from webapp.coins.admin.formats import column, number, picture, second
+from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
 from webapp.coins.models import FullCoin
 
 
@@ -66,6 +66,6 @@ class FullCoinAdmin(ReadOnlyAdmin):
 
     @admin.display(ordering="name")
     def coin(self, coin: FullCoin) -> str:
-        """Name and symbol, each with its own direction of writing."""
+        """Name and symbol. Each has its own text direction."""
         name = (coin.name or "").strip() or coin.coin_id
         return format_html('<bdi>{}</bdi> <bdi class="quiet">{}</bdi>', name, (coin.symbol or "").upper())

@@ -12,8 +12,8 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from webapp.coins.admin.base import RowAdmin
-from webapp.coins.admin.writing import address_of
+from webapp.coins.admin.formats import address_of
+from webapp.coins.admin.model_admin import RowAdmin
 from webapp.crawls.models.queue import JobError
 
 

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from webapp.coins.admin.base import ReadOnlyAdmin
-from webapp.coins.admin.writing import column, number, second
+from webapp.coins.admin.formats import column, number, second
+from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.crawls.models import Node
 
 BEATS = Q(beat_at__gte=Now() - timedelta(minutes=1))  # there is one every 15 s

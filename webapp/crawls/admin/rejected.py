@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
-from webapp.coins.admin.base import ReadOnlyAdmin, TableFilter
-from webapp.coins.admin.writing import column, indented, link, number, second
+from webapp.coins.admin.formats import column, indented, link, number, second
+from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
 from webapp.crawls.models import RejectedRecord
 
 

@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.text import Truncator
 
-from webapp.coins.admin.base import ReadOnlyAdmin, TableFilter
-from webapp.coins.admin.writing import column, counts, duration, in_words, log, mark, number, second
+from webapp.coins.admin.formats import column, counts, duration, in_words, log, mark, number, second
+from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
-from webapp.coins.admin.base import RowList
-from webapp.coins.admin.writing import address_of, duration, in_words, link, mark, second, table
+from webapp.coins.admin.formats import address_of, duration, in_words, link, mark, second, table
+from webapp.coins.admin.model_admin import RowList
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin

@@ -1,4 +1,4 @@
-"""What the lists and pages of the admin have in common: searched, sorted and filtered one way."""
+"""Base classes of the admin: how all lists are searched, sorted and filtered, and which pages are read-only."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,12 +12,12 @@ from django.db.models import F, Q
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 
-from webapp.coins.admin.writing import Column, Show, column, instant
+from webapp.coins.admin.formats import Column, Show, column, instant
 from webapp.coins.numbers import exact
 
 
 class SearchForm(ChangeListSearchForm):
-    """A search of a length that people write; SQLite refuses one of several hundred words."""
+    """A search of limited length: SQLite raises an error for several hundred words."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -25,7 +25,7 @@ class SearchForm(ChangeListSearchForm):
 
 
 class RowList(ChangeList):
-    """A list that is sorted by any column with the empty values last, either way and on every database."""
+    """A list that sorts empty values last, in either direction and on every database."""
 
     search_form_class = SearchForm
 
@@ -40,21 +40,21 @@ class RowList(ChangeList):
 
 
 class RowAdmin(admin.ModelAdmin):
-    """Lists and pages that no address can break; who may do what is Django's to say, by permissions."""
+    """Lists and pages that are safe from invalid query strings. Permissions are Django's."""
 
     list_per_page = 100
     list_filter: ClassVar[tuple[type[admin.SimpleListFilter], ...]] = ()
-    written: Mapping[str, Show] = {}  # how a page writes a field whose kind does not say it
+    written: Mapping[str, Show] = {}  # by field: how its page formats it, if not by its type
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RowList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only what a filter offers: no other field, relation or regular expression."""
+        """Only the lookups of `list_filter`: no other field, relation or regular expression."""
         return lookup in {offered.parameter_name for offered in self.list_filter}
 
     def line(self, name: str) -> str | Column:
-        """What Django shows as a line of a page: the name, or a column where we write the value ourselves."""
+        """A line of a page for Django: the field's name, or a column if we format the value."""
         field = {field.name: field for field in self.opts.concrete_fields}.get(name)
         show = self.written.get(name)
         if isinstance(field, (models.DecimalField, models.IntegerField)):
@@ -65,10 +65,10 @@ class RowAdmin(admin.ModelAdmin):
 
 
 class ReadOnlyAdmin(RowAdmin):
-    """Shows a model to whoever may view it, and lets nobody, superusers included, change it."""
+    """Shows a model to users with permission to view it. Nobody can change it, superusers included."""
 
     actions = None
-    groups: tuple[tuple[str | None, tuple[str, ...]], ...] = ()  # a page's headings and what stands under each
+    groups: tuple[tuple[str | None, tuple[str, ...]], ...] = ()  # headings of a page, with their fields
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -80,7 +80,7 @@ class ReadOnlyAdmin(RowAdmin):
         return False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The groups, and a last one with the fields that none of them names."""
+        """The groups, and a last one with the fields that no group names."""
         named = {name for _, names in self.groups for name in names}
         fields = (field.name for field in self.opts.concrete_fields if not field.auto_created)
         groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
@@ -88,7 +88,7 @@ class ReadOnlyAdmin(RowAdmin):
 
 
 class TableFilter(admin.SimpleListFilter):
-    """A filter that is a table of choices, each with its condition; another choice is refused."""
+    """A filter with a condition for each choice. Other choices raise IncorrectLookupParameters."""
 
     conditions: Mapping[str, Q]
 

@@ -1,4 +1,4 @@
-"""How the admin writes values: moments, pictures, verdicts, numbers, JSON, and the columns that show them."""
+"""Formats values for the admin: dates, pictures, verdicts, numbers, JSON, and the columns that show them."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -13,24 +13,24 @@ from django.utils.html import format_html, format_html_join
 
 from webapp.coins.numbers import NOTHING, short
 
-Show = Callable[[Any], str]  # writes a value
-Column = Callable[[Any], str]  # writes a row's value
+Show = Callable[[Any], str]  # formats a value
+Column = Callable[[Any], str]  # formats a row's value
 
 
 def second(moment: datetime | None) -> str:
-    """To the second, for columns whose label says that it is UTC."""
+    """A date to the second, for columns whose label says UTC."""
     return moment.isoformat(" ", "seconds").removesuffix("+00:00") if moment else NOTHING
 
 
 def instant(moment: datetime | None) -> str:
-    """As exact as it is stored, without zeros that say nothing."""
+    """A date as exact as it is stored, without trailing zeros."""
     if moment is None:
         return NOTHING
     return moment.isoformat(" ", "microseconds").removesuffix("+00:00").rstrip("0").rstrip(".") + " UTC"
 
 
 def picture(url: str | None) -> str:
-    """A link with the picture in it; the picture's host is not told who looks."""
+    """A link with the picture in it. The picture's host gets no referrer."""
     if not (url or "").startswith(("http://", "https://")):
         return url or NOTHING
     return format_html(
@@ -39,17 +39,17 @@ def picture(url: str | None) -> str:
 
 
 def mark(verdict: str) -> str:
-    """The verdict in words, with a mark in its colour (base_site.html) before it."""
+    """The verdict, with a coloured mark before it (base_site.html)."""
     return format_html('<span class="verdict {0}">{0}</span>', verdict)
 
 
 def duration(span: timedelta | None) -> str:
-    """In whole seconds: 0:01:23."""
+    """A time span in whole seconds: 0:01:23."""
     return NOTHING if span is None else str(timedelta(seconds=int(span.total_seconds())))
 
 
 def in_words(arguments: Any) -> str:
-    """`pages 4; order id_asc`, or `everything` where there are none; what are no arguments as it stands."""
+    """`pages 4; order id_asc`, or `everything` without arguments. A value that is not a dict is shown as it is."""
     if not isinstance(arguments, dict):
         return str(arguments)
     given = (
@@ -60,21 +60,21 @@ def in_words(arguments: Any) -> str:
 
 
 def counts(numbers: Any) -> str:
-    """`coin_id 1,000, name 998`; what are no counts as it stands."""
+    """`coin_id 1,000, name 998`. A value that is not a dict is shown as it is."""
     if not isinstance(numbers, dict):
         return str(numbers)
     return ", ".join(f"{name} {number:,}" for name, number in sorted(numbers.items())) or NOTHING
 
 
 def log(tail: str) -> str:
-    """The last lines first to be seen: base_site.html has the block scrolled to its end."""
+    """A log that shows its last lines first: base_site.html scrolls it to the end."""
     if not tail:
         return NOTHING
     return format_html('<div class="log" tabindex="0" role="region" aria-label="Log"><pre>{}</pre></div>', tail)
 
 
 def indented(raw: str) -> str:
-    """JSON with a line for each value and every digit as it was sent; text that is no JSON as it stands."""
+    """JSON with a line for each value, and each number as it was sent. Invalid JSON is shown as it is."""
     keep = simplejson.RawJSON
     try:
         text = simplejson.dumps(simplejson.loads(raw, parse_float=keep, parse_int=keep, parse_constant=keep), indent=2)
@@ -102,7 +102,7 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def column(name: str, show: Show, label: str = "") -> Column:
-    """The field `name` as `show` writes it, under `label`; a list can be sorted by it."""
+    """A column of the field `name`, formatted by `show` and headed `label`. Lists can be sorted by it."""
 
     @admin.display(ordering=name, description=label or name.replace("_", " "))
     def value(row: models.Model) -> str:
@@ -113,7 +113,7 @@ def column(name: str, show: Show, label: str = "") -> Column:
 
 
 def number(name: str, label: str = "") -> Column:
-    """The field `name` as a short number; base_site.html aligns columns of this name to the right."""
+    """A column of short numbers. base_site.html aligns it to the right, by its name."""
     value = column(name, short, label)
     value.__name__ = f"number_{name}"
     return value
