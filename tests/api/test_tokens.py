@@ -102,7 +102,7 @@ def test_an_existing_user_stays_as_before(capsys: pytest.CaptureFixture[str]) ->
 def test_a_second_token_is_made_only_when_asked_for_and_voids_the_first(
     capsys: pytest.CaptureFixture[str], client: Client, token: Token
 ) -> None:
-    with pytest.raises(CommandError, match=r"^berlin has a token already, made [-\d]+ [:\d]+ UTC .* --renew makes"):
+    with pytest.raises(CommandError, match=r"^berlin has a token already, made [-\d]+ [:\d]+ UTC .* --renew replaces"):
         apitoken(capsys, "berlin")
     reads_still = reads(client, token.key)
     lines = apitoken(capsys, "berlin", "--renew")
@@ -165,9 +165,7 @@ def test_a_database_that_is_not_ready_is_an_error_in_a_sentence(tmp_path: Path, 
     done = python(["webapp/manage.py", "apitoken", "berlin"], {"DATABASE_URL": url.format(folder=tmp_path)})
 
     assert done.returncode == 1
-    assert re.fullmatch(
-        rf"CommandError: The database is not ready \(.*{words}\): `manage\.py migrate` .*\n", done.stderr
-    )
+    assert re.fullmatch(rf"CommandError: The database cannot be used \(.*{words}\): see DATABASE_URL .*\n", done.stderr)
     assert "secret" not in done.stderr
 
 

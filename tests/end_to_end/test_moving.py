@@ -208,7 +208,7 @@ def test_a_run_that_was_killed_does_not_hinder_it(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"), [("none", "There is no file .*none"), ("text", "The database is not ready .*not a database")]
+    ("name", "sentence"), [("none", "There is no file .*none"), ("text", "text is not a SQLite database")]
 )
 def test_a_file_that_is_none_is_a_sentence(name: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database " * 100)

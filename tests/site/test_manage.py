@@ -59,7 +59,7 @@ def test_a_file_that_is_no_database_of_ours_is_a_sentence(
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"CommandError: The database cannot be used ({words}): see DATABASE_URL ")
-    assert done.stderr.endswith("run `manage.py migrate` where it is not prepared yet.\n")
+    assert done.stderr.endswith("run `manage.py migrate` if it is not prepared yet.\n")
 
 
 def test_a_traceback_is_shown_to_whoever_asks_for_it() -> None:

@@ -1,6 +1,6 @@
-"""`manage.py fromsqlite FILE`: move from SQLite to PostgreSQL, to the last microsecond.
+"""`manage.py fromsqlite FILE`: copies a SQLite database to PostgreSQL, exact to the microsecond.
 
-All of it in one transaction: it moves as a whole, or not at all.
+It is one transaction: either everything is copied, or nothing.
 """
 
 from collections.abc import Iterator
@@ -22,15 +22,14 @@ from webapp.coins.texts import printable
 from webapp.crawls.models import CrawlRun, Verdict
 from webapp.crawls.models.queue import LOST_AFTER
 from webapp.crawls.models.run import NotMigrated
-from webapp.management.commands.adminuser import database_explained, here
 
-SOURCE = "source"  # the file's name among Django's databases
-MADE_BY_MIGRATE: tuple[type[Model], ...] = (Permission, ContentType)  # under other keys in every database
+SOURCE = "source"  # the alias of the file in Django's databases
+MADE_BY_MIGRATE: tuple[type[Model], ...] = (Permission, ContentType)  # with other keys in every database
 
 
 @contextmanager
 def opened(file: Path) -> Iterator[None]:
-    """The file as Django's database SOURCE, to be read as it is at one moment, whoever writes to it meanwhile."""
+    """The file as Django's database SOURCE, in one read transaction: a snapshot, even if others write to the file."""
     address = f"file:{quote(str(file.resolve()))}?mode=ro"
     place = {"ENGINE": "django.db.backends.sqlite3", "NAME": address, "OPTIONS": {}}
     connections.settings[SOURCE] = connection.settings_dict | place
@@ -48,8 +47,8 @@ def tables() -> list[type[Model]]:
 
 
 def check_movable(file: Path) -> None:
-    """CommandError where not all can be moved, or where something is in the way."""
-    for alias, name in ((SOURCE, here(file)), (connection.alias, "The database that DATABASE_URL names")):
+    """Raises CommandError if the file cannot be copied as a whole, or the target is not empty."""
+    for alias, name in ((SOURCE, str(file)), (connection.alias, "The database that DATABASE_URL names")):
         try:
             CrawlRun.objects.using(alias).check_migrated()
         except NotMigrated:
@@ -58,15 +57,15 @@ def check_movable(file: Path) -> None:
         if model not in MADE_BY_MIGRATE and model._base_manager.exists():
             raise CommandError(
                 f"The database that DATABASE_URL names is not empty: it has {model._meta.verbose_name_plural}. "
-                "Name one that has been migrated, and not been used yet."
+                "Name one that is migrated and not used yet."
             )
     alive = CrawlRun.objects.using(SOURCE).filter(verdict=Verdict.RUNNING, heartbeat_at__gte=Now() - LOST_AFTER)
     if run := alive.first():
-        raise CommandError(f"A run of {run.spider} is under way in {here(file)}: stop it, or wait for its end.")
+        raise CommandError(f"A run of {run.spider} is under way in {file}: stop it, or wait for its end.")
 
 
 def copy(model: type[Model]) -> None:
-    """Write all rows of a table as they are."""
+    """Copies all rows of a table unchanged. Raises CommandError for a row that the target rejects."""
     for row in model._base_manager.using(SOURCE).order_by("pk").iterator():
         try:
             row.save_base(using=connection.alias, raw=True, force_insert=True)
@@ -76,15 +75,19 @@ def copy(model: type[Model]) -> None:
 
 
 class Command(BaseCommand):
-    help = "Copy all that a SQLite database holds into the empty one that DATABASE_URL names: all, or nothing."
+    help = "Copies a SQLite database into the empty database that DATABASE_URL names: everything or nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="such as var/coincrawl.sqlite3; it is only read")
+        parser.add_argument("file", type=Path, help="such as var/coincrawl.sqlite3; it is not changed")
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         if not file.is_file():
             raise CommandError(f"There is no file {file}.")
-        with database_explained(), opened(file), transaction.atomic():
+        with file.open("rb") as content:
+            is_database = content.read(16) == b"SQLite format 3\0"
+        if not is_database:
+            raise CommandError(f"{file} is not a SQLite database.")
+        with opened(file), transaction.atomic():
             check_movable(file)
             for model in MADE_BY_MIGRATE:
                 model._base_manager.all().delete()

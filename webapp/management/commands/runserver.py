@@ -1,4 +1,4 @@
-"""`manage.py runserver`: Django's own, but that a database which is away ends it with a sentence."""
+"""`manage.py runserver`: Django's own. If the database is unreachable, it ends with one sentence."""
 
 import os
 
@@ -14,4 +14,4 @@ class Command(runserver.Command):
             super().check_migrations()
         except Error as error:
             self.stderr.write(unusable(error))
-            os._exit(1)  # as Django does where the port is taken: in this thread sys.exit would end nothing
+            os._exit(1)  # as Django does if the port is in use: sys.exit would not end the process from this thread

@@ -1,4 +1,4 @@
-"""`manage.py up`: all that the Procfile names, from an empty database to Ctrl-C."""
+"""`manage.py up`: prepares the database and runs the processes of the Procfile until Ctrl-C."""
 
 import os
 import signal
@@ -14,17 +14,17 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.urls import reverse
 
-from webapp.management.commands.adminuser import give_password
+from webapp.management.users import give_password
 
 HOST = "127.0.0.1"
-# s from the end of the first process until what has not ended is killed. scrapyd gives its crawls 10 to end as
-# interrupted; honcho's own 5 would kill it meanwhile, and leave crawls behind.
+# s from the end of the first process until the others are killed. scrapyd gives its crawls 10 to end as interrupted;
+# honcho's default of 5 would kill scrapyd before, and leave crawls running.
 PATIENCE = 20
 
 
 def check_free(variable: str, port: int) -> None:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just ended is no hindrance
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port of a process that has just ended is free
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
@@ -35,13 +35,13 @@ def check_free(variable: str, port: int) -> None:
 
 
 def stop(*_: object) -> None:
-    """The terminal has gone: end as at Ctrl-C, and write to it no more."""
+    """The terminal is closed: stop as for Ctrl-C, and write no more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     signal.raise_signal(signal.SIGTERM)
 
 
 class Command(BaseCommand):
-    help = "Prepare the database, then run the site, scrapyd and the watcher until Ctrl-C."
+    help = "Prepares the database, then runs the site, scrapyd and the watcher until Ctrl-C."
 
     def handle(self, *args: Any, **options: Any) -> None:
         check_free("PORT", settings.PORT)
@@ -59,5 +59,5 @@ class Command(BaseCommand):
         os.chdir(settings.BASE_DIR)
         signal.signal(signal.SIGHUP, stop)
         honcho.manager.KILL_WAIT = PATIENCE
-        # Settings are read from .env by the processes themselves, by other rules than honcho's.
+        # The processes read .env themselves. honcho would read it differently.
         honcho.command.main(["--env", os.devnull, "start", "--port", str(settings.PORT)])

@@ -1,4 +1,4 @@
-"""`manage.py apitoken NAME`: a token to read the API with, in one command that asks nothing."""
+"""`manage.py apitoken NAME`: makes a token for the read API, in one command without questions."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from django.db import transaction
 from django.urls import reverse
 from rest_framework.authtoken.models import Token
 
-from webapp.management.commands.adminuser import database_explained, user_named
+from webapp.management.users import user_named
 
 
 def site() -> str:
-    """Where the site is reached, as far as the settings tell."""
+    """The address of the site: the first host that is not this machine, if there is one."""
     for name in settings.ALLOWED_HOSTS:
         if name not in settings.LOOPBACK:
             return f"{'https' if settings.HTTPS else 'http'}://{name.removeprefix('.')}"
@@ -21,18 +21,20 @@ def site() -> str:
 
 
 class Command(BaseCommand):
-    help = "Make a token to read the API with, and its user where there is none; shows once how to use it."
+    help = "Makes a token for the read API, and its user if there is none. Shows the token once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="the name of the user; a new one can do nothing but read the API")
-        parser.add_argument("--renew", action="store_true", help="make a new token; the old one is void then")
+        parser.add_argument("name", help="the name of the user; a new user can only read the API")
+        parser.add_argument("--renew", action="store_true", help="replace the token; the old one stops working")
 
     def handle(self, *args: Any, name: str, renew: bool, **options: Any) -> None:
-        with database_explained(), transaction.atomic():
+        with transaction.atomic():
             user = user_named(name)
             if not user.is_active:
-                raise CommandError(f"{user} is not active, so no token is of use: activate that user, or name another.")
-            if user.pk is None:  # the same command may be running elsewhere
+                raise CommandError(
+                    f"{user} is not active and cannot use a token: activate the user, or name another one."
+                )
+            if user.pk is None:  # the same command may run elsewhere
                 user, _ = User.objects.get_or_create({"password": user.password}, username=user.username)
             if renew:
                 Token.objects.filter(user=user).delete()
@@ -40,10 +42,10 @@ class Command(BaseCommand):
             if not is_new:
                 raise CommandError(
                     f"{user} has a token already, made {token.created:%F %T} UTC and not shown again: "
-                    "--renew makes a new one, and the old one is void then."
+                    "--renew replaces it, and the old one stops working."
                 )
         address = site() + reverse("api:coins")
-        self.stdout.write(f"{user} may read the API with a token that is shown this once. For the .env of a mirror:")
+        self.stdout.write(f"The token of {user}, shown only now. For the .env of a mirror:")
         self.stdout.write(f"MIRROR_URL={address}")
         self.stdout.write(f"API_TOKEN={token.key}")
         self.stdout.write("For curl:")

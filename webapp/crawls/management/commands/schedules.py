@@ -9,7 +9,6 @@ from django.utils import timezone
 from webapp.coins.texts import printable
 from webapp.crawls.catalog import as_texts
 from webapp.crawls.models import CrawlSchedule
-from webapp.management.commands.adminuser import database_explained
 
 
 def described(schedule: CrawlSchedule, now: datetime) -> str:
@@ -26,9 +25,8 @@ class Command(BaseCommand):
     help = "Make two schedules that fit the plan, where there are none; lists those that there are."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with database_explained():
-            if CrawlSchedule.objects.make_defaults():
-                self.stdout.write("There was no schedule, so here are two to begin with:")
-            now = timezone.now()
-            for schedule in CrawlSchedule.objects.all():
-                self.stdout.write(described(schedule, now))
+        if CrawlSchedule.objects.make_defaults():
+            self.stdout.write("There was no schedule, so here are two to begin with:")
+        now = timezone.now()
+        for schedule in CrawlSchedule.objects.all():
+            self.stdout.write(described(schedule, now))
