@@ -18,7 +18,7 @@ from twisted.python.components import Componentized
 from coincrawl.scrapyd import settings
 from coincrawl.scrapyd.throttle import PasswordThrottle
 from coincrawl.scrapyd.ticker import Ticker
-from webapp.settings import BASE_DIR
+from webapp.environment import BASE_DIR
 
 MAX_CRAWLS = 1_000
 

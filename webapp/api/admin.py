@@ -63,7 +63,9 @@ class TokenAdmin(ReadOnlyAdmin):
         options["help_text"] = "An active user without a token. The user needs no password and no permission."
         return super().formfield_for_foreignkey(db_field, request, **options)
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         only_save = {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().add_view(request, form_url, only_save | (extra_context or {}))
 

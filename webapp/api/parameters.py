@@ -84,7 +84,7 @@ class Parameters(serializers.Serializer):
             errors += [f"{name}: {reason}" for name, reasons in given.errors.items() for reason in reasons]
         if errors:
             raise ParseError(" ".join(errors))
-        return given.validated_data
+        return dict(given.validated_data)
 
 
 class PageParameters(Parameters):

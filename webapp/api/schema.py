@@ -90,4 +90,5 @@ def whole_schema() -> dict[str, Any]:
 @cache
 def made_schema() -> dict[str, Any]:
     """The schema, made once: it depends on the code alone."""
-    return SchemaGenerator().get_schema(request=None, public=True)
+    schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return schema

@@ -45,10 +45,10 @@ def _kind(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-Check = Callable[[Any], Any]
+Check = Callable[[Any], Any]  # a raw value in; the stored value out, or Unfit
 
 
-def _check_text(field: models.CharField) -> Check:
+def _check_text(field: models.CharField) -> Callable[[Any], str]:
     limit = field.max_length
 
     def check(value: Any) -> str:
@@ -107,17 +107,17 @@ def _check_decimal(field: models.DecimalField) -> Check:
     exact = decimal.Context(prec=field.max_digits, traps=[decimal.InvalidOperation, decimal.Inexact])
 
     def check(value: Any) -> Decimal:
-        value = _finite(value)
-        if not value:
-            return Decimal(0)  # of whatever exponent; PostgreSQL takes few
-        if value.adjusted() >= whole:
+        number = _finite(value)
+        if not number:
+            return Decimal(0)  # without its exponent: PostgreSQL accepts few exponents
+        if number.adjusted() >= whole:
             raise Unfit(f"more than {whole} digits before the point")
         try:
-            rounded = value.quantize(scale, context=exact)
+            rounded = number.quantize(scale, context=exact)
         except (decimal.Inexact, decimal.InvalidOperation):
             raise Unfit(f"more than {field.decimal_places} digits after the point") from None
-        # Equal, but without zeros by the thousand: PostgreSQL takes 16,383 digits after the point.
-        return value if len(value.as_tuple().digits) <= field.max_digits else rounded
+        # The same number without thousands of zeros: PostgreSQL accepts 16,383 digits after the point.
+        return number if len(number.as_tuple().digits) <= field.max_digits else rounded
 
     return check
 

@@ -12,4 +12,5 @@ def database_clock(using: str) -> datetime:
         return timezone.now()  # its clock is this machine's
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
+        now: datetime = cursor.fetchone()[0]
+        return now

@@ -29,7 +29,7 @@ class ExactDecimalField(models.DecimalField):
         return "ExactDecimalField"  # for a DecimalField, Django's backend for SQLite would cut the digits
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
-        column_type: Any = connection.data_types["DecimalField"]
+        column_type: str = connection.data_types["DecimalField"]
         return column_type % self.db_type_parameters(connection)
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
