@@ -8,7 +8,7 @@ from webapp.api import errors
 
 
 def to_crawls(request: HttpRequest) -> HttpResponse:
-    """The models of `crawls` were in `coins` until 0.1.0: their old addresses lead to the new ones."""
+    """Redirects the admin's old addresses: before 0.1.0, the models of `crawls` were in `coins`."""
     address = request.get_full_path().replace("/coins/", "/crawls/", 1)
     return redirect(address, permanent=True, preserve_request=True)
 

@@ -182,7 +182,10 @@ def half_a_character() -> None:
     [
         (used_already, r"The database that DATABASE_URL names is not empty: it has schedules\. "),
         (under_way, r"A run of markets is under way in .*: stop it, or wait for its end\."),
-        (of_an_older_version, r".*sqlite3 is not migrated: run `manage\.py migrate` on it first\."),
+        (
+            of_an_older_version,
+            r".*sqlite3: The database is not migrated: run `python webapp/manage\.py migrate` first\.",
+        ),
         (half_a_character, r"The crawl run half cannot be stored \(.*\)\. Nothing was copied\."),
         (nul, r"The coin nul cannot be stored \(.*\)\. Nothing was copied\."),
     ],

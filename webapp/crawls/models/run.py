@@ -14,6 +14,7 @@ from django.db.models.functions import Now, TruncMonth
 
 from webapp.coins.clock import database_clock
 from webapp.coins.models.coin import FullCoin, TooManyMissing
+from webapp.coins.old_database import START_OVER, is_old
 from webapp.crawls.batch import Batch
 from webapp.crawls.models.history import HistoryQuerySet
 from webapp.crawls.models.pace import LONGEST_ABSENCE
@@ -140,6 +141,8 @@ class CrawlRunQuerySet(HistoryQuerySet):
 
     def check_migrated(self) -> None:
         """Raises NotMigrated where the tables are not what the models describe."""
+        if is_old(self.db):
+            raise NotMigrated(START_OVER)
         executor = MigrationExecutor(connections[self.db])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise NotMigrated("The database is not migrated: run `python webapp/manage.py migrate` first.")

@@ -51,8 +51,8 @@ def check_movable(file: Path) -> None:
     for alias, name in ((SOURCE, str(file)), (connection.alias, "The database that DATABASE_URL names")):
         try:
             CrawlRun.objects.using(alias).check_migrated()
-        except NotMigrated:
-            raise CommandError(f"{name} is not migrated: run `manage.py migrate` on it first.") from None
+        except NotMigrated as error:
+            raise CommandError(f"{name}: {error}") from None
     for model in tables():
         if model not in MADE_BY_MIGRATE and model._base_manager.exists():
             raise CommandError(
