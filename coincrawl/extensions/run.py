@@ -28,12 +28,14 @@ from coincrawl.stored import Place, check_place, check_stored, place
 from coincrawl.verdict import Evidence, decide
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import one_line, printable
+from webapp.crawls import costs, history, recording
 from webapp.crawls.addresses import source_fault
 from webapp.crawls.batch import Batch
+from webapp.crawls.migrated import NotMigrated, check_migrated
 from webapp.crawls.models import CrawlRun, SourcePace, Verdict
 from webapp.crawls.models.pace import Wait
-from webapp.crawls.models.queue import new_key
-from webapp.crawls.models.run import NotMigrated, NotStored, RunLost
+from webapp.crawls.models.run import new_key
+from webapp.crawls.recording import NotStored, RunLost
 
 if TYPE_CHECKING:
     from coincrawl.spiders.base import PaginatedSpider
@@ -107,20 +109,20 @@ class RunRecord(Component):
 
         def take_up() -> tuple[CrawlRun | None, CrawlRun, Wait, int]:
             nonlocal was_free
-            CrawlRun.objects.check_migrated()
+            check_migrated()
             self.place = place()
-            previous = CrawlRun.objects.last_complete(spider.name, spider.arguments)
-            usual = CrawlRun.objects.usual_shares(spider.name, spider.whole_arguments)
+            previous = history.last_complete(spider.name, spider.arguments)
+            usual = history.usual_shares(spider.name, spider.whole_arguments)
             self.usual = {name: share for name, share in usual.items() if name not in optional}
             if url := spider.arguments.get("url"):
-                self.newest_change = CrawlRun.objects.newest_change(spider.name, url)
+                self.newest_change = history.newest_change(spider.name, url)
             wait = SourcePace.objects.wait(spider.url, spider.credential)
-            spent = CrawlRun.objects.credits_spent(spider.name) if spider.monthly_credits else 0
+            spent = costs.credits_spent(spider.name) if spider.monthly_credits else 0
             known = CrawlRun.objects.filter(pk=key).first()
             if known and known.verdict != Verdict.PENDING and was_free:
                 return previous, known, wait, spent  # an earlier attempt has succeeded, and we did not hear of it
             was_free = known is None or (known.verdict == Verdict.PENDING and known.claim == claim)
-            run = CrawlRun.objects.begin(
+            run = recording.begin(
                 spider.name,
                 spider.arguments,
                 key,
@@ -163,7 +165,7 @@ class RunRecord(Component):
             return
 
         def store() -> None:
-            self.coins |= run.store(batch, progress)
+            self.coins |= recording.store(run, batch, progress)
             self.not_kept = batch.memory.not_kept
 
         self.given_up = not await self._attempt(store, "a batch could not be stored")
@@ -252,7 +254,8 @@ class RunRecord(Component):
             notes = [*proof, *spider.notes(), *self._notes(run, spider)]
             pace = extension(self.crawler, Pace)
             finish = partial(
-                run.finish,
+                recording.finish,
+                run,
                 self.verdict,
                 self.reason,
                 answered=spider.present,
@@ -272,7 +275,7 @@ class RunRecord(Component):
             await self.database.call(finish)
             if pace.give_back():
                 await self.database.call(self._write_pace)
-            await self._read_back(run.check_over)
+            await self._read_back(partial(recording.check_over, run))
             if run.verdict != self.verdict:
                 self.verdict, self.reason = Verdict(run.verdict), run.reason
         except RunLost:
@@ -280,7 +283,7 @@ class RunRecord(Component):
         except NotStored as error:
             self.verdict, self.reason = Verdict.FAILED, str(error)
             with suppress(AnyDatabaseError):
-                await self.database.call(partial(run.take_back, self.reason), patience=0)
+                await self.database.call(partial(recording.take_back, run, self.reason), patience=0)
         except AnyDatabaseError as error:
             self.verdict = Verdict.FAILED
             self.reason = fault(error, ", so the run will be shown as lost")
@@ -289,7 +292,7 @@ class RunRecord(Component):
             self.verdict = Verdict.FAILED
             self.reason = f"the run could not be ended as it should ({type(error).__name__}: {one_line(error)})"
             with suppress(AnyDatabaseError, RunLost, NotStored):
-                await self.database.call(partial(run.finish, self.verdict, self.reason))
+                await self.database.call(partial(recording.finish, run, self.verdict, self.reason))
 
     async def _read_back(self, check: Callable[[], None]) -> None:
         """Have the check see the database that is at its place now, and not what the old connection still sees."""
@@ -319,5 +322,5 @@ class RunRecord(Component):
 
     def _show_life(self, run: CrawlRun) -> None:
         tail = self.tail.text()
-        run.beat(**self.progress(), **({} if tail == self.told else {"log_tail": tail}))
-        self.told, self.is_to_stop = tail, run.is_to_stop()
+        recording.heartbeat(run, **self.progress(), **({} if tail == self.told else {"log_tail": tail}))
+        self.told, self.is_to_stop = tail, recording.is_to_stop(run)

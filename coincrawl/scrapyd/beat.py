@@ -14,7 +14,8 @@ from coincrawl.scrapyd.faults import Fault
 from coincrawl.scrapyd.log import Log
 from coincrawl.scrapyd.logs import forget_old_logs
 from coincrawl.scrapyd.process import node_name
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
+from webapp.crawls import history, ticker
+from webapp.crawls.models import Node
 
 log = Log()
 
@@ -44,12 +45,12 @@ class Beat(TimerService):
 
     def _beat(self) -> None:
         """In the database's thread."""
-        CrawlSchedule.objects.beat()
+        ticker.tick()
         if monotonic() > self._life_shown + SHOW_LIFE_EVERY:
-            Node.objects.beat(self._node, capacity=self._capacity)
+            Node.objects.heartbeat(self._node, capacity=self._capacity)
             self._life_shown = monotonic()
         if monotonic() > self._cleaned_up + CLEAN_UP_EVERY:
             forget_old_logs(self._logs, self._logs_kept)
-            CrawlRun.objects.forget_old()
+            history.forget_old()
             Node.objects.forget_old()
             self._cleaned_up = monotonic()

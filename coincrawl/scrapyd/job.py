@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from coincrawl.log import TAIL_LINES, TAIL_SIZE
-from webapp.crawls.models.queue import KEY, Death
+from webapp.crawls.queue import KEY, Death
 
 
 class Job:

@@ -25,8 +25,10 @@ from coincrawl.scrapyd.log import Log
 from coincrawl.scrapyd.process import reactor
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
+from webapp.crawls import queue
 from webapp.crawls.models import CrawlRun, Verdict
-from webapp.crawls.models.queue import SILENT, Death
+from webapp.crawls.models.run import SILENT
+from webapp.crawls.queue import Death
 
 log = Log()
 
@@ -91,14 +93,14 @@ class Launcher(Service):
     def _start(self, message: dict[str, Any], slot: int) -> None:
         claim, key = message["settings"]["JOB_CLAIM"], message["_job"]
         if not self.running:
-            self._tell(lambda: CrawlRun.objects.release(claim))
+            self._tell(lambda: queue.release(claim))
             return
         try:
             job = Job.start(message, self._runner, self._logs, settings.BASE_DIR)
         except Exception as error:  # whatever it is, the slot is free for another job
             log.error("{job} cannot be started: {error}", job=key, error=error)
             death = Death(f"its process could not be started ({error})")
-            self._tell(lambda: CrawlRun.objects.settle(claim, death))
+            self._tell(lambda: queue.settle(claim, death))
             self._offer(slot)
         else:
             log.info("{job}: a run of {spider}, process {pid}", job=key, spider=job.spider, pid=job.pid)
@@ -118,7 +120,7 @@ class Launcher(Service):
                 verdicts = yield database.later(self._verdicts)
                 self._end_overtime(verdicts)
                 if Verdict.PENDING in verdicts.values():
-                    yield database.later(lambda: CrawlRun.objects.renew(list(verdicts)))
+                    yield database.later(lambda: queue.renew(list(verdicts)))
                 self._renewed = monotonic()
                 self._fault.is_over()
         except Exception as error:  # the next look is in half a second
@@ -138,11 +140,11 @@ class Launcher(Service):
         death = job.death()
         log.info("{job} has ended: {words}", job=job.job, words=death.words)
         if self.running:
-            self._tell(lambda: CrawlRun.objects.settle(job.claim, death))
+            self._tell(lambda: queue.settle(job.claim, death))
             self._offer(slot)
         else:
-            self._tell(lambda: CrawlRun.objects.release(job.claim))
-            self._tell(lambda: CrawlRun.objects.settle(job.claim, death))
+            self._tell(lambda: queue.release(job.claim))
+            self._tell(lambda: queue.settle(job.claim, death))
 
     def _tell(self, function: Callable[[], None]) -> None:
         """Have the database know it at the next look, or at one after that."""

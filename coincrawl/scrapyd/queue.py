@@ -12,9 +12,10 @@ from zope.interface import implementer
 from coincrawl.scrapyd import database
 from coincrawl.scrapyd.process import node_name
 from coincrawl.secret import missing_secret
+from webapp.crawls import queue, ticker
 from webapp.crawls.catalog import SPIDERS, as_texts
-from webapp.crawls.models import CrawlRun, CrawlSchedule
-from webapp.crawls.models.queue import Death, JobError
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.queue import Death, JobError
 
 Message = dict[str, Any]  # the spider's `name`, the `_job`, Scrapy's `settings`, and the spider's arguments as texts
 
@@ -27,14 +28,13 @@ class RunQueue:
         self._node = node_name(config)
 
     def add(self, name: str, priority: float = 0.0, **values: Any) -> None:
-        """Queue a job; ArgumentError or JobError says why it cannot be. Values that are no texts become texts."""
-        key, settings = values.pop("_job", None), as_texts(values.pop("settings", None) or {})
+        """Queue a job. Raises ArgumentError or JobError if it is invalid."""
+        key, settings = values.pop("_job", None), values.pop("settings", None)
         if not values.get("_version"):  # scrapyd passes on an empty one
             values.pop("_version", None)
-        given = as_texts(values)
         if name in SPIDERS and (missing := missing_secret(name)):
             raise JobError(missing)
-        database.now(lambda: CrawlRun.objects.enqueue(name, given, key, settings=settings, priority=priority))
+        database.now(lambda: queue.enqueue(name, values, key, settings=settings, priority=priority))
 
     def pop(self) -> "Deferred[Message | None]":
         """The next job whose spider is free."""
@@ -47,7 +47,7 @@ class RunQueue:
         try:
             message = _message(run)
         except (AttributeError, TypeError) as error:  # no queue of ours has written it
-            CrawlRun.objects.settle(run.claim, Death(f"its arguments or settings cannot be read ({error})"))
+            queue.settle(run.claim, Death(f"its arguments or settings cannot be read ({error})"))
             return self._pop()
         message["settings"]["JOB_CLAIM"] = run.claim
         return message
@@ -57,21 +57,21 @@ class RunQueue:
 
         A spider that becomes free during the beat has to wait for the next one: its slot would be late for this claim.
         """
-        free = set(CrawlRun.objects.ready().order_by().values_list("spider", flat=True))
+        free = set(queue.ready().order_by().values_list("spider", flat=True))
         if free:
-            CrawlSchedule.objects.beat()
-        return CrawlRun.objects.claim(self._node, free)
+            ticker.tick()
+        return queue.claim(self._node, free)
 
     def list(self) -> list[Message]:
-        return database.now(lambda: list(_messages(CrawlRun.objects.waiting())))
+        return database.now(lambda: list(_messages(queue.waiting())))
 
     def count(self) -> int:
-        return database.now(lambda: CrawlRun.objects.waiting().count())
+        return database.now(lambda: queue.waiting().count())
 
     def remove(self, func: Callable[[Message], bool]) -> int:
         """Cancel the jobs for which `func` is true; how many they were."""
         keys = [message["_job"] for message in self.list() if func(message)]
-        return database.now(lambda: sum(CrawlRun.objects.stop(key) == "pending" for key in keys))
+        return database.now(lambda: sum(queue.stop(key) == "pending" for key in keys))
 
     def clear(self) -> None:
         self.remove(lambda message: True)

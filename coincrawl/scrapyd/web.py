@@ -22,9 +22,10 @@ from coincrawl.scrapyd.jobs import AllNodes, Known
 from coincrawl.scrapyd.log import Log
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
+from webapp.crawls import queue
 from webapp.crawls.catalog import SPIDERS, ArgumentError
 from webapp.crawls.models import CrawlRun, Verdict
-from webapp.crawls.models.queue import JobError
+from webapp.crawls.queue import JobError
 
 log = Log()
 
@@ -266,7 +267,7 @@ class Cancel(Service):
             number = Signals(int(signal)) if signal.isdecimal() else Signals[f"SIG{signal}"]
         except (ValueError, KeyError):
             raise _refusal(f"There is no signal {signal}: INT, TERM and KILL are some.") from None
-        before = "" if "\0" in job else database.now(lambda: CrawlRun.objects.stop(job))
+        before = "" if "\0" in job else database.now(lambda: queue.stop(job))
         if process := self.root.launcher.own.get(job):
             process.signalProcess(number)
         return {"prevstate": before if before in ("pending", "running") else None}

@@ -35,7 +35,7 @@ def schedules(live_server: Any) -> CrawlSchedule:
 
 
 def test_a_schedule_is_made_run_and_its_job_cancelled(page: Page, tmp_path: Path) -> None:
-    Node.objects.beat("berlin-1", capacity=4)
+    Node.objects.heartbeat("berlin-1", capacity=4)
     page.goto("/admin/")
     page.locator("#content-main").get_by_role("link", name="Schedules", exact=True).click()
     page.get_by_role("link", name="Add schedule").click()

@@ -11,9 +11,10 @@ from scrapy.settings import Settings
 from scrapy.signalmanager import SignalManager
 
 from coincrawl.extensions.run import LOST, RunRecord
+from webapp.crawls import recording
 from webapp.crawls.batch import Batch
 from webapp.crawls.models import Verdict
-from webapp.crawls.models.run import NotStored, RunLost
+from webapp.crawls.recording import NotStored, RunLost
 
 
 class Spider:
@@ -47,6 +48,17 @@ class Here:
 
     async def renew(self) -> None:
         pass
+
+
+@pytest.fixture(autouse=True)
+def _verbs_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `recording` call what a test's run has under the same name."""
+
+    def calling(name: str) -> Callable[..., Any]:
+        return lambda run, *given, **facts: getattr(run, name)(*given, **facts)
+
+    for name in ("heartbeat", "is_to_stop", "store", "finish", "check_over", "take_back"):
+        monkeypatch.setattr(recording, name, calling(name))
 
 
 @pytest.fixture
@@ -94,7 +106,7 @@ def beat(
         return len(waited) > len(errors)
 
     monkeypatch.setattr("coincrawl.extensions.run.within", within)
-    run: Any = SimpleNamespace(beat=raising(*errors), is_to_stop=lambda: is_to_stop)
+    run: Any = SimpleNamespace(heartbeat=raising(*errors), is_to_stop=lambda: is_to_stop)
     asyncio.run(record._beat(run))
     return waited
 

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 
 from tests.coins.test_admin import NOON, RUNS, keys_in_list, make_run, page_of, text_of
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
-from webapp.crawls.models.queue import STOPPED_BEFORE
+from webapp.crawls.queue import STOPPED_BEFORE
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -61,7 +61,7 @@ def test_a_run_shows_its_job_its_schedule_and_its_log(admin_client: Client) -> N
         "Node: berlin-1",
         f"Slot: {NOON_IN_WORDS}",
         "Queued at: 2026-02-05 12:00:01 UTC",
-        "Log file: /var/log/job-1.log Where all of it lies, on its node.",
+        "Log file: /var/log/job-1.log Where the whole log is, on its node.",
         "Settings: - ",
     ):
         assert line in shown
@@ -193,7 +193,7 @@ def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) 
 def test_a_job_that_nobody_will_take_says_so(admin_client: Client, values: dict, beats: bool, told: bool) -> None:
     run = make_run(**values)
     if beats:
-        Node.objects.beat("berlin-1")
+        Node.objects.heartbeat("berlin-1")
 
     shown = text_of(admin_client, page_of(run))
 

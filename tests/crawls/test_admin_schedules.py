@@ -18,10 +18,10 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from tests.coins.test_admin import NOON, hostile, page_of, text_of
+from webapp.coins import clock
 from webapp.crawls.admin.schedule_form import ScheduleForm
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
-from webapp.crawls.models.schedule import CrawlScheduleQuerySet
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -73,12 +73,12 @@ def admin_client(client: Client) -> Client:
 @pytest.fixture
 def noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock that slots go by stands at noon, a Thursday's."""
-    monkeypatch.setattr(CrawlScheduleQuerySet, "clock", lambda self: NOON)
+    monkeypatch.setattr(clock, "database_clock", lambda: NOON)
 
 
 @pytest.fixture
 def beating(db: None) -> None:
-    Node.objects.beat("berlin-1", capacity=4)
+    Node.objects.heartbeat("berlin-1", capacity=4)
 
 
 # The form ----------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ def test_hostile_text_is_text_everywhere(admin_client: Client, text: str) -> Non
     schedule = make_schedule(text, spider=text, arguments={text: [text]}, crontab=text, time_zone=text)
     run = make_run(schedule, verdict=Verdict.FAILED, reason=text, pk=text or "empty")
     CrawlSchedule.objects.update(last_run=run)
-    Node.objects.beat(text or "empty")
+    Node.objects.heartbeat(text or "empty")
 
     pages = [admin_client.get(address) for address in (SCHEDULES, page_of(schedule), NODES)]
 
@@ -497,8 +497,8 @@ def test_schedules_that_exceed_the_plan_are_warned_of(
 )
 def test_it_is_told_where_no_scrapyd_beats(admin_client: Client, seconds: int, silent: bool) -> None:
     schedule = make_schedule()
-    Node.objects.beat("berlin-1", capacity=4)
-    Node.objects.update(beat_at=F("beat_at") - timedelta(seconds=seconds))
+    Node.objects.heartbeat("berlin-1", capacity=4)
+    Node.objects.update(heartbeat_at=F("heartbeat_at") - timedelta(seconds=seconds))
 
     pages = [text_of(admin_client, address) for address in (SCHEDULES, page_of(schedule))]
     nodes = admin_client.get(NODES).content.decode()

@@ -222,7 +222,7 @@ def test_looking_once_at_a_time_tells_as_well(receiver: Receiver, capsys: pytest
         call_command("watch", "--once")
 
     assert receiver.said == ["schedule ill", "schedule well"]
-    assert "schedule: No scrapyd has looked after the schedules ever" in capsys.readouterr().out
+    assert "schedule: No scrapyd has shown life so far" in capsys.readouterr().out
 
 
 # Channels ----------------------------------------------------------------------------------------

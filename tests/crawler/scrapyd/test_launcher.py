@@ -18,8 +18,9 @@ from coincrawl.scrapyd.job import Job, end_of
 from coincrawl.scrapyd.launcher import Launcher
 from coincrawl.scrapyd.queue import RunQueue
 from tests.conftest import PATIENCE
+from webapp.crawls import queue
 from webapp.crawls.models import CrawlRun, Verdict
-from webapp.crawls.models.queue import Death
+from webapp.crawls.queue import Death
 
 pytestmark = pytest.mark.django_db
 
@@ -204,7 +205,7 @@ def test_a_job_that_comes_while_scrapyd_stops_goes_back_into_the_queue(launcher:
 def test_to_give_a_job_back_leaves_a_run_that_has_begun_alone() -> None:
     make_run(verdict=Verdict.RUNNING)
 
-    CrawlRun.objects.release("claim")
+    queue.release("claim")
 
     assert run().claim == "claim"
 

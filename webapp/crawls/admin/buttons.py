@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from webapp.coins.admin.base import RowAdmin
 from webapp.coins.admin.writing import address_of
-from webapp.crawls.models.queue import JobError
+from webapp.crawls.queue import JobError
 
 
 class ButtonAdmin(RowAdmin):

@@ -14,7 +14,7 @@ from webapp.coins.admin.base import ReadOnlyAdmin
 from webapp.coins.admin.writing import column, number, second
 from webapp.crawls.models import Node
 
-BEATS = Q(beat_at__gte=Now() - timedelta(minutes=1))  # there is one every 15 s
+BEATS = Q(heartbeat_at__gte=Now() - timedelta(minutes=1))  # there is one every 15 s
 
 
 def warning() -> str:
@@ -30,9 +30,9 @@ def warning() -> str:
 @admin.register(Node)
 class NodeAdmin(ReadOnlyAdmin):
     change_form_template = "admin/without_history.html"
-    list_display = ("name", "beats", column("beat_at", second, "last beat (UTC)"), number("capacity"))
+    list_display = ("name", "beats", column("heartbeat_at", second, "last beat (UTC)"), number("capacity"))
     ordering = ("name",)
-    groups = ((None, ("name", "beats", "beat_at", "capacity")),)
+    groups = ((None, ("name", "beats", "heartbeat_at", "capacity")),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).annotate(beats=ExpressionWrapper(BEATS, BooleanField()))

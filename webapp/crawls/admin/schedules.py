@@ -17,11 +17,13 @@ from django.utils.http import urlencode
 from webapp.coins.admin.base import RowList
 from webapp.coins.admin.writing import address_of, duration, in_words, link, mark, second, table
 from webapp.coins.numbers import NOTHING, exact
+from webapp.crawls import ticker
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin
+from webapp.crawls.admin.outlook import Outlook, outlooks
 from webapp.crawls.admin.schedule_form import ScheduleForm
+from webapp.crawls.costs import Bill, Cost
 from webapp.crawls.models import CrawlRun, CrawlSchedule
-from webapp.crawls.outlook import Bill, Cost, Outlook, look
 
 SLOTS_SHOWN = 5
 
@@ -30,16 +32,16 @@ def outlook(schedule: CrawlSchedule) -> Outlook:
     """Kept beside the row; of one alone, where no list has looked at many."""
     kept = vars(schedule)
     if "outlook" not in kept:
-        kept["outlook"] = look([schedule])[schedule.pk]
+        kept["outlook"] = outlooks([schedule])[schedule.pk]
     return kept["outlook"]
 
 
 class ScheduleList(RowList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        outlooks = look(self.result_list)
+        found = outlooks(self.result_list)
         for schedule in self.result_list:
-            vars(schedule)["outlook"] = outlooks[schedule.pk]
+            vars(schedule)["outlook"] = found[schedule.pk]
 
 
 def price(cost: Cost, number: int) -> str:
@@ -227,7 +229,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         return "Run now"
 
     def press(self, row: CrawlSchedule) -> tuple[str, str]:
-        run = row.run_now()
+        run = ticker.run_now(row)
         told = format_html("{} is queued: {}.", row.name, link(run, f"job {run.pk}"))
         return told, f"Run now, as job {run.pk}."
 

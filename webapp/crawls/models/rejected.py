@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.db import connections, models
 from django.db.models import Q
@@ -12,9 +11,7 @@ from django.db.models.functions import Now
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
 from webapp.coins.models.coin import in_statements
 from webapp.coins.texts import printable, raw_json
-
-if TYPE_CHECKING:
-    from webapp.crawls.models.run import CrawlRun
+from webapp.crawls.models.run import CrawlRun
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ KEEP = """
 
 
 class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
-    def keep(self, run: "CrawlRun", refusals: Iterable[Refusal]) -> None:
+    def keep(self, run: CrawlRun, refusals: Iterable[Refusal]) -> None:
         """Open a rejected record for each; those that agree in coin and reasons are one, which counts them all.
 
         That one may be there already: then it is open again, if it was resolved. It has the record, the page and the
@@ -66,7 +63,7 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
         labels = {printable(coin_id, LABEL_LENGTH) for coin_id in coin_ids}
         self.open().filter(coin_id__in=labels).update(status=RejectedRecord.Status.RESOLVED)
 
-    def resolve_gone(self, run: "CrawlRun", answered: Iterable[str]) -> None:
+    def resolve_gone(self, run: CrawlRun, answered: Iterable[str]) -> None:
         """Resolve what earlier runs of this spider have opened and this one, which was complete, had no more.
 
         That is what had no id and did not come again, and what was of coins that are not among those `answered`.
@@ -92,7 +89,7 @@ class RejectedRecord(models.Model):
         IGNORED = "ignored"
 
     run = models.ForeignKey(
-        "crawls.CrawlRun", on_delete=models.CASCADE, help_text="The last run that saw it; the two are deleted together."
+        CrawlRun, on_delete=models.CASCADE, help_text="The last run that saw it; the two are deleted together."
     )
     coin_id = models.CharField(
         max_length=LABEL_LENGTH, blank=True, help_text="Escaped and cut; empty where there was none."

@@ -19,9 +19,9 @@ from django.db.models import Model
 from django.db.models.functions import Now
 
 from webapp.coins.texts import printable
+from webapp.crawls.migrated import NotMigrated, check_migrated
 from webapp.crawls.models import CrawlRun, Verdict
-from webapp.crawls.models.queue import LOST_AFTER
-from webapp.crawls.models.run import NotMigrated
+from webapp.crawls.models.run import LOST_AFTER
 from webapp.management.commands.adminuser import database_explained, here
 
 SOURCE = "source"  # the file's name among Django's databases
@@ -51,7 +51,7 @@ def check_movable(file: Path) -> None:
     """CommandError where not all can be moved, or where something is in the way."""
     for alias, name in ((SOURCE, here(file)), (connection.alias, "The database that DATABASE_URL names")):
         try:
-            CrawlRun.objects.using(alias).check_migrated()
+            check_migrated(alias)
         except NotMigrated:
             raise CommandError(f"{name} is not migrated: run `manage.py migrate` on it first.") from None
     for model in tables():

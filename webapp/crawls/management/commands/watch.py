@@ -26,8 +26,8 @@ from webapp.api.management.commands.apitoken import site
 from webapp.coins.texts import printable
 from webapp.crawls import channels
 from webapp.crawls.channels import ChannelError, Message
-from webapp.crawls.health import BEFORE_CHECKS, CHECKS, diagnose
 from webapp.crawls.models import Alarm
+from webapp.crawls.monitoring import BEFORE_CHECKS, CHECKS, diagnose
 
 logger = logging.getLogger(__name__)
 
