@@ -20,8 +20,9 @@ from django.utils import timezone
 from rest_framework.authtoken.models import Token
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 
-from tests.coins.test_admin import HOSTILE, NOON, make_coin, make_rejected, make_run
 from tests.conftest import python
+from tests.support.admin import HOSTILE
+from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.api.serializers import CoinSerializer, RunSerializer
 from webapp.coins.models import FullCoin
 from webapp.coins.models.coin import ORDERINGS

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_coins import browser, contrast, fits, foreign, open_list, page, row
-from tests.coins.test_admin import NOON, page_of
+from tests.support.admin import page_of
+from tests.support.factories import NOON
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

@@ -12,20 +12,18 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from tests.coins.test_admin import NOON, RUNS, keys_in_list, make_run, page_of, text_of
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
+from tests.support.admin import keys_in_list, page_of, text_of
+from tests.support.factories import NOON, make_run, make_schedule
+from webapp.crawls.models import CrawlRun, Node, Verdict
 from webapp.crawls.queue import STOPPED_BEFORE
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
+RUNS = reverse("admin:crawls_crawlrun_changelist")
 WAITS = {"verdict": Verdict.PENDING, "started_at": None}
 CLAIMED = WAITS | {"claim": "berlin's", "claimed_at": NOON, "node": "berlin-1"}
 RUNNING = {"verdict": Verdict.RUNNING, "heartbeat_at": NOON}
 NOON_IN_WORDS = "2026-02-05 12:00:00 UTC"
-
-
-def make_schedule(name: str = "Hourly") -> CrawlSchedule:
-    return CrawlSchedule.objects.create(name=name, spider="markets", crontab="0 * * * *")
 
 
 def stop_page(run: CrawlRun) -> str:
@@ -36,12 +34,6 @@ def buttons(client: Client, run: CrawlRun) -> list[str]:
     """What the buttons on the run's page say."""
     page = client.get(page_of(run)).content.decode()
     return re.findall(rf'action="{stop_page(run)}">.*?<button type="submit">([^<]*)</button>', page)
-
-
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("admin"))
-    return client
 
 
 # What it shows -----------------------------------------------------------------------------------

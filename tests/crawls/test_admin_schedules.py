@@ -17,7 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
 
-from tests.coins.test_admin import NOON, hostile, page_of, text_of
+from tests.support.admin import hostile, page_of, text_of
+from tests.support.factories import HOUR, NOON, make_run_of, make_schedule
 from webapp.coins import clock
 from webapp.crawls.admin.schedule_form import ScheduleForm
 from webapp.crawls.catalog import SPIDERS
@@ -28,18 +29,6 @@ pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 SCHEDULES = reverse("admin:crawls_crawlschedule_changelist")
 ADD = reverse("admin:crawls_crawlschedule_add")
 NODES = reverse("admin:crawls_node_changelist")
-HOUR = timedelta(hours=1)
-
-
-def make_schedule(name: str = "Hourly", **values: Any) -> CrawlSchedule:
-    facts = {"spider": "markets", "arguments": {"pages": 1}, "crontab": "0 * * * *"}
-    return CrawlSchedule.objects.create(name=name, **facts | values)
-
-
-def make_run(schedule: CrawlSchedule, **values: Any) -> CrawlRun:
-    facts = {"spider": schedule.spider, "arguments": schedule.arguments, "verdict": Verdict.COMPLETE}
-    times = dict.fromkeys(("queued_at", "slot", "started_at"), values.pop("at", NOON))
-    return CrawlRun.objects.create(schedule=schedule, **facts | times | values)
 
 
 def run_page(schedule: CrawlSchedule) -> str:
@@ -62,12 +51,6 @@ def staff(client: Client, *permissions: str) -> Client:
 
 def told(response: Any) -> list[str]:
     return [str(message) for message in response.context["messages"]]
-
-
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("admin"))
-    return client
 
 
 @pytest.fixture
@@ -255,10 +238,10 @@ def test_the_last_run_and_the_last_20_are_marks_with_words_and_links(admin_clien
     schedule = make_schedule()
     verdicts = [Verdict.FAILED, *[Verdict.COMPLETE] * 18, Verdict.PARTIAL, Verdict.RUNNING]
     runs = [
-        make_run(schedule, verdict=verdict, at=NOON + HOUR * number, pk=f"job-{number}")
+        make_run_of(schedule, verdict=verdict, at=NOON + HOUR * number, pk=f"job-{number}")
         for number, verdict in enumerate(verdicts)
     ]
-    make_run(make_schedule("Another"), at=NOON + HOUR * 100)
+    make_run_of(make_schedule("Another"), at=NOON + HOUR * 100)
     CrawlSchedule.objects.filter(pk=schedule.pk).update(last_run=runs[-1])
 
     page = admin_client.get(SCHEDULES).content.decode()
@@ -273,7 +256,7 @@ def test_the_last_run_and_the_last_20_are_marks_with_words_and_links(admin_clien
 def test_of_runs_that_were_recorded_at_once_the_last_slots_are_shown(admin_client: Client) -> None:
     schedule = make_schedule()
     for number in reversed(range(25)):
-        make_run(schedule, at=NOON + HOUR * number, queued_at=NOON + HOUR * 50)
+        make_run_of(schedule, at=NOON + HOUR * number, queued_at=NOON + HOUR * 50)
 
     page = admin_client.get(SCHEDULES).content.decode()
 
@@ -283,7 +266,7 @@ def test_of_runs_that_were_recorded_at_once_the_last_slots_are_shown(admin_clien
 
 
 def test_a_run_that_has_not_begun_is_marked_with_its_slot(admin_client: Client) -> None:
-    make_run(make_schedule(), verdict=Verdict.PENDING, started_at=None)
+    make_run_of(make_schedule(), verdict=Verdict.PENDING, started_at=None)
 
     page = admin_client.get(SCHEDULES).content.decode()
 
@@ -292,7 +275,7 @@ def test_a_run_that_has_not_begun_is_marked_with_its_slot(admin_client: Client) 
 
 def test_the_page_tells_slots_in_both_clocks_and_what_became_of_the_last_runs(admin_client: Client, noon: None) -> None:
     schedule = make_schedule("Night & day", crontab="30 7 * * *", time_zone="Asia/Kolkata")
-    make_run(schedule, verdict=Verdict.PARTIAL, reason="page <7> failed", finished_at=NOON + timedelta(seconds=75))
+    make_run_of(schedule, verdict=Verdict.PARTIAL, reason="page <7> failed", finished_at=NOON + timedelta(seconds=75))
 
     shown = text_of(admin_client, page_of(schedule))
     page = admin_client.get(page_of(schedule)).content.decode()
@@ -378,7 +361,7 @@ def test_an_unknown_spider_is_shown_as_it_is_and_not_as_another(admin_client: Cl
 @hostile
 def test_hostile_text_is_text_everywhere(admin_client: Client, text: str) -> None:
     schedule = make_schedule(text, spider=text, arguments={text: [text]}, crontab=text, time_zone=text)
-    run = make_run(schedule, verdict=Verdict.FAILED, reason=text, pk=text or "empty")
+    run = make_run_of(schedule, verdict=Verdict.FAILED, reason=text, pk=text or "empty")
     CrawlSchedule.objects.update(last_run=run)
     Node.objects.heartbeat(text or "empty")
 
@@ -399,7 +382,7 @@ def test_the_queries_of_the_list_do_not_grow_with_its_schedules(admin_client: Cl
     def add(numbers: range) -> None:
         for number in numbers:
             schedule = make_schedule(f"Number {number}", arguments={"pages": number + 1})
-            runs = [make_run(schedule, at=NOON + HOUR * hour) for hour in range(3)]
+            runs = [make_run_of(schedule, at=NOON + HOUR * hour) for hour in range(3)]
             CrawlSchedule.objects.filter(pk=schedule.pk).update(last_run=runs[-1])
 
     add(range(1))
@@ -412,7 +395,7 @@ def test_the_queries_of_the_list_do_not_grow_with_its_schedules(admin_client: Cl
 
 def test_the_list_leaves_the_logs_in_the_database(admin_client: Client) -> None:
     schedule = make_schedule()
-    CrawlSchedule.objects.update(last_run=make_run(schedule))
+    CrawlSchedule.objects.update(last_run=make_run_of(schedule))
 
     with CaptureQueriesContext(connection) as captured:
         admin_client.get(SCHEDULES)
@@ -453,9 +436,9 @@ def test_a_schedule_says_what_it_costs(
 ) -> None:
     schedule = make_schedule(**values)
     if credits_had is not None:
-        make_run(schedule, credits=credits_had)
-        make_run(schedule, credits=1000, arguments={"pages": 1000}, at=NOON + HOUR)  # before it was edited
-        make_run(schedule, credits=1000, verdict=Verdict.PARTIAL, at=NOON + HOUR * 2)
+        make_run_of(schedule, credits=credits_had)
+        make_run_of(schedule, credits=1000, arguments={"pages": 1000}, at=NOON + HOUR)  # before it was edited
+        make_run_of(schedule, credits=1000, verdict=Verdict.PARTIAL, at=NOON + HOUR * 2)
 
     listed, shown = text_of(admin_client, SCHEDULES), text_of(admin_client, page_of(schedule))
 
@@ -664,7 +647,7 @@ def test_staff_without_permission_sees_nothing(client: Client, permission: str) 
 
 def test_a_schedule_is_deleted_and_its_runs_stay(admin_client: Client) -> None:
     schedule = make_schedule()
-    run = make_run(schedule)
+    run = make_run_of(schedule)
     CrawlSchedule.objects.update(last_run=run)
     delete = reverse("admin:crawls_crawlschedule_delete", args=[schedule.pk])
 

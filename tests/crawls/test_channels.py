@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.coins.test_admin import NOON
 from tests.conftest import python
 from tests.site.test_settings import BOTH_SETTINGS, assert_one_sentence, setting
+from tests.support.factories import NOON
 from tests.support.receivers import MailServer, Receiver
 from webapp.crawls import channels
 

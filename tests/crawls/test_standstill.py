@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.coins.test_admin import NOON, make_run
+from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_run
 from webapp.crawls import monitoring
 from webapp.crawls.models import Verdict
 from webapp.crawls.source_age import span
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
-
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def dated(*ages: timedelta, last: datetime = NOON, every: timedelta = HOUR, **values: Any) -> None:

@@ -20,10 +20,9 @@ from django.test import Client
 from django.utils import timezone
 
 from fake_api import Listener
-from tests.coins.test_admin import NOON
 from tests.conftest import PATIENCE, ROOT
-from tests.crawls.test_health import DAY, HOUR, MINUTE, beaten, make_runs, make_schedule
 from tests.site.test_probes import away, empty, silent
+from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_node, make_runs_of, make_schedule
 from tests.support.receivers import MailServer, Receiver
 from webapp.crawls.management.commands import watch
 from webapp.crawls.management.commands.watch import Watch
@@ -61,13 +60,13 @@ def mail(settings: Any) -> Iterator[MailServer]:
 
 def fall_ill(now: datetime = NOON) -> None:
     """Runs fail, and nothing else is wrong."""
-    beaten(now + DAY)
+    make_node(heartbeat_at=now + DAY)
     schedule = make_schedule("failing", changed_at=now - HOUR, crontab="0 0 1 * *")
-    make_runs(schedule, "failed", "failed", "failed", last=now, every=MINUTE)
+    make_runs_of(schedule, "failed", "failed", "failed", last=now, every=MINUTE)
 
 
 def recover() -> None:
-    make_runs(CrawlSchedule.objects.get(), "complete", last=NOON + MINUTE)
+    make_runs_of(CrawlSchedule.objects.get(), "complete", last=NOON + MINUTE)
 
 
 def rename(table: str, name: str) -> None:
@@ -148,7 +147,7 @@ def test_another_sentence_of_a_lasting_illness_is_no_news_and_is_told_at_its_end
     looker = Watch()
     fall_ill()
     looks(looker)
-    make_runs(CrawlSchedule.objects.get(), "partial", last=NOON + MINUTE)
+    make_runs_of(CrawlSchedule.objects.get(), "partial", last=NOON + MINUTE)
     looks(looker)
     CrawlSchedule.objects.update(enabled=False)
     looks(looker)
@@ -180,7 +179,7 @@ def test_a_channel_that_fails_is_not_tried_with_every_message(receiver: Receiver
 
 
 def test_a_message_is_not_endless(receiver: Receiver) -> None:
-    beaten(NOON)
+    make_node(heartbeat_at=NOON)
     for number in range(100):
         make_schedule(f"wrong {number}", crontab="never")
 
