@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from webapp.coins.texts import counted
-from webapp.crawls.batch import MOST_KEPT
+from webapp.crawls.batch import MAX_KEPT
 from webapp.crawls.models import CrawlRun
 
 
@@ -16,7 +16,7 @@ def notes(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:
         )
     if not_kept:
         yield (
-            f"{counted(not_kept, 'rejected record')} not kept, only counted: a run keeps the first {MOST_KEPT:,}, "
+            f"{counted(not_kept, 'rejected record')} not kept, only counted: a run keeps the first {MAX_KEPT:,}, "
             "so that no source can fill the database with them"
         )
     if run.rounded:

@@ -885,7 +885,7 @@ def test_a_run_has_every_field_of_the_model_but_what_concerns_its_machine_and_it
 
     page, run = read(reader, RUNS), read(reader, "/api/runs/b%2F2/")
 
-    hidden = {"node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "refused"}
+    hidden = {"node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "rejected_rows"}
     fields = [field.name for field in CrawlRun._meta.concrete_fields if field.name not in hidden]
     assert page["results"] == [run]
     assert list(run) == list(RunSerializer().fields) == fields

@@ -303,7 +303,7 @@ def filled(batch_of: list[Any], page: str = "1") -> Batch:
     for record in batch_of:
         cleaned = cleaner.clean(spider.translate(record))
         if isinstance(cleaned, Rejection):
-            batch.refuse(cleaned, record, page)
+            batch.reject(cleaned, record, page)
         else:
             batch.add(cleaned, record, page)
     return batch
@@ -405,7 +405,7 @@ def test_a_refusal_that_comes_again_belongs_to_the_last_run_and_the_last_moment(
 @pytest.mark.django_db
 def test_of_refusals_alike_in_one_batch_the_last_is_kept() -> None:
     batch = filled([{"name": "a"}], page="1")
-    batch.refusals += filled([{"name": "a"}], page="2").refusals
+    batch.rejected += filled([{"name": "a"}], page="2").rejected
 
     run_of(batch)
 

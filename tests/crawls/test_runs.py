@@ -192,7 +192,7 @@ def test_what_became_of_each_record_is_counted_once() -> None:
     run, memory = begin(), Memory()
     FullCoin.objects.upsert([{"coin_id": "old", "name": "Old"}, {"coin_id": "same"}])
     first = batch("new", "old", "same", "same", memory=memory, name=None)
-    first.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
+    first.reject(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
     recording.store(run, first, {"pages": 1})
 
     recording.store(run, batch("new", "newest", memory=memory), {"pages": 2})
@@ -323,7 +323,7 @@ def every_fate(memory: Memory, now: datetime) -> Batch:
     for coin_id, date in {"newer": now + minute, "stale": now - minute, "back": now - minute}.items():
         mixed.add({"coin_id": coin_id, "last_updated": date, "name": "new"}, {}, "1")
     mixed.add({"coin_id": "refused", "market_cap_rank": 10**30}, {"id": "refused"}, "1")
-    mixed.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
+    mixed.reject(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
     return mixed
 
 
@@ -376,7 +376,7 @@ def test_a_row_that_only_the_database_refuses_is_kept_as_rejected() -> None:
 
     assert counts(run) == {"seen": 2, "rejected": 2}
     kept = RejectedRecord.objects.get(coin_id="bad")
-    assert kept.reasons.startswith("the database refused it")
+    assert kept.reasons.startswith("the database rejected it")
     assert kept.raw == '{"id": "bad"}'
 
 
@@ -385,7 +385,7 @@ def bad(coin_id: str = "bad", memory: Memory | None = None, round_number: int = 
     filled = Batch(memory or Memory())
     for _ in range(times):
         rejection = Rejection(coin_id, coin_id, ("ath: true, not a number",))
-        filled.refuse(rejection, {"id": coin_id}, "1", round_number=round_number)
+        filled.reject(rejection, {"id": coin_id}, "1", round_number=round_number)
     return filled
 
 
@@ -447,7 +447,7 @@ def test_the_last_record_of_a_coin_decides_whether_it_is_resolved(in_one_batch: 
         if is_sound:
             filled.add({"coin_id": "a"}, {"id": "a"}, "1")
         else:
-            filled.refuse(Rejection("a", "a", ("ath: true, not a number",)), {"id": "a"}, "1")
+            filled.reject(Rejection("a", "a", ("ath: true, not a number",)), {"id": "a"}, "1")
 
     for filled in batches:
         recording.store(run, filled, {})
@@ -482,7 +482,7 @@ def test_an_ignored_record_stays_ignored_when_its_coin_is_stored() -> None:
 def test_of_records_that_agree_the_last_is_kept() -> None:
     run, alike = begin(), Batch()
     for number in (1, 2):
-        alike.refuse(Rejection("", "", ("coin_id: missing",)), {"n": number}, str(number))
+        alike.reject(Rejection("", "", ("coin_id: missing",)), {"n": number}, str(number))
 
     recording.store(run, alike, {})
 
@@ -503,7 +503,7 @@ def test_a_rejected_record_is_not_resolved_by_a_stale_answer() -> None:
 def test_a_coin_whose_id_is_escaped_in_its_record_is_resolved_too() -> None:
     run = begin()
     odd = Batch()
-    odd.refuse(Rejection("é\\🚀", printable("é\\🚀", 255), ("ath: true, not a number",)), {}, "1")
+    odd.reject(Rejection("é\\🚀", printable("é\\🚀", 255), ("ath: true, not a number",)), {}, "1")
     recording.store(run, odd, {})
 
     recording.store(run, batch("é\\🚀"), {})
@@ -581,7 +581,7 @@ def test_the_same_rejection_again_counts_and_keeps_the_latest() -> None:
     run = begin()
     for price in (1, 2):
         again = Batch()
-        again.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad", "price": price}, str(price))
+        again.reject(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad", "price": price}, str(price))
         recording.store(run, again, {})
 
     kept = RejectedRecord.objects.get()
@@ -593,12 +593,12 @@ def many_bad(memory: Memory, reasons: str) -> Batch:
     """A batch of records that cannot be stored, each for a reason of its own, and each of a coin but for the last."""
     filled = Batch(memory)
     for coin_id, reason in zip(("a", "b", ""), reasons, strict=True):
-        filled.refuse(Rejection(coin_id, coin_id, (reason,)), {"id": coin_id}, "1")
+        filled.reject(Rejection(coin_id, coin_id, (reason,)), {"id": coin_id}, "1")
     return filled
 
 
 def test_a_run_keeps_its_first_rejected_records_and_counts_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.crawls.batch.MOST_KEPT", 4)
+    monkeypatch.setattr("webapp.crawls.batch.MAX_KEPT", 4)
     FullCoin.objects.upsert([{"coin_id": "b"}])
     run, memory = begin(), Memory()
 
@@ -613,7 +613,7 @@ def test_a_run_keeps_its_first_rejected_records_and_counts_the_others(monkeypatc
 
 
 def test_a_repeated_store_keeps_as_many_rejected_records_as_the_first_would(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.crawls.batch.MOST_KEPT", 2)
+    monkeypatch.setattr("webapp.crawls.batch.MAX_KEPT", 2)
     run, memory = begin(), Memory()
     filled = many_bad(memory, "123")
     with monkeypatch.context() as patch:
@@ -628,7 +628,7 @@ def test_a_repeated_store_keeps_as_many_rejected_records_as_the_first_would(monk
 
 
 def test_a_coin_whose_rejected_record_is_not_kept_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.crawls.batch.MOST_KEPT", 0)
+    monkeypatch.setattr("webapp.crawls.batch.MAX_KEPT", 0)
     FullCoin.objects.upsert([{"coin_id": "a"}])
     FullCoin.objects.update(missing_since=timezone.now())
 
@@ -650,7 +650,7 @@ def test_a_run_that_has_not_kept_all_does_not_say_which_come_no_more() -> None:
 
 def test_a_rejection_that_was_ignored_opens_anew() -> None:
     run, again = begin(), Batch()
-    again.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {}, "1")
+    again.reject(Rejection("bad", "bad", ("ath: true, not a number",)), {}, "1")
     recording.store(run, again, {})
     RejectedRecord.objects.update(status=RejectedRecord.Status.IGNORED)
 
@@ -818,7 +818,7 @@ def test_being_seen_in_any_way_ends_being_missing(how: str) -> None:
     recording.store(run, batch("a", last_updated=now), {})
     FullCoin.objects.update(missing_since=now)
     if how == "rejected":
-        seen.refuse(Rejection("a", "a", ("ath: true, not a number",)), {}, "1")
+        seen.reject(Rejection("a", "a", ("ath: true, not a number",)), {}, "1")
     else:
         seen = batch("a", last_updated=now - timedelta(days=how == "older"))
 
@@ -877,7 +877,7 @@ def test_what_is_refused_does_not_end_being_missing_where_the_source_says_so_its
     run = begin()
     recording.store(run, batch("gone", missing_since=NOON), {})
     refused = Batch()
-    refused.refuse(Rejection("gone", "gone", ("ath: not a number",)), {}, "1", is_sighting=False)
+    refused.reject(Rejection("gone", "gone", ("ath: not a number",)), {}, "1", is_sighting=False)
 
     recording.store(run, refused, {})
 

@@ -167,8 +167,8 @@ def store(run: CrawlRun, batch: Batch, progress: Mapping[str, int]) -> set[str]:
             _still_running(run).update(**facts)
     for name, value in facts.items():
         setattr(run, name, value)
-    batch.remember(batch.refused(run.refused))
-    return batch.rows.keys() - run.refused.keys()
+    batch.remember(run.rejected_rows)
+    return batch.rows.keys() - run.rejected_rows.keys()
 
 
 def _write(run: CrawlRun, batch: Batch) -> dict[str, Any]:
@@ -176,12 +176,12 @@ def _write(run: CrawlRun, batch: Batch) -> dict[str, Any]:
     now = clock.database_clock()
     changed_at = FullCoin.objects.next_change(now)
     result = FullCoin.objects.upsert(batch.rows.values(), now, changed_at)
-    refused = batch.refused(result.rejected)
-    RejectedRecord.objects.keep(run, batch.kept(refused))
-    RejectedRecord.objects.resolve(result.stored - batch.refused_last)
+    rejected = batch.all_rejected(result.rejected)
+    RejectedRecord.objects.keep(run, batch.kept(rejected))
+    RejectedRecord.objects.resolve(result.stored - batch.rejected_last)
     FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), changed_at)
     FullCoin.objects.mark_missing_since(batch.missing, changed_at)
-    counts = batch.counts(result, refused)
+    counts = batch.counts(result, rejected)
     dates = [run.newest_update, *(row.get("last_updated") for row in batch.rows.values())]
     return {name: getattr(run, name) + number for name, number in counts.items()} | {
         "seen": run.seen + sum(counts.values()),
@@ -189,7 +189,7 @@ def _write(run: CrawlRun, batch: Batch) -> dict[str, Any]:
         "rounded": Counter(run.rounded) + result.rounded,
         # A date in the future comes from a wrong clock: it does not tell how fresh the others are.
         "newest_update": max((date for date in dates if date and date <= now), default=None),
-        "refused": result.rejected,
+        "rejected_rows": result.rejected,
     }
 
 

@@ -127,7 +127,7 @@ class CrawlRun(models.Model):
     )
     # the last batch that was stored: it may come again if the answer to its COMMIT was lost
     flushes = models.PositiveIntegerField(default=0, editable=False, help_text="Batches stored, the last one's number.")
-    refused = models.JSONField(
+    rejected_rows = models.JSONField(
         default=dict, editable=False, help_text="By coin of that batch, why the database rejected it."
     )
 
