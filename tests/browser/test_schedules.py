@@ -67,7 +67,7 @@ def test_a_schedule_is_made_run_and_its_job_cancelled(page: Page, tmp_path: Path
     row(page, "Biggest").locator(".marks a").click()
     page.screenshot(path=tmp_path / "job.png")
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator(".messagelist .success")).to_contain_text("The job was taken out of the queue")
+    expect(page.locator(".messagelist .success")).to_contain_text("The job was removed from the queue")
     expect(page.locator(".field-verdict .readonly")).to_have_text("skipped")
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
 
@@ -102,7 +102,7 @@ def test_the_marks_of_runs_stand_out_and_have_words(page: Page, schedules: Crawl
 
 def test_schedules_fit_a_laptop_and_a_telephone(page: Page, schedules: CrawlSchedule, tmp_path: Path) -> None:
     open_list(page, "Schedules")
-    expect(page.get_by_text("No scrapyd is beating")).to_be_visible()
+    expect(page.get_by_text("No scrapyd is alive")).to_be_visible()
 
     assert fits(page, "html, .results")
 

@@ -129,7 +129,7 @@ def test_the_button_says_what_it_would_do(admin_client: Client, values: dict, la
 @pytest.mark.parametrize(
     ("values", "verdict", "level", "words"),
     [
-        pytest.param(WAITS, Verdict.SKIPPED, "success", "was taken out of the queue", id="waiting"),
+        pytest.param(WAITS, Verdict.SKIPPED, "success", "was removed from the queue", id="waiting"),
         pytest.param(CLAIMED, Verdict.PENDING, "success", "is just beginning", id="claimed"),
         pytest.param(RUNNING, Verdict.RUNNING, "success", "at its next sign of life, within 15 s", id="running"),
         pytest.param(
@@ -143,7 +143,7 @@ def test_the_button_says_what_it_would_do(admin_client: Client, values: dict, la
             RUNNING | {"stop_requested_at": NOON},
             Verdict.RUNNING,
             "error",
-            f"A stop was asked for already, at {NOON_IN_WORDS}.",
+            f"A stop was requested already, at {NOON_IN_WORDS}.",
             id="asked to stop",
         ),
     ],
@@ -171,7 +171,7 @@ def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) 
 
     shown = text_of(admin_client, page_of(run))
 
-    assert f"A stop was asked for at {NOON_IN_WORDS}: the run ends at its next sign of life" in shown
+    assert f"A stop was requested at {NOON_IN_WORDS}: the run ends at its next sign of life" in shown
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_job_that_nobody_will_take_says_so(admin_client: Client, values: dict,
 
     shown = text_of(admin_client, page_of(run))
 
-    assert ("No scrapyd is beating" in shown) == told
+    assert ("No scrapyd is alive" in shown) == told
 
 
 def test_a_stop_takes_a_post_with_a_token_against_forgery() -> None:

@@ -424,8 +424,8 @@ def test_a_schedule_that_does_not_exist_leads_home(admin_client: Client, key: st
 @pytest.mark.parametrize(
     ("values", "credits_had", "month", "run"),
     [
-        pytest.param({}, None, "720 720", "1 call, a credit each (about; none has been complete yet", id="typical"),
-        pytest.param({}, 3, "2,160 2,160", "3 calls, a credit each (as its last complete one took)", id="measured"),
+        pytest.param({}, None, "720 720", "1 call, a credit each (about; no run has been complete yet", id="typical"),
+        pytest.param({}, 3, "2,160 2,160", "3 calls, a credit each (as its last complete run took)", id="measured"),
         pytest.param({"arguments": {}}, None, "55,440 55,440", "77 calls, a credit each", id="the whole market"),
         pytest.param({"spider": "mirror", "arguments": {}}, 19, "13,680 0", "19 calls, no credits", id="no credits"),
         pytest.param({"crontab": "0 0 * * * */30"}, None, "60 60", "1 call, a credit each", id="seconds"),
@@ -486,14 +486,14 @@ def test_it_is_told_where_no_scrapyd_beats(admin_client: Client, seconds: int, s
     pages = [text_of(admin_client, address) for address in (SCHEDULES, page_of(schedule))]
     nodes = admin_client.get(NODES).content.decode()
 
-    assert ["No scrapyd is beating: nothing will run" in shown for shown in pages] == [silent, silent]
+    assert ["No scrapyd is alive: nothing will run" in shown for shown in pages] == [silent, silent]
     assert f'alt="{not silent}"' in nodes
 
 
 def test_it_is_told_where_there_is_no_scrapyd(admin_client: Client) -> None:
     shown = text_of(admin_client, SCHEDULES)
 
-    assert "No scrapyd is beating: nothing will run" in shown
+    assert "No scrapyd is alive: nothing will run" in shown
 
 
 def test_nobody_changes_a_node(admin_client: Client, beating: None) -> None:

@@ -84,9 +84,12 @@ def _one_line(text: str) -> str:
 # How old the copy is -----------------------------------------------------------------------------
 def last_complete() -> CrawlRun | None:
     """The complete run of a whole source that ended last. A narrower one proves nothing of what it did not ask for."""
-    # Runs of one spider never overlap: the last to begin, which an index finds, is the last to end.
-    newest = (_newest(spider, entry.narrowing) for spider, entry in SPIDERS.items())
-    return max((run for run in newest if run), key=_end, default=None)
+    newest: list[CrawlRun] = []
+    for spider, entry in SPIDERS.items():
+        ended = history.whole_runs(spider, entry.narrowing).filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
+        # Runs of one spider never overlap: the last to begin, which an index finds, is the last to end.
+        newest += ended.order_by("-started_at")[:1]
+    return max(newest, key=_end, default=None)
 
 
 def is_fresh(now: datetime) -> bool | None:
@@ -95,12 +98,6 @@ def is_fresh(now: datetime) -> bool | None:
         return None
     run = last_complete()
     return run is not None and (now - _end(run)).total_seconds() <= settings.DATA_MAX_AGE_HOURS * 3600
-
-
-def _newest(spider: str, narrowing: tuple[str, ...]) -> CrawlRun | None:
-    whole = history.whole_runs(spider, narrowing)
-    ended = whole.filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
-    return ended.order_by("-started_at").first()
 
 
 def _end(run: CrawlRun) -> datetime:

@@ -17,24 +17,12 @@ from django.db.models import Min, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from webapp.crawls.catalog import parse_settings
-from webapp.crawls.models.run import (
-    BUSY,
-    LOST_AFTER,
-    RUNNING,
-    SILENT,
-    STALE,
-    WAITING,
-    CrawlRun,
-    Verdict,
-    new_key,
-    valid_arguments,
-)
-from webapp.crawls.models.schedule import CrawlSchedule
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Verdict
+from webapp.crawls.models.run import BUSY, LOST_AFTER, RUNNING, SILENT, STALE, WAITING, new_key, valid_arguments
 
 TRY_AGAIN_AFTER = timedelta(minutes=1)  # if a run failed before its source answered: the network may be back
 STOPPED_BEFORE = "stopped on request, before it had begun"
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}", re.ASCII)  # it becomes a file's name
-EVERY = Q()
 
 
 class JobError(ValueError):
@@ -217,12 +205,12 @@ def mark_lost(which: Q, reason: str, log_tail: str = "", *, skip_locked: bool = 
             retry_slot(run)
 
 
-def mark_silent_lost(which: Q = EVERY) -> None:
-    """Mark running runs lost that have had no heartbeat for LOST_AFTER.
+def mark_silent_lost(spider: str = "") -> None:
+    """Mark running runs lost, of this spider or of all, that have had no heartbeat for LOST_AFTER.
 
-    Locked rows are skipped: somebody is writing them, or hangs while writing, and nobody should hang with him.
+    Locked rows are skipped: whoever is writing them may hang, and others would hang with it.
     """
-    silent = which & SILENT
+    silent = SILENT & Q(spider=spider) if spider else SILENT
     if CrawlRun.objects.filter(silent).exists():
         reason = f"no sign of life for {LOST_AFTER.seconds} s: killed, or cut off from the database"
         mark_lost(silent, reason, skip_locked=True)

@@ -1,7 +1,4 @@
-"""The life of a run in the database: it begins, shows life, stores batches and finishes.
-
-A run holds its spider's lock as long as its row says `running`. All dates are by the database's clock.
-"""
+"""The life of a run in the database: it begins, shows life, stores batches and finishes. Dates are by its clock."""
 
 import socket
 from collections import Counter
@@ -11,16 +8,16 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from webapp.coins import clock
 from webapp.coins.models.coin import FullCoin, TooManyMissing
 from webapp.crawls import costs, queue
 from webapp.crawls.batch import Batch
+from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
 from webapp.crawls.models.pace import MAX_REST
-from webapp.crawls.models.rejected import RejectedRecord
-from webapp.crawls.models.run import BUSY, LOST_AFTER, CrawlRun, Verdict, new_key
+from webapp.crawls.models.run import BUSY, LOST_AFTER, new_key
 from webapp.crawls.queue import STOPPED_BEFORE, TRY_AGAIN_AFTER, JobError
 
 GONE = (
@@ -56,10 +53,10 @@ def begin(
              `monthly_credits` (0: no limit) are left than the `expected_credits`, or it was stopped while it waited
     failed   it would mix currencies
 
-    A `key` may be that of a job in the queue, which begins then: with the `claim` of the node that has claimed it.
-    Raises JobError if the key is another run's.
+    With the `key` of a job in the queue, and the `claim` of the node that has claimed it, that job begins. Raises
+    JobError if the key is another run's.
     """
-    queue.mark_silent_lost(Q(spider=spider))
+    queue.mark_silent_lost(spider)
     queue.release_stale()
     run = (_job(spider, arguments, key, claim) if key else None) or CrawlRun(id=key or new_key(), spider=spider)
     run.arguments, run.log_file, run.node = dict(arguments), log_file, run.node or socket.gethostname()
@@ -104,13 +101,13 @@ def _job(spider: str, arguments: Mapping[str, Any], key: str, claim: str) -> Cra
 def _holder(spider: str) -> str:
     """Who has the spider's lock, in words."""
     holder = CrawlRun.objects.filter(BUSY, spider=spider).first()
-    if holder is None:  # it has ended since
+    if holder is None:
         return f"another run of {spider} was under way"
     if holder.verdict == Verdict.PENDING:
         return f"another run of {spider} is about to begin"
     return (
-        f"another run of {spider} is under way; its last sign of life was at "
-        f"{holder.heartbeat_at:%T} UTC, and if it was killed it gives way {LOST_AFTER.seconds} s after that"
+        f"another run of {spider} is under way; its last sign of life was at {holder.heartbeat_at:%T} UTC, and if it "
+        f"was killed it gives way {LOST_AFTER.seconds} s after that"
     )
 
 
@@ -205,14 +202,13 @@ def finish(
     heard: bool = True,
     **facts: Any,
 ) -> None:
-    """Set the verdict and give up the lock. Raises RunLost and NotStored as `heartbeat` does.
+    """Set the verdict and these fields, and give up the lock. Raises RunLost and NotStored as `heartbeat` does.
 
-    answered     ids that a complete run of the whole market has answers for. Every other stored coin is marked missing
-                 in the same transaction, or the run is partial if these are too many to be believed. Rejected records
-                 that came no more are resolved, unless some were `not_kept`, because they may be among those.
-    leave_alone  for how many seconds, at most a day, the API wants no requests
-    heard        whether the source has answered at all: else the slot of a run that failed is due once more
-    facts        further fields of the row
+    `answered` are the ids that a complete run of the whole market has answers for. Every other stored coin is marked
+    missing in the same transaction, or the run is partial if these are too many to be believed. Rejected records that
+    did not come again are resolved, unless some were `not_kept`, which may be the same. `leave_alone` is for how many
+    seconds, at most a day, the API wants no requests. If a run has failed and its source was not `heard`, its slot is
+    due once more.
     """
     with transaction.atomic():
         if not heard:

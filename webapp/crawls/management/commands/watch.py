@@ -8,7 +8,6 @@ the table cannot be written just after it was sent. If the database cannot be us
 import logging
 import signal
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from datetime import datetime
@@ -34,6 +33,7 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0  # that the database may take; on SQLite it waits 20 s for another writer
 SEND_SECONDS = 30.0  # that a channel may take in all; it has limits of its own for each answer
 MAX_TEXT = 2_000  # characters of a message
+MAX_EVERY = 86_400.0  # seconds
 
 T = TypeVar("T")
 
@@ -146,25 +146,17 @@ class Watch:
             logger.warning("It cannot be stored that %s was told (%s)", alarm.pk, printable(error, 300))
 
 
-def seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number <= 86_400:
-        raise ArgumentTypeError("must be a number of seconds, a day at most")
-    return number
-
-
 class Command(BaseCommand):
     help = "Run all checks now and then, and tell people when one fails or has recovered, until it is stopped."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--every", type=seconds, default=30.0, metavar="SECONDS", help="(default: 30)")
+        parser.add_argument("--every", type=float, default=30.0, metavar="SECONDS", help="(default: 30)")
         parser.add_argument("--once", action="store_true", help="look once; people are told at the second look")
         parser.add_argument("--test", action="store_true", help="send a message through each channel")
 
     def handle(self, *args: Any, every: float, once: bool, test: bool, **options: Any) -> None:
+        if not 0 < every <= MAX_EVERY:
+            raise CommandError("--every must be a number of seconds, a day at most.")
         logging.basicConfig(format="%(asctime)s [%(name)s] %(levelname)s: %(message)s", level=logging.INFO)
         if test:
             self._test()
