@@ -72,7 +72,7 @@ EXTENSIONS = {
 # A page's rows are buffered until they are stored; this bounds the pages that wait for the database.
 SCRAPER_SLOT_MAX_ACTIVE_SIZE = 500_000  # bytes
 JOB_CLAIM = ""  # what scrapyd's launcher gives a job to show that it is the one to begin it
-HEARTBEAT_SECONDS = 15.0  # a run without one for twelve times as long is taken to be dead (models/queue.py)
+HEARTBEAT_SECONDS = 15.0  # a run without one for twelve times as long is taken to be dead (webapp/crawls/models/run.py)
 DATABASE_PATIENCE = 60.0  # s for which the database may be away before the run gives up; nothing is fetched meanwhile
 BATCH_SIZE = MAX_PAGE_SIZE  # coins in one statement: a page, so that what was answered is soon stored
 

@@ -6,7 +6,7 @@ from coincrawl.log import log_fault
 from coincrawl.shape import Shape
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import counted
-from webapp.crawls.batch import MOST_KEPT
+from webapp.crawls.batch import MAX_KEPT
 from webapp.crawls.models import CrawlRun
 
 KNOWN = {*(field.name for field in FullCoin.api_fields()), *FullCoin.BOOKKEEPING}
@@ -32,7 +32,7 @@ def notes_on_batches(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:
         )
     if not_kept:
         yield (
-            f"{counted(not_kept, 'rejected record')} not kept, only counted: a run keeps the first {MOST_KEPT:,}, "
+            f"{counted(not_kept, 'rejected record')} not kept, only counted: a run keeps the first {MAX_KEPT:,}, "
             "so that no source can fill the database with them"
         )
     if run.rounded:

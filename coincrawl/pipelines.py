@@ -65,7 +65,7 @@ class UpsertPipeline(Component):
         if rejection := item.pop("rejection", None):
             # Of a source that tells which coins are missing, what cannot be read does not tell the contrary.
             is_sighting = not self.spider.reports_missing
-            self.batch.refuse(rejection, record, page, round_number=self.spider.round, is_sighting=is_sighting)
+            self.batch.reject(rejection, record, page, round_number=self.spider.round, is_sighting=is_sighting)
             dropped = "; ".join(rejection.reasons)
         else:
             values = dict(item)

@@ -9,6 +9,8 @@ from scrapy.settings import BaseSettings
 
 from coincrawl.source import Source
 from coincrawl.stored import Place, place
+from webapp.crawls import costs, history, recording
+from webapp.crawls.migrated import check_migrated
 from webapp.crawls.models import CrawlRun, SourcePace, Verdict
 from webapp.crawls.models.pace import Wait
 
@@ -26,12 +28,12 @@ class Before:
 
     @classmethod
     def read(cls, spider: Source) -> "Before":
-        usual = CrawlRun.objects.usual_shares(spider.name, spider.scope)
+        usual = history.usual_shares(spider.name, spider.scope)
         for name in spider.settings.getlist("OPTIONAL_FIELDS"):
             usual.pop(name, None)
         url = spider.arguments.get("url")
-        newest_change = CrawlRun.objects.newest_change(spider.name, url) if url else None
-        if previous := CrawlRun.objects.last_complete(spider.name, spider.arguments):
+        newest_change = history.newest_change(spider.name, url) if url else None
+        if previous := history.last_complete(spider.name, spider.arguments):
             return cls(previous.coins, previous.pages, previous.credits, previous.listed, newest_change, usual)
         return cls(newest_change=newest_change, usual=usual)
 
@@ -58,15 +60,15 @@ def beginning(spider: Source, settings: BaseSettings, key: str, max_rest: float)
 
     def begin() -> Start:
         nonlocal was_free
-        CrawlRun.objects.check_migrated()
+        check_migrated()
         written, before = place(), Before.read(spider)
         wait = SourcePace.objects.wait(spider.url, spider.credential)
-        spent = CrawlRun.objects.credits_spent(spider.name) if spider.monthly_credits else 0
+        spent = costs.credits_spent(spider.name) if spider.monthly_credits else 0
         known = CrawlRun.objects.filter(pk=key).first()
         if known and known.verdict != Verdict.PENDING and was_free:  # an earlier call has begun it
             return Start(known, before, wait, spent, written)
         was_free = known is None or (known.verdict == Verdict.PENDING and known.claim == claim)
-        run = CrawlRun.objects.begin(
+        run = recording.begin(
             spider.name,
             spider.arguments,
             key,

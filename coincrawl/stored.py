@@ -12,7 +12,7 @@ from django.db import connection
 from coincrawl.database import damage
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
-from webapp.crawls.models.run import GONE, NotStored
+from webapp.crawls.recording import GONE, NotStored, heartbeat
 
 SMALL = 100_000_000  # bytes; the check of a SQLite file takes 1.5 ms a megabyte, so that one of these takes 0.15 s
 
@@ -48,7 +48,7 @@ def check_stored(run: CrawlRun, coins: Collection[str]) -> None:
         _check_sound()
     if CrawlRun._meta.db_table not in connection.introspection.table_names():
         raise NotStored(GONE)
-    run.beat()
+    heartbeat(run)
     if lacking := len(coins) - FullCoin.objects.number_of(coins):
         raise NotStored(
             f"{lacking:,} of the {len(coins):,} coins that this run has stored are not in the database: something "

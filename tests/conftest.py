@@ -15,7 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 
 from fake_api import FakeAPI, LinkedAPI, Market
 from tests.support.nodes import ScrapydNode
@@ -123,6 +125,13 @@ def python(arguments: list[str], environment: dict[str, str], folder: Path = ROO
     """Python in an environment of nothing else."""
     clean = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "webapp.settings"}
     return preloaded().run(arguments, folder, clean | environment, PATIENCE)
+
+
+@pytest.fixture
+def admin_client(client: Client) -> Client:
+    """A superuser's, without the third of a second that hashing a password takes."""
+    client.force_login(User.objects.create_superuser("admin"))
+    return client
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from webapp.crawls.health import diagnose
+from webapp.crawls.monitoring import diagnose
 
 
 class Site(AdminSite):

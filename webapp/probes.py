@@ -11,7 +11,7 @@ from time import monotonic
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from webapp.crawls.health import BEFORE_CHECKS, diagnose
+from webapp.crawls.monitoring import BEFORE_CHECKS, diagnose
 
 LIMIT = 3.0  # seconds that the database may take; balancers have about as much patience
 METHODS = ("GET", "HEAD")

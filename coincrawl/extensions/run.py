@@ -29,11 +29,13 @@ from coincrawl.verdict import Evidence, decide
 from coincrawl.waiting import wait_for_event
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import one_line, printable
+from webapp.crawls import recording
 from webapp.crawls.addresses import source_fault
 from webapp.crawls.batch import Batch
+from webapp.crawls.migrated import NotMigrated
 from webapp.crawls.models import CrawlRun, SourcePace, Verdict
-from webapp.crawls.models.queue import new_key
-from webapp.crawls.models.run import NotMigrated, NotStored, RunLost
+from webapp.crawls.models.run import new_key
+from webapp.crawls.recording import NotStored, RunLost
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +147,7 @@ class RunRecord(Component):
             return
 
         def store() -> None:
-            self._coins |= run.store(batch, progress)
+            self._coins |= recording.store(run, batch, progress)
             self._not_kept = batch.memory.not_kept
 
         self._has_given_up = not await self._attempt(store, "a batch could not be stored")
@@ -196,8 +198,8 @@ class RunRecord(Component):
 
     def _show_life(self, run: CrawlRun) -> None:
         tail = self._tail.text()
-        run.beat(**self.progress(), **({} if tail == self._stored_tail else {"log_tail": tail}))
-        self._stored_tail, self._is_to_stop = tail, run.is_to_stop()
+        recording.heartbeat(run, **self.progress(), **({} if tail == self._stored_tail else {"log_tail": tail}))
+        self._stored_tail, self._is_to_stop = tail, recording.is_to_stop(run)
 
     # The end ---------------------------------------------------------------------------------------
 
@@ -250,7 +252,8 @@ class RunRecord(Component):
             self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
             pace = extension(self.crawler, Pace)
             finish = partial(
-                run.finish,
+                recording.finish,
+                run,
                 self.verdict,
                 self.reason,
                 answered=coverage.present,
@@ -270,7 +273,7 @@ class RunRecord(Component):
             await self.database.call(finish)
             if pace.give_back():
                 await self.database.call(self._write_pace)
-            await self._read_back(run.check_over)
+            await self._read_back(partial(recording.check_over, run))
             if run.verdict != self.verdict:
                 self.verdict, self.reason = Verdict(run.verdict), run.reason
         except RunLost:
@@ -278,7 +281,7 @@ class RunRecord(Component):
         except NotStored as error:
             self.verdict, self.reason = Verdict.FAILED, str(error)
             with suppress(AnyDatabaseError):
-                await self.database.call(partial(run.take_back, self.reason), patience=0)
+                await self.database.call(partial(recording.take_back, run, self.reason), patience=0)
         except AnyDatabaseError as error:
             self.verdict = Verdict.FAILED
             self.reason = fault(error, ", so the run will be shown as lost")
@@ -287,7 +290,7 @@ class RunRecord(Component):
             self.verdict = Verdict.FAILED
             self.reason = f"the run could not be ended as it should ({type(error).__name__}: {one_line(error)})"
             with suppress(AnyDatabaseError, RunLost, NotStored):
-                await self.database.call(partial(run.finish, self.verdict, self.reason))
+                await self.database.call(partial(recording.finish, run, self.verdict, self.reason))
 
     async def _read_back(self, check: Callable[[], None]) -> None:
         """Have the check see the database that is at its place now, and not what the old connection still sees."""

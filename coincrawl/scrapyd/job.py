@@ -14,7 +14,7 @@ from time import time
 from typing import IO, Any, Self
 
 from coincrawl.log import TAIL_LINES, TAIL_SIZE
-from webapp.crawls.models.queue import KEY, Death
+from webapp.crawls.queue import KEY, Death
 
 KEEP_LOGS_DAYS = 30
 

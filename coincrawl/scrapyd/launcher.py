@@ -23,8 +23,10 @@ from coincrawl.scrapyd.job import Job
 from coincrawl.scrapyd.log import Log, RepeatedErrors
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
+from webapp.crawls import queue
 from webapp.crawls.models import CrawlRun, Verdict
-from webapp.crawls.models.queue import SILENT, Death
+from webapp.crawls.models.run import SILENT
+from webapp.crawls.queue import Death
 
 log = Log()
 
@@ -83,14 +85,14 @@ class Launcher(Service):
     def _start(self, message: dict[str, Any], slot: int) -> None:
         claim, key = message["settings"]["JOB_CLAIM"], message["_job"]
         if not self.running:
-            self._record(lambda: CrawlRun.objects.release(claim))
+            self._record(lambda: queue.release(claim))
             return
         try:
             job = Job.start(message, self._runner, self._logs, settings.BASE_DIR)
         except Exception as error:  # whatever it is, the slot is free for another job
             log.error("{job} cannot be started: {error}", job=key, error=error)
             death = Death(f"its process could not be started ({error})")
-            self._record(lambda: CrawlRun.objects.settle(claim, death))
+            self._record(lambda: queue.settle(claim, death))
             self._request_job(slot)
         else:
             log.info("{job}: a run of {spider}, process {pid}", job=key, spider=job.spider, pid=job.pid)
@@ -113,7 +115,7 @@ class Launcher(Service):
                 verdicts = yield database.later(self._verdicts)
                 self._kill_hanging(verdicts)
                 if Verdict.PENDING in verdicts.values():
-                    yield database.later(lambda: CrawlRun.objects.renew(list(verdicts)))
+                    yield database.later(lambda: queue.renew(list(verdicts)))
                 self._renewed_at = monotonic()
         try:
             while self._unrecorded:
@@ -132,8 +134,8 @@ class Launcher(Service):
         if self.running:
             self._request_job(slot)
         else:
-            self._record(lambda: CrawlRun.objects.release(job.claim))
-        self._record(lambda: CrawlRun.objects.settle(job.claim, death))
+            self._record(lambda: queue.release(job.claim))
+        self._record(lambda: queue.settle(job.claim, death))
 
     def _record(self, function: Callable[[], None]) -> None:
         """Call the function in the database's thread at the next check, and again at later ones until it succeeds."""

@@ -16,9 +16,10 @@ from zope.interface import implementer
 from coincrawl.scrapyd import database
 from coincrawl.scrapyd.log import Log, RepeatedErrors
 from coincrawl.secret import missing_secret
+from webapp.crawls import queue, ticker
 from webapp.crawls.catalog import SPIDERS, as_texts
-from webapp.crawls.models import CrawlRun, CrawlSchedule
-from webapp.crawls.models.queue import Death, JobError
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.queue import Death, JobError
 
 log = Log()
 
@@ -40,7 +41,7 @@ class RunQueue:
         given = as_texts(values)
         if name in SPIDERS and (missing := missing_secret(name)):
             raise JobError(missing)
-        database.now(lambda: CrawlRun.objects.enqueue(name, given, key, settings=settings, priority=priority))
+        database.now(lambda: queue.enqueue(name, given, key, settings=settings, priority=priority))
 
     def pop(self) -> "Deferred[Message | None]":
         """The next job whose spider is free, claimed for this node."""
@@ -53,7 +54,7 @@ class RunQueue:
         try:
             message = _message(run)
         except (AttributeError, TypeError) as error:  # written by another program
-            CrawlRun.objects.settle(run.claim, Death(f"its arguments or settings cannot be read ({error})"))
+            queue.settle(run.claim, Death(f"its arguments or settings cannot be read ({error})"))
             return self._pop()
         message["settings"]["JOB_CLAIM"] = run.claim
         return message
@@ -63,21 +64,21 @@ class RunQueue:
 
         Only spiders that were free before are considered: the slot of another one has not become a job yet.
         """
-        free = set(CrawlRun.objects.ready().order_by().values_list("spider", flat=True))
+        free = set(queue.ready().order_by().values_list("spider", flat=True))
         if free:
-            CrawlSchedule.objects.beat()
-        return CrawlRun.objects.claim(self._node, free)
+            ticker.tick()
+        return queue.claim(self._node, free)
 
     def list(self) -> list[Message]:
-        return database.now(lambda: list(_messages(CrawlRun.objects.waiting())))
+        return database.now(lambda: list(_messages(queue.waiting())))
 
     def count(self) -> int:
-        return database.now(lambda: CrawlRun.objects.waiting().count())
+        return database.now(lambda: queue.waiting().count())
 
     def remove(self, func: Callable[[Message], bool]) -> int:
         """Cancel the jobs for which `func` is true, and return their number."""
         keys = [message["_job"] for message in self.list() if func(message)]
-        return database.now(lambda: sum(CrawlRun.objects.stop(key) == "pending" for key in keys))
+        return database.now(lambda: sum(queue.stop(key) == "pending" for key in keys))
 
     def clear(self) -> None:
         self.remove(lambda message: True)
@@ -103,8 +104,8 @@ class Poller(QueuePoller):
 
     @inlineCallbacks
     def poll(self) -> Generator["Deferred[Any]", Any, None]:
-        for project, queue in self.queues.items():
+        for project, jobs in self.queues.items():
             with self._errors:
-                while self.dq.waiting and (message := (yield queue.pop())):
+                while self.dq.waiting and (message := (yield jobs.pop())):
                     spider = message.pop("name")
                     self.dq.put({"_project": project, "_spider": spider, **message})

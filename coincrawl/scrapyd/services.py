@@ -13,9 +13,10 @@ from twisted.web.server import Request
 
 from coincrawl.scrapyd import database
 from coincrawl.scrapyd.log import Log
+from webapp.crawls import queue
 from webapp.crawls.catalog import SPIDERS, ArgumentError
 from webapp.crawls.models import CrawlRun, Verdict
-from webapp.crawls.models.queue import JobError
+from webapp.crawls.queue import JobError
 
 log = Log()
 
@@ -160,7 +161,7 @@ class Cancel(Service):
             number = Signals(int(signal)) if signal.isdecimal() else Signals[f"SIG{signal}"]
         except (ValueError, KeyError):
             raise _rejection(f"There is no signal {signal}: use INT, TERM or KILL.") from None
-        before = "" if "\0" in job else database.now(lambda: CrawlRun.objects.stop(job))
+        before = "" if "\0" in job else database.now(lambda: queue.stop(job))
         if process := self.root.launcher.own.get(job):
             process.signalProcess(number)
         return {"prevstate": before if before in ("pending", "running") else None}

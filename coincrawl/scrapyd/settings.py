@@ -3,7 +3,7 @@
 import os
 
 import coincrawl.settings  # noqa: F401 - sets up Django
-from webapp.settings import env
+from webapp.environment import env
 
 USERNAME = env.str("SCRAPYD_USERNAME", default="")
 PASSWORD = env.str("SCRAPYD_PASSWORD", default="")

@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from coincrawl.scrapyd import database
 from coincrawl.scrapyd.job import forget_old_logs
 from coincrawl.scrapyd.log import Log, RepeatedErrors
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
+from webapp.crawls import history, ticker
+from webapp.crawls.models import Node
 
 log = Log()
 
@@ -38,12 +39,12 @@ class Ticker(TimerService):
 
     def _tick(self) -> None:
         """In the database's thread."""
-        CrawlSchedule.objects.beat()
+        ticker.tick()
         if monotonic() > self._heartbeat_at + HEARTBEAT_EVERY:
-            Node.objects.beat(self._node, capacity=self._capacity)
+            Node.objects.heartbeat(self._node, capacity=self._capacity)
             self._heartbeat_at = monotonic()
         if monotonic() > self._cleaned_up_at + CLEAN_UP_EVERY:
             forget_old_logs(self._logs, self._logs_kept)
-            CrawlRun.objects.forget_old()
+            history.forget_old()
             Node.objects.forget_old()
             self._cleaned_up_at = monotonic()

@@ -20,8 +20,9 @@ from django.utils import timezone
 from rest_framework.authtoken.models import Token
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 
-from tests.coins.test_admin import HOSTILE, NOON, make_coin, make_rejected, make_run
 from tests.conftest import python
+from tests.support.admin import HOSTILE
+from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.api.serializers import CoinSerializer, RunSerializer
 from webapp.coins.models import FullCoin
 from webapp.coins.models.coin import ORDERINGS
@@ -873,7 +874,7 @@ def test_a_run_has_every_field_of_the_model_but_what_concerns_its_machine_and_it
 
     page, run = read(reader, RUNS), read(reader, "/api/runs/b%2F2/")
 
-    hidden = {"node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "refused"}
+    hidden = {"node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "rejected_rows"}
     fields = [field.name for field in CrawlRun._meta.concrete_fields if field.name not in hidden]
     assert page["results"] == [run]
     assert list(run) == list(RunSerializer().fields) == fields

@@ -22,7 +22,8 @@ from hypothesis import HealthCheck
 from rest_framework.authtoken.models import Token
 from rest_framework.throttling import SimpleRateThrottle
 
-from tests.coins.test_admin import HOSTILE, NOON, make_coin, make_rejected, make_run
+from tests.support.admin import HOSTILE
+from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.api.parameters import CoinsParameters
 from webapp.api.schema import made_schema, whole_schema
 from webapp.coins.models import FullCoin

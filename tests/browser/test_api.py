@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from rest_framework.authtoken.models import Token
 
 from tests.browser.test_coins import browser, foreign, page
-from tests.coins.test_admin import make_coin
+from tests.support.factories import make_coin
 from webapp.api.parameters import CoinsParameters
 from webapp.api.schema import whole_schema
 

@@ -20,7 +20,8 @@ from django.db.models import F, Model
 from playwright.sync_api import Browser, Dialog, Page, Route, ViewportSize, expect, sync_playwright
 from rest_framework.authtoken.models import Token
 
-from tests.coins.test_admin import NOON, make_coin, make_rejected, make_run, page_of
+from tests.support.admin import page_of
+from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.crawls.admin.runs import CrawlRunAdmin
 from webapp.crawls.models import CrawlRun, Verdict
 

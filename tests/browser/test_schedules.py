@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_coins import browser, contrast, fits, foreign, open_list, page, row
-from tests.coins.test_admin import NOON, page_of
+from tests.support.admin import page_of
+from tests.support.factories import NOON
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -35,7 +36,7 @@ def schedules(live_server: Any) -> CrawlSchedule:
 
 
 def test_a_schedule_is_made_run_and_its_job_cancelled(page: Page, tmp_path: Path) -> None:
-    Node.objects.beat("berlin-1", capacity=4)
+    Node.objects.heartbeat("berlin-1", capacity=4)
     page.goto("/admin/")
     page.locator("#content-main").get_by_role("link", name="Schedules", exact=True).click()
     page.get_by_role("link", name="Add schedule").click()
@@ -66,7 +67,7 @@ def test_a_schedule_is_made_run_and_its_job_cancelled(page: Page, tmp_path: Path
     row(page, "Biggest").locator(".marks a").click()
     page.screenshot(path=tmp_path / "job.png")
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator(".messagelist .success")).to_contain_text("The job was taken out of the queue")
+    expect(page.locator(".messagelist .success")).to_contain_text("The job was removed from the queue")
     expect(page.locator(".field-verdict .readonly")).to_have_text("skipped")
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
 
@@ -101,7 +102,7 @@ def test_the_marks_of_runs_stand_out_and_have_words(page: Page, schedules: Crawl
 
 def test_schedules_fit_a_laptop_and_a_telephone(page: Page, schedules: CrawlSchedule, tmp_path: Path) -> None:
     open_list(page, "Schedules")
-    expect(page.get_by_text("No scrapyd is beating")).to_be_visible()
+    expect(page.get_by_text("No scrapyd is alive")).to_be_visible()
 
     assert fits(page, "html, .results")
 

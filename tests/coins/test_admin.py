@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from html import unescape
 from typing import Any
@@ -19,73 +19,20 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.http import urlencode
 
+from tests.support.admin import hostile, keys_in_list, page_of, text_of
+from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
-NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
 COINS = reverse("admin:coins_fullcoin_changelist")
 RUNS = reverse("admin:crawls_crawlrun_changelist")
 REJECTED = reverse("admin:crawls_rejectedrecord_changelist")
 LISTS = [COINS, RUNS, REJECTED]
-HOSTILE = {
-    "markup": "<script>alert(1)</script>",
-    "braces": "{0}",
-    "percent": "%s %(name)s",
-    "template": "{{ request }}{% now 'Y' %}",
-    "attribute": "\" onmouseover='alert(1)'",
-    "right to left": "الذهب \u202eالرقمي",
-    "emoji": "🚀",
-    "path": "a/b/../c?d=e&f#g",
-    "underscores": "_00_2F_5F",
-    "blank": " ",
-    "empty": "",
-}
-hostile = pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in HOSTILE.items()])
-
-
-def make_coin(coin_id: str = "bitcoin", **values: Any) -> FullCoin:
-    stamps = {"vs_currency": "usd", "first_seen_at": NOON, "changed_at": NOON}
-    return FullCoin.objects.create(coin_id=coin_id, **stamps | values)
-
-
-def make_run(**values: Any) -> CrawlRun:
-    return CrawlRun.objects.create(**{"spider": "markets", "verdict": Verdict.COMPLETE, "started_at": NOON} | values)
-
-
-def make_rejected(coin_id: str = "bitcoin", **values: Any) -> RejectedRecord:
-    run = values.pop("run", None) or make_run()
-    facts = {"reasons": "name: missing", "raw": "{}", "page": "7", "fingerprint": coin_id[:64], "run": run}
-    return RejectedRecord.objects.create(coin_id=coin_id, **facts | values)
 
 
 MAKE: dict[Any, Callable[[], Model]] = {FullCoin: make_coin, CrawlRun: make_run, RejectedRecord: make_rejected}
-
-
-def page_of(row: Model) -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[quote(str(row.pk))])
-
-
-def text_of(client: Client, address: str) -> str:
-    """What a page says, without its markup, in single spaces."""
-    response = client.get(address)
-    assert response.status_code == 200
-    without = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", response.content.decode())
-    return " ".join(unescape(without).split())
-
-
-def keys_in_list(client: Client, address: str) -> list[str]:
-    response = client.get(address)
-    assert response.status_code == 200
-    return [str(row.pk) for row in response.context["cl"].result_list]
-
-
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    """A superuser's, without the third of a second that hashing a password takes."""
-    client.force_login(User.objects.create_superuser("admin"))
-    return client
 
 
 # What it shows -----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.fields import ExactDecimalField, from_sqlite
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import RAW_LIMIT, Nested, raw_json
+from webapp.crawls import recording
 from webapp.crawls.batch import Batch, Memory
 from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
 
@@ -302,7 +303,7 @@ def filled(batch_of: list[Any], page: str = "1") -> Batch:
     for record in batch_of:
         cleaned = cleaner.clean(spider.translation(record))
         if isinstance(cleaned, Rejection):
-            batch.refuse(cleaned, record, page)
+            batch.reject(cleaned, record, page)
         else:
             batch.add(cleaned, record, page)
     return batch
@@ -310,9 +311,9 @@ def filled(batch_of: list[Any], page: str = "1") -> Batch:
 
 def run_of(batch: Batch) -> CrawlRun:
     """A run that had this batch and nothing else, as the database has it then."""
-    run = CrawlRun.objects.begin("markets", {})
-    run.store(batch, {})
-    run.finish(Verdict.PARTIAL)
+    run = recording.begin("markets", {})
+    recording.store(run, batch, {})
+    recording.finish(run, Verdict.PARTIAL)
     return run
 
 
@@ -376,10 +377,10 @@ def test_any_records_sent_again_change_nothing(batch_of: list[Any]) -> None:
 def test_refusals_are_counted_alike_however_they_come_in_batches(names: list[str], size: int) -> None:
     nameless = [{"name": name, "place": place} for place, name in enumerate(names)]
     with rolled_back():
-        run = CrawlRun.objects.begin("markets", {})
+        run = recording.begin("markets", {})
 
         for page, start in enumerate(range(0, len(names), size)):
-            run.store(filled(nameless[start : start + size], str(page)), {})
+            recording.store(run, filled(nameless[start : start + size], str(page)), {})
 
         kept = {json.loads(record.raw)["name"]: record for record in RejectedRecord.objects.all()}
     assert {name: record.count for name, record in kept.items()} == {name: names.count(name) for name in names}
@@ -404,7 +405,7 @@ def test_a_refusal_that_comes_again_belongs_to_the_last_run_and_the_last_moment(
 @pytest.mark.django_db
 def test_of_refusals_alike_in_one_batch_the_last_is_kept() -> None:
     batch = filled([{"name": "a"}], page="1")
-    batch.refusals += filled([{"name": "a"}], page="2").refusals
+    batch.rejected += filled([{"name": "a"}], page="2").rejected
 
     run_of(batch)
 
@@ -430,10 +431,10 @@ def test_a_batch_of_refusals_takes_as_many_queries_as_one_of_them() -> None:
     counts = []
     for number in (1, 250):
         batch = filled([{"id": str(place), "ath": True} for place in range(number)])
-        run = CrawlRun.objects.begin("markets", {})
+        run = recording.begin("markets", {})
         with CaptureQueriesContext(connection) as queries:
-            run.store(batch, {})
-        run.finish(Verdict.PARTIAL)
+            recording.store(run, batch, {})
+        recording.finish(run, Verdict.PARTIAL)
         counts.append(len(queries))
 
     assert counts[0] == counts[1]
@@ -441,11 +442,11 @@ def test_a_batch_of_refusals_takes_as_many_queries_as_one_of_them() -> None:
 
 @pytest.mark.django_db
 def test_a_coin_that_only_the_database_refuses_is_counted_once_also_in_a_later_batch() -> None:
-    run, memory = CrawlRun.objects.begin("markets", {}), Memory()
+    run, memory = recording.begin("markets", {}), Memory()
     for rank in (1, 10**30, 10**30):  # what the cleaner would never let through
         batch = Batch(memory)
         batch.add({"coin_id": "a", "last_updated": None, "market_cap_rank": rank}, {"id": "a"}, "1")
 
-        run.store(batch, {})
+        recording.store(run, batch, {})
 
     assert (run.seen, run.created, run.duplicates, run.rejected) == (3, 1, 1, 1)

@@ -15,9 +15,10 @@ from coincrawl.listing import ListedCoverage
 from coincrawl.spiders.markets import MarketsSpider
 from coincrawl.start import Before
 from tests.support.spiders import make_spider
+from webapp.crawls import recording
 from webapp.crawls.batch import Batch
-from webapp.crawls.models import Verdict
-from webapp.crawls.models.run import NotStored, RunLost
+from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.recording import NotStored, RunLost
 
 
 class Engine:
@@ -68,9 +69,9 @@ def end(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
         for check in ("check_place", "check_stored"):
             monkeypatch.setattr(f"coincrawl.extensions.run.{check}", functions.pop(check, lambda *_: None))
         monkeypatch.setattr(record, "_decide", lambda *_: (Verdict.COMPLETE, []))
-        verbs = {name: raising(None) for name in ("finish", "check_over", "take_back")} | functions
-        facts: dict[str, Any] = {"went_back": 0, "stale": 0, "rounded": {}, "verdict": Verdict.COMPLETE}
-        run: Any = SimpleNamespace(**facts | (row or {}), **verbs)
+        for name in ("finish", "check_over", "take_back"):
+            monkeypatch.setattr(recording, name, functions.get(name, raising(None)))
+        run = CrawlRun(**{"verdict": Verdict.COMPLETE, **(row or {})})
         asyncio.run(record._finish(run, record.spider, "finished"))
 
     return end
@@ -91,8 +92,9 @@ def beat(
         return len(waited) > len(errors)
 
     monkeypatch.setattr("coincrawl.extensions.run.wait_for_event", wait_for_event)
-    run: Any = SimpleNamespace(beat=raising(*errors), is_to_stop=lambda: is_to_stop)
-    asyncio.run(record._show_life_until_closed(run))
+    monkeypatch.setattr(recording, "heartbeat", raising(*errors))
+    monkeypatch.setattr(recording, "is_to_stop", lambda run: is_to_stop)
+    asyncio.run(record._show_life_until_closed(CrawlRun()))
     return waited
 
 
@@ -150,9 +152,10 @@ def test_a_heartbeat_that_fails_ends_the_run(
     ids=["lock taken", "no database", "bug", "a refusal that no row is guilty of", "damaged", "row gone"],
 )
 def test_a_batch_that_cannot_be_stored_ends_the_run(
-    error: Exception, verdict: Verdict, reason: str, record: RunRecord
+    error: Exception, verdict: Verdict, reason: str, record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record.run = cast(Any, SimpleNamespace(store=raising(error)))
+    monkeypatch.setattr(recording, "store", raising(error))
+    record.run = CrawlRun()
 
     asyncio.run(record.store(Batch()))
     asyncio.run(record.store(Batch()))  # is not even tried
@@ -186,7 +189,7 @@ def test_a_run_whose_end_cannot_be_written_does_not_claim_to_be_complete(
 def test_a_bug_at_the_end_is_written_into_the_row(end: Callable[..., None]) -> None:
     bug, written = iter([KeyError("a bug")]), []
 
-    def finish(*facts: Any, **_: Any) -> None:
+    def finish(run: CrawlRun, *facts: Any, **_: Any) -> None:
         if error := next(bug, None):
             raise error
         written.append(facts)
@@ -243,7 +246,7 @@ def test_a_verdict_is_said_when_what_it_speaks_of_was_read_back_before_and_after
 
     end(
         finish=lambda *_, **__: written.append("complete"),
-        take_back=written.append,
+        take_back=lambda run, reason: written.append(reason),
         **{check: raising(*errors)},
     )
 

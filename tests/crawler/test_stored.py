@@ -15,8 +15,9 @@ from coincrawl.stored import check_stored
 from fake_api import Answer, FakeAPI, Market, Request
 from tests.conftest import Crawl
 from webapp.coins.models import FullCoin
+from webapp.crawls import recording
 from webapp.crawls.models import CrawlRun, Verdict
-from webapp.crawls.models.run import NotStored, RunLost
+from webapp.crawls.recording import NotStored, RunLost
 
 pytestmark = pytest.mark.every_database
 
@@ -120,7 +121,7 @@ def test_a_file_is_checked_for_damage_where_that_costs_little(
     small: int, is_checked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coincrawl.stored.SMALL", small)
-    run = CrawlRun.objects.begin("markets", {})
+    run = recording.begin("markets", {})
 
     with CaptureQueriesContext(connection) as queries:
         check_stored(run, {})
@@ -156,7 +157,7 @@ def test_rows_that_are_gone_make_the_run_failed(
 @pytest.mark.django_db
 @pytest.mark.parametrize("number", [0, 1, 1_001])
 def test_all_coins_that_a_run_has_stored_have_to_be_there(number: int) -> None:
-    run, coins = CrawlRun.objects.begin("markets", {}), {f"coin-{place}" for place in range(number)}
+    run, coins = recording.begin("markets", {}), {f"coin-{place}" for place in range(number)}
     FullCoin.objects.upsert({"coin_id": coin_id} for coin_id in [*coins, "another"])
 
     check_stored(run, coins)
@@ -168,7 +169,7 @@ def test_all_coins_that_a_run_has_stored_have_to_be_there(number: int) -> None:
 
 @pytest.mark.django_db
 def test_a_run_that_has_lost_its_lock_is_lost_and_not_gone() -> None:
-    run = CrawlRun.objects.begin("markets", {})
+    run = recording.begin("markets", {})
     CrawlRun.objects.update(verdict=Verdict.LOST)
 
     with pytest.raises(RunLost):
@@ -177,7 +178,7 @@ def test_a_run_that_has_lost_its_lock_is_lost_and_not_gone() -> None:
 
 @pytest.mark.django_db
 def test_a_database_without_tables_has_not_the_run() -> None:
-    run = CrawlRun.objects.begin("markets", {})
+    run = recording.begin("markets", {})
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE crawls_crawlrun RENAME TO elsewhere")
 

@@ -12,20 +12,18 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from tests.coins.test_admin import NOON, RUNS, keys_in_list, make_run, page_of, text_of
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
-from webapp.crawls.models.queue import STOPPED_BEFORE
+from tests.support.admin import keys_in_list, page_of, text_of
+from tests.support.factories import NOON, make_run, make_schedule
+from webapp.crawls.models import CrawlRun, Node, Verdict
+from webapp.crawls.queue import STOPPED_BEFORE
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
+RUNS = reverse("admin:crawls_crawlrun_changelist")
 WAITS = {"verdict": Verdict.PENDING, "started_at": None}
 CLAIMED = WAITS | {"claim": "berlin's", "claimed_at": NOON, "node": "berlin-1"}
 RUNNING = {"verdict": Verdict.RUNNING, "heartbeat_at": NOON}
 NOON_IN_WORDS = "2026-02-05 12:00:00 UTC"
-
-
-def make_schedule(name: str = "Hourly") -> CrawlSchedule:
-    return CrawlSchedule.objects.create(name=name, spider="markets", crontab="0 * * * *")
 
 
 def stop_page(run: CrawlRun) -> str:
@@ -36,12 +34,6 @@ def buttons(client: Client, run: CrawlRun) -> list[str]:
     """What the buttons on the run's page say."""
     page = client.get(page_of(run)).content.decode()
     return re.findall(rf'action="{stop_page(run)}">.*?<button type="submit">([^<]*)</button>', page)
-
-
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("admin"))
-    return client
 
 
 # What it shows -----------------------------------------------------------------------------------
@@ -61,7 +53,7 @@ def test_a_run_shows_its_job_its_schedule_and_its_log(admin_client: Client) -> N
         "Node: berlin-1",
         f"Slot: {NOON_IN_WORDS}",
         "Queued at: 2026-02-05 12:00:01 UTC",
-        "Log file: /var/log/job-1.log Where all of it lies, on its node.",
+        "Log file: /var/log/job-1.log Where the whole log is, on its node.",
         "Settings: - ",
     ):
         assert line in shown
@@ -137,7 +129,7 @@ def test_the_button_says_what_it_would_do(admin_client: Client, values: dict, la
 @pytest.mark.parametrize(
     ("values", "verdict", "level", "words"),
     [
-        pytest.param(WAITS, Verdict.SKIPPED, "success", "was taken out of the queue", id="waiting"),
+        pytest.param(WAITS, Verdict.SKIPPED, "success", "was removed from the queue", id="waiting"),
         pytest.param(CLAIMED, Verdict.PENDING, "success", "is just beginning", id="claimed"),
         pytest.param(RUNNING, Verdict.RUNNING, "success", "at its next sign of life, within 15 s", id="running"),
         pytest.param(
@@ -151,7 +143,7 @@ def test_the_button_says_what_it_would_do(admin_client: Client, values: dict, la
             RUNNING | {"stop_requested_at": NOON},
             Verdict.RUNNING,
             "error",
-            f"A stop was asked for already, at {NOON_IN_WORDS}.",
+            f"A stop was requested already, at {NOON_IN_WORDS}.",
             id="asked to stop",
         ),
     ],
@@ -179,7 +171,7 @@ def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) 
 
     shown = text_of(admin_client, page_of(run))
 
-    assert f"A stop was asked for at {NOON_IN_WORDS}: the run ends at its next sign of life" in shown
+    assert f"A stop was requested at {NOON_IN_WORDS}: the run ends at its next sign of life" in shown
 
 
 @pytest.mark.parametrize(
@@ -193,11 +185,11 @@ def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) 
 def test_a_job_that_nobody_will_take_says_so(admin_client: Client, values: dict, beats: bool, told: bool) -> None:
     run = make_run(**values)
     if beats:
-        Node.objects.beat("berlin-1")
+        Node.objects.heartbeat("berlin-1")
 
     shown = text_of(admin_client, page_of(run))
 
-    assert ("No scrapyd is beating" in shown) == told
+    assert ("No scrapyd is alive" in shown) == told
 
 
 def test_a_stop_takes_a_post_with_a_token_against_forgery() -> None:

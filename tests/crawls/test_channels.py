@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.coins.test_admin import NOON
 from tests.conftest import python
 from tests.site.test_settings import BOTH_SETTINGS, assert_one_sentence, setting
+from tests.support.factories import NOON
 from tests.support.receivers import MailServer, Receiver
 from webapp.crawls import channels
 
 SECRET = "/hooks/secret-token"
-MESSAGE = channels.Message("runs", "ill", NOON, "runs is ill, <b>Größe</b> 🚀 " + "x" * 1_000)
+MESSAGE = channels.Message("runs", "failing", NOON, "runs is failing, <b>Größe</b> 🚀 " + "x" * 1_000)
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_a_webhook_gets_the_text_and_what_a_program_wants_to_know(settings: Any)
 
     assert receiver.got[0][:2] == ("POST", f"{SECRET}?thread=1")
     assert receiver.messages == [
-        {"text": MESSAGE.text, "status": "ill", "check": "runs", "since": "2026-02-05T12:00:00+00:00"}
+        {"text": MESSAGE.text, "status": "failing", "check": "runs", "since": "2026-02-05T12:00:00+00:00"}
     ]
 
 
@@ -51,7 +51,7 @@ def test_mail_goes_to_all(settings: Any) -> None:
         channels.email(MESSAGE)
 
     mail = message_from_bytes(server.got[0])
-    assert (mail["Subject"], mail["From"]) == ("coincrawl: runs is ill", "coincrawl@localhost")
+    assert (mail["Subject"], mail["From"]) == ("coincrawl: runs is failing", "coincrawl@localhost")
     assert mail["To"] == "ada@coins.example, grace@coins.example"
     assert mail.get_payload(decode=True).decode().strip() == MESSAGE.text  # type: ignore[union-attr]
 
@@ -83,7 +83,7 @@ def test_no_answer_but_a_good_one_is_one_and_its_address_is_not_told(settings: A
 # manage.py watch ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("every", ["0", "-1", "nan", "inf", "soon"])
 def test_how_often_it_looks_is_a_number_of_seconds(every: str) -> None:
-    with pytest.raises(CommandError, match="must be a number of seconds"):
+    with pytest.raises(CommandError, match=r"must be a number of seconds|invalid float value"):
         call_command("watch", "--every", every)
 
 
@@ -93,9 +93,9 @@ def test_a_test_message_goes_through_each_channel(settings: Any, capsys: pytest.
         settings.ALARM_WEBHOOK_URL, settings.ALARM_PING_URL = receiver.url, f"{receiver.url}/ping"
         call_command("watch", "--test")
 
-    assert capsys.readouterr().out.splitlines() == ["webhook: taken", "email: taken", "ping: taken"]
-    assert receiver.said == ["test well"]
-    assert b"this is a test" in server.got[0]
+    assert capsys.readouterr().out.splitlines() == ["webhook: sent", "email: sent", "ping: sent"]
+    assert receiver.said == ["test recovered"]
+    assert b"this is a test message" in server.got[0]
     assert receiver.got[1][:2] == ("GET", "/ping")
 
 
@@ -104,10 +104,10 @@ def test_a_test_says_what_fails(settings: Any, capsys: pytest.CaptureFixture[str
         send_mail_to(server, settings)
         settings.ALARM_WEBHOOK_URL = receiver.url
         receiver.statuses = [403]
-        with pytest.raises(CommandError, match=r"Not taken by webhook\."):
+        with pytest.raises(CommandError, match=r"Not sent by webhook\."):
             call_command("watch", "--test")
 
-    assert capsys.readouterr().out.splitlines() == ["webhook: failed (it answered 403)", "email: taken"]
+    assert capsys.readouterr().out.splitlines() == ["webhook: failed (it answered 403)", "email: sent"]
 
 
 def test_a_test_without_a_channel_names_the_settings() -> None:

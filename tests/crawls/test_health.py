@@ -8,39 +8,28 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.coins.test_admin import NOON, make_rejected, make_run
-from webapp.crawls import health
+from tests.support.factories import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    make_node,
+    make_rejected,
+    make_run,
+    make_runs_of,
+    make_schedule,
+)
+from webapp.crawls import monitoring
 from webapp.crawls.catalog import SpiderEntry
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
+from webapp.crawls.models import CrawlRun, Node, Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
-SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=number) for number in (1, 60, 3_600, 86_400))
-YEAR = 365 * DAY
 GONE = timedelta.max
 
 
-def make_schedule(name: str = "hourly", *, changed_at: datetime = NOON - YEAR, **values: Any) -> CrawlSchedule:
-    schedule = CrawlSchedule.objects.create(**{"name": name, "spider": "markets", "crontab": "0 * * * *"} | values)
-    CrawlSchedule.objects.filter(pk=schedule.pk).update(changed_at=changed_at)  # a save would say now
-    schedule.refresh_from_db()
-    return schedule
-
-
-def make_runs(schedule: CrawlSchedule, *verdicts: str, last: datetime = NOON, every: timedelta = HOUR) -> None:
-    """Runs of a minute, one after the other; the last ends at `last`."""
-    for number, verdict in enumerate(reversed(verdicts)):
-        end = last - number * every
-        times = {"queued_at": end - MINUTE, "started_at": end - MINUTE, "finished_at": end}
-        make_run(schedule=schedule, verdict=verdict, reason=f"the reason of {end:%H:%M}", **times)
-
-
-def beaten(at: datetime = NOON) -> None:
-    Node.objects.update_or_create(name="here", defaults={"beat_at": at})
-
-
 def test_a_copy_that_no_run_has_made_has_no_last_complete_run() -> None:
-    assert health.last_complete() is None
+    assert monitoring.last_complete() is None
 
 
 @pytest.mark.parametrize(
@@ -60,18 +49,18 @@ def test_the_last_complete_run_is_the_last_of_a_whole_source(later: dict[str, An
     make_run(id="first", finished_at=NOON)
     make_run(**{"id": "later", "started_at": NOON + HOUR, "finished_at": NOON + 2 * HOUR} | later)
 
-    last = health.last_complete()
+    last = monitoring.last_complete()
 
     assert last is not None
     assert last.pk == ("later" if counts else "first")
 
 
 def test_of_two_spiders_runs_the_last_to_end_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "SPIDERS", {name: SpiderEntry("", {}) for name in ("quick", "slow")})
+    monkeypatch.setattr(monitoring, "SPIDERS", {name: SpiderEntry("", {}) for name in ("quick", "slow")})
     make_run(id="slow", spider="slow", started_at=NOON, finished_at=NOON + 2 * HOUR)
     make_run(id="quick", spider="quick", started_at=NOON + HOUR / 2, finished_at=NOON + HOUR)
 
-    last = health.last_complete()
+    last = monitoring.last_complete()
 
     assert last is not None
     assert last.pk == "slow"
@@ -93,25 +82,25 @@ def test_a_copy_is_fresh_up_to_an_age(settings: Any, hours: int, age: timedelta 
     if age is not None:
         make_run(finished_at=NOON - age)
 
-    assert health.is_fresh(NOON) is fresh
+    assert monitoring.is_fresh(NOON) is fresh
 
 
 # Nothing wrong -----------------------------------------------------------------------------------
 def test_where_there_is_nothing_nothing_is_ill() -> None:
-    assert health.problems(NOON) == {}
+    assert monitoring.problems(NOON) == {}
 
 
 def test_a_schedule_that_does_as_it_should_is_well() -> None:
-    beaten()
-    make_runs(make_schedule(next_run_at=NOON + HOUR), "complete", "complete", "complete")
+    make_node()
+    make_runs_of(make_schedule(next_run_at=NOON + HOUR), "complete", "complete", "complete")
 
-    assert health.problems(NOON) == {}
+    assert monitoring.problems(NOON) == {}
 
 
 def test_a_schedule_that_is_disabled_is_nobodys_concern() -> None:
-    make_runs(make_schedule(enabled=False, crontab="never"), "failed", "failed", "failed")
+    make_runs_of(make_schedule(enabled=False, crontab="never"), "failed", "failed", "failed")
 
-    assert health.problems(NOON) == {}
+    assert monitoring.problems(NOON) == {}
 
 
 # Data: by the setting, and by schedule -----------------------------------------------------------
@@ -119,7 +108,9 @@ def test_a_copy_older_than_the_setting_is_ill(settings: Any) -> None:
     settings.DATA_MAX_AGE_HOURS = 6
     make_run(finished_at=NOON - 7 * HOUR)
 
-    assert health.problems(NOON)["data"].startswith("No run of a whole source has been complete in the last 6 hours")
+    assert monitoring.problems(NOON)["data"].startswith(
+        "No run of a whole source has been complete in the last 6 hours"
+    )
 
 
 FRIDAY = datetime(2026, 2, 6, tzinfo=UTC)
@@ -154,12 +145,12 @@ FRIDAY = datetime(2026, 2, 6, tzinfo=UTC)
 def test_the_data_are_ill_once_two_slots_and_an_hour_have_brought_nothing(
     crontab: str, complete: datetime | None, now: datetime, is_ill: bool
 ) -> None:
-    beaten(now)
+    make_node(heartbeat_at=now)
     schedule = make_schedule("the market", crontab=crontab)
     if complete:
-        make_runs(schedule, "complete", last=complete)
+        make_runs_of(schedule, "complete", last=complete)
 
-    said = health.problems(now).get("data", "")
+    said = monitoring.problems(now).get("data", "")
 
     assert said.startswith("The schedule the market has had no complete run since ") is is_ill
     assert bool(said) is is_ill
@@ -176,18 +167,18 @@ def test_the_data_are_ill_once_two_slots_and_an_hour_have_brought_nothing(
     ],
 )
 def test_of_its_own_complete_runs_the_last_counts(values: dict[str, Any], is_ill: bool) -> None:
-    beaten()
+    make_node()
     times = {"queued_at": NOON - HOUR, "started_at": NOON - HOUR, "finished_at": NOON}
     make_run(**{"schedule": make_schedule()} | times | values)
 
-    assert ("data" in health.problems(NOON)) is is_ill
+    assert ("data" in monitoring.problems(NOON)) is is_ill
 
 
 def test_a_schedule_has_the_time_that_it_needs_from_its_last_change_on() -> None:
-    beaten()
+    make_node()
     make_schedule(changed_at=NOON - 119 * MINUTE)
 
-    assert health.problems(NOON) == {}
+    assert monitoring.problems(NOON) == {}
 
 
 # Schedule ----------------------------------------------------------------------------------------
@@ -196,19 +187,19 @@ def test_a_schedule_has_the_time_that_it_needs_from_its_last_change_on() -> None
     [
         pytest.param(MINUTE, DAY, "", id="a minute ago"),
         pytest.param(3 * MINUTE, DAY, "since 2026-02-05 11:57:00 UTC", id="three minutes ago"),
-        pytest.param(GONE, DAY, "ever", id="never"),
+        pytest.param(GONE, DAY, "so far", id="never"),
         pytest.param(GONE, MINUTE, "", id="never, by a schedule that is new"),
     ],
 )
 def test_the_schedule_is_ill_where_no_scrapyd_beats(beat: timedelta, changed: timedelta, said: str) -> None:
     make_schedule(changed_at=NOON - changed, crontab="0 0 1 1 *")
     if beat != GONE:
-        beaten(NOON - beat)
-        Node.objects.create(name="long gone", beat_at=NOON - DAY)
+        make_node(heartbeat_at=NOON - beat)
+        Node.objects.create(name="long gone", heartbeat_at=NOON - DAY)
 
-    found = health.problems(NOON).get("schedule", "")
+    found = monitoring.problems(NOON).get("schedule", "")
 
-    assert found.startswith(f"No scrapyd has looked after the schedules {said}: ") is bool(said)
+    assert found.startswith(f"No scrapyd has shown life {said}: ") is bool(said)
     assert bool(found) is bool(said)
 
 
@@ -216,7 +207,7 @@ def test_one_new_schedule_does_not_hide_that_nobody_beats() -> None:
     make_schedule("new", changed_at=NOON - MINUTE)
     make_schedule("old", crontab="0 0 1 1 *")
 
-    assert "No scrapyd" in health.problems(NOON)["schedule"]
+    assert "No scrapyd" in monitoring.problems(NOON)["schedule"]
 
 
 @pytest.mark.parametrize(
@@ -233,11 +224,11 @@ def test_one_new_schedule_does_not_hide_that_nobody_beats() -> None:
     ids=["crontab", "time zone", "spider", "argument", "arguments", "no arguments", "what cannot be shown"],
 )
 def test_a_schedule_that_cannot_run_is_named_with_the_reason(values: dict[str, Any], said: str) -> None:
-    beaten()
-    make_runs(make_schedule("other"), "complete")
+    make_node()
+    make_runs_of(make_schedule("other"), "complete")
     make_schedule("wrong", **values)
 
-    found = health.problems(NOON)
+    found = monitoring.problems(NOON)
 
     assert list(found) == ["schedule"]
     assert found["schedule"].startswith(f"The schedule wrong cannot run: {said}")
@@ -258,22 +249,22 @@ def test_a_schedule_that_cannot_run_is_named_with_the_reason(values: dict[str, A
 def test_a_slot_that_is_overdue_while_its_spider_is_free_is_named(
     overdue: timedelta, changed: timedelta, busy: str | None, is_ill: bool
 ) -> None:
-    beaten()
+    make_node()
     schedule = make_schedule("late", changed_at=NOON - changed, next_run_at=NOON - overdue)
-    make_runs(schedule, "complete")
+    make_runs_of(schedule, "complete")
     if busy:
         make_run(verdict=busy, schedule=None)
 
-    assert ("is overdue" in health.problems(NOON).get("schedule", "")) is is_ill
+    assert ("is overdue" in monitoring.problems(NOON).get("schedule", "")) is is_ill
 
 
 @pytest.mark.parametrize(("until", "is_ill"), [(NOON - 6 * MINUTE, True), (NOON - 4 * MINUTE, False)])
 def test_a_slot_that_is_to_be_run_again_is_overdue_once_it_could_have_been(until: datetime, is_ill: bool) -> None:
-    beaten()
+    make_node()
     schedule = make_schedule("late", changed_at=NOON - DAY, next_run_at=NOON - 10 * MINUTE, not_before=until)
-    make_runs(schedule, "complete")
+    make_runs_of(schedule, "complete")
 
-    assert ("is overdue" in health.problems(NOON).get("schedule", "")) is is_ill
+    assert ("is overdue" in monitoring.problems(NOON).get("schedule", "")) is is_ill
 
 
 @pytest.mark.parametrize(
@@ -285,12 +276,12 @@ def test_a_slot_that_is_to_be_run_again_is_overdue_once_it_could_have_been(until
     ],
 )
 def test_a_job_that_no_scrapyd_takes_up_is_named(waits: timedelta, busy: bool, is_ill: bool) -> None:
-    beaten()
+    make_node()
     make_run(verdict="pending", queued_at=NOON - waits)
     if busy:
         make_run(verdict="running")
 
-    assert ("has been waiting since" in health.problems(NOON).get("schedule", "")) is is_ill
+    assert ("has been waiting since" in monitoring.problems(NOON).get("schedule", "")) is is_ill
 
 
 # Runs --------------------------------------------------------------------------------------------
@@ -308,37 +299,37 @@ def test_a_job_that_no_scrapyd_takes_up_is_named(waits: timedelta, busy: bool, i
     ],
 )
 def test_runs_are_ill_once_three_in_a_row_were_not_complete(verdicts: list[str], is_ill: bool) -> None:
-    beaten()
-    make_runs(make_schedule(crontab="0 0 1 1 *"), *verdicts, every=10 * MINUTE)
+    make_node()
+    make_runs_of(make_schedule(crontab="0 0 1 1 *"), *verdicts, every=10 * MINUTE)
 
-    found = health.problems(NOON)
+    found = monitoring.problems(NOON)
 
     assert list(found) == (["runs"] if is_ill else [])
 
 
 def test_runs_that_are_ill_are_told_with_verdicts_beginning_and_last_reason() -> None:
-    beaten()
-    make_runs(make_schedule("rare", crontab="0 0 1 1 *"), "failed", "lost", "partial")
+    make_node()
+    make_runs_of(make_schedule("rare", crontab="0 0 1 1 *"), "failed", "lost", "partial")
 
-    assert health.problems(NOON) == {
+    assert monitoring.problems(NOON) == {
         "runs": "The last 3 runs of the schedule rare, since 2026-02-05 09:59:00 UTC, were not complete "
         "(failed, lost, partial). The last one: the reason of 12:00."
     }
 
 
 def test_jobs_that_could_not_even_begin_count() -> None:
-    beaten()
-    make_runs(make_schedule(crontab="0 0 1 1 *"), "failed", "failed", "failed")
+    make_node()
+    make_runs_of(make_schedule(crontab="0 0 1 1 *"), "failed", "failed", "failed")
     CrawlRun.objects.update(started_at=None)
 
-    assert list(health.problems(NOON)) == ["runs"]
+    assert list(monitoring.problems(NOON)) == ["runs"]
 
 
 def test_a_schedule_that_was_changed_begins_anew() -> None:
-    beaten()
-    make_runs(make_schedule(crontab="0 0 1 1 *", changed_at=NOON - 90 * MINUTE), "failed", "failed", "failed")
+    make_node()
+    make_runs_of(make_schedule(crontab="0 0 1 1 *", changed_at=NOON - 90 * MINUTE), "failed", "failed", "failed")
 
-    assert health.problems(NOON) == {}
+    assert monitoring.problems(NOON) == {}
 
 
 # Rejected ----------------------------------------------------------------------------------------
@@ -355,14 +346,14 @@ def test_a_schedule_that_was_changed_begins_anew() -> None:
     ],
 )
 def test_rejected_records_are_ill_where_they_rise_within_a_day(before: int, last: int, is_ill: bool) -> None:
-    beaten()
+    make_node()
     schedule = make_schedule("much", crontab="0 0 * * *")
-    make_runs(schedule, *["complete"] * 3, last=NOON - DAY)
+    make_runs_of(schedule, *["complete"] * 3, last=NOON - DAY)
     CrawlRun.objects.update(rejected=before)
-    make_runs(schedule, "complete", "failed", "skipped", every=MINUTE)
+    make_runs_of(schedule, "complete", "failed", "skipped", every=MINUTE)
     CrawlRun.objects.filter(verdict="complete", finished_at__gt=NOON - HOUR).update(rejected=last)
 
-    found = health.problems(NOON)
+    found = monitoring.problems(NOON)
 
     assert list(found) == (["rejected"] if is_ill else [])
     assert not is_ill or f"much rejected {last} records, and that of a day before {before}: " in found["rejected"]
@@ -370,34 +361,34 @@ def test_rejected_records_are_ill_where_they_rise_within_a_day(before: int, last
 
 @pytest.mark.parametrize(("statuses", "is_ill"), [(["resolved", "ignored"], False), (["resolved", "open"], True)])
 def test_rejected_records_that_are_resolved_are_no_illness(statuses: list[str], is_ill: bool) -> None:
-    beaten()
+    make_node()
     schedule = make_schedule("much", crontab="0 0 * * *")
-    make_runs(schedule, *["complete"] * 3, last=NOON - DAY)
-    make_runs(schedule, "complete")
+    make_runs_of(schedule, *["complete"] * 3, last=NOON - DAY)
+    make_runs_of(schedule, "complete")
     last = CrawlRun.objects.get(finished_at=NOON)
     CrawlRun.objects.filter(pk=last.pk).update(rejected=20)
     for status in statuses:
         make_rejected(status, run=last, status=status)
 
-    found = health.problems(NOON)
+    found = monitoring.problems(NOON)
 
     assert ("rejected" in found) is is_ill
     assert not is_ill or found["rejected"].endswith("Still open: 1.")
 
 
 def test_rejected_records_of_a_first_day_are_compared_with_nothing() -> None:
-    beaten()
-    make_runs(make_schedule(crontab="0 0 * * *"), "complete", "complete", "complete")
+    make_node()
+    make_runs_of(make_schedule(crontab="0 0 * * *"), "complete", "complete", "complete")
     CrawlRun.objects.filter(finished_at=NOON).update(rejected=1_000)
 
-    assert health.problems(NOON) == {}
+    assert monitoring.problems(NOON) == {}
 
 
 # What it costs -----------------------------------------------------------------------------------
 def make_ill_schedule(name: str) -> None:
     """A schedule with something wrong in every respect."""
     schedule = make_schedule(name, next_run_at=NOON - HOUR)
-    make_runs(schedule, "partial", "partial", "partial", every=DAY)
+    make_runs_of(schedule, "partial", "partial", "partial", every=DAY)
     last = CrawlRun.objects.get(schedule=schedule, finished_at=NOON)
     CrawlRun.objects.filter(pk=last.pk).update(rejected=100)
     make_rejected(run=last, fingerprint=name)
@@ -407,12 +398,12 @@ def test_the_number_of_queries_does_not_grow_with_the_schedules() -> None:
     names = [f"hourly {20 - rank:02}" for rank in range(20)]
     make_ill_schedule(names[0])
     with CaptureQueriesContext(connection) as of_one:
-        health.problems(NOON)
+        monitoring.problems(NOON)
     for name in names[1:]:
         make_ill_schedule(name)
 
     with CaptureQueriesContext(connection) as of_twenty:
-        found = health.problems(NOON)
+        found = monitoring.problems(NOON)
 
     assert len(of_twenty) == len(of_one)
     for check in ("data", "schedule", "runs", "rejected"):

@@ -12,10 +12,10 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.racing import at_once, meanwhile, wait_until_somebody_waits_for_a_lock
+from webapp.crawls import queue, recording
 from webapp.crawls.catalog import ArgumentError
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Verdict
-from webapp.crawls.models.queue import STOPPED_BEFORE, Death, JobError
-from webapp.crawls.models.run import CrawlRunQuerySet
+from webapp.crawls.queue import STOPPED_BEFORE, Death, JobError
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -24,19 +24,19 @@ DEATH = Death("signal 9 (Killed)", "the last line")
 
 
 def enqueue(key: str = "job", spider: str = "markets", **values: Any) -> CrawlRun:
-    return jobs.enqueue(spider, {}, key, **values)
+    return queue.enqueue(spider, {}, key, **values)
 
 
 def claim(key: str = "job", **values: Any) -> CrawlRun:
     """A job that a node has claimed."""
     enqueue(key, **values)
-    claimed = jobs.claim("node")
+    claimed = queue.claim("node")
     assert claimed
     return claimed
 
 
 def begin(job: CrawlRun, **values: Any) -> CrawlRun:
-    return jobs.begin(job.spider, job.arguments, job.pk, claim=job.claim, **values)
+    return recording.begin(job.spider, job.arguments, job.pk, claim=job.claim, **values)
 
 
 def let_pass(seconds: float) -> None:
@@ -56,20 +56,20 @@ def begun(job: CrawlRun) -> None:
 
 
 def complete(job: CrawlRun) -> None:
-    begin(job).finish(Verdict.COMPLETE)
+    recording.finish(begin(job), Verdict.COMPLETE)
 
 
 def stopped(job: CrawlRun) -> None:
-    jobs.stop(job.pk)
+    queue.stop(job.pk)
 
 
 def claimed_anew(job: CrawlRun) -> None:
     let_pass(61)
-    assert jobs.claim("another node")
+    assert queue.claim("another node")
 
 
 def settled(job: CrawlRun) -> None:
-    jobs.settle(job.claim, DEATH)
+    queue.settle(job.claim, DEATH)
 
 
 def nothing(job: CrawlRun) -> None:
@@ -80,7 +80,7 @@ def nothing(job: CrawlRun) -> None:
 
 
 def test_a_job_is_a_run_that_has_not_begun() -> None:
-    job = again(jobs.enqueue("markets", {"pages": "1"}, "a-job", settings={"LOG_LEVEL": "DEBUG"}, priority=2.5))
+    job = again(queue.enqueue("markets", {"pages": "1"}, "a-job", settings={"LOG_LEVEL": "DEBUG"}, priority=2.5))
 
     assert (job.pk, job.verdict, job.arguments, job.settings) == (
         "a-job",
@@ -100,8 +100,8 @@ def test_a_job_is_a_run_that_has_not_begun() -> None:
         ("markets", {"ids": "x," * 50_000 + "x"}, {}, 0, "ids is too long: 100,000 bytes are the most."),
         ("markets", {}, {"ITEM_PIPELINES": "{}"}, 0, "A job cannot set 'ITEM_PIPELINES'."),
         ("markets", {}, {"LOG_LEVEL": "LOUD"}, 0, "LOG_LEVEL=LOUD is not valid"),
-        ("markets", {}, {}, math.nan, "A priority is a number"),
-        ("markets", {}, {}, math.inf, "A priority is a number"),
+        ("markets", {}, {}, math.nan, "A priority is a finite number"),
+        ("markets", {}, {}, math.inf, "A priority is a finite number"),
     ],
     ids=["spider", "argument", "value", "long", "setting", "setting's value", "NaN", "infinite"],
 )
@@ -109,7 +109,7 @@ def test_what_cannot_run_is_refused_with_a_sentence_and_not_stored(
     spider: str, given: dict[str, str], settings: dict[str, str], priority: float, sentence: str
 ) -> None:
     with pytest.raises((ArgumentError, JobError)) as refused:
-        jobs.enqueue(spider, given, settings=settings, priority=priority)
+        queue.enqueue(spider, given, settings=settings, priority=priority)
 
     assert sentence in str(refused.value)
     assert not jobs.exists()
@@ -120,10 +120,10 @@ def test_a_job_without_a_source_is_refused_as_the_crawl_would_be(settings: Any) 
 
     with pytest.raises(ArgumentError, match=r"mirror needs -a url=\.\.\., or MIRROR_URL in the environment"):
         enqueue(spider="mirror")
-    jobs.enqueue("mirror", {"url": "https://coins.example/api/coins/"})
+    queue.enqueue("mirror", {"url": "https://coins.example/api/coins/"})
     settings.API_TOKEN = True
     with pytest.raises(ArgumentError, match="API_TOKEN is sent to the address in MIRROR_URL alone"):
-        jobs.enqueue("mirror", {"url": "https://coins.example/api/coins/"})
+        queue.enqueue("mirror", {"url": "https://coins.example/api/coins/"})
 
     assert jobs.count() == 1
 
@@ -159,9 +159,9 @@ def test_the_highest_priority_goes_first_and_of_one_the_oldest() -> None:
     jobs.filter(pk="old").update(queued_at=Now() - timedelta(minutes=1))
 
     order = []
-    while job := jobs.claim("node"):
+    while job := queue.claim("node"):
         order.append(job.pk)
-        jobs.settle(job.claim, DEATH)
+        queue.settle(job.claim, DEATH)
 
     assert order == ["high", "old", "late", "low"]
 
@@ -170,11 +170,11 @@ def test_a_claimed_job_says_by_whom() -> None:
     job = claim()
 
     assert (job.verdict, job.node, len(job.claim)) == (Verdict.PENDING, "node", 32)
-    assert not jobs.waiting().exists()
+    assert not queue.waiting().exists()
 
 
 def under_way(spider: str) -> None:
-    assert jobs.begin(spider, {}).verdict == Verdict.RUNNING
+    assert recording.begin(spider, {}).verdict == Verdict.RUNNING
 
 
 def about_to_begin(spider: str) -> None:
@@ -187,7 +187,7 @@ def test_a_job_of_a_busy_spider_waits_and_another_spiders_goes_first(busy: Calla
     enqueue("waits", priority=9)
     enqueue("goes", "mirror")
 
-    claimed = [jobs.claim("node"), jobs.claim("node")]
+    claimed = [queue.claim("node"), queue.claim("node")]
 
     assert [job and job.pk for job in claimed] == ["goes", None]
 
@@ -199,7 +199,7 @@ def test_where_no_job_can_be_claimed_nothing_is_written(busy: Callable[[str], No
         enqueue("waits")
 
     with CaptureQueriesContext(connection) as queries:
-        assert jobs.claim("node") is None
+        assert queue.claim("node") is None
 
     assert [query["sql"].split()[0] for query in queries] == ["SELECT"]
 
@@ -211,13 +211,13 @@ def test_of_nodes_that_claim_in_the_same_moment_each_gets_another_job_and_one_of
     claimed: list[str] = []
 
     while len(claimed) < 6:
-        got = [job for job in at_once(*[lambda: jobs.claim("node")] * 6) if job]
+        got = [job for job in at_once(*[lambda: queue.claim("node")] * 6) if job]
         assert got
         assert len({job.spider for job in got}) == len(got)
         assert len({job.pk for job in got} - set(claimed)) == len(got)
         claimed += [job.pk for job in got]
         for job in got:
-            jobs.settle(job.claim, DEATH)
+            queue.settle(job.claim, DEATH)
 
     assert jobs.filter(verdict=Verdict.FAILED).count() == 6
 
@@ -232,13 +232,13 @@ def test_a_job_begins_with_its_claim_and_keeps_the_spiders_lock() -> None:
 
     assert (run.pk, run.verdict, run.node, run.log_file) == ("job", Verdict.RUNNING, "node", "/logs/job.log")
     assert run.started_at is not None
-    assert jobs.begin("markets", {}).verdict == Verdict.SKIPPED
+    assert recording.begin("markets", {}).verdict == Verdict.SKIPPED
 
 
 def test_a_run_by_hand_is_skipped_where_a_job_is_about_to_begin() -> None:
     claim()
 
-    run = jobs.begin("markets", {})
+    run = recording.begin("markets", {})
 
     assert (run.verdict, run.reason) == (Verdict.SKIPPED, "another run of markets is about to begin")
 
@@ -258,13 +258,13 @@ def test_a_run_by_hand_is_skipped_where_a_job_is_about_to_begin() -> None:
 def test_a_job_is_begun_by_nobody_else_and_as_nothing_else(
     spider: str, arguments: dict[str, Any], key: str, token: str | None, sentence: str
 ) -> None:
-    jobs.begin("markets", {}, "over").finish(Verdict.COMPLETE)
-    jobs.enqueue("markets", {"pages": "1"}, "job")
-    job = jobs.claim("node")
+    recording.finish(recording.begin("markets", {}, "over"), Verdict.COMPLETE)
+    queue.enqueue("markets", {"pages": "1"}, "job")
+    job = queue.claim("node")
     assert job
 
     with pytest.raises(JobError) as refused:
-        jobs.begin(spider, arguments, key, claim=job.claim if token is None else token)
+        recording.begin(spider, arguments, key, claim=job.claim if token is None else token)
 
     assert sentence in str(refused.value)
     assert jobs.get(pk="job").verdict == Verdict.PENDING
@@ -274,7 +274,7 @@ def test_a_job_is_begun_by_nobody_else_and_as_nothing_else(
 def test_a_default_that_the_spider_adds_is_no_other_argument() -> None:
     job = claim(spider="mirror")
 
-    run = jobs.begin("mirror", {"url": "https://coins.example/"}, job.pk, claim=job.claim)
+    run = recording.begin("mirror", {"url": "https://coins.example/"}, job.pk, claim=job.claim)
 
     assert (run.verdict, run.arguments) == (Verdict.RUNNING, {"url": "https://coins.example/"})
 
@@ -283,7 +283,7 @@ def test_a_default_that_the_spider_adds_is_no_other_argument() -> None:
 def test_a_claim_that_nobody_renews_goes_stale_and_its_process_may_not_begin(beginner: str) -> None:
     first = claim()
     let_pass(61)
-    second = jobs.claim("another node") if beginner == "claimed anew" else None
+    second = queue.claim("another node") if beginner == "claimed anew" else None
 
     with pytest.raises(JobError, match="waits for another process"):
         begin(first)
@@ -297,9 +297,9 @@ def test_a_claim_that_is_renewed_holds() -> None:
     job = claim()
     let_pass(61)
 
-    jobs.renew([job.claim])
+    queue.renew([job.claim])
 
-    assert jobs.claim("another node") is None
+    assert queue.claim("another node") is None
     assert begin(job).verdict == Verdict.RUNNING
 
 
@@ -307,7 +307,7 @@ def test_a_claim_of_less_than_a_minute_holds() -> None:
     job = claim()
     let_pass(55)
 
-    assert jobs.claim("another node") is None
+    assert queue.claim("another node") is None
     assert begin(job).verdict == Verdict.RUNNING
 
 
@@ -315,14 +315,14 @@ def test_a_stale_claim_of_another_job_does_not_keep_a_run_by_hand_away() -> None
     claim()
     let_pass(61)
 
-    assert jobs.begin("markets", {}).verdict == Verdict.RUNNING
+    assert recording.begin("markets", {}).verdict == Verdict.RUNNING
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_a_job_and_runs_by_hand_that_begin_in_the_same_moment_the_job_has_the_lock() -> None:
     job = claim()
 
-    runs = at_once(lambda: begin(job), *[lambda: jobs.begin("markets", {})] * 4)
+    runs = at_once(lambda: begin(job), *[lambda: recording.begin("markets", {})] * 4)
 
     assert [run.verdict for run in runs] == [Verdict.RUNNING, *[Verdict.SKIPPED] * 4]
 
@@ -331,7 +331,7 @@ def test_of_a_job_and_runs_by_hand_that_begin_in_the_same_moment_the_job_has_the
 def test_a_process_whose_job_is_taken_just_before_it_begins_does_not_begin(
     other: Callable[[CrawlRun], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, look = claim(), CrawlRunQuerySet._job
+    job, look = claim(), recording._job
 
     def look_and_lose(*args: Any) -> CrawlRun | None:
         found = look(*args)
@@ -339,7 +339,7 @@ def test_a_process_whose_job_is_taken_just_before_it_begins_does_not_begin(
         other(job)
         return found
 
-    monkeypatch.setattr(CrawlRunQuerySet, "_job", look_and_lose)
+    monkeypatch.setattr(recording, "_job", look_and_lose)
 
     with pytest.raises(JobError, match="The job job has gone to another process"):
         begin(job)
@@ -353,9 +353,9 @@ def test_a_job_that_is_given_back_waits_again_and_one_that_has_begun_is_not() ->
     begin(runs)
 
     for job in (waits, runs):
-        jobs.release(job.claim)
+        queue.release(job.claim)
 
-    assert [job.pk for job in jobs.waiting()] == ["waits"]
+    assert [job.pk for job in queue.waiting()] == ["waits"]
     assert again(runs).verdict == Verdict.RUNNING
 
 
@@ -378,7 +378,7 @@ def test_a_process_that_ends_is_settled_by_what_its_job_is_by_then(
     job = claim()
     before(job)
 
-    jobs.settle(job.claim, DEATH)
+    queue.settle(job.claim, DEATH)
 
     run = again(job)
     assert (run.verdict, run.reason, run.log_tail) == (verdict, reason, log_tail)
@@ -392,17 +392,17 @@ def test_a_process_that_is_killed_has_not_failed(before: Callable[[CrawlRun], No
     job = claim()
     before(job)
 
-    jobs.settle(job.claim, Death("signal 9 (Killed)", was_killed=True))
+    queue.settle(job.claim, Death("signal 9 (Killed)", was_killed=True))
 
     assert again(job).verdict == verdict
-    assert jobs.begin("markets", {}).verdict == Verdict.RUNNING
+    assert recording.begin("markets", {}).verdict == Verdict.RUNNING
 
 
 def test_what_a_dying_process_has_kept_of_its_log_is_not_replaced_by_nothing() -> None:
     job = claim()
-    begin(job).beat(log_tail="its own")
+    recording.heartbeat(begin(job), log_tail="its own")
 
-    jobs.settle(job.claim, Death("exit status 1"))
+    queue.settle(job.claim, Death("exit status 1"))
 
     assert again(job).log_tail == "its own"
 
@@ -411,7 +411,7 @@ def test_settling_one_job_leaves_others_alone() -> None:
     first, second = claim("first"), claim("second", spider="mirror")
     begin(second)
 
-    jobs.settle(first.claim, DEATH)
+    queue.settle(first.claim, DEATH)
 
     assert again(second).verdict == Verdict.RUNNING
 
@@ -433,7 +433,7 @@ def test_a_job_is_stopped_at_once_where_it_waits_and_asked_to_stop_where_a_proce
     if before:
         before(job)
 
-    assert jobs.stop("job") == answer
+    assert queue.stop("job") == answer
 
     run = again(job)
     assert (run.verdict, run.stop_requested_at is not None) == (verdict, is_to_stop)
@@ -443,22 +443,22 @@ def test_a_job_is_stopped_at_once_where_it_waits_and_asked_to_stop_where_a_proce
 
 
 def test_stopping_what_there_is_not_says_so() -> None:
-    assert jobs.stop("nobody") == ""
+    assert queue.stop("nobody") == ""
 
 
 def test_to_ask_twice_to_stop_does_not_ask_later() -> None:
     job = claim()
-    jobs.stop("job")
+    queue.stop("job")
     first = again(job).stop_requested_at
 
-    jobs.stop("job")
+    queue.stop("job")
 
     assert again(job).stop_requested_at == first
 
 
 def test_a_job_that_was_stopped_before_its_process_could_begin_it_is_skipped() -> None:
     job = claim()
-    jobs.stop("job")
+    queue.stop("job")
 
     run = begin(job)
 
@@ -469,7 +469,7 @@ def test_a_job_that_was_stopped_before_its_process_could_begin_it_is_skipped() -
 def test_a_job_that_is_stopped_while_it_is_claimed_never_runs() -> None:
     enqueue()
 
-    at_once(lambda: jobs.stop("job"), lambda: jobs.claim("node"))
+    at_once(lambda: queue.stop("job"), lambda: queue.claim("node"))
 
     job = jobs.get()
     run = begin(job) if job.claim else job
@@ -482,15 +482,15 @@ def test_a_job_that_is_stopped_while_it_is_claimed_never_runs() -> None:
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_run_that_hangs_while_it_writes_makes_nobody_hang_with_it() -> None:
-    run = jobs.begin("markets", {})
+    run = recording.begin("markets", {})
     jobs.update(heartbeat_at=Now() - timedelta(seconds=181))
 
     with transaction.atomic():
         jobs.select_for_update().get()
-        at_once(jobs.mark_silent_lost)
+        at_once(queue.mark_silent_lost)
 
     assert again(run).verdict == Verdict.RUNNING
-    jobs.mark_silent_lost()
+    queue.mark_silent_lost()
     assert again(run).verdict == Verdict.LOST
 
 
@@ -503,11 +503,11 @@ def test_nor_does_it_keep_its_locks_for_ever() -> None:
 
 
 def fail_unheard() -> None:
-    jobs.get().finish(Verdict.FAILED, heard=False)
+    recording.finish(jobs.get(), Verdict.FAILED, heard=False)
 
 
 def settle() -> None:
-    jobs.settle("claim", DEATH)
+    queue.settle("claim", DEATH)
 
 
 @pytest.mark.postgresql
@@ -515,7 +515,7 @@ def settle() -> None:
 @pytest.mark.parametrize(
     ("before", "come_to_nothing", "verdict"),
     [
-        (Verdict.RUNNING, jobs.mark_silent_lost, Verdict.LOST),
+        (Verdict.RUNNING, queue.mark_silent_lost, Verdict.LOST),
         (Verdict.RUNNING, settle, Verdict.LOST),
         (Verdict.PENDING, settle, Verdict.FAILED),
         (Verdict.RUNNING, fail_unheard, Verdict.FAILED),

@@ -16,9 +16,10 @@ from webapp.coins.cleaning import Rejection
 from webapp.coins.clock import database_clock
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
+from webapp.crawls import history, recording
 from webapp.crawls.batch import Batch, Memory
 from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
-from webapp.crawls.models.run import NotStored, RunLost
+from webapp.crawls.recording import NotStored, RunLost
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -26,7 +27,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def begin(**arguments: Any) -> CrawlRun:
-    return CrawlRun.objects.begin("markets", arguments)
+    return recording.begin("markets", arguments)
 
 
 def batch(*coin_ids: str, memory: Memory | None = None, **values: Any) -> Batch:
@@ -87,7 +88,7 @@ def test_a_run_with_a_heartbeat_does_not() -> None:
 
 
 def test_a_run_that_would_have_to_leave_the_api_alone_is_skipped_and_says_until_when() -> None:
-    CrawlRun.objects.begin("markets", {}, leave_alone=3_600)
+    recording.begin("markets", {}, leave_alone=3_600)
 
     run = CrawlRun.objects.get(verdict=Verdict.SKIPPED)
     words, until = run.reason[:-23], datetime.fromisoformat(run.reason[-23:].replace(" UTC", "+00:00"))
@@ -104,7 +105,7 @@ def test_a_run_that_would_have_to_leave_the_api_alone_is_skipped_and_says_until_
 def test_an_api_that_asks_to_be_left_alone_is_for_a_day_at_most(seconds: float, absence: timedelta) -> None:
     run = begin()
 
-    run.finish(Verdict.PARTIAL, leave_alone=seconds)
+    recording.finish(run, Verdict.PARTIAL, leave_alone=seconds)
 
     assert run.not_before is not None
     assert run.finished_at is not None
@@ -123,7 +124,7 @@ def test_an_api_that_asks_to_be_left_alone_is_for_a_day_at_most(seconds: float, 
 def test_another_spiders_runs_are_its_own_affair(values: dict[str, Any]) -> None:
     other = CrawlRun.objects.create(spider="another", **values)
 
-    run = CrawlRun.objects.begin("markets", {}, monthly_credits=1)
+    run = recording.begin("markets", {}, monthly_credits=1)
 
     other.refresh_from_db()
     assert (run.verdict, other.verdict) == (Verdict.RUNNING, values["verdict"])
@@ -142,10 +143,10 @@ def test_a_run_is_dated_by_the_databases_clock() -> None:
 
     run = begin()
     began = run.heartbeat_at
-    run.beat()
+    recording.heartbeat(run)
     run.refresh_from_db()
     beaten = run.heartbeat_at
-    run.finish(Verdict.PARTIAL, leave_alone=60)
+    recording.finish(run, Verdict.PARTIAL, leave_alone=60)
 
     dated = CrawlRun.objects.filter(
         started_at__range=(Now() - minute, Now()), not_before__range=(Now(), Now() + minute)
@@ -181,20 +182,20 @@ def test_lost_and_skipped_runs_are_dated_by_the_databases_clock() -> None:
 
 
 def test_a_job_id_serves_once() -> None:
-    CrawlRun.objects.begin("markets", {}, key="job-1").finish(Verdict.COMPLETE)
+    recording.finish(recording.begin("markets", {}, key="job-1"), Verdict.COMPLETE)
 
     with pytest.raises(ValueError, match="There is a run with the key job-1 already"):
-        CrawlRun.objects.begin("markets", {}, key="job-1")
+        recording.begin("markets", {}, key="job-1")
 
 
 def test_what_became_of_each_record_is_counted_once() -> None:
     run, memory = begin(), Memory()
     FullCoin.objects.upsert([{"coin_id": "old", "name": "Old"}, {"coin_id": "same"}])
     first = batch("new", "old", "same", "same", memory=memory, name=None)
-    first.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
-    run.store(first, {"pages": 1})
+    first.reject(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
+    recording.store(run, first, {"pages": 1})
 
-    run.store(batch("new", "newest", memory=memory), {"pages": 2})
+    recording.store(run, batch("new", "newest", memory=memory), {"pages": 2})
 
     assert counts(run) == {"seen": 7, "created": 2, "updated": 1, "unchanged": 1, "duplicates": 2, "rejected": 1}
     assert run.pages == 2
@@ -202,9 +203,9 @@ def test_what_became_of_each_record_is_counted_once() -> None:
 
 def test_a_newer_duplicate_is_written_all_the_same() -> None:
     run, memory = begin(), Memory()
-    run.store(batch("a", memory=memory, current_price=Decimal(1)), {})
+    recording.store(run, batch("a", memory=memory, current_price=Decimal(1)), {})
 
-    run.store(batch("a", memory=memory, current_price=Decimal(2)), {})
+    recording.store(run, batch("a", memory=memory, current_price=Decimal(2)), {})
 
     assert counts(run) == {"seen": 2, "created": 1, "duplicates": 1}
     assert FullCoin.objects.get().current_price == 2
@@ -212,13 +213,13 @@ def test_a_newer_duplicate_is_written_all_the_same() -> None:
 
 def test_an_answer_older_than_what_was_just_stored_is_counted_as_stale() -> None:
     now = timezone.now()
-    begin().store(batch("a", "b", "c", last_updated=now), {})
+    recording.store(begin(), batch("a", "b", "c", last_updated=now), {})
     CrawlRun.objects.update(verdict=Verdict.COMPLETE)
     older = batch("a", "b", last_updated=now - timedelta(minutes=1))
     older.add({"coin_id": "c", "last_updated": now}, {}, "1")
     run = begin()
 
-    run.store(older, {})
+    recording.store(run, older, {})
 
     assert counts(run) == {"seen": 3, "unchanged": 1, "stale": 2}
     assert FullCoin.objects.filter(last_updated=now).count() == 3
@@ -230,7 +231,7 @@ def test_a_stale_coin_that_comes_again_is_a_duplicate() -> None:
     run = begin()
 
     for _ in range(2):
-        run.store(batch("a", memory=memory, last_updated=now - timedelta(minutes=1)), {})
+        recording.store(run, batch("a", memory=memory, last_updated=now - timedelta(minutes=1)), {})
 
     assert counts(run) == {"seen": 2, "stale": 1, "duplicates": 1}
 
@@ -240,11 +241,11 @@ def test_within_a_run_the_newest_counts_however_long_ago_it_was_stored(is_first_
     now, run, memory = timezone.now(), begin(), Memory()
     if is_first_stale:
         FullCoin.objects.upsert([{"coin_id": "a", "last_updated": now + timedelta(hours=1)}])
-    run.store(batch("a", memory=memory, last_updated=now, name="newest"), {})
+    recording.store(run, batch("a", memory=memory, last_updated=now, name="newest"), {})
     FullCoin.objects.update(changed_at=now - timedelta(hours=1))  # the run has taken long
 
     for date in (now - timedelta(microseconds=1), None, now - timedelta(hours=1)):
-        run.store(batch("a", memory=memory, last_updated=date, name=f"dated {date and 'before'}"), {})
+        recording.store(run, batch("a", memory=memory, last_updated=date, name=f"dated {date and 'before'}"), {})
 
     assert counts(run) == {"seen": 4, "duplicates": 3} | ({"stale": 1} if is_first_stale else {"created": 1})
     assert FullCoin.objects.get().name == "dated None"
@@ -252,9 +253,9 @@ def test_within_a_run_the_newest_counts_however_long_ago_it_was_stored(is_first_
 
 def test_a_coin_that_the_database_has_refused_may_come_again_sound_and_older() -> None:
     now, run, memory = timezone.now(), begin(), Memory()
-    run.store(batch("a", memory=memory, last_updated=now, market_cap_rank=10**30), {})
+    recording.store(run, batch("a", memory=memory, last_updated=now, market_cap_rank=10**30), {})
 
-    run.store(batch("a", memory=memory, last_updated=now - timedelta(hours=1)), {})
+    recording.store(run, batch("a", memory=memory, last_updated=now - timedelta(hours=1)), {})
 
     assert counts(run) == {"seen": 2, "created": 1, "rejected": 1}
     assert RejectedRecord.objects.get().status == "resolved"
@@ -266,7 +267,7 @@ def test_a_run_keeps_the_newest_update_it_has_seen_but_none_of_the_future() -> N
     dates = [now - minute, now - 2 * minute, None, now + 2 * minute, now.replace(year=2126)]
 
     for place, date in enumerate(dates):
-        run.store(batch(str(place), memory=memory, last_updated=date), {})
+        recording.store(run, batch(str(place), memory=memory, last_updated=date), {})
 
     run.refresh_from_db()
     assert run.newest_update == now - minute
@@ -276,7 +277,7 @@ def test_a_stale_answer_tells_how_new_the_sources_data_are() -> None:
     now, run = timezone.now(), begin()
     FullCoin.objects.upsert([{"coin_id": "a", "last_updated": now}])
 
-    run.store(batch("a", last_updated=now - timedelta(minutes=1)), {})
+    recording.store(run, batch("a", last_updated=now - timedelta(minutes=1)), {})
 
     assert (run.stale, run.newest_update) == (1, now - timedelta(minutes=1))
 
@@ -288,9 +289,9 @@ def test_a_repeated_store_after_a_failure_counts_as_the_first_would(monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(RejectedRecord.objects, "keep", raising)
         with pytest.raises(OperationalError):
-            run.store(both, {})
+            recording.store(run, both, {})
 
-    run.store(both, {})
+    recording.store(run, both, {})
 
     assert counts(run) == {"seen": 2, "created": 1, "rejected": 1}
 
@@ -310,7 +311,7 @@ def store_unheard(run: CrawlRun, stored: Batch, monkeypatch: pytest.MonkeyPatch)
     with monkeypatch.context() as patch:
         patch.setattr(connection, "_commit", commit_unheard)
         with pytest.raises(OperationalError):
-            run.store(stored, {"pages": 1})
+            recording.store(run, stored, {"pages": 1})
 
 
 def every_fate(memory: Memory, now: datetime) -> Batch:
@@ -322,7 +323,7 @@ def every_fate(memory: Memory, now: datetime) -> Batch:
     for coin_id, date in {"newer": now + minute, "stale": now - minute, "back": now - minute}.items():
         mixed.add({"coin_id": coin_id, "last_updated": date, "name": "new"}, {}, "1")
     mixed.add({"coin_id": "refused", "market_cap_rank": 10**30}, {"id": "refused"}, "1")
-    mixed.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
+    mixed.reject(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad"}, "1")
     return mixed
 
 
@@ -332,7 +333,7 @@ def test_a_batch_whose_commit_was_not_heard_of_is_counted_once(monkeypatch: pyte
     mixed = every_fate(memory, timezone.now())
     store_unheard(run, mixed, monkeypatch)
 
-    in_database = run.store(mixed, {"pages": 1})
+    in_database = recording.store(run, mixed, {"pages": 1})
 
     told = {"seen": run.seen, "created": run.created, "duplicates": run.duplicates, "rejected": run.rejected}
     assert told == {"seen": 7, "created": 1, "duplicates": 1, "rejected": 2}
@@ -349,8 +350,8 @@ def test_250_coins_whose_commit_was_not_heard_of_are_created_and_not_unchanged(m
     run, page = begin(), batch(*map(str, range(250)))
     store_unheard(run, page, monkeypatch)
 
-    run.store(page, {"pages": 1})
-    run.store(batch("next"), {"pages": 2})
+    recording.store(run, page, {"pages": 1})
+    recording.store(run, batch("next"), {"pages": 2})
 
     assert counts(run) == {"seen": 251, "created": 251}
     assert (run.flushes, run.pages) == (2, 2)
@@ -359,11 +360,11 @@ def test_250_coins_whose_commit_was_not_heard_of_are_created_and_not_unchanged(m
 def test_a_coin_that_goes_back_twice_in_a_run_is_told_once() -> None:
     now, run, memory = timezone.now(), begin(), Memory()
     FullCoin.objects.upsert([{"coin_id": "a", "last_updated": now + timedelta(days=1)}], now - timedelta(hours=1))
-    run.store(batch("a", memory=memory, last_updated=now), {})
+    recording.store(run, batch("a", memory=memory, last_updated=now), {})
     FullCoin.objects.update(last_updated=now + timedelta(days=1), stale_before=now + timedelta(days=1))
     FullCoin.objects.update(changed_at=now - timedelta(hours=1))
 
-    run.store(batch("a", memory=memory, last_updated=now, name="again"), {})
+    recording.store(run, batch("a", memory=memory, last_updated=now, name="again"), {})
 
     assert (counts(run), run.went_back) == ({"seen": 2, "updated": 1, "duplicates": 1}, 1)
 
@@ -371,11 +372,11 @@ def test_a_coin_that_goes_back_twice_in_a_run_is_told_once() -> None:
 def test_a_row_that_only_the_database_refuses_is_kept_as_rejected() -> None:
     run = begin()
 
-    run.store(batch("good") and batch("bad", "worse", market_cap_rank=10**30), {})
+    recording.store(run, batch("good") and batch("bad", "worse", market_cap_rank=10**30), {})
 
     assert counts(run) == {"seen": 2, "rejected": 2}
     kept = RejectedRecord.objects.get(coin_id="bad")
-    assert kept.reasons.startswith("the database refused it")
+    assert kept.reasons.startswith("the database rejected it")
     assert kept.raw == '{"id": "bad"}'
 
 
@@ -384,7 +385,7 @@ def bad(coin_id: str = "bad", memory: Memory | None = None, round_number: int = 
     filled = Batch(memory or Memory())
     for _ in range(times):
         rejection = Rejection(coin_id, coin_id, ("ath: true, not a number",))
-        filled.refuse(rejection, {"id": coin_id}, "1", round_number=round_number)
+        filled.reject(rejection, {"id": coin_id}, "1", round_number=round_number)
     return filled
 
 
@@ -409,7 +410,7 @@ def test_a_rejected_record_counts_once_in_a_run(coin_id: str, rounds: list[tuple
     run, memory = begin(), Memory()
 
     for round_number, times in rounds:
-        run.store(bad(coin_id, memory, round_number, times), {})
+        recording.store(run, bad(coin_id, memory, round_number, times), {})
 
     seen = sum(times for _, times in rounds)
     expected = {"seen": seen, "rejected": rejected, "duplicates": seen - rejected}
@@ -428,10 +429,10 @@ def test_a_rejected_record_is_resolved_when_its_coin_is_stored(how: str) -> None
         FullCoin.objects.upsert(
             [{"coin_id": "bad", "last_updated": None, "name": "old" if how == "updated" else "new"}]
         )
-    run.store(bad(), {})
-    run.store(bad("other"), {})
+    recording.store(run, bad(), {})
+    recording.store(run, bad("other"), {})
 
-    run.store(batch("bad", name="new"), {})
+    recording.store(run, batch("bad", name="new"), {})
 
     assert statuses() == {"bad": "resolved", "other": "open"}
 
@@ -446,10 +447,10 @@ def test_the_last_record_of_a_coin_decides_whether_it_is_resolved(in_one_batch: 
         if is_sound:
             filled.add({"coin_id": "a"}, {"id": "a"}, "1")
         else:
-            filled.refuse(Rejection("a", "a", ("ath: true, not a number",)), {"id": "a"}, "1")
+            filled.reject(Rejection("a", "a", ("ath: true, not a number",)), {"id": "a"}, "1")
 
     for filled in batches:
-        run.store(filled, {})
+        recording.store(run, filled, {})
 
     assert statuses() == {"a": "resolved" if is_sound_last else "open"}
 
@@ -463,17 +464,17 @@ def test_what_the_later_record_of_a_coin_lacks_stays_from_the_one_before(in_one_
         batches[0 if in_one_batch else place].add(row, {}, "1")
 
     for filled in batches:
-        run.store(filled, {})
+        recording.store(run, filled, {})
 
     assert FullCoin.objects.values_list("ath", "name").get() == (1, "B")
 
 
 def test_an_ignored_record_stays_ignored_when_its_coin_is_stored() -> None:
     run = begin()
-    run.store(bad(), {})
+    recording.store(run, bad(), {})
     RejectedRecord.objects.update(status="ignored")
 
-    run.store(batch("bad"), {})
+    recording.store(run, batch("bad"), {})
 
     assert statuses() == {"bad": "ignored"}
 
@@ -481,9 +482,9 @@ def test_an_ignored_record_stays_ignored_when_its_coin_is_stored() -> None:
 def test_of_records_that_agree_the_last_is_kept() -> None:
     run, alike = begin(), Batch()
     for number in (1, 2):
-        alike.refuse(Rejection("", "", ("coin_id: missing",)), {"n": number}, str(number))
+        alike.reject(Rejection("", "", ("coin_id: missing",)), {"n": number}, str(number))
 
-    run.store(alike, {})
+    recording.store(run, alike, {})
 
     kept = RejectedRecord.objects.get()
     assert (kept.raw, kept.page, kept.count) == ('{"n": 2}', "2", 2)
@@ -491,10 +492,10 @@ def test_of_records_that_agree_the_last_is_kept() -> None:
 
 def test_a_rejected_record_is_not_resolved_by_a_stale_answer() -> None:
     now, run = timezone.now(), begin()
-    run.store(batch("bad", last_updated=now), {})
-    run.store(bad(), {})
+    recording.store(run, batch("bad", last_updated=now), {})
+    recording.store(run, bad(), {})
 
-    run.store(batch("bad", last_updated=now - timedelta(minutes=1)), {})
+    recording.store(run, batch("bad", last_updated=now - timedelta(minutes=1)), {})
 
     assert statuses() == {"bad": "open"}
 
@@ -502,20 +503,20 @@ def test_a_rejected_record_is_not_resolved_by_a_stale_answer() -> None:
 def test_a_coin_whose_id_is_escaped_in_its_record_is_resolved_too() -> None:
     run = begin()
     odd = Batch()
-    odd.refuse(Rejection("é\\🚀", printable("é\\🚀", 255), ("ath: true, not a number",)), {}, "1")
-    run.store(odd, {})
+    odd.reject(Rejection("é\\🚀", printable("é\\🚀", 255), ("ath: true, not a number",)), {}, "1")
+    recording.store(run, odd, {})
 
-    run.store(batch("é\\🚀"), {})
+    recording.store(run, batch("é\\🚀"), {})
 
     assert list(statuses().values()) == ["resolved"]
 
 
 def test_a_resolved_record_that_comes_again_is_open_again() -> None:
     run = begin()
-    run.store(bad(), {})
-    run.store(batch("bad"), {})
+    recording.store(run, bad(), {})
+    recording.store(run, batch("bad"), {})
 
-    run.store(bad(), {})
+    recording.store(run, bad(), {})
 
     kept = RejectedRecord.objects.get()
     assert (kept.status, kept.count) == ("open", 2)
@@ -524,25 +525,25 @@ def test_a_resolved_record_that_comes_again_is_open_again() -> None:
 def test_a_complete_run_of_everything_resolves_what_does_not_come_any_more() -> None:
     before = begin()
     for coin_id in ("gone", "here", "", "again"):
-        before.store(bad(coin_id), {})
+        recording.store(before, bad(coin_id), {})
     RejectedRecord.objects.filter(coin_id="").update(reasons="record: null, not an object")
-    before.finish(Verdict.COMPLETE)
+    recording.finish(before, Verdict.COMPLETE)
     run = begin()
-    run.store(bad("again"), {})
+    recording.store(run, bad("again"), {})
 
-    run.finish(Verdict.COMPLETE, answered={"here", "again"})
+    recording.finish(run, Verdict.COMPLETE, answered={"here", "again"})
 
     assert statuses() == {"gone": "resolved", "": "resolved", "here": "open", "again": "open"}
 
 
 def test_a_record_without_an_id_that_comes_again_stays_open() -> None:
     before = begin()
-    before.store(bad(""), {})
-    before.finish(Verdict.COMPLETE)
+    recording.store(before, bad(""), {})
+    recording.finish(before, Verdict.COMPLETE)
     run = begin()
-    run.store(bad(""), {})
+    recording.store(run, bad(""), {})
 
-    run.finish(Verdict.COMPLETE, answered=set())
+    recording.finish(run, Verdict.COMPLETE, answered=set())
 
     assert statuses() == {"": "open"}
 
@@ -551,10 +552,10 @@ def test_all_that_is_gone_is_resolved_however_much(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("webapp.coins.models.coin.IDS_PER_STATEMENT", 2)
     before = begin()
     for number in range(5):
-        before.store(bad(str(number)), {})
-    before.finish(Verdict.COMPLETE)
+        recording.store(before, bad(str(number)), {})
+    recording.finish(before, Verdict.COMPLETE)
 
-    begin().finish(Verdict.COMPLETE, answered=set())
+    recording.finish(begin(), Verdict.COMPLETE, answered=set())
 
     assert {*statuses().values()} == {"resolved"}
 
@@ -568,10 +569,10 @@ def test_another_run_resolves_nothing_that_it_has_not_stored(
     spider: str, verdict: Verdict, answered: set[str] | None
 ) -> None:
     before = begin()
-    before.store(bad(""), {})
-    before.finish(Verdict.COMPLETE)
+    recording.store(before, bad(""), {})
+    recording.finish(before, Verdict.COMPLETE)
 
-    CrawlRun.objects.begin(spider, {}).finish(verdict, answered=answered)
+    recording.finish(recording.begin(spider, {}), verdict, answered=answered)
 
     assert statuses() == {"": "open"}
 
@@ -580,8 +581,8 @@ def test_the_same_rejection_again_counts_and_keeps_the_latest() -> None:
     run = begin()
     for price in (1, 2):
         again = Batch()
-        again.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad", "price": price}, str(price))
-        run.store(again, {})
+        again.reject(Rejection("bad", "bad", ("ath: true, not a number",)), {"id": "bad", "price": price}, str(price))
+        recording.store(run, again, {})
 
     kept = RejectedRecord.objects.get()
 
@@ -592,18 +593,18 @@ def many_bad(memory: Memory, reasons: str) -> Batch:
     """A batch of records that cannot be stored, each for a reason of its own, and each of a coin but for the last."""
     filled = Batch(memory)
     for coin_id, reason in zip(("a", "b", ""), reasons, strict=True):
-        filled.refuse(Rejection(coin_id, coin_id, (reason,)), {"id": coin_id}, "1")
+        filled.reject(Rejection(coin_id, coin_id, (reason,)), {"id": coin_id}, "1")
     return filled
 
 
 def test_a_run_keeps_its_first_rejected_records_and_counts_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.crawls.batch.MOST_KEPT", 4)
+    monkeypatch.setattr("webapp.crawls.batch.MAX_KEPT", 4)
     FullCoin.objects.upsert([{"coin_id": "b"}])
     run, memory = begin(), Memory()
 
     for reasons in ("123", "456", "128"):
-        run.store(many_bad(memory, reasons), {})
-    run.store(batch("c", memory=memory, market_cap_rank=10**30), {})
+        recording.store(run, many_bad(memory, reasons), {})
+    recording.store(run, batch("c", memory=memory, market_cap_rank=10**30), {})
 
     kept = {record.reasons: record.count for record in RejectedRecord.objects.all()}
     assert counts(run) == {"seen": 10, "rejected": 8, "duplicates": 2}
@@ -612,26 +613,26 @@ def test_a_run_keeps_its_first_rejected_records_and_counts_the_others(monkeypatc
 
 
 def test_a_repeated_store_keeps_as_many_rejected_records_as_the_first_would(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.crawls.batch.MOST_KEPT", 2)
+    monkeypatch.setattr("webapp.crawls.batch.MAX_KEPT", 2)
     run, memory = begin(), Memory()
     filled = many_bad(memory, "123")
     with monkeypatch.context() as patch:
         patch.setattr(RejectedRecord.objects, "keep", raising)
         with pytest.raises(OperationalError):
-            run.store(filled, {})
+            recording.store(run, filled, {})
 
-    run.store(filled, {})
+    recording.store(run, filled, {})
 
     assert set(RejectedRecord.objects.values_list("reasons", flat=True)) == {"1", "2"}
     assert (run.rejected, memory.not_kept) == (3, 1)
 
 
 def test_a_coin_whose_rejected_record_is_not_kept_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.crawls.batch.MOST_KEPT", 0)
+    monkeypatch.setattr("webapp.crawls.batch.MAX_KEPT", 0)
     FullCoin.objects.upsert([{"coin_id": "a"}])
     FullCoin.objects.update(missing_since=timezone.now())
 
-    begin().store(many_bad(Memory(), "123"), {})
+    recording.store(begin(), many_bad(Memory(), "123"), {})
 
     assert not RejectedRecord.objects.exists()
     assert FullCoin.objects.get().missing_since is None
@@ -639,21 +640,21 @@ def test_a_coin_whose_rejected_record_is_not_kept_is_not_missing(monkeypatch: py
 
 def test_a_run_that_has_not_kept_all_does_not_say_which_come_no_more() -> None:
     before = begin()
-    before.store(bad(""), {})
-    before.finish(Verdict.COMPLETE)
+    recording.store(before, bad(""), {})
+    recording.finish(before, Verdict.COMPLETE)
 
-    begin().finish(Verdict.COMPLETE, answered=set(), not_kept=1)
+    recording.finish(begin(), Verdict.COMPLETE, answered=set(), not_kept=1)
 
     assert statuses() == {"": "open"}
 
 
 def test_a_rejection_that_was_ignored_opens_anew() -> None:
     run, again = begin(), Batch()
-    again.refuse(Rejection("bad", "bad", ("ath: true, not a number",)), {}, "1")
-    run.store(again, {})
+    again.reject(Rejection("bad", "bad", ("ath: true, not a number",)), {}, "1")
+    recording.store(run, again, {})
     RejectedRecord.objects.update(status=RejectedRecord.Status.IGNORED)
 
-    run.store(again, {})
+    recording.store(run, again, {})
 
     assert sorted(RejectedRecord.objects.values_list("status", flat=True)) == ["ignored", "open"]
 
@@ -662,7 +663,11 @@ def test_a_run_that_lost_its_lock_writes_nothing_more() -> None:
     run = begin()
     CrawlRun.objects.update(verdict=Verdict.LOST)
 
-    for write in (lambda: run.store(batch("a"), {}), run.beat, lambda: run.finish(Verdict.COMPLETE)):
+    for write in (
+        lambda: recording.store(run, batch("a"), {}),
+        lambda: recording.heartbeat(run),
+        lambda: recording.finish(run, Verdict.COMPLETE),
+    ):
         with pytest.raises(RunLost):
             write()
 
@@ -678,10 +683,15 @@ def test_a_run_that_lost_its_lock_writes_nothing_more() -> None:
 def test_nothing_is_written_without_the_runs_row_as_it_was_last_written(act: Callable[[], object]) -> None:
     run, memory = begin(), Memory()
     for coin_id in "ab":
-        run.store(batch(coin_id, memory=memory), {})
+        recording.store(run, batch(coin_id, memory=memory), {})
     act()
 
-    for write in (lambda: run.store(batch("c"), {}), run.beat, lambda: run.finish(Verdict.COMPLETE), run.check_over):
+    for write in (
+        lambda: recording.store(run, batch("c"), {}),
+        lambda: recording.heartbeat(run),
+        lambda: recording.finish(run, Verdict.COMPLETE),
+        lambda: recording.check_over(run),
+    ):
         with pytest.raises(NotStored, match="its row was deleted, or the database was replaced or restored"):
             write()
 
@@ -693,20 +703,20 @@ def test_a_batch_that_was_stored_unheard_does_not_keep_the_run_from_its_end() ->
     run = begin()
     CrawlRun.objects.update(flushes=1)
 
-    run.finish(Verdict.FAILED)
+    recording.finish(run, Verdict.FAILED)
 
-    run.check_over()
+    recording.check_over(run)
     assert (run.verdict, run.flushes) == (Verdict.FAILED, 1)
 
 
 def test_an_end_that_cannot_be_read_back_is_taken_back() -> None:
     run = begin()
-    run.finish(Verdict.COMPLETE)
+    recording.finish(run, Verdict.COMPLETE)
     CrawlRun.objects.update(verdict=Verdict.RUNNING)
     with pytest.raises(NotStored):
-        run.check_over()
+        recording.check_over(run)
 
-    run.take_back("gone")
+    recording.take_back(run, "gone")
 
     run.refresh_from_db()
     assert (run.verdict, run.reason, run.finished_at is not None) == (Verdict.FAILED, "gone", True)
@@ -715,9 +725,9 @@ def test_an_end_that_cannot_be_read_back_is_taken_back() -> None:
 def test_an_end_that_was_written_already_is_not_a_lost_lock() -> None:
     run = begin()
     again = CrawlRun.objects.get()
-    run.finish(Verdict.COMPLETE)
+    recording.finish(run, Verdict.COMPLETE)
 
-    again.finish(Verdict.COMPLETE)
+    recording.finish(again, Verdict.COMPLETE)
 
     assert again.finished_at == run.finished_at
 
@@ -732,7 +742,7 @@ def test_nothing_is_counted_that_is_not_stored(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(FullCoin.objects, "mark_seen", fail)
 
     with pytest.raises(OperationalError):
-        run.store(batch("a"), {"pages": 1})
+        recording.store(run, batch("a"), {"pages": 1})
 
     assert (run.seen, run.pages) == (0, 0)
     assert (counts(run), run.pages, FullCoin.objects.count()) == ({}, 0, 0)
@@ -740,10 +750,10 @@ def test_nothing_is_counted_that_is_not_stored(monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_a_complete_run_has_no_answer_for_is_missing_since_then() -> None:
     run = begin()
-    run.store(batch("here", "gone"), {})
+    recording.store(run, batch("here", "gone"), {})
     changed_at = FullCoin.objects.get(pk="gone").changed_at
 
-    run.finish(Verdict.COMPLETE, answered={"here"})
+    recording.finish(run, Verdict.COMPLETE, answered={"here"})
 
     gone = FullCoin.objects.get(pk="gone")
     assert run.missing == 1
@@ -755,7 +765,7 @@ def test_a_change_is_dated_by_the_databases_clock_and_not_by_the_crawlers() -> N
     run = begin()
     with time_machine.travel(datetime(2100, 1, 1, tzinfo=UTC)):
         before = database_clock("default")
-        run.store(batch("a"), {})
+        recording.store(run, batch("a"), {})
         after = database_clock("default")
 
     assert before <= FullCoin.objects.get().changed_at <= after
@@ -766,9 +776,9 @@ def test_whoever_is_missing_or_seen_again_has_changed_after_all_changes_before()
     FullCoin.objects.upsert([{"coin_id": coin_id} for coin_id in "abc"], ahead)
     stamps = []
     for function in (
-        lambda run: run.finish(Verdict.COMPLETE, answered={"b", "c"}),
-        lambda run: run.store(bad("a"), {}),
-        lambda run: run.store(batch("b", missing_since=timezone.now()), {}),
+        lambda run: recording.finish(run, Verdict.COMPLETE, answered={"b", "c"}),
+        lambda run: recording.store(run, bad("a"), {}),
+        lambda run: recording.store(run, batch("b", missing_since=timezone.now()), {}),
     ):
         CrawlRun.objects.update(verdict=Verdict.COMPLETE)
         function(begin())
@@ -779,12 +789,12 @@ def test_whoever_is_missing_or_seen_again_has_changed_after_all_changes_before()
 
 def test_it_stays_missing_since_the_first_time() -> None:
     run = begin()
-    run.store(batch("gone"), {})
-    run.finish(Verdict.COMPLETE, answered=set())
+    recording.store(run, batch("gone"), {})
+    recording.finish(run, Verdict.COMPLETE, answered=set())
     since = FullCoin.objects.get().missing_since
 
     again = begin()
-    again.finish(Verdict.COMPLETE, answered=set())
+    recording.finish(again, Verdict.COMPLETE, answered=set())
 
     assert again.missing == 1
     assert FullCoin.objects.get().missing_since == since
@@ -793,9 +803,9 @@ def test_it_stays_missing_since_the_first_time() -> None:
 @pytest.mark.parametrize("verdict", [Verdict.PARTIAL, Verdict.FAILED, Verdict.INTERRUPTED])
 def test_a_run_that_proved_nothing_marks_nothing(verdict: Verdict) -> None:
     run = begin()
-    run.store(batch("a"), {})
+    recording.store(run, batch("a"), {})
 
-    run.finish(verdict, answered=set())
+    recording.finish(run, verdict, answered=set())
 
     assert FullCoin.objects.get().missing_since is None
 
@@ -805,14 +815,14 @@ def test_being_seen_in_any_way_ends_being_missing(how: str) -> None:
     run = begin()
     seen = Batch()
     now = timezone.now()
-    run.store(batch("a", last_updated=now), {})
+    recording.store(run, batch("a", last_updated=now), {})
     FullCoin.objects.update(missing_since=now)
     if how == "rejected":
-        seen.refuse(Rejection("a", "a", ("ath: true, not a number",)), {}, "1")
+        seen.reject(Rejection("a", "a", ("ath: true, not a number",)), {}, "1")
     else:
         seen = batch("a", last_updated=now - timedelta(days=how == "older"))
 
-    run.store(seen, {})
+    recording.store(run, seen, {})
 
     coin = FullCoin.objects.get()
     assert coin.missing_since is None
@@ -821,9 +831,9 @@ def test_being_seen_in_any_way_ends_being_missing(how: str) -> None:
 
 def test_a_coin_may_be_missing_by_the_word_of_its_source() -> None:
     since, run, memory = timezone.now() - timedelta(days=2), begin(), Memory()
-    run.store(batch("here", "gone", memory=memory), {})
+    recording.store(run, batch("here", "gone", memory=memory), {})
 
-    run.store(batch("here", "gone", "new", missing_since=since), {})
+    recording.store(run, batch("here", "gone", "new", missing_since=since), {})
 
     dates = dict(FullCoin.objects.values_list("coin_id", "missing_since"))
     assert dates == {"here": since, "gone": since, "new": since}
@@ -832,11 +842,11 @@ def test_a_coin_may_be_missing_by_the_word_of_its_source() -> None:
 
 def test_a_word_that_was_given_before_changes_nothing() -> None:
     since, run = timezone.now() - timedelta(days=2), begin()
-    run.store(batch("gone", missing_since=since), {})
+    recording.store(run, batch("gone", missing_since=since), {})
     before = FullCoin.objects.get()
 
-    run.store(batch("gone", missing_since=since), {})
-    run.finish(Verdict.COMPLETE, answered={"gone"})
+    recording.store(run, batch("gone", missing_since=since), {})
+    recording.finish(run, Verdict.COMPLETE, answered={"gone"})
 
     assert FullCoin.objects.filter(missing_since=since, changed_at=before.changed_at).exists()
     assert run.missing == 1
@@ -844,9 +854,9 @@ def test_a_word_that_was_given_before_changes_nothing() -> None:
 
 def test_a_coin_that_its_source_has_again_is_not_missing() -> None:
     run = begin()
-    run.store(batch("back", missing_since=timezone.now()), {})
+    recording.store(run, batch("back", missing_since=timezone.now()), {})
 
-    run.store(batch("back"), {})
+    recording.store(run, batch("back"), {})
 
     assert FullCoin.objects.filter(missing_since=None).exists()
 
@@ -858,18 +868,18 @@ def test_of_a_coin_that_comes_twice_the_last_word_counts(dates: list[Any], is_mi
         row = {"coin_id": "a", "last_updated": None, "missing_since": date}
         twice.add(row, {}, "1")
 
-    run.store(twice, {})
+    recording.store(run, twice, {})
 
     assert FullCoin.objects.filter(missing_since__isnull=False).exists() is is_missing
 
 
 def test_what_is_refused_does_not_end_being_missing_where_the_source_says_so_itself() -> None:
     run = begin()
-    run.store(batch("gone", missing_since=NOON), {})
+    recording.store(run, batch("gone", missing_since=NOON), {})
     refused = Batch()
-    refused.refuse(Rejection("gone", "gone", ("ath: not a number",)), {}, "1", is_sighting=False)
+    refused.reject(Rejection("gone", "gone", ("ath: not a number",)), {}, "1", is_sighting=False)
 
-    run.store(refused, {})
+    recording.store(run, refused, {})
 
     assert FullCoin.objects.filter(missing_since=NOON).exists()
 
@@ -877,9 +887,9 @@ def test_what_is_refused_does_not_end_being_missing_where_the_source_says_so_its
 @pytest.mark.parametrize(("answered", "is_believed"), [(240, True), (239, False)])
 def test_a_fifth_of_the_coins_may_be_missing_at_once_and_no_more(answered: int, is_believed: bool) -> None:
     run, ids = begin(), [f"coin-{number}" for number in range(300)]
-    run.store(batch(*ids), {})
+    recording.store(run, batch(*ids), {})
 
-    run.finish(Verdict.COMPLETE, answered=set(ids[:answered]))
+    recording.finish(run, Verdict.COMPLETE, answered=set(ids[:answered]))
 
     assert FullCoin.objects.filter(missing_since__isnull=False).count() == (60 if is_believed else 0)
     assert (run.verdict, run.missing) == ((Verdict.COMPLETE, 60) if is_believed else (Verdict.PARTIAL, 0))
@@ -888,9 +898,9 @@ def test_a_fifth_of_the_coins_may_be_missing_at_once_and_no_more(answered: int, 
 
 def test_of_few_coins_all_may_be_missing() -> None:
     run = begin()
-    run.store(batch(*map(str, range(50))), {})
+    recording.store(run, batch(*map(str, range(50))), {})
 
-    run.finish(Verdict.COMPLETE, answered=set())
+    recording.finish(run, Verdict.COMPLETE, answered=set())
 
     assert run.missing == 50
 
@@ -906,8 +916,8 @@ def test_dates_that_are_known_cost_one_query(django_assert_num_queries: Any) -> 
 
 def test_changes_are_known_from_the_last_complete_run_on_the_same_address() -> None:
     def ended(url: str, verdict: Verdict, newest: datetime | None, **arguments: str) -> None:
-        run = CrawlRun.objects.begin("mirror", {"url": url} | arguments)
-        run.finish(verdict, newest_change=newest)
+        run = recording.begin("mirror", {"url": url} | arguments)
+        recording.finish(run, verdict, newest_change=newest)
 
     ended("https://a/", Verdict.COMPLETE, NOON + timedelta(days=9))
     ended("https://a/", Verdict.COMPLETE, NOON, only="changed")
@@ -915,10 +925,10 @@ def test_changes_are_known_from_the_last_complete_run_on_the_same_address() -> N
     ended("https://a/", Verdict.PARTIAL, NOON + timedelta(days=2))
     ended("https://b/", Verdict.COMPLETE, NOON + timedelta(days=1))
 
-    known = [CrawlRun.objects.newest_change("mirror", url) for url in ("https://a/", "https://b/", "https://c/")]
+    known = [history.newest_change("mirror", url) for url in ("https://a/", "https://b/", "https://c/")]
 
     assert known == [NOON, NOON + timedelta(days=1), None]
-    assert CrawlRun.objects.newest_change("markets", "https://a/") is None
+    assert history.newest_change("markets", "https://a/") is None
 
 
 def test_another_currency_is_refused_with_the_way_out(settings: Any) -> None:
@@ -932,10 +942,10 @@ def test_another_currency_is_refused_with_the_way_out(settings: Any) -> None:
 
 
 def test_the_last_complete_run_is_the_one_of_the_same_scope() -> None:
-    begin().finish(Verdict.COMPLETE)
+    recording.finish(begin(), Verdict.COMPLETE)
     narrow = begin(pages=1)
-    narrow.finish(Verdict.COMPLETE)
-    begin(pages=1).finish(Verdict.PARTIAL)
-    CrawlRun.objects.begin("another", {"pages": 1}).finish(Verdict.COMPLETE)
+    recording.finish(narrow, Verdict.COMPLETE)
+    recording.finish(begin(pages=1), Verdict.PARTIAL)
+    recording.finish(recording.begin("another", {"pages": 1}), Verdict.COMPLETE)
 
-    assert CrawlRun.objects.last_complete("markets", {"pages": 1}) == narrow
+    assert history.last_complete("markets", {"pages": 1}) == narrow

@@ -16,11 +16,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.racing import at_once, meanwhile, wait_until_somebody_waits_for_a_lock
+from webapp.coins.clock import database_clock
+from webapp.crawls import queue, recording, ticker
 from webapp.crawls.catalog import typical_calls
 from webapp.crawls.crontab import Crontab
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
-from webapp.crawls.models.queue import Death, JobError
-from webapp.crawls.models.schedule import LONGEST_OUTAGE, MISSED, MOST_PASSED
+from webapp.crawls.models.schedule import MAX_OUTAGE, MAX_PASSED
+from webapp.crawls.queue import Death, JobError
+from webapp.crawls.ticker import MISSED
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -39,18 +42,18 @@ def schedule(crontab: str = "*/5 * * * *", name: str = "one", spider: str = "mar
 
 def beat(*moments: datetime) -> None:
     for moment in moments:
-        schedules.beat(moment)
+        ticker.tick(moment)
 
 
 def end(verdict: Verdict = Verdict.COMPLETE, *, heard: bool = True) -> CrawlRun:
     """Begin the job that waits, and end it; where its source is not `heard`, without an answer."""
-    job = runs.claim("node")
+    job = queue.claim("node")
     assert job
-    run = runs.begin(job.spider, job.arguments, job.pk, claim=job.claim)
+    run = recording.begin(job.spider, job.arguments, job.pk, claim=job.claim)
     if verdict == Verdict.LOST:
-        runs.settle(job.claim, DEATH)
+        queue.settle(job.claim, DEATH)
     else:
-        run.finish(verdict, heard=heard)
+        recording.finish(run, verdict, heard=heard)
     return runs.get(pk=run.pk)
 
 
@@ -108,7 +111,7 @@ def test_a_crontab_of_six_fields_has_slots_between_minutes() -> None:
 
     for number in range(5):
         beat(NOON + number * 10 * SECOND)
-        if runs.waiting().exists():
+        if queue.waiting().exists():
             end()
 
     assert [slot for slot, _ in seen()] == [NOON, NOON + 20 * SECOND, NOON + 40 * SECOND]
@@ -131,11 +134,11 @@ def test_of_nodes_that_beat_in_the_same_moment_one_makes_the_job() -> None:
 
 def test_a_slot_waits_for_its_spider() -> None:
     one = schedule()
-    runs.begin("markets", {}, "by-hand")
+    recording.begin("markets", {}, "by-hand")
 
     beat(NOON, NOON + MINUTE)
     waits = next_of(one)
-    runs.get(pk="by-hand").finish(Verdict.COMPLETE)
+    recording.finish(runs.get(pk="by-hand"), Verdict.COMPLETE)
     beat(NOON + 2 * MINUTE)
 
     assert waits == NOON
@@ -145,7 +148,7 @@ def test_a_slot_waits_for_its_spider() -> None:
 
 def test_it_waits_until_its_own_next_slot_and_then_that_one_waits() -> None:
     one = schedule()
-    runs.begin("markets", {})
+    recording.begin("markets", {})
     runs.update(started_at=NOON - MINUTE)
 
     beat(NOON, NOON + 5 * MINUTE)
@@ -158,7 +161,7 @@ def test_it_waits_until_its_own_next_slot_and_then_that_one_waits() -> None:
 
 def test_a_run_that_was_only_starting_when_the_slot_came_was_under_way() -> None:
     one = schedule()
-    runs.begin("markets", {})
+    recording.begin("markets", {})
     runs.update(queued_at=NOON - MINUTE, started_at=NOON + SECOND)
 
     beat(NOON, NOON + 5 * MINUTE)
@@ -169,7 +172,7 @@ def test_a_run_that_was_only_starting_when_the_slot_came_was_under_way() -> None
 
 def test_another_spiders_run_makes_nothing_wait() -> None:
     one = schedule()
-    runs.begin("mirror", {})
+    recording.begin("mirror", {})
 
     beat(NOON)
 
@@ -201,9 +204,9 @@ def test_of_several_that_are_equally_rare_each_has_its_turn() -> None:
 # A long queue ------------------------------------------------------------------------------------
 
 
-def queue(key: str, at: datetime, priority: float = 0) -> None:
+def add_job(key: str, at: datetime, priority: float = 0) -> None:
     """A job beside the slots."""
-    runs.enqueue("markets", {}, key, priority=priority)
+    queue.enqueue("markets", {}, key, priority=priority)
     runs.filter(pk=key).update(queued_at=at)
 
 
@@ -217,14 +220,14 @@ def work(moment: datetime) -> str:
 def test_a_slot_and_jobs_go_in_the_order_in_which_they_fell_due() -> None:
     schedule()
     for key, at in {"early": NOON - MINUTE, "late": NOON + MINUTE}.items():
-        queue(key, at)
+        add_job(key, at)
 
     assert [work(NOON + 2 * MINUTE) for _ in range(3)] == ["early", "slot", "late"]
 
 
 def test_a_slot_waits_for_jobs_of_a_higher_priority() -> None:
     one = schedule()
-    queue("urgent", NOON + MINUTE, priority=1)
+    add_job("urgent", NOON + MINUTE, priority=1)
 
     beat(NOON + 2 * MINUTE)
     waits = next_of(one)
@@ -235,7 +238,7 @@ def test_a_slot_waits_for_jobs_of_a_higher_priority() -> None:
 
 def test_a_slot_does_not_wait_for_jobs_of_a_lower_priority() -> None:
     schedule()
-    queue("later", NOON - MINUTE, priority=-1)
+    add_job("later", NOON - MINUTE, priority=-1)
 
     assert [work(NOON + 2 * MINUTE) for _ in range(2)] == ["slot", "later"]
 
@@ -244,7 +247,7 @@ def test_no_slot_is_lost_behind_a_long_queue() -> None:
     """A run takes half a minute."""
     schedule("* * * * *")
     for number in range(20):
-        queue(f"job-{number:02}", NOON - HOUR)
+        add_job(f"job-{number:02}", NOON - HOUR)
     work(NOON - MINUTE)
 
     order = [work(NOON + number * MINUTE / 2) for number in range(10)]
@@ -257,7 +260,7 @@ def test_a_schedule_that_is_always_due_does_not_starve_the_queue() -> None:
     """Its runs take longer than it is from one slot to the next."""
     schedule("* * * * *")
     for number in range(3):
-        queue(f"job-{number}", NOON - HOUR)
+        add_job(f"job-{number}", NOON - HOUR)
 
     order = [work(NOON + number * 2 * MINUTE) for number in range(6)]
 
@@ -268,14 +271,14 @@ def test_a_schedule_that_is_always_due_does_not_starve_the_queue() -> None:
 def test_a_slots_job_is_claimed_before_jobs_that_waited_longer(beats: int) -> None:
     """It may have been made a while before there is room for it."""
     schedule()
-    runs.begin("markets", {}, "by-hand").finish(Verdict.COMPLETE)
+    recording.finish(recording.begin("markets", {}, "by-hand"), Verdict.COMPLETE)
     runs.update(claim="claim")
     for number in range(2):
-        queue(f"job-{number}", NOON - HOUR)
+        add_job(f"job-{number}", NOON - HOUR)
     beat(*[NOON + number * SECOND for number in range(beats)])
 
-    waiting = [run.pk for run in runs.waiting()]
-    job = runs.claim("node")
+    waiting = [run.pk for run in queue.waiting()]
+    job = queue.claim("node")
 
     assert len(waiting) == 3
     assert job is not None
@@ -284,7 +287,7 @@ def test_a_slots_job_is_claimed_before_jobs_that_waited_longer(beats: int) -> No
 
 def test_a_slot_waits_for_a_run_by_hand_of_a_schedule() -> None:
     one = schedule()
-    one.run_now()
+    ticker.run_now(one)
 
     beat(NOON)
 
@@ -309,13 +312,13 @@ def test_slots_missed_while_everything_was_down_are_run_once() -> None:
 def test_of_very_many_the_latest_are_recorded_and_the_others_told_of(more: int, told: str) -> None:
     schedule("* * * * *")
 
-    beat(NOON + (MOST_PASSED + more) * MINUTE)
+    beat(NOON + (MAX_PASSED + more) * MINUTE)
 
     first, *others = runs.filter(verdict=Verdict.SKIPPED).order_by("slot")
-    assert (first.slot, len(others)) == (NOON + more * MINUTE, MOST_PASSED - 1)
+    assert (first.slot, len(others)) == (NOON + more * MINUTE, MAX_PASSED - 1)
     assert first.reason == MISSED + told
     assert {run.reason for run in others} == {MISSED}
-    assert runs.get(verdict=Verdict.PENDING).slot == NOON + (MOST_PASSED + more) * MINUTE
+    assert runs.get(verdict=Verdict.PENDING).slot == NOON + (MAX_PASSED + more) * MINUTE
 
 
 def test_a_year_of_every_second_is_one_run() -> None:
@@ -324,7 +327,7 @@ def test_a_year_of_every_second_is_one_run() -> None:
     beat(NOON + 365 * DAY)
 
     assert runs.filter(verdict=Verdict.PENDING).count() == 1
-    assert runs.count() == MOST_PASSED + 1
+    assert runs.count() == MAX_PASSED + 1
     assert next_of(one) == NOON + 365 * DAY + SECOND
 
 
@@ -333,24 +336,24 @@ def test_a_year_of_every_second_is_one_run() -> None:
 
 def in_an_hour(crontab: str = "0 0 1 1 *", **values: Any) -> CrawlSchedule:
     """One whose slot has come by now, and whose next is far away by any clock."""
-    return schedule(crontab, next_run_at=schedules.clock() + HOUR, **values)
+    return schedule(crontab, next_run_at=database_clock() + HOUR, **values)
 
 
 def lost(one: CrawlSchedule) -> None:
-    runs.enqueue(one.spider, {}, schedule=one, slot=NOON)
+    queue.enqueue(one.spider, {}, schedule=one, slot=NOON)
     end(Verdict.LOST)
 
 
 def unheard(one: CrawlSchedule) -> None:
-    runs.enqueue(one.spider, {}, schedule=one, slot=NOON)
+    queue.enqueue(one.spider, {}, schedule=one, slot=NOON)
     end(Verdict.FAILED, heard=False)
 
 
 def unbegun(one: CrawlSchedule) -> None:
-    runs.enqueue(one.spider, {}, schedule=one, slot=NOON)
-    job = runs.claim("node")
+    queue.enqueue(one.spider, {}, schedule=one, slot=NOON)
+    job = queue.claim("node")
     assert job
-    runs.settle(job.claim, Death("its process could not be started"))
+    queue.settle(job.claim, Death("its process could not be started"))
 
 
 Come = Callable[[CrawlSchedule], None]  # a run of the slot at noon, and what becomes of it
@@ -376,13 +379,13 @@ def test_a_slot_whose_run_comes_to_nothing_falls_due_once_more_and_only_once(fir
 def test_after_a_failure_it_falls_due_a_minute_later(come: Come, wait: float) -> None:
     one = in_an_hour()
 
-    before = schedules.clock()
+    before = database_clock()
     come(one)
 
     not_before = schedules.get().not_before
     if wait:
         assert not_before
-        assert before + wait * SECOND <= not_before <= schedules.clock() + wait * SECOND
+        assert before + wait * SECOND <= not_before <= database_clock() + wait * SECOND
     else:
         assert not_before is None
 
@@ -412,7 +415,7 @@ def test_a_schedule_that_is_edited_does_not_wait_for_what_it_was_before() -> Non
 def test_any_other_end_of_a_run_stands(verdict: Verdict, heard: bool) -> None:
     one = in_an_hour()
     before = next_of(one)
-    runs.enqueue(one.spider, {}, schedule=one, slot=NOON)
+    queue.enqueue(one.spider, {}, schedule=one, slot=NOON)
 
     run = end(verdict, heard=heard)
 
@@ -423,22 +426,22 @@ def test_any_other_end_of_a_run_stands(verdict: Verdict, heard: bool) -> None:
 def test_a_run_that_fails_after_somebody_has_stopped_it_is_not_made_up_for() -> None:
     one = in_an_hour()
     later = next_of(one)
-    runs.enqueue("markets", {}, schedule=one, slot=NOON)
-    run = runs.begin("markets", {}, runs.get().pk)
-    runs.stop(run.pk)
+    queue.enqueue("markets", {}, schedule=one, slot=NOON)
+    run = recording.begin("markets", {}, runs.get().pk)
+    queue.stop(run.pk)
 
-    run.finish(Verdict.FAILED, heard=False)
+    recording.finish(run, Verdict.FAILED, heard=False)
 
     assert next_of(one) == later
 
 
 def test_a_run_whose_schedule_is_deleted_meanwhile_ends_as_any_other() -> None:
     one = in_an_hour()
-    runs.enqueue("markets", {}, schedule=one, slot=NOON)
-    run = runs.begin("markets", {}, runs.get().pk)
+    queue.enqueue("markets", {}, schedule=one, slot=NOON)
+    run = recording.begin("markets", {}, runs.get().pk)
     one.delete()
 
-    run.finish(Verdict.FAILED, heard=False)
+    recording.finish(run, Verdict.FAILED, heard=False)
 
     assert (run.verdict, run.schedule) == (Verdict.FAILED, None)
 
@@ -446,13 +449,13 @@ def test_a_run_whose_schedule_is_deleted_meanwhile_ends_as_any_other() -> None:
 def test_a_run_that_somebody_has_stopped_is_not_made_up_for_when_it_is_killed() -> None:
     one = in_an_hour()
     later = next_of(one)
-    runs.enqueue("markets", {}, key="stopped", schedule=one, slot=NOON)
-    job = runs.claim("node")
+    queue.enqueue("markets", {}, key="stopped", schedule=one, slot=NOON)
+    job = queue.claim("node")
     assert job is not None
-    runs.begin("markets", {}, job.pk, claim=job.claim)
-    runs.stop(job.pk)
+    recording.begin("markets", {}, job.pk, claim=job.claim)
+    queue.stop(job.pk)
 
-    runs.settle(job.claim, Death("signal 9 (Killed)", was_killed=True))
+    queue.settle(job.claim, Death("signal 9 (Killed)", was_killed=True))
 
     assert (runs.get().verdict, next_of(one)) == (Verdict.LOST, later)
 
@@ -461,7 +464,7 @@ def test_of_two_at_one_slot_the_one_that_waited_says_for_whom() -> None:
     often, rarely = schedule(), schedule("0 * * * *", name="rare")
     beat(NOON + SECOND)
     runs.update(queued_at=NOON + SECOND)
-    runs.begin("markets", {}, runs.get().pk)
+    recording.begin("markets", {}, runs.get().pk)
     runs.update(started_at=NOON + 2 * SECOND)
 
     beat(NOON + 5 * MINUTE)
@@ -472,10 +475,10 @@ def test_of_two_at_one_slot_the_one_that_waited_says_for_whom() -> None:
 
 def test_so_does_one_whose_crawl_was_killed_before_it_could_begin() -> None:
     one = in_an_hour()
-    job = runs.enqueue("markets", {}, schedule=one, slot=NOON)
-    job = runs.claim("node") or job
+    job = queue.enqueue("markets", {}, schedule=one, slot=NOON)
+    job = queue.claim("node") or job
 
-    runs.settle(job.claim, Death("signal 9 (Killed)", was_killed=True))
+    queue.settle(job.claim, Death("signal 9 (Killed)", was_killed=True))
 
     assert next_of(one) == NOON
     assert seen(one) == [(NOON, Verdict.LOST)]
@@ -495,7 +498,7 @@ def test_it_does_not_where_a_later_slot_is_due_or_none_is_wanted(values: dict[st
 
 @pytest.mark.parametrize(("come", "is_due"), [(lost, True), (unheard, False), (unbegun, False)])
 def test_it_does_not_where_a_later_slot_is_due_before_the_minute_is_over(come: Come, is_due: bool) -> None:
-    one = schedule("0 0 1 1 *", next_run_at=schedules.clock() + 50 * SECOND)
+    one = schedule("0 0 1 1 *", next_run_at=database_clock() + 50 * SECOND)
 
     come(one)
 
@@ -505,7 +508,7 @@ def test_it_does_not_where_a_later_slot_is_due_before_the_minute_is_over(come: C
 def test_a_run_beside_the_slots_is_not_made_up_for() -> None:
     one = in_an_hour()
     before = next_of(one)
-    one.run_now()
+    ticker.run_now(one)
 
     end(Verdict.LOST)
 
@@ -515,7 +518,7 @@ def test_a_run_beside_the_slots_is_not_made_up_for() -> None:
 def test_a_beat_finds_the_run_that_shows_no_life_and_makes_up_for_its_slot() -> None:
     one = schedule("0 0 1 1 *", next_run_at=datetime(2100, 1, 1, tzinfo=UTC))
     slot = datetime(2099, 1, 1, tzinfo=UTC)
-    lost_run = runs.begin("markets", {})
+    lost_run = recording.begin("markets", {})
     runs.update(schedule=one, slot=slot, heartbeat_at=Now() - timedelta(seconds=181))
 
     beat(slot + HOUR)
@@ -532,7 +535,7 @@ def run_for(begin: datetime, minutes: int) -> None:
     """Beats in each minute; what is queued runs at once."""
     for minute in range(minutes):
         beat(begin + minute * MINUTE)
-        while runs.waiting().exists():
+        while queue.waiting().exists():
             end()
 
 
@@ -601,7 +604,7 @@ def test_each_slot_runs_once_while_clocks_are_changed(crontab: str, zone: str, b
 
     for number in range(31):
         beat(first + number * 14 * MINUTE)
-        if runs.waiting().exists():
+        if queue.waiting().exists():
             end()
 
     assert seen() == [(slot, Verdict.COMPLETE) for slot in expected]
@@ -610,13 +613,13 @@ def test_each_slot_runs_once_while_clocks_are_changed(crontab: str, zone: str, b
 def test_the_clock_is_the_databases(monkeypatch: pytest.MonkeyPatch) -> None:
     schedule(next_run_at=None)
 
-    before = schedules.clock()
-    schedules.beat()
+    before = database_clock()
+    ticker.tick()
 
-    assert before <= schedules.clock()
+    assert before <= database_clock()
     slot = schedules.get().next_run_at
     assert slot
-    assert before < slot <= schedules.clock() + 5 * MINUTE
+    assert before < slot <= database_clock() + 5 * MINUTE
 
 
 # Whatever happens --------------------------------------------------------------------------------
@@ -649,13 +652,13 @@ def test_a_slot_has_one_run_or_a_second_where_the_first_came_to_nothing_and_ever
         if what != "end":
             moments.append(moments[-1] + (-1 if what == "set back" else 1) * how * SECOND)
             beat(moments[-1])
-        elif runs.waiting().exists():
+        elif queue.waiting().exists():
             verdict, heard = how
             end(verdict, heard=heard)
         assert runs.filter(verdict=Verdict.PENDING).count() <= 1
     for _ in range(4):
         beat(max(moments))
-        while runs.waiting().exists():
+        while queue.waiting().exists():
             end()
 
     for one in each:
@@ -681,7 +684,7 @@ def test_a_slot_has_one_run_or_a_second_where_the_first_came_to_nothing_and_ever
         ({"next_run_at": NOON + DAY}, NOON + 5 * MINUTE),
         ({"next_run_at": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)}, NOON + 5 * MINUTE),
         ({"next_run_at": datetime(1, 1, 1, tzinfo=UTC)}, NOON + 5 * MINUTE),
-        ({"next_run_at": NOON - LONGEST_OUTAGE}, NOON + 5 * MINUTE),
+        ({"next_run_at": NOON - MAX_OUTAGE}, NOON + 5 * MINUTE),
         ({"enabled": False}, None),
     ],
     ids=str,
@@ -731,7 +734,7 @@ def test_a_wrong_schedule_runs_nothing_and_stops_no_other(wrong: dict[str, Any],
     assert list(refused.value.message_dict) == [field]
     assert bad.fault() == " ".join(refused.value.messages)
     with pytest.raises(JobError, match="It cannot run: "):
-        bad.run_now()
+        ticker.run_now(bad)
 
 
 def test_a_wrong_schedule_can_be_disabled() -> None:
@@ -792,7 +795,7 @@ def statements(now: datetime) -> list[str]:
 
 def test_a_beat_with_nothing_to_do_reads_as_often_for_many_schedules_and_writes_nothing() -> None:
     schedule(next_run_at=NOON)
-    runs.begin("markets", {})
+    recording.begin("markets", {})
     one = statements(NOON + SECOND)  # it waits for its spider
 
     for number in range(5):
@@ -818,7 +821,7 @@ def test_a_beat_with_nothing_to_do_does_not_wait_for_one_who_writes() -> None:
 def test_a_schedule_is_run_now_besides_its_slots() -> None:
     one = schedule(arguments={"pages": 1}, enabled=False)
 
-    job = one.run_now()
+    job = ticker.run_now(one)
 
     assert (job.schedule, job.slot, job.arguments, job.verdict) == (one, None, {"pages": 1}, Verdict.PENDING)
     assert schedules.get().last_run == job
@@ -828,11 +831,11 @@ def test_a_schedule_is_run_now_besides_its_slots() -> None:
 @pytest.mark.parametrize("how", ["queued", "under way"])
 def test_it_is_not_while_its_spider_is_busy(how: str) -> None:
     one, other = schedule(), schedule(name="other")
-    runs.enqueue("markets", {}) if how == "queued" else runs.begin("markets", {})
+    queue.enqueue("markets", {}) if how == "queued" else recording.begin("markets", {})
 
     for each in (one, other):
         with pytest.raises(JobError, match="A run of markets is queued or under way: wait for its end, or stop it"):
-            each.run_now()
+            ticker.run_now(each)
 
     assert runs.count() == 1
 
@@ -843,7 +846,7 @@ def test_of_schedules_of_one_spider_that_are_run_in_the_same_moment_one_is() -> 
 
     def run(one: CrawlSchedule) -> None:
         with suppress(JobError):
-            one.run_now()
+            ticker.run_now(one)
 
     at_once(*[partial(run, one) for one in each], partial(beat, NOON))
 
@@ -856,7 +859,7 @@ def test_a_beat_waits_for_one_who_is_just_running_a_schedule_of_the_spider() -> 
     one, _ = schedule("0 0 1 1 *", "by hand", enabled=False, next_run_at=None), schedule()
 
     with ExitStack() as stack, transaction.atomic():
-        one.run_now()
+        ticker.run_now(one)
         stack.enter_context(meanwhile(partial(beat, NOON)))
         wait_until_somebody_waits_for_a_lock()
 
@@ -877,11 +880,11 @@ def test_the_first_schedules_fit_the_plan_and_are_made_once(plan: str, calls: in
 
 
 def test_a_node_shows_that_it_beats() -> None:
-    Node.objects.beat("here", capacity=4)
-    Node.objects.update(beat_at=NOON)
+    Node.objects.heartbeat("here", capacity=4)
+    Node.objects.update(heartbeat_at=NOON)
 
-    Node.objects.beat("here", capacity=8)
+    Node.objects.heartbeat("here", capacity=8)
 
     node = Node.objects.get()
     assert (node.name, node.capacity) == ("here", 8)
-    assert abs(node.beat_at - schedules.clock()) < MINUTE
+    assert abs(node.heartbeat_at - database_clock()) < MINUTE

@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.coins.test_admin import NOON, make_run
-from webapp.crawls import health
+from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_run
+from webapp.crawls import monitoring
 from webapp.crawls.models import Verdict
-from webapp.crawls.standstill import span
+from webapp.crawls.source_age import span
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
-
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def dated(*ages: timedelta, last: datetime = NOON, every: timedelta = HOUR, **values: Any) -> None:
@@ -24,7 +22,7 @@ def dated(*ages: timedelta, last: datetime = NOON, every: timedelta = HOUR, **va
 
 
 def is_ill() -> bool:
-    return "source" in health.problems(NOON)
+    return "source" in monitoring.problems(NOON)
 
 
 def frozen(since: timedelta, every: timedelta = HOUR) -> list[timedelta]:
@@ -98,7 +96,7 @@ def test_how_old_is_too_old_can_be_set(settings: Any, hours: float, expected: bo
 def test_it_is_said_in_words() -> None:
     dated(MINUTE, MINUTE, 30 * DAY)
 
-    assert health.problems(NOON)["source"] == (
+    assert monitoring.problems(NOON)["source"] == (
         "The source of markets answers, but its data is old: the newest last_updated "
         "(2026-01-06 12:00:00 UTC) was 4 weeks, 2 days old when the last run ended. Before that it was usually "
         "1 minute old. Check the source, or raise SOURCE_MAX_AGE_HOURS if this is normal."

@@ -20,10 +20,9 @@ from django.test import Client
 from django.utils import timezone
 
 from fake_api import Listener
-from tests.coins.test_admin import NOON
 from tests.conftest import PATIENCE, ROOT
-from tests.crawls.test_health import DAY, HOUR, MINUTE, beaten, make_runs, make_schedule
 from tests.site.test_probes import away, empty, silent
+from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_node, make_runs_of, make_schedule
 from tests.support.receivers import MailServer, Receiver
 from webapp.crawls.management.commands import watch
 from webapp.crawls.management.commands.watch import Watch
@@ -59,15 +58,15 @@ def mail(settings: Any) -> Iterator[MailServer]:
         yield server
 
 
-def fall_ill(now: datetime = NOON) -> None:
+def fail(now: datetime = NOON) -> None:
     """Runs fail, and nothing else is wrong."""
-    beaten(now + DAY)
+    make_node(heartbeat_at=now + DAY)
     schedule = make_schedule("failing", changed_at=now - HOUR, crontab="0 0 1 * *")
-    make_runs(schedule, "failed", "failed", "failed", last=now, every=MINUTE)
+    make_runs_of(schedule, "failed", "failed", "failed", last=now, every=MINUTE)
 
 
 def recover() -> None:
-    make_runs(CrawlSchedule.objects.get(), "complete", last=NOON + MINUTE)
+    make_runs_of(CrawlSchedule.objects.get(), "complete", last=NOON + MINUTE)
 
 
 def rename(table: str, name: str) -> None:
@@ -83,134 +82,134 @@ def without_a_table(_: Path) -> Iterator[None]:
     rename("elsewhere", "crawls_alarm")
 
 
-def looks(looker: Watch, number: int = 2, now: datetime = NOON) -> None:
+def look(looker: Watch, number: int = 2, now: datetime = NOON) -> None:
     """So many in a row."""
     for count in range(number):
         looker.look(now + count * LOOK)
 
 
 # What is told ------------------------------------------------------------------------------------
-def test_one_message_when_it_turns_bad_and_one_when_it_is_well_again(receiver: Receiver) -> None:
+def test_one_message_when_a_check_fails_and_one_when_it_recovers(receiver: Receiver) -> None:
     looker = Watch()
 
-    fall_ill()
-    looks(looker, 10)
+    fail()
+    look(looker, 10)
     recover()
-    looks(looker, 10, NOON + HOUR)
+    look(looker, 10, NOON + HOUR)
 
-    ill, well = receiver.messages
+    failing, recovered = receiver.messages
     reason = "The last 3 runs of the schedule failing, since 2026-02-05 11:57:00 UTC, were not complete "
-    assert ill.items() >= {"check": "runs", "status": "ill", "since": "2026-02-05T12:00:00+00:00"}.items()
-    assert f": runs is ill since 2026-02-05 12:00:00 UTC. {reason}" in ill["text"]
-    assert well.items() >= {"check": "runs", "status": "well", "since": "2026-02-05T13:00:00+00:00"}.items()
-    assert f": runs is well again since 2026-02-05 13:00:00 UTC, after 1:00:00. It was: {reason}" in well["text"]
+    assert failing.items() >= {"check": "runs", "status": "failing", "since": "2026-02-05T12:00:00+00:00"}.items()
+    assert f": runs is failing since 2026-02-05 12:00:00 UTC. {reason}" in failing["text"]
+    assert recovered.items() >= {"check": "runs", "status": "recovered", "since": "2026-02-05T13:00:00+00:00"}.items()
+    assert f": runs recovered at 2026-02-05 13:00:00 UTC, after 1:00:00. It was: {reason}" in recovered["text"]
     assert {path for _, path, _ in receiver.got} == {SECRET}
 
 
-def test_what_is_well_from_the_beginning_is_no_news(receiver: Receiver) -> None:
-    looks(Watch(), 3)
+def test_a_check_that_never_fails_is_no_news(receiver: Receiver) -> None:
+    look(Watch(), 3)
 
     assert receiver.got == []
 
 
 def test_what_a_single_look_has_seen_is_no_news(receiver: Receiver) -> None:
     looker = Watch()
-    fall_ill()
-    looks(looker, 1)
+    fail()
+    look(looker, 1)
     recover()
-    looks(looker, 3, NOON + HOUR)
+    look(looker, 3, NOON + HOUR)
 
     assert receiver.got == []
 
 
 def test_single_good_looks_are_no_news_either(receiver: Receiver) -> None:
     looker = Watch()
-    fall_ill()
-    looks(looker, 2)
+    fail()
+    look(looker, 2)
     for enabled in (False, True, False, True):
         CrawlSchedule.objects.update(enabled=enabled)
-        looks(looker, 1, NOON + HOUR)
+        look(looker, 1, NOON + HOUR)
 
-    assert receiver.said == ["runs ill"]
+    assert receiver.said == ["runs failing"]
 
 
-def test_what_falls_ill_again_is_told_again(receiver: Receiver) -> None:
+def test_a_check_that_fails_again_is_told_again(receiver: Receiver) -> None:
     looker = Watch()
-    fall_ill()
+    fail()
     for enabled in (True, False, True):
         CrawlSchedule.objects.update(enabled=enabled)
-        looks(looker, 2)
+        look(looker, 2)
 
-    assert receiver.said == ["runs ill", "runs well", "runs ill"]
+    assert receiver.said == ["runs failing", "runs recovered", "runs failing"]
 
 
-def test_another_sentence_of_a_lasting_illness_is_no_news_and_is_told_at_its_end(receiver: Receiver) -> None:
+def test_another_sentence_of_a_lasting_failure_is_no_news_and_is_told_at_its_end(receiver: Receiver) -> None:
     looker = Watch()
-    fall_ill()
-    looks(looker)
-    make_runs(CrawlSchedule.objects.get(), "partial", last=NOON + MINUTE)
-    looks(looker)
+    fail()
+    look(looker)
+    make_runs_of(CrawlSchedule.objects.get(), "partial", last=NOON + MINUTE)
+    look(looker)
     CrawlSchedule.objects.update(enabled=False)
-    looks(looker)
+    look(looker)
 
-    assert receiver.said == ["runs ill", "runs well"]
+    assert receiver.said == ["runs failing", "runs recovered"]
     assert "The last one: the reason of 12:01." in receiver.messages[1]["text"]
 
 
-def test_each_illness_has_a_message_of_its_own(receiver: Receiver) -> None:
-    fall_ill()
+def test_each_failing_check_has_a_message_of_its_own(receiver: Receiver) -> None:
+    fail()
     make_schedule("wrong", crontab="never")
 
-    looks(Watch())
+    look(Watch())
 
-    assert sorted(receiver.said) == ["runs ill", "schedule ill"]
+    assert sorted(receiver.said) == ["runs failing", "schedule failing"]
 
 
 def test_a_channel_that_fails_is_not_tried_with_every_message(receiver: Receiver) -> None:
     receiver.statuses = [500]
-    fall_ill()
+    fail()
     make_schedule("wrong", crontab="never")
 
-    looks(Watch(), 2)
+    look(Watch(), 2)
     at_first = len(receiver.said)
-    looks(Watch(), 1)
+    look(Watch(), 1)
 
     assert at_first == 1
-    assert sorted(receiver.said[1:]) == ["runs ill", "schedule ill"]
+    assert sorted(receiver.said[1:]) == ["runs failing", "schedule failing"]
 
 
 def test_a_message_is_not_endless(receiver: Receiver) -> None:
-    beaten(NOON)
+    make_node(heartbeat_at=NOON)
     for number in range(100):
         make_schedule(f"wrong {number}", crontab="never")
 
-    looks(Watch())
+    look(Watch())
 
     assert len(receiver.messages[0]["text"]) == 2_000
 
 
 def test_it_is_not_ready_meanwhile(client: Client, receiver: Receiver) -> None:
-    fall_ill(timezone.now())
-    looks(Watch())
+    fail(timezone.now())
+    look(Watch())
     during = client.get("/readyz").status_code
     CrawlSchedule.objects.update(enabled=False)
-    looks(Watch())
+    look(Watch())
     after = client.get("/readyz").status_code
 
     assert (during, after) == (503, 200)
-    assert receiver.said == ["runs ill", "runs well"]
+    assert receiver.said == ["runs failing", "runs recovered"]
 
 
 # Restarts ----------------------------------------------------------------------------------------
 def test_a_restart_neither_repeats_nor_forgets(receiver: Receiver) -> None:
-    fall_ill()
+    fail()
     for _ in range(5):
-        looks(Watch(), 1)
+        look(Watch(), 1)
     recover()
     for _ in range(5):
-        looks(Watch(), 1)
+        look(Watch(), 1)
 
-    assert receiver.said == ["runs ill", "runs well"]
+    assert receiver.said == ["runs failing", "runs recovered"]
 
 
 def test_looking_once_at_a_time_tells_as_well(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,8 +220,8 @@ def test_looking_once_at_a_time_tells_as_well(receiver: Receiver, capsys: pytest
     for _ in range(3):
         call_command("watch", "--once")
 
-    assert receiver.said == ["schedule ill", "schedule well"]
-    assert "schedule: No scrapyd has looked after the schedules ever" in capsys.readouterr().out
+    assert receiver.said == ["schedule failing", "schedule recovered"]
+    assert "schedule: No scrapyd has shown life so far" in capsys.readouterr().out
 
 
 # Channels ----------------------------------------------------------------------------------------
@@ -231,12 +230,12 @@ def test_a_webhook_that_fails_is_tried_again_and_mail_is_not_repeated(
     receiver: Receiver, mail: MailServer, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     receiver.statuses = [status, status]
-    fall_ill()
+    fail()
 
-    looks(Watch(), 2)
-    looks(Watch(), 3)
+    look(Watch(), 2)
+    look(Watch(), 3)
 
-    assert receiver.said == ["runs ill"] * 3
+    assert receiver.said == ["runs failing"] * 3
     assert [path for _, path, _ in receiver.got] == [SECRET] * 3
     assert len(mail.got) == 1
     assert caplog.messages.count(f"The channel webhook fails (it answered {status}); the next look tries again") == 2
@@ -246,26 +245,26 @@ def test_a_webhook_that_fails_is_tried_again_and_mail_is_not_repeated(
 def test_what_was_not_told_while_it_lasted_is_told_at_its_end(receiver: Receiver) -> None:
     receiver.statuses = [500]
     looker = Watch()
-    fall_ill()
-    looks(looker, 2)
+    fail()
+    look(looker, 2)
     CrawlSchedule.objects.update(enabled=False)
     receiver.statuses = [500]
-    looks(looker, 3)
+    look(looker, 3)
 
-    assert receiver.said == ["runs ill", "runs ill", "runs well"]
+    assert receiver.said == ["runs failing", "runs failing", "runs recovered"]
 
 
 def test_mail_goes_to_all_and_says_the_same(receiver: Receiver, mail: MailServer) -> None:
     looker = Watch()
-    fall_ill()
-    looks(looker)
+    fail()
+    look(looker)
     recover()
-    looks(looker, now=NOON + HOUR)
+    look(looker, now=NOON + HOUR)
 
-    ill, well = map(message_from_bytes, mail.got)
-    assert (ill["Subject"], well["Subject"]) == ("coincrawl: runs is ill", "coincrawl: runs is well again")
-    assert (ill["To"], ill["From"]) == ("ada@coins.example, grace@coins.example", "coincrawl@localhost")
-    assert " ".join(str(ill.get_payload()).split()) == receiver.messages[0]["text"]
+    failing, recovered = map(message_from_bytes, mail.got)
+    assert (failing["Subject"], recovered["Subject"]) == ("coincrawl: runs is failing", "coincrawl: runs recovered")
+    assert (failing["To"], failing["From"]) == ("ada@coins.example, grace@coins.example", "coincrawl@localhost")
+    assert " ".join(str(failing.get_payload()).split()) == receiver.messages[0]["text"]
 
 
 def test_a_channel_that_is_not_there_holds_up_nobody(settings: Any, mail: MailServer) -> None:
@@ -273,9 +272,9 @@ def test_a_channel_that_is_not_there_holds_up_nobody(settings: Any, mail: MailSe
         port = once.getsockname()[1]
     settings.ALARM_WEBHOOK_URL = f"http://127.0.0.1:{port}"
     settings.ALARM_PING_URL = f"http://127.0.0.1:{port}"
-    fall_ill()
+    fail()
 
-    looks(Watch(), 3)
+    look(Watch(), 3)
 
     assert len(mail.got) == 1
 
@@ -284,25 +283,25 @@ def test_a_channel_that_is_silent_is_given_up(
     settings: Any, mail: MailServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(watch, "SEND_SECONDS", 0.1)
-    fall_ill()
+    fail()
     with Listener() as silent:
         settings.ALARM_WEBHOOK_URL = silent.url
         settings.EMAIL_PORT = int(silent.url.rpartition(":")[2])
-        looks(Watch(), 2)
+        look(Watch(), 2)
 
     fails = "The channel {} fails (TimeoutError); the next look tries again"
     assert {fails.format("webhook"), fails.format("email")} <= set(caplog.messages)
 
 
-def test_while_all_is_well_and_told_somebody_is_pinged(settings: Any, receiver: Receiver) -> None:
+def test_while_nothing_fails_and_all_is_told_an_address_is_pinged(settings: Any, receiver: Receiver) -> None:
     settings.ALARM_PING_URL = f"{receiver.url}/ping"
     looker = Watch()
-    looks(looker, 3)
-    fall_ill()
-    looks(looker, 3)
+    look(looker, 3)
+    fail()
+    look(looker, 3)
     CrawlSchedule.objects.update(enabled=False)
-    receiver.statuses = [500]  # the message that it is well again
-    looks(looker, 4)
+    receiver.statuses = [500]  # the message that it recovered
+    look(looker, 4)
 
     asked = [(method, path) for method, path, _ in receiver.got]
     ping, post = ("GET", "/ping"), ("POST", SECRET)
@@ -317,15 +316,15 @@ def test_trouble_with_the_database_is_told_and_all_else_waits_for_its_end(
     receiver: Receiver, tmp_path: Path, trouble: Any, check: str
 ) -> None:
     looker = Watch()
-    fall_ill()
-    looks(looker, 3)
+    fail()
+    look(looker, 3)
     with trouble(tmp_path):
-        looks(looker, 3, NOON + HOUR)
-    looks(looker, 3, NOON + 2 * HOUR)
+        look(looker, 3, NOON + HOUR)
+    look(looker, 3, NOON + 2 * HOUR)
     CrawlSchedule.objects.update(enabled=False)
-    looks(looker, 3, NOON + 3 * HOUR)
+    look(looker, 3, NOON + 3 * HOUR)
 
-    assert receiver.said == ["runs ill", f"{check} ill", f"{check} well", "runs well"]
+    assert receiver.said == ["runs failing", f"{check} failing", f"{check} recovered", "runs recovered"]
     assert receiver.messages[2]["since"] == "2026-02-05T14:00:00+00:00"
 
 
@@ -333,50 +332,49 @@ def test_a_database_that_is_silent_is_told_and_is_asked_once(
     receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def asking() -> list[threading.Thread]:
-        return [thread for thread in threading.enumerate() if thread.name == "aside"]
+        return [thread for thread in threading.enumerate() if thread.name == "watch"]
 
     looker = Watch()
     with silent(tmp_path):
         monkeypatch.setattr(watch, "LOOK_SECONDS", 0.1)
-        looks(looker, 3)
+        look(looker, 3)
         at_once = len(asking())
     for thread in asking():
         thread.join()
     monkeypatch.setattr(watch, "LOOK_SECONDS", 30)
-    looks(looker, 3)
+    look(looker, 3)
 
     assert at_once == 1
-    assert receiver.said == ["database ill", "database well"]
+    assert receiver.said == ["database failing", "database recovered"]
     assert "The database has not answered for 0.1 s." in receiver.messages[0]["text"]
 
 
-def test_what_is_told_while_the_table_goes_away_is_not_told_again(receiver: Receiver) -> None:
+def test_what_is_told_while_the_table_goes_away_is_told_once_more(receiver: Receiver) -> None:
     def take_the_table_away() -> None:
         rename("crawls_alarm", "elsewhere")
         connection.close()  # the receiver's own
 
     looker = Watch()
-    fall_ill()
+    fail()
     receiver.on_message = take_the_table_away
-    looks(looker, 2)
+    look(looker, 2)
     receiver.on_message = lambda: None
     rename("elsewhere", "crawls_alarm")
-    untold = Alarm.objects.get().untold
-    looks(looker, 3)
+    look(looker, 3)
 
-    assert receiver.said == ["runs ill"]
-    assert (untold, Alarm.objects.get().untold) == (["webhook"], [])
+    assert receiver.said == ["runs failing"] * 2
+    assert Alarm.objects.get().untold == []
 
 
 def test_a_look_that_breaks_is_told_too(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     looker = Watch()
     with monkeypatch.context() as patch:
         patch.setattr(watch, "diagnose", lambda now: 1 / 0)
-        looks(looker, 3)
-    looks(looker, 3)
+        look(looker, 3)
+    look(looker, 3)
 
-    assert receiver.said == ["watch ill", "watch well"]
-    assert "a look fails (ZeroDivisionError: division by zero)" in receiver.messages[0]["text"]
+    assert receiver.said == ["watch failing", "watch recovered"]
+    assert "The checks cannot be run (ZeroDivisionError: division by zero)" in receiver.messages[0]["text"]
 
 
 # The command -------------------------------------------------------------------------------------
@@ -400,13 +398,13 @@ def test_it_watches_until_it_is_stopped_and_then_stops_at_once(database_url: str
 
     assert process.returncode == 0
     assert "Looking every 0.1 s, and telling webhook" in log
-    assert "schedule is ill since" in log
+    assert "schedule is failing since" in log
     assert "Traceback" not in log
     assert "fails" not in log  # it has not waited for that
 
 
 def test_a_single_look_says_what_it_cannot_remember(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with away(tmp_path), pytest.raises(CommandError, match="cannot be told by a single look"):
+    with away(tmp_path), pytest.raises(CommandError, match="A single look cannot tell people this"):
         call_command("watch", "--once")
 
     assert capsys.readouterr().out.startswith("database: The database cannot be reached, or fails: ")

@@ -82,14 +82,14 @@ def fill(using: str = FILE) -> None:
         log_tail="\x1b[1mbold\r\nlines\n",
         filled={"name": 3},
     )
-    CrawlRun.objects.using(using).enqueue("markets", {"pages": "1"}, schedule=schedule)
+    CrawlRun.objects.using(using).create(spider="markets", arguments={"pages": 1}, schedule=schedule)
     CrawlSchedule.objects.using(using).update(last_run=run, changed_at=THEN, next_run_at=THEN + timedelta(minutes=3))
     RejectedRecord.objects.using(using).create(
         run=run, page="7", raw='{"id": "\\ud800"}', reasons="no", fingerprint="f"
     )
-    Node.objects.using(using).create(name="n", beat_at=THEN)
+    Node.objects.using(using).create(name="n", heartbeat_at=THEN)
     SourcePace.objects.using(using).create(digest="d", source="https://x:443", next_turn=THEN, rest_until=THEN)
-    Alarm.objects.using(using).create(name="schedule", ill_since=THEN, untold=["webhook"])
+    Alarm.objects.using(using).create(name="schedule", failing_since=THEN, untold=["webhook"])
     user = User.objects.using(using).create(username="ada", password="hashed", date_joined=THEN, is_staff=True)
     group = Group.objects.using(using).create(name="readers")
     group.permissions.add(*Permission.objects.using(using).filter(codename__startswith="view_"))

@@ -15,6 +15,7 @@ from coincrawl.extensions.run import LOST
 from fake_api import FakeAPI, answers
 from tests.conftest import Crawl, Crawling
 from webapp.coins.models import FullCoin
+from webapp.crawls import costs, queue, recording
 from webapp.crawls.models import CrawlRun, Verdict
 
 pytestmark = pytest.mark.every_database
@@ -42,7 +43,7 @@ def test_of_many_that_begin_in_the_same_moment_one_gets_the_lock() -> None:
 
     def begin() -> None:
         together.wait(30)
-        verdicts.append(CrawlRun.objects.begin("markets", {}).verdict)
+        verdicts.append(recording.begin("markets", {}).verdict)
         connections.close_all()
 
     threads = [threading.Thread(target=begin) for _ in range(8)]
@@ -79,7 +80,7 @@ def test_a_run_that_is_to_stop_is_interrupted_at_its_next_sign_of_life(api: Fake
     api.fault(answers.HANGS, page=2)
     with crawling(api, "-s", "HEARTBEAT_SECONDS=0.2", "-a", "pages=2") as process:
         api.wait_for(requests=2)
-        CrawlRun.objects.stop(CrawlRun.objects.get().pk)
+        queue.stop(CrawlRun.objects.get().pk)
         log = process.end()
 
     run = CrawlRun.objects.get()
@@ -103,8 +104,8 @@ def test_a_run_beats_as_long_as_it_waits(api: FakeAPI, crawling: Crawling) -> No
 
 def spent(number: int, **values: Any) -> CrawlRun:
     """A run that is over, and has cost so much."""
-    run = CrawlRun.objects.begin("markets", {})
-    run.finish(Verdict.COMPLETE, credits=number, **values)
+    run = recording.begin("markets", {})
+    recording.finish(run, Verdict.COMPLETE, credits=number, **values)
     return run
 
 
@@ -113,7 +114,7 @@ def spent(number: int, **values: Any) -> CrawlRun:
 def test_a_run_that_would_pass_the_months_credits_is_skipped(monthly: int, verdict: Verdict) -> None:
     spent(80)
 
-    run = CrawlRun.objects.begin("markets", {}, monthly_credits=monthly, expected_credits=21)
+    run = recording.begin("markets", {}, monthly_credits=monthly, expected_credits=21)
 
     assert run.verdict == verdict
 
@@ -122,7 +123,7 @@ def test_a_run_that_would_pass_the_months_credits_is_skipped(monthly: int, verdi
 def test_it_says_the_figures() -> None:
     spent(1_080)
 
-    run = CrawlRun.objects.begin("markets", {}, monthly_credits=1_100, expected_credits=76)
+    run = recording.begin("markets", {}, monthly_credits=1_100, expected_credits=76)
 
     assert run.reason == "1,080 of 1,100 credits of this month (UTC) are spent, and such a run takes about 76"
 
@@ -132,7 +133,7 @@ def test_last_months_credits_and_another_spiders_do_not_count() -> None:
     CrawlRun.objects.filter(pk=spent(80).pk).update(started_at=Now() - timedelta(days=32))
     CrawlRun.objects.filter(pk=spent(80).pk).update(spider="another")
 
-    assert CrawlRun.objects.begin("markets", {}, monthly_credits=1).verdict == Verdict.RUNNING
+    assert recording.begin("markets", {}, monthly_credits=1).verdict == Verdict.RUNNING
 
 
 def test_a_first_run_is_reckoned_with_as_many_credits_as_it_will_have_pages(api: FakeAPI, crawl: Crawl) -> None:
@@ -179,7 +180,7 @@ def test_the_credits_of_a_run_that_is_killed_are_counted_too(api: FakeAPI, crawl
             assert process.poll() is None
         process.kill()
 
-    assert CrawlRun.objects.credits_spent("markets") == 1
+    assert costs.credits_spent("markets") == 1
 
 
 @pytest.mark.parametrize(

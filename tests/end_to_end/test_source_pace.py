@@ -14,7 +14,7 @@ from tests.conftest import Crawl, Crawling, last_run
 from tests.crawler.test_waiting import SOON, stop
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.pace import Wait
-from webapp.crawls.models.queue import LOST_AFTER
+from webapp.crawls.models.run import LOST_AFTER
 
 pytestmark = pytest.mark.every_database
 

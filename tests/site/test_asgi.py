@@ -12,7 +12,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from rest_framework.authtoken.models import Token
 
-from tests.coins.test_admin import make_coin
+from tests.support.factories import make_coin
 from webapp.asgi import application
 from webapp.static_files import BLOCK
 

@@ -6,8 +6,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from webapp.crawls.models import CrawlRun
-from webapp.crawls.models.run import NotMigrated
+from webapp.crawls.migrated import NotMigrated, check_migrated
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -37,7 +36,7 @@ def test_migrate_says_to_start_over_and_changes_nothing(old_database: None) -> N
 
 def test_what_needs_a_migrated_database_says_to_start_over(old_database: None) -> None:
     with pytest.raises(NotMigrated, match=r"before version 0\.1\.0 .* name a new one in DATABASE_URL"):
-        CrawlRun.objects.check_migrated()
+        check_migrated()
 
 
 @pytest.mark.parametrize("model", ["crawlrun", "crawlschedule", "node", "rejectedrecord"])

@@ -14,9 +14,8 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from tests.coins.test_admin import make_run
 from tests.conftest import PATIENCE
-from tests.crawls.test_health import DAY, HOUR, MINUTE, beaten, make_runs, make_schedule
+from tests.support.factories import DAY, HOUR, MINUTE, make_node, make_run, make_runs_of, make_schedule
 from webapp import probes
 
 pytestmark = pytest.mark.every_database
@@ -168,8 +167,8 @@ def not_beaten() -> None:
 
 
 def failing() -> None:
-    beaten(timezone.now())
-    make_runs(
+    make_node(heartbeat_at=timezone.now())
+    make_runs_of(
         make_schedule("hidden", changed_at=timezone.now() - HOUR),
         "failed",
         "lost",
@@ -180,9 +179,9 @@ def failing() -> None:
 
 
 def rejecting() -> None:
-    beaten(timezone.now())
+    make_node(heartbeat_at=timezone.now())
     schedule = make_schedule("hidden", changed_at=timezone.now() - 2 * DAY)
-    make_runs(schedule, "complete", last=timezone.now() - DAY)
+    make_runs_of(schedule, "complete", last=timezone.now() - DAY)
     make_run(schedule=schedule, rejected=10, queued_at=timezone.now(), finished_at=timezone.now())
 
 

@@ -230,7 +230,7 @@ class Day:
         except AssertionError:
             faults.append("the schedule does not beat any more")
         last.delete()
-        beating = Node.objects.filter(beat_at__gt=timezone.now() - timedelta(seconds=30)).count()
+        beating = Node.objects.filter(heartbeat_at__gt=timezone.now() - timedelta(seconds=30)).count()
         check(beating == len(self.nodes), f"{beating} of {len(self.nodes)} nodes beat")
         for fault in faults:
             self.say(f"WRONG: {fault}")

@@ -35,7 +35,7 @@ from webapp.api.serializers import (
 from webapp.api.writing import COIN, RUN, write
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
-from webapp.crawls import health
+from webapp.crawls import monitoring
 from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
 
 
@@ -133,11 +133,11 @@ class Health(ReadView):
         begun = CrawlRun.objects.filter(started_at__isnull=False).order_by("-started_at")
         answer = coins | {
             "rejected": RejectedRecord.objects.open().count(),
-            "last_complete": health.last_complete(),
+            "last_complete": monitoring.last_complete(),
             "last_run": begun.first(),
             "running": begun.filter(verdict=Verdict.RUNNING),
-            "fresh": health.is_fresh(timezone.now()),
-            "problems": health.problems(),
+            "fresh": monitoring.is_fresh(timezone.now()),
+            "problems": monitoring.problems(),
         }
         return Response(HealthSerializer(answer).data)
 

@@ -31,7 +31,7 @@ def by_name(model: type[models.Model], *hidden: str) -> dict[str, models.Field]:
 
 COIN = by_name(FullCoin, "stale_before")
 # The names of machines, and what happens on them, are nobody's business; how batches are stored is the crawler's own.
-RUN = by_name(CrawlRun, "node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "refused")
+RUN = by_name(CrawlRun, "node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "rejected_rows")
 
 
 def write(fields: Sequence[models.Field], rows: Collection[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils import timezone
 
 
-def database_clock(using: str) -> datetime:
+def database_clock(using: str = DEFAULT_DB_ALIAS) -> datetime:
     """The time by the clock of this database, in UTC."""
     if connections[using].vendor == "sqlite":
         return timezone.now()  # its clock is this machine's

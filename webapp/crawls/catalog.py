@@ -14,7 +14,8 @@ from webapp.crawls.arguments import Argument, address, choice, integer, number, 
 
 MAX_PAGE_SIZE = 250  # CoinGecko's; 251 answers 250
 MAX_COINS = 250_000  # ten markets of today's size: paging that goes beyond is paging that never ends
-MAX_TEXT = 100_000  # bytes of an argument: a longer one than 128 kB Linux hands to no program
+MAX_TEXT = 100_000  # bytes of an argument: Linux hands no program one that is longer than 128 kB
+NO_ARGUMENTS = "The arguments must be names with their values."
 ORDERS = tuple(f"{by}_{way}" for by in ("id", "market_cap", "volume") for way in ("asc", "desc"))
 
 
@@ -86,10 +87,15 @@ JOB_SETTINGS: Mapping[str, Argument] = {
 }
 
 
-def parse_arguments(spider: str, given: Mapping[str, str]) -> dict[str, Any]:
-    """`given` (texts by name) as checked values in the catalog's order; ArgumentError says what would be right."""
+def parse_arguments(spider: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of arguments that are given as texts or as values already, in the catalog's order.
+
+    Raises ArgumentError, which says what would be valid.
+    """
     if spider not in SPIDERS:
         raise ArgumentError(f"There is no spider {spider!r} in the catalog. Spiders: {', '.join(SPIDERS)}.")
+    if not isinstance(given, Mapping):
+        raise ArgumentError(NO_ARGUMENTS)
     entry = SPIDERS[spider]
     for name in given:
         if name not in entry.arguments:
@@ -117,30 +123,34 @@ def check_source(spider: str, given: Collection[str], setting: Callable[[str], A
             raise ArgumentError(f"{spider} needs -a {name}=..., or {default} in the environment.")
 
 
-def parse_settings(given: Mapping[str, str]) -> dict[str, Any]:
-    """Scrapy's settings that a single job may bring along, checked; ArgumentError says what would be right."""
+def parse_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of Scrapy's settings for a single job. Raises ArgumentError as `parse_arguments` does."""
     for name in given:
         if name not in JOB_SETTINGS:
             raise ArgumentError(f"A job cannot set {name!r}. It can set {', '.join(JOB_SETTINGS)}.")
     return _parse(JOB_SETTINGS, given)
 
 
-def _parse(arguments: Mapping[str, Argument], given: Mapping[str, str]) -> dict[str, Any]:
+def _parse(arguments: Mapping[str, Argument], given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        texts = as_texts(given)
+    except TypeError:
+        raise ArgumentError(NO_ARGUMENTS) from None
     values = {}
     for name, argument in arguments.items():
-        if name in given:
-            if len(given[name].encode("utf-8", "surrogatepass")) > MAX_TEXT:
+        if name in texts:
+            if len(texts[name].encode("utf-8", "surrogatepass")) > MAX_TEXT:
                 raise ArgumentError(f"{name} is too long: {MAX_TEXT:,} bytes are the most.")
             try:
-                values[name] = argument.parse(given[name])
+                values[name] = argument.parse(texts[name])
             except ValueError:
-                shown = publishable(given[name])  # a password is for no terminal and no log
+                shown = publishable(texts[name])  # a password is for no terminal and no log
                 raise ArgumentError(f"{name}={shown} is not valid: {name} is {argument.allowed}.") from None
     return values
 
 
 def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Parsed values as the texts that they were parsed from."""
+    """Values as the texts that they were parsed from. Raises TypeError for a list of anything but texts."""
     return {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
 
 

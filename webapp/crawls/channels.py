@@ -1,6 +1,6 @@
-"""How people are told: a webhook, e-mail, and a ping for whoever notices that it stops. By settings; none is needed.
+"""How people are told: a webhook, e-mail, and a ping for a service that notices when it stops. All are optional.
 
-A channel returns once the other side has taken the message, or raises ChannelError. What its address holds is a secret.
+A channel returns once the other side has taken the message, or raises ChannelError. Its address is a secret.
 """
 
 import json
@@ -22,19 +22,19 @@ TIMEOUT = 10  # seconds without an answer
 
 
 class ChannelError(Exception):
-    """A channel has not taken a message: words that say why, and hold no secret."""
+    """A channel has not taken a message. The words say why, without a secret."""
 
 
 @dataclass(frozen=True)
 class Message:
     check: str
-    status: str  # ill or well
+    status: str  # failing or recovered
     since: datetime
     text: str
 
 
 def set_up() -> Mapping[str, Callable[[Message], None]]:
-    """The channels that messages go by."""
+    """The channels that the settings name."""
     channels = {"webhook": (webhook, settings.ALARM_WEBHOOK_URL), "email": (email, settings.ALARM_EMAILS)}
     return {name: channel for name, (channel, address) in channels.items() if address}
 
@@ -46,7 +46,7 @@ def webhook(message: Message) -> None:
 
 
 def email(message: Message) -> None:
-    subject = f"coincrawl: {message.check} is {message.status}{' again' if message.status == 'well' else ''}"
+    subject = f"coincrawl: {message.check} {'is ' if message.status == 'failing' else ''}{message.status}"
     try:
         EmailMessage(subject, message.text, to=settings.ALARM_EMAILS).send()
     except (OSError, smtplib.SMTPException) as error:
@@ -54,18 +54,18 @@ def email(message: Message) -> None:
 
 
 def ping() -> None:
-    """Say that all is well, where anybody wants to know."""
+    """Say that nothing is failing, if an address for that is set."""
     if settings.ALARM_PING_URL:
         _ask(settings.ALARM_PING_URL)
 
 
 class _NoRedirects(request.HTTPRedirectHandler):
     def redirect_request(self, *args: Any) -> None:
-        """An address that has moved is for a person to correct: a message that is sent elsewhere may be lost."""
+        """Redirects are not followed: a message that is sent elsewhere may be lost."""
 
 
 def _ask(url: str, json_body: bytes | None = None) -> None:
-    """GET, or POST of JSON; neither address nor answer is in what it raises, for either may repeat a secret."""
+    """GET, or POST of JSON. Raises ChannelError without the address and the answer, because both may have a secret."""
     headers = {"User-Agent": "coincrawl"} | ({"Content-Type": "application/json"} if json_body else {})
     asked = request.Request(url, json_body, headers)  # noqa: S310 - the settings let only http and https in
     try:

@@ -11,8 +11,9 @@ import pytest
 from coincrawl.scrapyd.job import Job, end_of, forget_old_logs
 from fake_api import FakeAPI
 from tests.conftest import PATIENCE, ROOT
+from webapp.crawls import queue
 from webapp.crawls.models import CrawlRun
-from webapp.crawls.models.queue import Death
+from webapp.crawls.queue import Death
 
 RunJob = Callable[[str], CrawlRun]
 
@@ -24,8 +25,8 @@ def run_job(database_url: str, api: FakeAPI, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("BASE_API_URL", api.url)
 
     def run(key: str) -> CrawlRun:
-        CrawlRun.objects.enqueue("markets", {"pages": "1"}, key)
-        claimed = CrawlRun.objects.claim("node")
+        queue.enqueue("markets", {"pages": "1"}, key)
+        claimed = queue.claim("node")
         assert claimed
         message = {"_project": "coincrawl", "_spider": "markets", "_job": key, "pages": "1"}
         job = Job.start({**message, "settings": {"JOB_CLAIM": claimed.claim}}, "scrapy", tmp_path / "logs", ROOT)

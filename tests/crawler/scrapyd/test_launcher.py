@@ -18,6 +18,7 @@ from coincrawl.scrapyd.job import Job
 from coincrawl.scrapyd.launcher import Launcher
 from coincrawl.scrapyd.queue import RunQueue
 from tests.conftest import PATIENCE
+from webapp.crawls import queue
 from webapp.crawls.models import CrawlRun, Verdict
 
 pytestmark = pytest.mark.django_db
@@ -241,7 +242,7 @@ def test_a_job_that_cannot_be_started_fails_with_the_reason_and_its_slot_is_free
 def test_to_give_a_job_back_leaves_a_run_that_has_begun_alone() -> None:
     make_run(verdict=Verdict.RUNNING)
 
-    CrawlRun.objects.release("claim")
+    queue.release("claim")
 
     assert run().claim == "claim"
 

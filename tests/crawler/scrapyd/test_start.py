@@ -29,7 +29,7 @@ ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
 @pytest.mark.django_db
 def test_nodes_that_have_been_gone_for_a_week_are_forgotten() -> None:
     for name, days in (("here", 6), ("gone", 8)):
-        Node.objects.create(name=name, beat_at=datetime.now(UTC) - timedelta(days=days))
+        Node.objects.create(name=name, heartbeat_at=datetime.now(UTC) - timedelta(days=days))
 
     Node.objects.forget_old()
 

@@ -27,10 +27,10 @@ from coincrawl.scrapyd.web import Root
 from coincrawl.secret import Secret
 from coincrawl.spiders.markets import MarketsSpider
 from tests.conftest import ROOT
+from webapp.crawls import queue, recording, ticker
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Verdict
-from webapp.crawls.models.queue import Death
-from webapp.crawls.models.schedule import CrawlScheduleQuerySet
+from webapp.crawls.queue import Death
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -93,19 +93,19 @@ def page(node: Root, name: str) -> str:
 
 
 def claimed(key: str, on: str, spider: str = "markets") -> CrawlRun:
-    runs.enqueue(spider, {}, key)
-    job = runs.claim(on)
+    queue.enqueue(spider, {}, key)
+    job = queue.claim(on)
     assert job
     return job
 
 
 def begun(key: str, on: str, spider: str = "markets") -> CrawlRun:
     job = claimed(key, on, spider)
-    return runs.begin(spider, {}, key, claim=job.claim)
+    return recording.begin(spider, {}, key, claim=job.claim)
 
 
 def over(key: str, on: str) -> None:
-    begun(key, on).finish(Verdict.COMPLETE)
+    recording.finish(begun(key, on), Verdict.COMPLETE)
 
 
 def test_a_spider_without_its_key_is_rejected(node: Root, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,12 +126,12 @@ def test_a_spider_without_its_key_is_rejected(node: Root, monkeypatch: pytest.Mo
 def test_it_knows_the_jobs_of_all_nodes_and_forgets_none(node: Root) -> None:
     over("over", "oslo")
     job = claimed("unbegun", "here")
-    runs.settle(job.claim, Death("its process could not be started"))
-    runs.enqueue("markets", {}, "cancelled")
-    runs.stop("cancelled")
+    queue.settle(job.claim, Death("its process could not be started"))
+    queue.enqueue("markets", {}, "cancelled")
+    queue.stop("cancelled")
     begun("runs", "oslo")
     claimed("begins", "bergen", "mirror")
-    runs.enqueue("markets", {"pages": "2"}, "waits")
+    queue.enqueue("markets", {"pages": "2"}, "waits")
 
     jobs = ask(node, "listjobs.json")
     states = {key: ask(node, "status.json", job=key)["currstate"] for key in (*KEYS, "nosuch", "\0")}
@@ -166,7 +166,7 @@ def test_it_has_one_project_without_versions(node: Root) -> None:
 def test_jobs_are_listed_in_scrapyds_own_words(node: Root) -> None:
     over("over", "oslo")
     begun("runs", "oslo")
-    runs.enqueue("markets", {"pages": "2"}, "waits", settings={"LOG_LEVEL": "DEBUG"})
+    queue.enqueue("markets", {"pages": "2"}, "waits", settings={"LOG_LEVEL": "DEBUG"})
 
     jobs = ask(node, "listjobs.json", project="coincrawl")
 
@@ -418,19 +418,19 @@ def test_a_value_is_one_line_of_the_log(log: Callable[[], list[str]]) -> None:
 
 # The queue by itself -----------------------------------------------------------------------------
 def test_the_queue_takes_values_that_are_no_texts_and_an_empty_version(node: Root) -> None:
-    queue: RunQueue = node.poller.queues["coincrawl"]
+    run_queue: RunQueue = node.poller.queues["coincrawl"]
 
-    queue.add("markets", 1, pages=2, _version="", settings={"DOWNLOAD_TIMEOUT": 5})
-    queue.add("markets", 0.5, ids=["bitcoin", "ethereum"])
+    run_queue.add("markets", 1, pages=2, _version="", settings={"DOWNLOAD_TIMEOUT": 5})
+    run_queue.add("markets", 0.5, ids=["bitcoin", "ethereum"])
     by_request = ask(node, "schedule.json", "POST", _version="", **SCHEDULE)
 
     assert by_request["status"] == "ok"
-    assert [(run.arguments, run.settings, run.priority) for run in runs.waiting()] == [
+    assert [(run.arguments, run.settings, run.priority) for run in queue.waiting()] == [
         ({"pages": 2}, {"DOWNLOAD_TIMEOUT": 5.0}, 1.0),
         ({"ids": ["bitcoin", "ethereum"]}, {}, 0.5),
         ({}, {}, 0.0),
     ]
-    assert [queue.list()[0][name] for name in ("name", "pages")] == ["markets", "2"]
+    assert [run_queue.list()[0][name] for name in ("name", "pages")] == ["markets", "2"]
 
 
 def pop(node: Root) -> str | None:
@@ -445,7 +445,7 @@ def due(monkeypatch: pytest.MonkeyPatch) -> CrawlSchedule:
     """A slot that came on New Year's Day, and a job that was queued since."""
     monkeypatch.setattr(database, "later", maybeDeferred)
     slot = datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
-    runs.enqueue("markets", {}, "job")
+    queue.enqueue("markets", {}, "job")
     return CrawlSchedule.objects.create(name="one", spider="markets", crontab="0 0 1 1 *", next_run_at=slot)
 
 
@@ -458,16 +458,16 @@ def test_the_queue_brings_a_slot_that_is_due_before_the_jobs_that_came_later(nod
 def test_a_run_that_ends_while_the_queue_beats_lets_no_job_in_before_the_slot(
     node: Root, due: CrawlSchedule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = runs.begin("markets", {})
-    runs.enqueue("mirror", {}, "other")
-    beat = CrawlScheduleQuerySet.beat
+    run = recording.begin("markets", {})
+    queue.enqueue("mirror", {}, "other")
+    tick = ticker.tick
 
-    def beat_and_end(schedules: CrawlScheduleQuerySet) -> None:
-        beat(schedules)
+    def tick_and_end() -> None:
+        tick()
         if run.verdict == Verdict.RUNNING:
-            run.finish(Verdict.COMPLETE)
+            recording.finish(run, Verdict.COMPLETE)
 
-    monkeypatch.setattr(CrawlScheduleQuerySet, "beat", beat_and_end)
+    monkeypatch.setattr(ticker, "tick", tick_and_end)
 
     first, second = pop(node), pop(node)
 

@@ -1,4 +1,4 @@
-"""The admin of the work: runs and rejected records to look at, schedules to set."""
+"""The admin of the work: runs, rejected records, schedules and nodes."""
 
 from django.apps import apps
 

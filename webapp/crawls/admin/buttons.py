@@ -1,4 +1,4 @@
-"""A button on a page that does what the model has a verb for."""
+"""A button on the page of a row, for something that people do with it."""
 
 from typing import Any, ClassVar
 
@@ -14,25 +14,25 @@ from django.views.decorators.http import require_POST
 
 from webapp.coins.admin.formats import address_of
 from webapp.coins.admin.model_admin import RowAdmin
-from webapp.crawls.models.queue import JobError
+from webapp.crawls.queue import JobError
 
 
 class ButtonAdmin(RowAdmin):
-    """With a verb that has a permission of its own, is done by POST alone, and is told in the row's history."""
+    """The button has a permission of its own, works by POST only, and is recorded in the row's history."""
 
     change_form_template = "admin/page_with_button.html"
-    verb: ClassVar[str]  # also in the address, and in the permission
+    verb: ClassVar[str]  # in the address and in the permission
 
     def label(self, row: Any) -> str:
-        """What the button says now; empty where there is nothing to press it for."""
+        """What the button says; empty if there is none."""
         raise NotImplementedError
 
     def press(self, row: Any) -> tuple[str, str]:
-        """Do it: what to tell the person, and the history; JobError says why not."""
+        """Do it. Returns what to tell the person, and the history. Raises JobError if it cannot be done."""
         raise NotImplementedError
 
     def notes(self, row: Any) -> list[str]:
-        """What a person must know before anything else on the page."""
+        """Warnings for the top of the page."""
         return []
 
     def may_press(self, request: HttpRequest) -> bool:
@@ -45,7 +45,7 @@ class ButtonAdmin(RowAdmin):
         return [path(f"<path:object_id>/{self.verb}/", view, name=name), *super().get_urls()]
 
     def button_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Back to where the button was: on the row's page, or in the list."""
+        """Press it, and return to the row's page or to the list."""
         if not (self.may_press(request) and self.has_view_permission(request)):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))

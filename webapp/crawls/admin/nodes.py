@@ -1,4 +1,4 @@
-"""Nodes: the scrapyds that share the queue, and whether they beat."""
+"""The admin of nodes: the scrapyds that share the queue, and whether they are alive."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,15 +14,15 @@ from webapp.coins.admin.formats import column, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.crawls.models import Node
 
-BEATS = Q(beat_at__gte=Now() - timedelta(minutes=1))  # there is one every 15 s
+IS_ALIVE = Q(heartbeat_at__gte=Now() - timedelta(minutes=1))  # there is a heartbeat every 15 s
 
 
 def warning() -> str:
-    """That nothing will run, where that is so."""
-    if Node.objects.filter(BEATS).exists():
+    """That nothing will run, if no node is alive; else empty."""
+    if Node.objects.filter(IS_ALIVE).exists():
         return ""
     return format_html(
-        'No scrapyd is beating: nothing will run until one is started. <a href="{}">Nodes</a> lists those there were.',
+        'No scrapyd is alive: nothing will run until one is started. <a href="{}">Nodes</a> lists those there were.',
         reverse("admin:crawls_node_changelist"),
     )
 
@@ -30,13 +30,13 @@ def warning() -> str:
 @admin.register(Node)
 class NodeAdmin(ReadOnlyAdmin):
     change_form_template = "admin/without_history.html"
-    list_display = ("name", "beats", column("beat_at", second, "last beat (UTC)"), number("capacity"))
+    list_display = ("name", "alive", column("heartbeat_at", second, "last heartbeat (UTC)"), number("capacity"))
     ordering = ("name",)
-    groups = ((None, ("name", "beats", "beat_at", "capacity")),)
+    groups = ((None, ("name", "alive", "heartbeat_at", "capacity")),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).annotate(beats=ExpressionWrapper(BEATS, BooleanField()))
+        return super().get_queryset(request).annotate(is_alive=ExpressionWrapper(IS_ALIVE, BooleanField()))
 
     @admin.display(boolean=True)
-    def beats(self, node: Any) -> bool:
-        return bool(node.beats)
+    def alive(self, node: Any) -> bool:
+        return bool(node.is_alive)

@@ -1,4 +1,4 @@
-"""Rejected records, to look at."""
+"""The admin of rejected records."""
 
 from django.contrib import admin
 from django.db import models

@@ -1,4 +1,4 @@
-"""Crawl runs: to look at, and to stop."""
+"""The admin of crawl runs: read them, and stop them."""
 
 from typing import Any
 
@@ -14,12 +14,13 @@ from django.utils.text import Truncator
 from webapp.coins.admin.formats import column, counts, duration, in_words, log, mark, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
 from webapp.coins.numbers import NOTHING, exact
+from webapp.crawls import queue
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord, Verdict
-from webapp.crawls.models.queue import JobError
-from webapp.crawls.standstill import age_at_the_end, span
+from webapp.crawls.queue import JobError
+from webapp.crawls.source_age import span
 
 BUTTONS = {Verdict.PENDING.value: "Cancel", Verdict.RUNNING.value: "Stop"}  # by the run's verdict
 SOON = "at its next sign of life, within 15 s"
@@ -104,9 +105,8 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
 
     @admin.display(description="age of that at the end")
     def age_of_data(self, run: CrawlRun) -> str:
-        """Which tells whether the source stands still."""
-        age = age_at_the_end(run)
-        return NOTHING if age is None else span(age)
+        """It shows whether the source stands still."""
+        return NOTHING if run.age_of_data is None else span(run.age_of_data)
 
     @admin.display
     def rejected_records(self, run: CrawlRun) -> str:
@@ -124,20 +124,20 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
     def notes(self, run: CrawlRun) -> list[str]:
         notes = []
         if run.verdict in BUTTONS and run.stop_requested_at:
-            notes.append(f"A stop was asked for at {second(run.stop_requested_at)} UTC: the run ends {SOON}.")
+            notes.append(f"A stop was requested at {second(run.stop_requested_at)} UTC: the run ends {SOON}.")
         if run.verdict == Verdict.PENDING and (warning := nodes.warning()):
             notes.append(warning)
         return notes
 
     def press(self, run: CrawlRun) -> tuple[str, str]:
         if run.verdict in BUTTONS and run.stop_requested_at:
-            raise JobError(f"A stop was asked for already, at {second(run.stop_requested_at)} UTC.")
-        verdict = CrawlRun.objects.stop(run.pk)
+            raise JobError(f"A stop was requested already, at {second(run.stop_requested_at)} UTC.")
+        verdict = queue.stop(run.pk)
         if verdict not in BUTTONS:
             raise JobError(f"The run is over: {verdict}, since {second(run.finished_at)} UTC.")
         run.refresh_from_db()
         if run.verdict == Verdict.SKIPPED:
-            return "The job was taken out of the queue.", "Cancelled, before it had begun."
+            return "The job was removed from the queue.", "Cancelled, before it had begun."
         if verdict == Verdict.PENDING:
             return "The crawl is just beginning: it ends before its first request, or soon after.", "Asked to stop."
         return f"It ends {SOON}, as interrupted; what it has seen by then is stored.", "Asked to stop."

@@ -1,4 +1,4 @@
-"""The form of a schedule: its arguments as a person writes them, and sentences where something cannot be."""
+"""The form of a schedule: its arguments as a person writes them, and errors at the field they belong to."""
 
 from contextlib import suppress
 from functools import cache
@@ -15,12 +15,12 @@ from webapp.crawls.models import CrawlSchedule
 
 
 class ArgumentsField(forms.Field):
-    """A `name=value` a line; cleaned, the texts by name."""
+    """A `name=value` a line. Cleaned, it is the texts by name."""
 
     widget = forms.Textarea(attrs={"rows": 5, "cols": 60, "spellcheck": "false", "class": "arguments"})
 
     def prepare_value(self, value: Any) -> str:
-        """The lines; what are no arguments as it is, to be mended."""
+        """The lines. Invalid arguments are shown as they are, to be corrected."""
         if value is None:
             return ""
         texts = _texts(value)
@@ -44,7 +44,7 @@ class ArgumentsField(forms.Field):
 
 
 def _texts(arguments: Any) -> dict[str, str] | None:
-    """None where they are none, however that got into the table."""
+    """None if they are invalid, which a row that was written by hand may be."""
     try:
         return as_texts(arguments)
     except (AttributeError, TypeError):
@@ -52,7 +52,7 @@ def _texts(arguments: Any) -> dict[str, str] | None:
 
 
 class SuggestingInput(forms.TextInput):
-    """A line that suggests time zones while one writes."""
+    """A line that suggests time zones while somebody types."""
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         key = f"{name}-suggestions"
@@ -90,7 +90,7 @@ def _help_on(entry: SpiderEntry) -> str:
 
 
 class ScheduleForm(forms.ModelForm):
-    """What the model refuses, it refuses at the field: so no field here has choices of its own to refuse by."""
+    """The model rejects invalid values, at their field, so no field here has choices of its own."""
 
     spider = forms.CharField(widget=forms.Select)
     arguments = ArgumentsField(required=False, help_text=help_on_arguments())
@@ -110,15 +110,15 @@ class ScheduleForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "spider" in self.fields:  # not where the page is to be read only
+        if "spider" in self.fields:  # not if the page is read only
             known = {name: f"{name}: {entry.summary}" for name, entry in SPIDERS.items()}
             unknown = {self.instance.spider} - known.keys() - {""}  # to be shown as it is, not as another
             choices = [*known.items(), *((name, name) for name in unknown)]
             self.fields["spider"].widget.choices = choices
 
     def clean(self) -> None:
-        """Arguments as values. What cannot be is the model's to say, which it does next."""
-        super().clean()  # which also sees to it that names are unique
-        texts = self.cleaned_data.get("arguments", {})  # none where a line is wrong: the old ones are not at fault
+        """Make the arguments values. The model says next which are invalid."""
+        super().clean()  # which also checks that names are unique
+        texts = self.cleaned_data.get("arguments", {})  # none if a line is wrong: the old ones are not at fault
         with suppress(ArgumentError):
             self.cleaned_data["arguments"] = parse_arguments(self.cleaned_data.get("spider", ""), texts)

@@ -1,5 +1,6 @@
-"""Schedules: to set, to switch on and off, to run now, and to see how they went and what they cost."""
+"""The admin of schedules: edit them, enable them, run them now, see how they went and what they cost."""
 
+from collections.abc import Collection
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,29 +18,34 @@ from django.utils.http import urlencode
 from webapp.coins.admin.formats import address_of, duration, in_words, link, mark, second, table
 from webapp.coins.admin.model_admin import RowList
 from webapp.coins.numbers import NOTHING, exact
+from webapp.crawls import ticker
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin
+from webapp.crawls.admin.outlook import Outlook, outlooks
 from webapp.crawls.admin.schedule_form import ScheduleForm
+from webapp.crawls.costs import Bill, Cost
 from webapp.crawls.models import CrawlRun, CrawlSchedule
-from webapp.crawls.outlook import Bill, Cost, Outlook, look
 
 SLOTS_SHOWN = 5
-
-
-def outlook(schedule: CrawlSchedule) -> Outlook:
-    """Kept beside the row; of one alone, where no list has looked at many."""
-    kept = vars(schedule)
-    if "outlook" not in kept:
-        kept["outlook"] = look([schedule])[schedule.pk]
-    return kept["outlook"]
 
 
 class ScheduleList(RowList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        outlooks = look(self.result_list)
-        for schedule in self.result_list:
-            vars(schedule)["outlook"] = outlooks[schedule.pk]
+        remember(self.result_list)
+
+
+def remember(schedules: Collection[CrawlSchedule]) -> None:
+    """Keep the outlook of each beside its row: a list reads those of all rows at once."""
+    found = outlooks(schedules)
+    for schedule in schedules:
+        vars(schedule)["outlook"] = found[schedule.pk]
+
+
+def outlook(schedule: CrawlSchedule) -> Outlook:
+    if "outlook" not in vars(schedule):
+        remember([schedule])
+    return vars(schedule)["outlook"]
 
 
 def price(cost: Cost, number: int) -> str:
@@ -85,7 +91,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         return (*self.list_display, "button") if self.may_press(request) else self.list_display
 
     def get_fieldsets(self, request: HttpRequest, obj: CrawlSchedule | None = None) -> Any:
-        """What can be set; then, of one that there is, what follows from it."""
+        """What can be edited; for a schedule that exists, also what follows from it."""
         fields = ScheduleForm.Meta.fields
         may_set = self.has_change_permission(request, obj) if obj else True
         settings = [(None, {"fields": fields if may_set else [self.line(name) for name in fields]})]
@@ -122,7 +128,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
 
     @admin.display(description="last 20 runs")
     def last_marks(self, schedule: CrawlSchedule) -> str:
-        """The oldest left."""
+        """The oldest on the left."""
         marks = format_html_join("", "{}", ((mark_alone(run),) for run in outlook(schedule).runs))
         return format_html('<span class="marks">{}</span>', marks) if marks else NOTHING
 
@@ -138,7 +144,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
 
     @admin.display(description="")
     def button(self, schedule: CrawlSchedule) -> str:
-        """In the list's own form, which has the token against forgery."""
+        """In the list's own form, which has the CSRF token."""
         return format_html(
             '<button class="button" formaction="{}" name="in_list" title="Run {} now">Run now</button>',
             address_of(schedule, self.verb),
@@ -156,7 +162,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
             slots = [seen.next_slot, *slots[:-1]]
         zones = dict.fromkeys(["UTC", schedule.time_zone])
         shown = table(zones, ([f"{slot.astimezone(ZoneInfo(zone)):%a %F %T}" for zone in zones] for slot in slots))
-        return shown if schedule.enabled else format_html("It is disabled. Else it would run at {}", shown)
+        return shown if schedule.enabled else format_html("It is disabled. If enabled, it would run at {}", shown)
 
     @admin.display(description="the last 20")
     def last_runs(self, schedule: CrawlSchedule) -> str:
@@ -176,7 +182,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         cost = outlook(schedule).cost
         if cost is None:
             return NOTHING
-        as_what = "as its last complete one took" if cost.is_measured else "about; none has been complete yet to tell"
+        as_what = "as its last complete run took" if cost.is_measured else "about; no run has been complete yet"
         return f"{price(cost, cost.calls_a_run)} ({as_what})"
 
     @admin.display(description="a month")
@@ -192,10 +198,10 @@ class CrawlScheduleAdmin(ButtonAdmin):
 
     # Changing it --------------------------------------------------------------------------------
     def save_model(self, request: HttpRequest, obj: CrawlSchedule, form: ModelForm, change: bool) -> None:
-        """Only what was edited: the beat may have written the rest meanwhile."""
+        """Write only what was edited: a tick may have written the rest meanwhile."""
         edited = form.changed_data
         if "enabled" in edited:
-            obj.next_run_at = None  # a slot of before has passed
+            obj.next_run_at = None  # an earlier slot has passed
             edited = [*edited, "next_run_at"]
         if not change:
             obj.save()
@@ -215,7 +221,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         others = list(queryset.filter(enabled=not on))
         keys = [schedule.pk for schedule in others]
         with transaction.atomic():
-            # Without its slot: one that came before it was disabled would be run when it is enabled again.
+            # Without its slot: else one that came before it was disabled would be run now.
             CrawlSchedule.objects.filter(pk__in=keys).update(enabled=on, next_run_at=None, changed_at=Now())
             for schedule in others:
                 self.log_change(request, schedule, f"{word.capitalize()}.")
@@ -227,11 +233,11 @@ class CrawlScheduleAdmin(ButtonAdmin):
         return "Run now"
 
     def press(self, row: CrawlSchedule) -> tuple[str, str]:
-        run = row.run_now()
+        run = ticker.run_now(row)
         told = format_html("{} is queued: {}.", row.name, link(run, f"job {run.pk}"))
         return told, f"Run now, as job {run.pk}."
 
-    # What a person must know first --------------------------------------------------------------
+    # Warnings -----------------------------------------------------------------------------------
     def notes(self, row: CrawlSchedule | None) -> list[str]:
         return [warning for warning in (nodes.warning(), Bill.of_all().warning) if warning]
 
@@ -242,12 +248,12 @@ class CrawlScheduleAdmin(ButtonAdmin):
 
 
 def began(run: CrawlRun) -> str:
-    """Or when it was to begin, where it has not."""
+    """When it began, or was to begin."""
     return second(run.started_at or run.slot or run.queued_at)
 
 
 def mark_alone(run: CrawlRun) -> str:
-    """A mark that leads to the run; its words are for who points at it, and for who hears the page."""
+    """A mark that links to the run, with words for a pointer and for screen readers."""
     words = f"{run.verdict}, {began(run)} UTC"
     address = address_of(run)
     return format_html(

@@ -1,10 +1,10 @@
-"""The work: runs, what they could not store, the queue, the schedules and what people are told."""
+"""The work: runs, what they could not store, schedules, nodes, a source's pace and the state of alarms."""
 
 from .alarm import Alarm
+from .node import Node
 from .pace import SourcePace
-from .queue import Verdict
 from .rejected import RejectedRecord
-from .run import CrawlRun
-from .schedule import CrawlSchedule, Node
+from .run import CrawlRun, Verdict
+from .schedule import CrawlSchedule
 
 __all__ = ["Alarm", "CrawlRun", "CrawlSchedule", "Node", "RejectedRecord", "SourcePace", "Verdict"]

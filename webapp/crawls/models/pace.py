@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from webapp.crawls.addresses import origin
 
-LONGEST_ABSENCE = timedelta(days=1)  # that a source may ask for; a longer one is not believed: it would end the copy
+MAX_REST = timedelta(days=1)  # that a source may ask for; a longer one would end the copy, so it is not believed
 
 
 class Wait(NamedTuple):
@@ -25,7 +25,7 @@ class SourcePaceQuerySet(models.QuerySet["SourcePace"]):
         dates = self.filter(pk=_digest(url, key)).values_list("next_turn", "rest_until", Now())
         for next_turn, rest_until, now in dates:
             # A later end than a rest can have was written by a clock that has gone back since.
-            rest = rest_until - now if rest_until - now <= LONGEST_ABSENCE else timedelta()
+            rest = rest_until - now if rest_until - now <= MAX_REST else timedelta()
             return Wait(*(max(0.0, left.total_seconds()) for left in (next_turn - now, rest)))
         return Wait()
 
@@ -35,7 +35,7 @@ class SourcePaceQuerySet(models.QuerySet["SourcePace"]):
             digest=_digest(url, key),
             source=_source(url),
             next_turn=Now() + timedelta(seconds=wait.turn),
-            rest_until=Now() + min(timedelta(seconds=wait.rest), LONGEST_ABSENCE),
+            rest_until=Now() + min(timedelta(seconds=wait.rest), MAX_REST),
         )
         dates = ["next_turn", "rest_until"]
         self.bulk_create([row], update_conflicts=True, unique_fields=["digest"], update_fields=dates)

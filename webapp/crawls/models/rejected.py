@@ -1,9 +1,8 @@
-"""RejectedRecord: what could not be stored, kept."""
+"""RejectedRecord: a record that could not be stored."""
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.db import connections, models
 from django.db.models import Q
@@ -12,19 +11,17 @@ from django.db.models.functions import Now
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
 from webapp.coins.models.coin import in_statements
 from webapp.coins.texts import printable, raw_json
-
-if TYPE_CHECKING:
-    from webapp.crawls.models.run import CrawlRun
+from webapp.crawls.models.run import CrawlRun
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A rejection with the record it speaks of and the page the record stood on."""
+class Occurrence:
+    """A rejection, with the record that was rejected and the page it was on."""
 
     rejection: Rejection
     record: object
     page: str
-    is_news: bool = True  # whether its run has not counted it before
+    is_new: bool = True  # whether its run has not counted it before
 
 
 # A statement for each is too slow for a page of nothing else, and the ORM knows no conflict with a partial constraint.
@@ -38,38 +35,39 @@ KEEP = """
 
 
 class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
-    def keep(self, run: "CrawlRun", refusals: Iterable[Refusal]) -> None:
+    def keep(self, run: CrawlRun, occurrences: Iterable[Occurrence]) -> None:
         """Open a rejected record for each; those that agree in coin and reasons are one, which counts them all.
 
-        That one may be there already: then it is open again, if it was resolved. It has the record, the page and the
-        run of the latest.
+        If there is one already, it is opened again unless it is ignored. It has the record, the page and the run of the
+        latest occurrence.
         """
-        alike: dict[tuple[str, str], list[Refusal]] = {}
-        for refusal in refusals:
-            alike.setdefault((refusal.rejection.label, "\n".join(refusal.rejection.reasons)), []).append(refusal)
+        alike: dict[tuple[str, str], list[Occurrence]] = {}
+        for occurrence in occurrences:
+            rejection = occurrence.rejection
+            alike.setdefault((rejection.label, "\n".join(rejection.reasons)), []).append(occurrence)
         rows = {}
         for (label, reasons), group in alike.items():
             page, raw = printable(group[-1].page, 100), raw_json(group[-1].record)
             fingerprint = hashlib.sha256(f"{label}\n{reasons}".encode()).hexdigest()
-            news = sum(refusal.is_news for refusal in group)
-            rows[fingerprint] = run.pk, label, page, raw, reasons, fingerprint, news
+            number = sum(occurrence.is_new for occurrence in group)
+            rows[fingerprint] = run.pk, label, page, raw, reasons, fingerprint, number
         with connections[self.db].cursor() as cursor:
             # Sorted, so that concurrent writers lock rows in one order.
             cursor.executemany(KEEP, [rows[fingerprint] for fingerprint in sorted(rows)])
 
     def open(self) -> "RejectedRecordQuerySet":
-        """Those that nobody has dealt with yet: their coins are not stored as they were sent."""
+        """Those that are neither resolved nor ignored: their coins are not stored as they were sent."""
         return self.filter(status=RejectedRecord.Status.OPEN)
 
     def resolve(self, coin_ids: Iterable[str]) -> None:
-        """Resolve what was open of these coins: they have been stored."""
+        """Resolve the open records of these coins, which have been stored."""
         labels = {printable(coin_id, LABEL_LENGTH) for coin_id in coin_ids}
         self.open().filter(coin_id__in=labels).update(status=RejectedRecord.Status.RESOLVED)
 
-    def resolve_gone(self, run: "CrawlRun", answered: Iterable[str]) -> None:
-        """Resolve what earlier runs of this spider have opened and this one, which was complete, had no more.
+    def resolve_gone(self, run: CrawlRun, answered: Iterable[str]) -> None:
+        """Resolve the open records of earlier runs of this spider that this complete run did not see again.
 
-        That is what had no id and did not come again, and what was of coins that are not among those `answered`.
+        These are records without an id, and those of coins that are not `answered`.
         """
         earlier = self.open().filter(run__spider=run.spider).exclude(run=run).values_list("pk", "coin_id")
         if open_ones := dict(earlier):
@@ -80,19 +78,18 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
 
 
 class RejectedRecord(models.Model):
-    """A record that could not be stored, as it was sent, with the reasons; those that agree are one, and counted.
+    """A record that could not be stored, as it was sent, with the reasons. Records that agree are one, with a count.
 
-    It is resolved by itself when its coin is stored, and opened again when it comes again. Whatever its status, it is
-    deleted with the last run that saw it: no run has seen it since, for as long as runs are kept.
+    It is resolved when its coin is stored, and opened when it comes again. It is deleted with the last run that saw it.
     """
 
     class Status(models.TextChoices):
         OPEN = "open"
-        RESOLVED = "resolved"  # its coin has been stored since, or it does not come any more
+        RESOLVED = "resolved"  # its coin has been stored since, or does not come any more
         IGNORED = "ignored"
 
     run = models.ForeignKey(
-        "crawls.CrawlRun", on_delete=models.CASCADE, help_text="The last run that saw it; the two are deleted together."
+        CrawlRun, on_delete=models.CASCADE, help_text="The last run that saw it; the two are deleted together."
     )
     coin_id = models.CharField(
         max_length=LABEL_LENGTH, blank=True, help_text="Escaped and cut; empty where there was none."
@@ -103,7 +100,7 @@ class RejectedRecord(models.Model):
     # A digest, because reasons can be longer than what PostgreSQL puts into an index.
     fingerprint = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the coin and the reasons.")
     status = models.CharField(max_length=20, choices=Status, default=Status.OPEN)
-    count = models.PositiveIntegerField(default=1, help_text="How often it has come, at most once in a run for a coin.")
+    count = models.PositiveIntegerField(default=1, help_text="How often it came, for a coin at most once in a run.")
     first_seen_at = models.DateTimeField(db_default=Now(), help_text="When it first came.")
     last_seen_at = models.DateTimeField(db_default=Now(), help_text="When it last came.")
 

@@ -19,9 +19,9 @@ from django.db.models import Model
 from django.db.models.functions import Now
 
 from webapp.coins.texts import printable
+from webapp.crawls.migrated import NotMigrated, check_migrated
 from webapp.crawls.models import CrawlRun, Verdict
-from webapp.crawls.models.queue import LOST_AFTER
-from webapp.crawls.models.run import NotMigrated
+from webapp.crawls.models.run import LOST_AFTER
 
 SOURCE = "source"  # the alias of the file in Django's databases
 MADE_BY_MIGRATE: tuple[type[Model], ...] = (Permission, ContentType)  # with other keys in every database
@@ -50,7 +50,7 @@ def check_movable(file: Path) -> None:
     """Raises CommandError if the file cannot be copied as a whole, or the target is not empty."""
     for alias, name in ((SOURCE, str(file)), (connection.alias, "The database that DATABASE_URL names")):
         try:
-            CrawlRun.objects.using(alias).check_migrated()
+            check_migrated(alias)
         except NotMigrated as error:
             raise CommandError(f"{name}: {error}") from None
     for model in tables():

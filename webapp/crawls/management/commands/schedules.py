@@ -1,4 +1,4 @@
-"""`manage.py schedules`: something to do for scrapyd, in one command that asks nothing."""
+"""`manage.py schedules`: makes the first two schedules, and lists all."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from webapp.crawls.models import CrawlSchedule
 
 
 def described(schedule: CrawlSchedule, now: datetime) -> str:
-    """A line on what it runs, and when."""
+    """What it runs and when, in a line."""
     if fault := schedule.fault():
         return f"{printable(schedule, 100)}: cannot run. {printable(fault, 500)}"
     arguments = [f"{name}={value}" for name, value in as_texts(schedule.arguments).items()]
@@ -22,11 +22,11 @@ def described(schedule: CrawlSchedule, now: datetime) -> str:
 
 
 class Command(BaseCommand):
-    help = "Make two schedules that fit the plan, where there are none; lists those that there are."
+    help = "Make two schedules that fit the plan if there are none, and list all."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if CrawlSchedule.objects.make_defaults():
-            self.stdout.write("There was no schedule, so here are two to begin with:")
+            self.stdout.write("There was no schedule. These two were made:")
         now = timezone.now()
         for schedule in CrawlSchedule.objects.all():
             self.stdout.write(described(schedule, now))

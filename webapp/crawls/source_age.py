@@ -1,4 +1,4 @@
-"""Sources that stand still or fall behind: they answer, and their data gets older and older."""
+"""Sources that stand still or fall behind: they answer, and their data gets older."""
 
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Max, QuerySet
 from django.utils.timesince import timesince
 
+from webapp.crawls import history
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun, Verdict
 
@@ -16,21 +17,21 @@ USUAL_TIMES = 3
 DATES_COMPARED = 10_000  # three weeks of a source that is crawled every three minutes
 
 
-def standing_still() -> Iterator[str]:
+def old_sources() -> Iterator[str]:
     """A sentence for each spider whose source has data that is too old.
 
-    It is, if at the end of the last run its age was more than SOURCE_MAX_AGE_HOURS, and more than USUAL_TIMES its usual
-    age. Runs of a few coins are not looked at.
+    It is too old if its age at the end of the last run was more than SOURCE_MAX_AGE_HOURS, and more than USUAL_TIMES
+    its usual age. Runs of a few coins do not count.
     """
     limit = settings.SOURCE_MAX_AGE_HOURS * 3600
     if not limit:
         return
     for spider, entry in SPIDERS.items():
-        whole = CrawlRun.objects.whole(spider, entry.narrowing)
+        whole = history.whole_runs(spider, entry.narrowing)
         large = CrawlRun.objects.filter(spider=spider, seen__gte=SAMPLE)
         dated = (whole | large).filter(newest_update__isnull=False, finished_at__isnull=False)
         last = dated.filter(verdict__in=(Verdict.COMPLETE, Verdict.PARTIAL)).order_by("-started_at").first()
-        age = last and age_at_the_end(last)
+        age = last and last.age_of_data
         if not last or not age or age.total_seconds() <= limit:
             continue
         usual = usual_age(ages_before(dated.filter(verdict=Verdict.COMPLETE), last), limit)
@@ -41,11 +42,6 @@ def standing_still() -> Iterator[str]:
                 f"({last.newest_update:%F %T} UTC) was {span(age)} old when the last run ended.{before} "
                 "Check the source, or raise SOURCE_MAX_AGE_HOURS if this is normal."
             )
-
-
-def age_at_the_end(run: CrawlRun) -> timedelta | None:
-    """How old the newest data of a run were when it ended; None where it had none, or has not ended."""
-    return run.finished_at - run.newest_update if run.finished_at and run.newest_update else None
 
 
 def ages_before(complete: QuerySet[CrawlRun], last: CrawlRun) -> list[float]:
@@ -63,7 +59,7 @@ def ages_before(complete: QuerySet[CrawlRun], last: CrawlRun) -> list[float]:
 def usual_age(ages: Iterable[float], limit: float) -> float | None:
     """The first quartile of the ages that were not too old, compared with those before them; None without any age.
 
-    So a source that falls behind, at once or slowly, stays ill until it catches up.
+    So a source that falls behind, at once or slowly, fails its check until it catches up.
     """
     usual: list[float] = []  # sorted
     for age in ages:

@@ -1,14 +1,14 @@
-"""What is ill: one place for /readyz, /api/health and `manage.py watch`, so that they never disagree.
+"""What is failing: one place for /readyz, /api/health and `manage.py watch`, so that they never disagree.
 
-A check is ill or well. Three of them look at each enabled schedule by itself, at its runs since it was last changed:
+A check is failing in these cases. Where a schedule is named, its runs since it was last changed count.
 
 data       no run of a whole source has been complete for DATA_MAX_AGE_HOURS, or two slots of a schedule have passed,
            the later one an hour ago, and no run of it has been complete since the first
-schedule   no scrapyd beats, or a schedule cannot run, or is not beaten
+schedule   no scrapyd ticks, a schedule cannot run, or a slot or a job waits though its spider is free
 runs       the last three runs of a schedule have failed, or were lost or partial
 rejected   the last run of a schedule rejected more than twice as many records as the one a day before, and 10 more,
            and they are not all resolved
-source     the source answers, but its data is old (see standstill.py)
+source     the source answers, but its data is old (see source_age.py)
 """
 
 import logging
@@ -20,21 +20,23 @@ from django.conf import settings
 from django.db import Error
 from django.db.models import Case, Count, DateTimeField, Max, OuterRef, Q, QuerySet, Subquery, Value, When
 
+from webapp.coins import clock
 from webapp.coins.texts import printable
+from webapp.crawls import history, queue
 from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.migrated import NotMigrated, check_migrated
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord, Verdict
-from webapp.crawls.models.queue import UNDER_WAY
-from webapp.crawls.models.run import NotMigrated
-from webapp.crawls.standstill import standing_still
+from webapp.crawls.models.run import UNDER_WAY
+from webapp.crawls.source_age import old_sources
 
 logger = logging.getLogger(__name__)
 
 CHECKS = ("data", "schedule", "runs", "rejected", "source")
-BEFORE_CHECKS = ("database", "migrations")  # where one of these is ill, nobody can look at the others
+BEFORE_CHECKS = ("database", "migrations")  # if one of these fails, the others cannot be checked
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-SILENT_AFTER = timedelta(minutes=2)  # a scrapyd beats every 15 s
-OVERDUE_AFTER = timedelta(minutes=5)  # a due slot waits for a second, where its spider is free
+SILENT_AFTER = timedelta(minutes=2)  # a node has a heartbeat every 15 s
+OVERDUE_AFTER = timedelta(minutes=5)  # a due slot waits for a second if its spider is free
 IN_A_ROW = 3
 BAD = (Verdict.FAILED, Verdict.LOST, Verdict.PARTIAL)
 PROVED = (Verdict.COMPLETE, Verdict.PARTIAL)
@@ -42,9 +44,9 @@ RISE = 10  # records
 
 
 def diagnose(now: datetime | None = None) -> dict[str, str]:
-    """As `problems`, and also where the database cannot be asked. It writes nothing, and opens no transaction."""
+    """As `problems`, also if the database cannot be asked. It writes nothing, and opens no transaction."""
     try:
-        CrawlRun.objects.check_migrated()
+        check_migrated()
         return problems(now)
     except NotMigrated as error:
         return {"migrations": str(error)}
@@ -55,50 +57,47 @@ def diagnose(now: datetime | None = None) -> dict[str, str]:
 
 
 def problems(now: datetime | None = None) -> dict[str, str]:
-    """By check, what is wrong and what to do about it; nothing of what is well.
+    """By failing check, what is wrong and what to do about it.
 
-    `now` is the database's clock where it is not given: runs and nodes are timed by that.
+    `now` is by default the database's clock, by which runs and nodes are timed.
     """
-    now = now or CrawlSchedule.objects.clock()
+    now = now or clock.database_clock()
     enabled = list(CrawlSchedule.objects.filter(enabled=True).order_by("pk"))
     faults = {schedule: fault for schedule in enabled if (fault := schedule.fault())}
     able = [schedule for schedule in enabled if schedule not in faults]
     found = {
         "data": [*_old_copy(now), *_without_complete_run(able, now)],
-        "schedule": [*_no_beat(enabled, now), *_faulty(faults), *_overdue(able, now), *_not_begun(now)],
+        "schedule": [*_no_node(enabled, now), *_faulty(faults), *_overdue(able, now), *_not_begun(now)],
         "runs": _bad_runs(able),
         "rejected": _rejected(able),
-        "source": standing_still(),
+        "source": old_sources(),
     }
-    told = {check: " ".join(found[check]) for check in CHECKS}
-    return {check: _one_line(text) for check, text in told.items() if text}
+    sentences = {check: " ".join(found[check]) for check in CHECKS}
+    return {check: _one_line(text) for check, text in sentences.items() if text}
 
 
 def _one_line(text: str) -> str:
-    """What anybody can show and any database can keep, whatever stands in names, arguments and reasons."""
+    """Without control characters, which names, arguments and reasons may have."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 # How old the copy is -----------------------------------------------------------------------------
 def last_complete() -> CrawlRun | None:
-    """The complete run of a whole source that ended last: a narrower one says nothing of what it did not ask for."""
-    # Runs of one spider never overlap: the last to begin, which an index finds, is the last to end.
-    newest = (_newest(spider, entry.narrowing) for spider, entry in SPIDERS.items())
-    return max((run for run in newest if run), key=_end, default=None)
+    """The complete run of a whole source that ended last. A narrower one proves nothing of what it did not ask for."""
+    newest: list[CrawlRun] = []
+    for spider, entry in SPIDERS.items():
+        ended = history.whole_runs(spider, entry.narrowing).filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
+        # Runs of one spider never overlap: the last to begin, which an index finds, is the last to end.
+        newest += ended.order_by("-started_at")[:1]
+    return max(newest, key=_end, default=None)
 
 
 def is_fresh(now: datetime) -> bool | None:
-    """Whether that run ended at most DATA_MAX_AGE_HOURS ago; None where the setting says that age does not matter."""
+    """Whether that run ended at most DATA_MAX_AGE_HOURS ago; None if the setting says that age does not matter."""
     if not settings.DATA_MAX_AGE_HOURS:
         return None
     run = last_complete()
     return run is not None and (now - _end(run)).total_seconds() <= settings.DATA_MAX_AGE_HOURS * 3600
-
-
-def _newest(spider: str, narrowing: tuple[str, ...]) -> CrawlRun | None:
-    whole = CrawlRun.objects.whole(spider, narrowing)
-    ended = whole.filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
-    return ended.order_by("-started_at").first()
 
 
 def _end(run: CrawlRun) -> datetime:
@@ -115,17 +114,17 @@ def _old_copy(now: datetime) -> Iterator[str]:
 
 
 # Schedules and their runs ------------------------------------------------------------------------
-# A schedule's runs since it was last changed, the newest first: earlier ones were another schedule's, so to speak. By
-# when they were queued: a job that could not begin has no other time, and an index has them in this order.
+# A schedule's runs since it was last changed, the newest first. They are ordered by when they were queued: a job that
+# could not begin has no other time, and an index has this order.
 RUNS = CrawlRun.objects.filter(schedule=OuterRef("pk"), queued_at__gte=OuterRef("changed_at")).order_by("-queued_at")
 
 
 def _first(
     number: int, runs: QuerySet[CrawlRun], schedules: Iterable[CrawlSchedule], **moments: Mapping[int, datetime]
 ) -> dict[CrawlSchedule, list[CrawlRun]]:
-    """The first of RUNS, or of what a filter leaves of them, by schedule; two queries for any number of schedules.
+    """The first of RUNS, or of those that a filter leaves, by schedule. Two queries for any number of schedules.
 
-    The filter may refer to `moments`, each of which is another one for each schedule's key.
+    The filter may refer to `moments`, each of which has a moment by schedule's key.
     """
     by_key = {schedule.pk: schedule for schedule in schedules}
     own = {name: _by_schedule(values) for name, values in moments.items()}
@@ -160,19 +159,19 @@ def _without_complete_run(schedules: Iterable[CrawlSchedule], now: datetime) -> 
             )
 
 
-def _no_beat(enabled: list[CrawlSchedule], now: datetime) -> Iterator[str]:
+def _no_node(enabled: list[CrawlSchedule], now: datetime) -> Iterator[str]:
     silent_since = now - SILENT_AFTER
     if all(schedule.changed_at > silent_since for schedule in enabled):
-        return  # there is nothing to beat, or a scrapyd may be just starting
-    last = Node.objects.aggregate(beat=Max("beat_at"))["beat"]
+        return  # there is nothing to run, or a scrapyd may be just starting
+    last = Node.objects.aggregate(last=Max("heartbeat_at"))["last"]
     if last is None or last < silent_since:
-        when = f"since {last:%F %T} UTC" if last else "ever"
-        yield f"No scrapyd has looked after the schedules {when}: start it, or read in its log why it does not."
+        when = f"since {last:%F %T} UTC" if last else "so far"
+        yield f"No scrapyd has shown life {when}: start one, or read in its log why it does not."
 
 
 def _faulty(faults: dict[CrawlSchedule, str]) -> Iterator[str]:
     for schedule, fault in faults.items():
-        yield f"The schedule {schedule} cannot run: {fault} Mend or disable it in the admin."
+        yield f"The schedule {schedule} cannot run: {fault} Correct or disable it in the admin."
 
 
 def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:
@@ -188,8 +187,8 @@ def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]
 
 
 def _not_begun(now: datetime) -> Iterator[str]:
-    """Jobs that no scrapyd takes up, though nothing is in their way."""
-    first = CrawlRun.objects.ready().order_by("queued_at").first()
+    """Jobs that no scrapyd begins, though their spider is free."""
+    first = queue.ready().order_by("queued_at").first()
     if first and first.queued_at < now - OVERDUE_AFTER:
         yield (
             f"The job {first.pk} of {first.spider} has been waiting since {first.queued_at:%F %T} UTC, though its "
@@ -230,7 +229,7 @@ def _rejected(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
 
 
 def _resolved(runs: Iterable[str]) -> set[str]:
-    """Of these runs, those of which all that they have rejected, and no run after them, has been dealt with."""
+    """Those of these runs that have rejected records, none of which is open."""
     records = RejectedRecord.objects.filter(run__in=list(runs))
     of_each = records.values_list("run").annotate(still_open=Count("pk", filter=Q(status=RejectedRecord.Status.OPEN)))
     return {run for run, still_open in of_each if not still_open}

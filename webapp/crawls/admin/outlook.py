@@ -1,0 +1,65 @@
+"""What the admin shows of schedules: when they run next, how they went, what they cost. Of many in few queries."""
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import OuterRef, Q, Subquery
+
+from webapp.coins import clock
+from webapp.crawls.costs import Cost, costs
+from webapp.crawls.models import CrawlRun, CrawlSchedule
+from webapp.crawls.models.run import UNDER_WAY
+
+RUNS_SHOWN = 20
+NEEDED = ("schedule", "verdict", "reason", "slot", "queued_at", "started_at", "heartbeat_at", "finished_at")  # of a run
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A schedule at the moment `now`."""
+
+    now: datetime
+    fault: str  # why it cannot run; then there are no next slot and no cost
+    next_slot: datetime | None  # a slot that has come already waits
+    is_busy: bool  # whether a run of its spider is queued or under way
+    runs: list[CrawlRun]  # the last RUNS_SHOWN, the oldest first
+    cost: Cost | None
+
+
+def outlooks(schedules: Iterable[CrawlSchedule]) -> dict[int, Outlook]:
+    """By the schedule's key. The number of queries is the same for any number of schedules."""
+    now = clock.database_clock()
+    shown = {schedule.pk: schedule for schedule in schedules}
+    cost_of = costs(shown.values(), now)
+    runs_of = _last_runs(shown)
+    busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True))
+    found = {}
+    for key, schedule in shown.items():
+        fault = schedule.fault()
+        slot = None if fault else _next_slot(schedule, now)
+        found[key] = Outlook(now, fault, slot, schedule.spider in busy, runs_of[key], cost_of.get(key))
+    return found
+
+
+def _next_slot(schedule: CrawlSchedule, now: datetime) -> datetime | None:
+    due = schedule.due(now, is_taken=True)
+    return due.next_run_at if due else schedule.next_run_at
+
+
+def _last_runs(schedules: Collection[int]) -> dict[int, list[CrawlRun]]:
+    """The last RUNS_SHOWN runs of each schedule, the oldest first.
+
+    One query finds where they begin, another reads the rows from there on. A window function would be one query, and
+    would read every run of a year.
+    """
+    own = CrawlRun.objects.filter(schedule=OuterRef("pk")).order_by("-queued_at")  # as an index has them
+    oldest = Subquery(own.values("queued_at")[RUNS_SHOWN - 1 : RUNS_SHOWN])
+    which = Q(pk__in=[])
+    for key, begins in CrawlSchedule.objects.filter(pk__in=schedules).values_list("pk", oldest):
+        which |= Q(schedule=key, queued_at__gte=begins) if begins else Q(schedule=key)
+    runs: dict[int | None, deque[CrawlRun]] = defaultdict(lambda: deque(maxlen=RUNS_SHOWN))
+    for run in CrawlRun.objects.filter(which).only(*NEEDED).order_by("queued_at", "slot"):
+        runs[run.schedule_id].append(run)
+    return {key: [*runs[key]] for key in schedules}

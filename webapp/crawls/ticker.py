@@ -1,0 +1,115 @@
+"""What one tick of the schedule's timer does: slots that are due become jobs."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.db.models.functions import Least
+
+from webapp.coins import clock
+from webapp.crawls import queue
+from webapp.crawls.models.run import UNDER_WAY, CrawlRun, Verdict
+from webapp.crawls.models.schedule import CrawlSchedule, Due
+from webapp.crawls.queue import JobError, Turns
+
+CLOCK_JUMP = timedelta(minutes=5)  # a run whose slot is further in the future was made by a wrong clock
+MISSED = (
+    "nothing could run it until the next slot had come: no scrapyd was up, none had room, or the schedule was wrong"
+)
+
+
+def tick(now: datetime | None = None) -> None:
+    """Turn slots that are due into jobs: at most one for each spider, that of the rarest of several schedules.
+
+    Any number of nodes may tick at the same time. `now` is by default the database's clock.
+    """
+    queue.mark_silent_lost()
+    now = now or clock.database_clock()
+    rows = CrawlSchedule.objects.order_by("pk")  # also the order in which all lock them
+    if not _due(rows, now, queue.turns()):
+        return  # without writing, which on SQLite would keep a crawl waiting
+    with transaction.atomic():
+        rows = rows.select_related("last_run").defer("last_run__log_tail").select_for_update(of=("self",))
+        locked = list(rows)
+        turns = queue.turns()  # after the lock: another node may have made a job until then
+        for schedule in sorted(_due(locked, now, turns), key=lambda schedule: schedule.rank(now)):
+            # Once more, because the one before may have taken the spider.
+            due = _what_is_due(schedule, now, turns)
+            if due and _take(schedule, due, now):
+                turns.taken.add(schedule.spider)
+
+
+def _due(schedules: Iterable[CrawlSchedule], now: datetime, turns: Turns) -> list[CrawlSchedule]:
+    return [schedule for schedule in schedules if _what_is_due(schedule, now, turns)]
+
+
+def _what_is_due(schedule: CrawlSchedule, now: datetime, turns: Turns) -> Due | None:
+    return schedule.due(now, is_taken=turns.is_taken(schedule.spider, schedule.next_run_at))
+
+
+def _take(schedule: CrawlSchedule, due: Due, now: datetime) -> bool:
+    """Do what is due, in the tick's transaction. Returns whether the schedule has a new job."""
+    if due.is_new:
+        # A clock that was ahead has had slots that are still to come. They become free again, and the runs keep their
+        # times. Slots just ahead do not: if a clock is set back by seconds, no slot has a second run.
+        CrawlRun.objects.filter(schedule=schedule, slot__gt=now + CLOCK_JUMP).update(slot=None)
+    _record_passed(schedule, due.passed, due.slot or due.next_run_at or now, now)
+    run = _new_run(schedule, due.slot) if due.slot else None
+    facts: dict[str, Any] = {"last_run": run} if run else {}
+    CrawlSchedule.objects.filter(pk=schedule.pk).update(next_run_at=due.next_run_at, not_before=None, **facts)
+    return run is not None
+
+
+def _new_run(schedule: CrawlSchedule, slot: datetime) -> CrawlRun | None:
+    """A job for the slot; None if the slot has had its run."""
+    try:
+        with transaction.atomic():
+            return queue.enqueue(schedule.spider, schedule.arguments, schedule=schedule, slot=slot)
+    except IntegrityError:
+        return None
+
+
+def _record_passed(schedule: CrawlSchedule, passed: Sequence[datetime], following: datetime, now: datetime) -> None:
+    """Record a skipped run with a reason for each slot that passed without a run before the `following` one."""
+    if not passed:
+        return
+    of_spider = CrawlRun.objects.filter(spider=schedule.spider, started_at__lte=now)
+    overlapping = of_spider.filter(Q(finished_at=None) | Q(finished_at__gte=passed[0]))
+    times = overlapping.exclude(verdict=Verdict.SKIPPED).values_list(Least("queued_at", "started_at"), "finished_at")
+    under_way = [(start, end or now) for start, end in times]
+    runs = []
+    for slot, until in pairwise((*passed, following)):
+        was_busy = any(start < until and end >= slot for start, end in under_way)
+        busy = f"another run of {schedule.spider} was under way until the next slot came"
+        runs.append(
+            CrawlRun(
+                spider=schedule.spider,
+                arguments=schedule.arguments,
+                schedule=schedule,
+                slot=slot,
+                verdict=Verdict.SKIPPED,
+                reason=busy if was_busy else MISSED,
+                started_at=slot,
+                finished_at=now,
+            )
+        )
+    if schedule.next_run_at and passed[0] > schedule.next_run_at:
+        runs[0].reason += f"; so it was with all slots from {schedule.next_run_at:%F %T} UTC on"
+    CrawlRun.objects.bulk_create(runs, ignore_conflicts=True)
+
+
+def run_now(schedule: CrawlSchedule) -> CrawlRun:
+    """Queue a run besides the schedule's slots. Raises JobError if it cannot run."""
+    if fault := schedule.fault():
+        raise JobError(f"It cannot run: {fault}")
+    with transaction.atomic():
+        # All schedules of the spider are locked, so that of two that are run at the same moment one is rejected.
+        list(CrawlSchedule.objects.filter(spider=schedule.spider).order_by("pk").select_for_update())
+        if CrawlRun.objects.filter(UNDER_WAY, spider=schedule.spider).exists():
+            raise JobError(f"A run of {schedule.spider} is queued or under way: wait for its end, or stop it.")
+        run = queue.enqueue(schedule.spider, schedule.arguments, schedule=schedule)
+        CrawlSchedule.objects.filter(pk=schedule.pk).update(last_run=run)
+    return run
