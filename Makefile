@@ -6,7 +6,7 @@ DEMO := DATABASE_URL=sqlite:///var/demo.sqlite3 COINGECKO_PLAN=keyless COINGECKO
 WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup crawl demo up test lint requirements
+.PHONY: help setup crawl demo up test lint screenshots requirements
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ lint: .venv/tests ## check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+screenshots: .venv/tests ## make the README's pictures anew (needs Debian's Chromium)
+	$(BIN)/python -m pytest tests/browser/screenshots.py
 
 requirements: .venv/tests ## pin the newest allowed versions
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-header --annotation-style line requirements.in
