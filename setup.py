@@ -8,7 +8,5 @@ import sys
 from setuptools import setup
 
 if not {"clean", "bdist_egg"} & set(sys.argv):
-    raise SystemExit(
-        'coincrawl is no package: it runs from its checkout. The README ("Two commands") says how to begin.'
-    )
+    raise SystemExit('coincrawl is no package: it runs from its checkout. The README ("Try it") says how to begin.')
 setup(name="coincrawl", packages=[], py_modules=[])

@@ -1,7 +1,6 @@
-"""The README's table of sources: each of its paginations, on a source of that kind that is read to its end."""
+"""The paginations in docs/new-spider.md: each reads a source of its kind to the end."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,15 +13,12 @@ from scrapy.http import Request, Response
 from coincrawl import pagination
 from coincrawl.coverage import Coverage
 from coincrawl.responses import Rows, judge
-from tests.conftest import ROOT
+from tests.support import pages
 
 NUMBER = 250  # records, in pages of 100
 
-README = (ROOT / "README.md").read_text()
-TABLE = README[README.index("| the source | its pagination |") :].partition("\n\n")[0]
-PAGINATIONS = {
-    name: eval(call, vars(pagination)) for name, call in re.findall(r"^\| ([^|]+) \| `(\w+\(.*\))` \|$", TABLE, re.M)
-}
+TABLE = pages.rows((pages.ROOT / "docs/new-spider.md").read_text(), "| the source |")
+PAGINATIONS = {name: eval(call.strip("`"), vars(pagination)) for name, call in TABLE}
 
 
 @dataclass

@@ -1,7 +1,6 @@
-"""What the README says to type: how to begin without make, and the example of a new spider."""
+"""The example of docs/new-spider.md, copied from the page into a copy of the project, where it crawls."""
 
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,11 +12,12 @@ import pytest
 from fake_api import LinkedAPI, Market, answers
 from fake_api.records import Record
 from tests.conftest import PATIENCE, ROOT, last_run, preloaded
+from tests.support.pages import block
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import Verdict
 
 THEIRS = {"slug": "coin_id", "ticker": "symbol", "name": "name", "price": "current_price", "updated": "last_updated"}
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs/new-spider.md").read_text()
 HOME = "https://listings.example/v1/coins/"
 KEY = "the-key-of-the-tests"
 SPIDERS = "SPIDERS: Mapping[str, SpiderEntry] = {\n"
@@ -28,36 +28,9 @@ def listing(record: Record) -> Record:
     return {name: record[ours] for name, ours in THEIRS.items()}
 
 
-def block(readme: str, after: str) -> str:
-    """The README's first block of code after these words, as it is to be copied."""
-    lines = re.search(r"\n\n((?: {4}.*\n|\n)+)", readme[readme.index(after) :])
-    assert lines
-    return re.sub(r"^ {4}", "", lines[1], flags=re.MULTILINE).strip() + "\n"
-
-
-def test_without_make_the_lines_are_those_that_make_runs() -> None:
-    recipes = subprocess.run(
-        ["make", "--dry-run", "--always-make", "PYTHON=python3", "crawl", "up"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    ours = re.sub(r"\.venv/bin/| --quiet| --disable-pip-version-check| --verbosity 0|exec env PATH=\S+ ", "", recipes)
-
-    lines = block(README, "Without `make` three lines").splitlines()
-    commands = [command for line in lines for command in line.split(" && ")]
-    commands.remove(". .venv/bin/activate")  # what `.venv/bin/` before each command does in the Makefile
-
-    assert len(lines) == 3
-    assert set(commands) <= set(ours.splitlines())
-    assert "python webapp/manage.py up" in ours.splitlines()
-    assert "`python webapp/manage.py up` is `make up`" in README
-
-
 @dataclass
 class Copy:
-    """The project with the README's new spider in it, and its source."""
+    """The project with the new spider in it, and its source."""
 
     folder: Path
     spider: str
@@ -65,13 +38,13 @@ class Copy:
     database_url: str
 
     def crawl(self, *lines: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the README's command, with these lines in the spider too."""
+        """Run the page's command, with these lines in the spider too."""
         text = "\n".join([self.spider, *(f"    {line}" for line in lines), ""])
         (self.folder / "coincrawl/spiders/listings.py").write_text(f"from coincrawl.secret import Secret\n{text}")
         return self.run(**environment)
 
     def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = ["-m", *block(README, "Then it crawls").split()]
+        command = ["-m", *block(PAGE, "**4.**").split()]
         return preloaded().run(
             command, self.folder, dict(os.environ) | {"DATABASE_URL": self.database_url} | environment, PATIENCE
         )
@@ -88,7 +61,7 @@ def copy(tmp_path: Path, database_url: str, token: str) -> Iterator[Copy]:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "scrapy.cfg", tmp_path)
     catalog = tmp_path / "webapp/crawls/catalog.py"
-    entry = block(README, "`SPIDERS` in `webapp/crawls/catalog.py`")
+    entry = f"    {block(PAGE, '**2.**')}"
     catalog.write_text(catalog.read_text().replace(SPIDERS, SPIDERS + entry))
     with LinkedAPI(
         Market(coins=500),
@@ -100,7 +73,7 @@ def copy(tmp_path: Path, database_url: str, token: str) -> Iterator[Copy]:
         token=token,
         word="Bearer",
     ) as api:
-        spider = block(README, "`coincrawl/spiders/listings.py`").replace(HOME, api.url)
+        spider = block(PAGE, "**1.**").replace(HOME, api.url)
         assert api.url in spider
         yield Copy(tmp_path, spider, api, database_url)
 
