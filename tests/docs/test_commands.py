@@ -66,7 +66,7 @@ def check(words: list[str]) -> None:
 def check_manage(name: str, *given: str) -> None:
     if name != "--version":
         command = load_command_class(get_commands()[name], name)
-        command.create_parser("manage.py", name).parse_args(given)
+        command.create_parser("manage.py", name, allow_abbrev=False).parse_args(given)
 
 
 def check_scrapy(name: str, *given: str) -> None:
