@@ -3,7 +3,7 @@ from django.contrib.admin import apps
 
 
 class SiteConfig(AppConfig):
-    """What belongs to the site as a whole: its commands and its templates."""
+    """The site as a whole: its commands and its templates."""
 
     name = "webapp"
 

@@ -1,4 +1,4 @@
-"""What Django's error pages show under DJANGO_DEBUG."""
+"""Django's error pages under DJANGO_DEBUG, without secrets."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
 OURS = Path(__file__).parent
-# Of what a server hands on: development servers put the whole environment beside it.
+# Variables of a request. Development servers add the whole environment to them.
 OF_A_REQUEST = re.compile(
     r"(?!HTTP_PROXY$)HTTP_\w+|CONTENT_(LENGTH|TYPE)|PATH_INFO|QUERY_STRING|REMOTE_ADDR|REQUEST_METHOD|SCRIPT_NAME"
     r"|SERVER_(NAME|PORT|PROTOCOL)"
@@ -17,16 +17,16 @@ OF_A_REQUEST = re.compile(
 
 
 class WithoutSecrets(SafeExceptionReporterFilter):
-    """The code, the settings and the request, but no secret.
+    """Shows the code, the settings and the request, but no secrets.
 
-    Addresses that are settings are hidden, because the database's has a password and a webhook's is one. Variables
-    are shown of our own code alone: among a database driver's is the password, in several forms.
+    Settings that are URLs are hidden: the database's has a password, and a webhook's is a secret. Variables are shown
+    of our own code only: those of a database driver have the password.
     """
 
     hidden_settings = re.compile(rf"{SafeExceptionReporterFilter.hidden_settings.pattern}|_URL$", re.IGNORECASE)
 
     def is_active(self, request: HttpRequest | None) -> bool:
-        return True  # Django's own thinks that a site with DEBUG keeps no secrets
+        return True  # Django's own shows everything under DEBUG
 
     def get_safe_request_meta(self, request: HttpRequest) -> dict[str, Any]:
         meta = super().get_safe_request_meta(request)

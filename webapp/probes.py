@@ -1,7 +1,7 @@
-"""/healthz and /readyz: whether this process answers, and whether it should be sent requests. In JSON, for machines.
+"""/healthz and /readyz: whether this process runs, and whether it should get requests. JSON, for machines.
 
-`/healthz` is 200 wherever a request gets this far. `/readyz` is 200 or 503 and says by check what is wrong, in words
-that give nothing away: anybody may ask. Why the database fails stands in the log.
+`/healthz` is always 200. `/readyz` is 200 or 503, and says for each check what is wrong. It is public, so its words
+give no details away.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from webapp.crawls.monitoring import BEFORE_CHECKS, diagnose
 
-LIMIT = 3.0  # seconds that the database may take; balancers have about as much patience
+LIMIT = 3.0  # s that the database may take; load balancers wait about as long
 METHODS = ("GET", "HEAD")
 
 OK, UNKNOWN = "ok", "unknown"
@@ -30,12 +30,12 @@ HANGS = dict.fromkeys(WORDS, UNKNOWN) | {"database": "the database does not answ
 
 
 class ProbesMiddleware:
-    """Answers the probes before anything asks for the request's host, scheme or session."""
+    """Answers the probes before other middleware checks the host, the scheme or the session."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
         self._probes = {"/healthz": healthz, "/readyz": self._readyz}
-        self._look = Look()
+        self._check = Check()
         self._one_at_a_time = Lock()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -45,20 +45,20 @@ class ProbesMiddleware:
         if request.method in METHODS:
             response = probe()
         else:
-            response = JsonResponse({"status": "only read"}, status=405, headers={"Allow": ", ".join(METHODS)})
+            response = JsonResponse({"status": "read-only"}, status=405, headers={"Allow": ", ".join(METHODS)})
         response["Cache-Control"] = "no-store"
         return response
 
     def _readyz(self) -> HttpResponse:
-        """A look that hangs is the only one: no request waits for it for longer than LIMIT, and none begins another."""
+        """Answers within LIMIT. A check that hangs is not started again: later requests wait for the same one."""
         with self._one_at_a_time:
-            if not self._look.is_alive():
-                self._look = Look()
-                self._look.start()
-            look = self._look
-        look.join(max(0, look.until - monotonic()))
-        is_ready = set(look.checks.values()) == {OK}
-        status = {"status": "ready" if is_ready else "not ready", "checks": look.checks}
+            if not self._check.is_alive():
+                self._check = Check()
+                self._check.start()
+            check = self._check
+        check.join(max(0, check.until - monotonic()))
+        is_ready = set(check.results.values()) == {OK}
+        status = {"status": "ready" if is_ready else "not ready", "checks": check.results}
         return JsonResponse(status, status=200 if is_ready else 503)
 
 
@@ -66,23 +66,23 @@ def healthz() -> HttpResponse:
     return JsonResponse({"status": OK})
 
 
-class Look(Thread):
-    """One look at the database, in a thread and on a connection of its own: what hangs or breaks there stays there."""
+class Check(Thread):
+    """Checks the database in a thread and on a connection of its own, so that it can hang without harm."""
 
     def __init__(self) -> None:
         super().__init__(name="readyz", daemon=True)
         self.until = monotonic() + LIMIT
-        self.checks = HANGS
+        self.results = HANGS
 
     def run(self) -> None:
         try:
-            self.checks = checks()
+            self.results = results()
         finally:
             connection.close()
 
 
-def checks() -> dict[str, str]:
-    """`ok`, or what is wrong in words for everybody, by check."""
+def results() -> dict[str, str]:
+    """By check: `ok`, or what is wrong in words for everybody."""
     problems = diagnose()
     said = {}
     for check, words in WORDS.items():

@@ -1,4 +1,4 @@
-"""Static files, from WSGI and from ASGI."""
+"""Static files under WSGI and ASGI."""
 
 from collections.abc import AsyncIterator
 from typing import IO
@@ -13,7 +13,7 @@ BLOCK = 2**16  # bytes
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
-    """WhiteNoise; under ASGI its files are read block by block, where Django would warn and read them as a whole."""
+    """WhiteNoise, which reads files in blocks under ASGI. Django would warn, and read them as a whole."""
 
     @staticmethod
     def serve(static_file: StaticFile, request: HttpRequest) -> WhiteNoiseFileResponse:
@@ -24,6 +24,6 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 
 
 async def blocks(file: IO[bytes] | None) -> AsyncIterator[bytes]:
-    """What is in a file; nothing, where there is none."""
+    """The content of a file in blocks; nothing without a file."""
     while file and (block := await sync_to_async(file.read)(BLOCK)):
         yield block

@@ -13,17 +13,17 @@ from webapp.api.writing import write
 def page_of(
     rows: models.QuerySet, fields: Sequence[models.Field], request: Request, query: dict[str, Any], *, by_key: bool
 ) -> dict[str, Any]:
-    """The page of `rows` that `query` asks for, with the number of all rows and the links to the pages beside it.
+    """The page of `rows` that `query` asks for, with the count of all rows and links to the next and previous page.
 
-    `by_key` says that the rows are in the order of their key. Then a `next` link names the last key of its page, and
-    the page that it leads to begins after that key, however many rows have come or gone before it.
+    `by_key` says that the rows are in the order of their key. Then the `next` link names the last key of this page. The
+    next page begins after that key, even if rows before it have come or gone.
     """
     number, size, after = query["page"], query["page_size"], query.get("after")
     by_link = by_key and after is not None
     following = rows if after is None else rows.filter(pk__gt=after)
     start = 0 if by_link else (number - 1) * size
     found = list(following.values_list("pk", *(field.name for field in fields))[start : start + size + 1])
-    # After the rows, so that those that come meanwhile are in it: nobody reads more than were counted.
+    # Counted after the rows are read, so that no client reads more rows than the count.
     count = (rows if by_link else following).count()
     if start and not found:
         raise NotFound(f"Page {number} is past the end: there are {count} results, {size} on a page.")
@@ -31,7 +31,7 @@ def page_of(
     onward = {"page": number + 1} | ({"after": page[-1][0]} if by_key and page else {})
     back = {"page": number - 1} | ({"after": None} if by_key else {})
     return {
-        "count": max(count, start + len(found)),  # some of those may be gone by now
+        "count": max(count, start + len(found)),  # some of them may be deleted by now
         "next": _link(request, onward) if len(found) > size else None,
         "previous": _link(request, back) if number > 1 else None,
         "results": write(fields, [row[1:] for row in page]),
@@ -39,7 +39,7 @@ def page_of(
 
 
 def _link(request: Request, changes: dict[str, Any]) -> str:
-    """The address of the request with other values in its query string; None leaves a name out."""
+    """The address of the request with changes in its query string. None removes a name."""
     query = request.query_params.copy()
     for name, value in changes.items():
         query.pop(name, None)

@@ -1,4 +1,4 @@
-"""What answers look like, for the schema; rows are written by `writing`, which is several times as fast."""
+"""The shape of responses, for the schema. `writing` makes the responses: it is several times as fast."""
 
 from datetime import datetime
 from typing import Any, ClassVar, cast
@@ -14,7 +14,7 @@ from webapp.crawls.models import CrawlRun
 
 
 class RowSerializer(serializers.ModelSerializer):
-    # An image's address is as the API sent it: it begins as an address, and need not be one.
+    # An image's URL is stored as the source sent it: it starts with http, and may be invalid.
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.URLField: serializers.CharField,
@@ -25,7 +25,7 @@ class CoinSerializer(RowSerializer):
     class Meta:
         model = FullCoin
         fields = tuple(COIN)
-        extra_kwargs = {name: {"required": False} for name in COIN}  # `?fields=` leaves out the others
+        extra_kwargs = {name: {"required": False} for name in COIN}  # `?fields=` omits the others
 
 
 TEXT = {"type": "string"}
@@ -38,12 +38,12 @@ TEXT = {"type": "string"}
     }
 )
 class ArgumentsField(serializers.JSONField):
-    """A run's arguments by name, of the kinds that a spider may declare."""
+    """A run's arguments by name, of the types that a spider may declare."""
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}})
 class CountsField(serializers.JSONField):
-    """A number for each field of a coin that there is something to count of."""
+    """Counts by field of a coin. Fields without a count are omitted."""
 
 
 class AnyRunSerializer(RowSerializer):
@@ -61,18 +61,18 @@ class RunSerializer(AnyRunSerializer):
 
 
 class PageSerializer(serializers.Serializer):
-    count = serializers.IntegerField(min_value=0, help_text="The number of all results, of which a page has a part.")
+    count = serializers.IntegerField(min_value=0, help_text="The number of all results, on all pages.")
     next = serializers.URLField(allow_null=True, help_text="The address of the next page; null on the last.")
     previous = serializers.URLField(
-        allow_null=True, help_text="The address of the page that has the number before; null where `page` is 1."
+        allow_null=True, help_text="The address of the page with the number before; null if `page` is 1."
     )
 
 
 class CoinPageSerializer(PageSerializer):
     count = serializers.IntegerField(
         min_value=0,
-        help_text="The number of all results, of which a page has a part. In the default order `after` takes none from "
-        "it; in every other order it is of the coins after that one.",
+        help_text="The number of all results, on all pages. With `after`, it is of all coins in the default order, "
+        "and of the coins after that one in other orders.",
     )
     results = CoinSerializer(many=True)
 
@@ -102,7 +102,7 @@ class RunInShortSerializer(AnyRunSerializer):
         model = CrawlRun
         fields: tuple[str, ...] = (*WHICH_RUN, *WHEN)
         read_only_fields = fields
-        extra_kwargs: ClassVar = {"started_at": {"allow_null": False}}  # it has begun
+        extra_kwargs: ClassVar = {"started_at": {"allow_null": False}}  # it has started
 
 
 class CompleteRunSerializer(RunInShortSerializer):
@@ -118,17 +118,17 @@ class CompleteRunSerializer(RunInShortSerializer):
 
 class HealthSerializer(serializers.Serializer):
     coins = serializers.IntegerField(min_value=0, help_text="Coins stored.")
-    missing = serializers.IntegerField(min_value=0, help_text="Of them, those that the market no longer has.")
-    rejected = serializers.IntegerField(min_value=0, help_text="Open rejected records: what could not be stored.")
-    last_updated = serializers.DateTimeField(allow_null=True, help_text="The newest update that the market told of.")
+    missing = serializers.IntegerField(min_value=0, help_text="Stored coins that the market no longer has.")
+    rejected = serializers.IntegerField(min_value=0, help_text="Open rejected records, which could not be stored.")
+    last_updated = serializers.DateTimeField(allow_null=True, help_text="The newest `last_updated` of all coins.")
     changed_at = serializers.DateTimeField(allow_null=True, help_text="When a crawl last changed a coin.")
     last_complete = CompleteRunSerializer(allow_null=True, help_text="The last complete run of a whole source.")
-    last_run = RunInShortSerializer(allow_null=True, help_text="The last run that has begun, whatever came of it.")
+    last_run = RunInShortSerializer(allow_null=True, help_text="The last run that has started, with any verdict.")
     running = RunInShortSerializer(many=True, help_text="The runs under way.")
     fresh = serializers.BooleanField(
-        allow_null=True, help_text="Whether the last complete run is recent enough; null where any age will do."
+        allow_null=True, help_text="Whether the last complete run is recent enough; null if any age is allowed."
     )
     problems = serializers.DictField(
         child=serializers.CharField(),
-        help_text="What is ill, by check (data, schedule, runs, rejected, source), and what to do; empty: all is well.",
+        help_text="Problems by check (data, schedule, runs, rejected, source), and what to do; empty if all is well.",
     )

@@ -4,7 +4,7 @@ from webapp.api import views
 
 
 class AnyText:
-    """A key may hold slashes and line breaks, too."""
+    """A key. It may have slashes and line breaks."""
 
     regex = "(?s:.+)"
 

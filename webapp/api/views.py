@@ -1,4 +1,4 @@
-"""What the addresses under /api/ answer."""
+"""The views of the addresses under /api/."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -39,8 +39,8 @@ from webapp.crawls import monitoring
 from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
 
 
-# From the inside out: the ETag is that of the text, so that it is the same however that is packed, and 304 is an answer
-# to this user alone, who has to ask each time.
+# From the inside out: the ETag is made before compression, so it does not depend on it. Caches keep answers for one
+# user only, and ask each time.
 @method_decorator(
     [
         vary_on_headers("Authorization", "Cookie"),
@@ -51,7 +51,7 @@ from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
     name="dispatch",
 )
 class ReadView(APIView):
-    """An address that is read, with these parameters and no others."""
+    """A read-only address with these parameters and no others."""
 
     http_method_names = ["get", "head", "options"]
     parameters: ClassVar[type[Parameters]] = Parameters
@@ -59,19 +59,19 @@ class ReadView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if str(request.method).lower() not in self.http_method_names:
-            raise MethodNotAllowed(str(request.method))  # whoever asks
+            raise MethodNotAllowed(str(request.method))  # also without a token
         try:
             super().initial(request, *args, **kwargs)
         except (AuthenticationFailed, NotAuthenticated):
-            self.check_throttles(request)  # as nobody: by address
+            self.check_throttles(request)  # by the client's address
             raise
         self.query = self.parameters.read(request.query_params)
 
 
 class Addresses(ReadView):
-    @answers("get_addresses", "What there is", AddressesSerializer)
+    @answers("get_addresses", "Addresses", AddressesSerializer)
     def get(self, request: Request) -> Response:
-        """The addresses of all that this API has."""
+        """The addresses of this API."""
         names = ("coins", "runs", "health", "schema", "docs")
         return Response({name: reverse(f"api:{name}", request=request) for name in names})
 
@@ -81,9 +81,9 @@ class Coins(ReadView):
 
     @answers("list_coins", "Coins", CoinPageSerializer, 404)
     def get(self, request: Request) -> Response:
-        """Follow `next` from the first page on to read them all: in the default order no coin is lost on the way.
+        """Follow `next` from the first page on to read all coins. In the default order, none is missed.
 
-        A client that cannot follow a link asks for the page `after` the last `coin_id` that it has, until `next` is
+        A client that cannot follow links asks for the page `after` the last `coin_id` that it has, until `next` is
         null.
         """
         by_key = self.query["ordering"] == BY_ID
@@ -102,11 +102,11 @@ class Coin(ReadView):
 
 class Runs(ReadView):
     parameters = RunsParameters
-    queryset = CrawlRun.objects.order_by(F("started_at").desc(nulls_first=True), "id")  # what has not begun: newest
+    queryset = CrawlRun.objects.order_by(F("started_at").desc(nulls_first=True), "id")  # first: not started
 
     @answers("list_runs", "Crawl runs", RunPageSerializer, 404)
     def get(self, request: Request) -> Response:
-        """The newest first: what each asked for, what it got, and what it has proven."""
+        """The newest first: their arguments, counts and verdicts."""
         runs = select(self.queryset, self.query)
         return Response(page_of(runs, list(RUN.values()), request, self.query, by_key=False))
 
@@ -116,14 +116,14 @@ class Run(ReadView):
 
     @answers("get_run", "A crawl run", RunSerializer, 404)
     def get(self, request: Request, run_id: str) -> Response:
-        """The run with this key: what it asked for, what it got, and what it has proven."""
+        """The run with this key: its arguments, counts and verdict."""
         return Response(one(self.queryset, run_id, "run", list(RUN.values())))
 
 
 class Health(ReadView):
     @answers("get_health", "Health of the data", HealthSerializer)
     def get(self, request: Request) -> Response:
-        """How complete the data are, how fresh, and what is being done about it."""
+        """How complete and how fresh the data is, and which runs are under way."""
         coins = FullCoin.objects.aggregate(
             coins=Count("pk"),
             missing=Count("missing_since"),
@@ -152,13 +152,13 @@ class SchemaFile(ReadView):
 
 
 class Docs(SpectacularSwaggerView):
-    """Swagger's page, whose assets are served from here."""
+    """Swagger's page. This site serves its assets."""
 
     http_method_names = ReadView.http_method_names
     url_name = "api:schema"
 
     def get_renderers(self) -> list[BaseRenderer]:
-        """All but the page itself is JSON, as at the other addresses."""
+        """Errors are JSON, as at the other addresses."""
         return super().get_renderers() if self.request.method in ("GET", "HEAD") else [JSONRenderer()]
 
 

@@ -1,7 +1,7 @@
-"""How the API writes rows: which fields, and their values as JSON.
+"""Turns rows into JSON values.
 
-Numbers with a fraction are texts with every digit and no zero that says nothing; instants are UTC with a Z and as
-exact as they are stored. Fields come from the models: a new one is shown without an edit here.
+Decimals become strings with every digit and no trailing zeros. Dates are UTC with a Z, as exact as they are stored. The
+fields are the models': a new one needs no edit here.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -30,17 +30,17 @@ def by_name(model: type[models.Model], *hidden: str) -> dict[str, models.Field]:
 
 
 COIN = by_name(FullCoin, "stale_before")
-# The names of machines, and what happens on them, are nobody's business; how batches are stored is the crawler's own.
+# Hidden: names of machines, what happens on them, and how the crawler stores batches.
 RUN = by_name(CrawlRun, "node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "rejected_rows")
 
 
 def write(fields: Sequence[models.Field], rows: Collection[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """Rows of these fields' values as objects.
+    """JSON objects of rows, whose values are in the order of `fields`.
 
-    Column by column: what a field's values are written with is chosen once, and not for each of 31,000 values.
+    They are made by column, so that the writer of a field is chosen once for all rows.
     """
     names = [field.name for field in fields]
-    columns = zip(fields, zip(*rows, strict=True), strict=bool(rows))  # without rows there are no columns
+    columns = zip(fields, zip(*rows, strict=True), strict=bool(rows))  # zip makes no columns without rows
     written = [_column(_writer(field), values) for field, values in columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*written, strict=True)]
 

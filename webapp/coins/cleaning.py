@@ -1,7 +1,7 @@
-"""Raw values in, stored values or reasons out: what a model field can hold, checked before the database is asked.
+"""Checks raw values against the model's fields, before they go to the database.
 
-A database refuses a whole batch for one bad value (PostgreSQL) or takes what it can never give back (SQLite), so
-each value is checked against its field here. Everything is derived from the model's `_meta`.
+One invalid value makes PostgreSQL reject a whole batch, and SQLite stores values that it cannot return. All checks
+are derived from the model's `_meta`.
 """
 
 import decimal
@@ -18,25 +18,25 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from webapp.coins.texts import Nested, printable
 
 LABEL_LENGTH = 255  # characters
-# Python takes more for dates than that: 1613060700131, milliseconds since 1970, for one in 1613.
+# Python accepts more than dates: 1613060700131, milliseconds since 1970, would be a date in 1613.
 ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d|\d{4}-?W\d\d(-?\d)?|\d{8}(?=T))([Tt ]|$)", re.ASCII)
 
 
 class Unfit(ValueError):
-    """A value that its field cannot hold; the text says why, without the value, so that equal reasons are equal."""
+    """A value that its field cannot hold. The message says why, without the value: equal reasons are equal texts."""
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """A record that cannot be stored, and why, a line for each field."""
+    """A record that cannot be stored, with a reason for each invalid field."""
 
-    coin_id: str  # '' where the record has no id that a coin could be stored under
-    label: str  # the id for people: escaped, cut to LABEL_LENGTH, '' where it is no text
+    coin_id: str  # '' if the record has no valid id
+    label: str  # the id for people: escaped, cut to LABEL_LENGTH, '' if it is not a text
     reasons: tuple[str, ...]
 
 
 def _kind(value: object) -> str:
-    """What a JSON value is called in a reason."""
+    """The name of a JSON value's type in a reason."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -45,7 +45,7 @@ def _kind(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-Check = Callable[[Any], Any]  # a raw value in; the stored value out, or Unfit
+Check = Callable[[Any], Any]  # a raw value in; the stored value out, or Unfit raised
 
 
 def _check_text(field: models.CharField) -> Callable[[Any], str]:
@@ -72,7 +72,7 @@ def _check_url(field: models.URLField) -> Check:
     check_text = _check_text(field)
 
     def check(value: Any) -> str | None:
-        """Anything but an http(s) address (`missing_large.png`) is no picture: null."""
+        """A text that is not an http(s) address, such as `missing_large.png`, becomes null."""
         if isinstance(value, str) and not value.startswith(("http://", "https://")):
             return None
         return check_text(value)
@@ -123,7 +123,7 @@ def _check_decimal(field: models.DecimalField) -> Check:
 
 
 def _check_integer(field: models.IntegerField) -> Check:
-    # Django's portable range: SQLite's is wider, but what it stores should fit PostgreSQL too.
+    # Django's portable range. SQLite's is wider, but its values have to fit PostgreSQL too.
     low, high = BaseDatabaseOperations.integer_field_ranges[field.get_internal_type()]
 
     def check(value: Any) -> int:
@@ -139,7 +139,7 @@ def _check_integer(field: models.IntegerField) -> Check:
 
 def _check_datetime(_: models.DateTimeField) -> Check:
     def check(value: Any) -> datetime:
-        """ISO 8601 with any offset, as the same instant in UTC; the API's clock is UTC where it names no offset."""
+        """ISO 8601 with any offset, converted to UTC. Without an offset it is UTC."""
         if not isinstance(value, str):
             raise Unfit(f"{_kind(value)}, not a date")
         try:
@@ -153,7 +153,7 @@ def _check_datetime(_: models.DateTimeField) -> Check:
     return check
 
 
-CHECKS: dict[type[models.Field], Callable[[Any], Check]] = {  # the first that fits: a URLField is a CharField too
+CHECKS: dict[type[models.Field], Callable[[Any], Check]] = {  # the first match counts: a URLField is a CharField too
     models.URLField: _check_url,
     models.CharField: _check_text,
     models.DecimalField: _check_decimal,
@@ -163,9 +163,9 @@ CHECKS: dict[type[models.Field], Callable[[Any], Check]] = {  # the first that f
 
 
 def check_for(field: models.Field) -> Check:
-    """What turns a raw value into one that `field` can hold, or raises Unfit.
+    """The check that turns a raw value into one that `field` can hold, or raises Unfit.
 
-    TypeError for a kind of field that is not in CHECKS.
+    Raises TypeError if CHECKS has no check for this type of field.
     """
     if field.primary_key:
         return _check_key(field)
@@ -176,7 +176,7 @@ def check_for(field: models.Field) -> Check:
 
 
 class Cleaner:
-    """Cleans records for `fields`: what the API sent, under the model's names, becomes values or a Rejection."""
+    """Cleans records from an API, which have the model's names for their values."""
 
     def __init__(self, fields: list[models.Field]) -> None:
         self.checks = [(field.name, field.null, check_for(field)) for field in fields]
@@ -184,9 +184,9 @@ class Cleaner:
         self.key = next(field.name for field in fields if field.primary_key)
 
     def clean(self, record: object, repeated: Sequence[str] = ()) -> dict[str, Any] | Rejection:
-        """A value for every field that the record has; or the reasons why it cannot be stored.
+        """The values of the record's fields by name, or a Rejection with the reasons.
 
-        `repeated` are the keys that stand more than once in it: they are reason enough.
+        `repeated` are the keys that occur more than once in the record: it is rejected for these alone.
         """
         if isinstance(record, Nested):
             return Rejection("", "", ("record: nested too deeply to be read",))
@@ -217,6 +217,6 @@ class Cleaner:
 
     @staticmethod
     def _called(record: Mapping[str, Any]) -> str:
-        """Without a usable id, a name tells one rejected record from the next."""
+        """The name of a record without a valid id, to tell rejected records apart."""
         name = record.get("name")
         return f" (in the record named {printable(name, 100)})" if isinstance(name, str) else ""

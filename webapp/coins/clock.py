@@ -1,4 +1,4 @@
-"""The clock that runs, nodes, slots and changes go by: the database's, which all machines share."""
+"""The database's clock, which all machines share: runs, nodes, slots and changes are dated by it."""
 
 from datetime import datetime
 
@@ -7,9 +7,9 @@ from django.utils import timezone
 
 
 def database_clock(using: str = DEFAULT_DB_ALIAS) -> datetime:
-    """The time by the clock of this database, in UTC."""
+    """The time of this database, in UTC."""
     if connections[using].vendor == "sqlite":
-        return timezone.now()  # its clock is this machine's
+        return timezone.now()  # it has this machine's clock
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""ExactDecimalField, which SQLite gives back with the digits that it was given."""
+"""ExactDecimalField: a decimal that SQLite returns with the digits that were stored."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -10,34 +10,33 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.functional import cached_property
 
 WHOLE_FLOATS = 2**53  # below it, every whole number is a float
-EXACT_DIGITS = 15  # that every float keeps of a number
-INTEGERS = range(-(2**63), 2**63)  # that SQLite keeps as such
+EXACT_DIGITS = 15  # significant digits that every float keeps
+INTEGERS = range(-(2**63), 2**63)  # that SQLite stores as integers
 
 
 class ExactDecimalField(models.DecimalField):
-    """A DecimalField that is exact on SQLite wherever a 64-bit float or integer can be.
+    """A DecimalField that is as exact on SQLite as a 64-bit float or integer can be.
 
-    SQLite keeps a number as one of these two. Django reads a float back with 15 significant digits; this field reads
-    it by its shortest form, as `repr` writes it. That has the digits that were stored wherever they tell one float
-    from the next: all numbers of up to 15 significant digits, and every number that was itself printed from a float.
-    A number with more digits is rounded when it is stored (`count_rounded`). What SQLite computes from these fields
-    comes with Django's 15 digits, unless it is a sum or one of the stored values. On other databases this is a
-    DecimalField.
+    SQLite stores a number as one of these. Django reads a float with 15 significant digits. This field reads the
+    float's shortest form, as `repr` writes it. So all numbers of up to 15 significant digits are exact, and so is
+    every number that was printed from a float. Other numbers are rounded when they are stored (`count_rounded`).
+    Values that SQLite computes from these fields have Django's 15 digits, except sums and stored values. On other
+    databases this is a DecimalField.
     """
 
     def get_internal_type(self) -> str:
-        return "ExactDecimalField"  # for a DecimalField, Django's backend for SQLite would cut the digits
+        return "ExactDecimalField"  # Django's backend for SQLite would cut the digits of a DecimalField
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         column_type: str = connection.data_types["DecimalField"]
         return column_type % self.db_type_parameters(connection)
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
-        """Raises ValueError for a number that is too large, as other databases do; SQLite would take it."""
+        """Raises ValueError if the number is too large, as other databases do. SQLite would store it."""
         return super().get_db_prep_save(self.checked(value) if isinstance(value, Decimal) else value, connection)
 
     def checked(self, value: Decimal) -> Decimal:
-        """The number itself. Raises ValueError for one that is too large, or not finite."""
+        """The number itself. Raises ValueError if it is too large or not finite."""
         if not (value.is_finite() and self.holds(value)):
             raise ValueError(f"{self.name}: more than {self.whole_digits} digits before the point, or not finite")
         return value
@@ -55,21 +54,21 @@ class ExactDecimalField(models.DecimalField):
         return Decimal(10) ** self.whole_digits
 
     def holds(self, value: Decimal) -> bool:
-        """Whether a number has no more digits before the point than the field."""
+        """Whether the number's digits before the point fit the field."""
         return -self._limit < value < self._limit
 
     def for_sqlite(self, value: Decimal) -> int | float:
-        """What SQLite is given for a number: the nearest float, or the integer that it is, and below the limit."""
+        """The number as SQLite stores it: the nearest float below the limit, or an integer."""
         number = float(value)
         if -WHOLE_FLOATS < number < WHOLE_FLOATS:
             return number
-        # SQLite would make an integer of a float that is whole, with digits that nobody has sent.
+        # SQLite turns a whole float into an integer, with digits that the source has not sent.
         if (whole := round(value)) in INTEGERS:
             return whole
         return nextafter(number, 0.0) if self.holds(value) and not self.holds(from_sqlite(number)) else number
 
     def all_for_sqlite(self, values: Sequence[Decimal | None]) -> list[int | float | None]:
-        """`for_sqlite` of each; ValueError where one is too large for the field."""
+        """`for_sqlite` of each number. Raises ValueError if one is too large for the field."""
         numbers = [None if value is None else float(value) for value in values]
         if all(-WHOLE_FLOATS < number < WHOLE_FLOATS for number in numbers if number is not None):
             return numbers
@@ -80,12 +79,12 @@ class ExactDecimalField(models.DecimalField):
 
 
 def from_sqlite(number: float) -> Decimal:
-    """The decimal that an integer or a float of SQLite stands for."""
+    """The decimal of an integer or float that SQLite has stored."""
     return Decimal(repr(number))
 
 
 def count_rounded(values: Iterable[Decimal | None], kept: Iterable[float | None]) -> int:
-    """How many of these decimals are not what SQLite keeps of them."""
+    """How many of these decimals differ from what SQLite stores for them."""
     return sum(
         value is not None and number is not None and len(str(value)) > EXACT_DIGITS and from_sqlite(number) != value
         for value, number in zip(values, kept, strict=True)

@@ -1,14 +1,14 @@
-"""How numbers are written for people: `short` for the columns of a list, `exact` for a page of its own."""
+"""Formats numbers: `short` for the columns of a list, `exact` for a page, `plain` for programs."""
 
 from decimal import Decimal
 
 NOTHING = "-"
-PLACES = 15  # on either side of the point; beyond it, `short` counts the zeros instead of writing them
+PLACES = 15  # on either side of the point; `short` writes numbers beyond as powers of ten
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def exact(number: Decimal | int | None) -> str:
-    """Every digit of `number`, and no zero that says nothing: 1,234.5 or 0.0000001."""
+    """Every digit, without trailing zeros: 1,234.5 or 0.0000001."""
     if number is None:
         return NOTHING
     if not number:
@@ -17,7 +17,7 @@ def exact(number: Decimal | int | None) -> str:
 
 
 def plain(number: Decimal) -> str:
-    """The same for programs, without commas: 1234.5 or 0.0000001."""
+    """Every digit, without trailing zeros and commas: 1234.5 or 0.0000001."""
     return _without_padding(f"{number:f}") if number else "0"
 
 
@@ -26,9 +26,9 @@ def _without_padding(text: str) -> str:
 
 
 def short(number: Decimal | int | None) -> str:
-    """`number` at a glance: two digits after the point, below 1 four that count, in at most 25 characters.
+    """Two digits after the point, or four significant ones below 1, in at most 25 characters.
 
-    Whole numbers have no point. What is too big or too small for that is a power of ten: 3.2 × 10⁴⁶.
+    Whole numbers have no point. Very large and very small numbers are powers of ten: 3.2 × 10⁴⁶.
     """
     if not number:
         return exact(number)

@@ -1,19 +1,19 @@
-"""SUM on SQLite, which fails by itself if whole numbers add up to more than 64 bits."""
+"""SUM on SQLite. SQLite's own raises an error if integers add up to more than 64 bits."""
 
 from decimal import Context, Decimal
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-EXACT = Context(prec=700, traps=[])  # digits, as many as the largest and the smallest float are apart
-LARGEST = 2**63 - 1  # that SQLite keeps as an integer
+EXACT = Context(prec=700, traps=[])  # digits between the largest and the smallest float
+LARGEST = 2**63 - 1  # the largest integer of SQLite
 
 
 class ExactSum:
-    """An aggregate and window function for sqlite3: adds up the digits that `fields.from_sqlite` reads."""
+    """An aggregate and window function for sqlite3: adds the decimals that `fields.from_sqlite` reads."""
 
     def __init__(self) -> None:
-        self._count = self._inexact = 0  # values, and those of them that are no integers
+        self._count = self._inexact = 0  # all values, and those that are not integers
         self._total = Decimal(0)
 
     def step(self, value: Any) -> None:
@@ -23,7 +23,7 @@ class ExactSum:
             self._total = EXACT.add(self._total, number(value))
 
     def inverse(self, value: Any) -> None:
-        """The value leaves the window."""
+        """Removes a value that leaves the window."""
         if value is not None:
             self._count -= 1
             self._inexact -= not isinstance(value, int)
@@ -39,7 +39,7 @@ class ExactSum:
 
 
 def number(value: Any) -> Decimal:
-    """What a value of SQLite adds to a sum: a text that is no number adds nothing."""
+    """The value as a decimal. A text that is not a number counts as 0."""
     try:
         return Decimal(repr(value)) if isinstance(value, int | float) else Decimal(repr(float(value)))
     except ValueError:
@@ -47,6 +47,6 @@ def number(value: Any) -> Decimal:
 
 
 def add_sum(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Put it in the place of SQLite's own on a new connection."""
+    """Replaces SQLite's SUM on a new connection."""
     if connection.vendor == "sqlite":
         connection.connection.create_window_function("SUM", 1, ExactSum)

@@ -1,4 +1,4 @@
-"""What others have written, made safe to log, to show and to keep. Pure."""
+"""Makes texts from outside safe to log, to show and to store. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from typing import Any
 
 import simplejson
 
-RAW_LIMIT = 64_000  # characters of a rejected record that are kept
+RAW_LIMIT = 64_000  # characters of a rejected record that are stored
 
 
 @dataclass(frozen=True)
 class Nested:
-    """The text of a record that is nested too deeply for any parser."""
+    """The text of a record that is nested too deeply for a parser."""
 
     text: str
 
 
 class Repeating(dict[str, Any]):
-    """A parsed object that has a key more than once, or holds an object that has.
+    """A parsed object with repeated keys, or with an object inside that has them.
 
-    It has no value for such a key, because nobody knows which one is meant; `pairs` has all that was sent.
+    It has no value for a repeated key, because it is unknown which one is right. `pairs` has everything that was sent.
     """
 
     def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
@@ -30,9 +30,9 @@ class Repeating(dict[str, Any]):
 
     @property
     def repeated(self) -> list[str]:
-        """The keys that stand more than once, here and further inside, with dots between them: `id`, `roi.times`."""
+        """The keys that occur more than once, also in objects inside, with dots between them: `id`, `roi.times`."""
         paths: list[str] = []
-        waiting: list[tuple[str, Any]] = [("", self)]  # no recursion: an object may be as deep as the parser bears
+        waiting: list[tuple[str, Any]] = [("", self)]  # no recursion: an object may be as deep as the parser allows
         while waiting:
             path, value = waiting.pop()
             if isinstance(value, Repeating):
@@ -44,12 +44,12 @@ class Repeating(dict[str, Any]):
         return paths
 
     def for_json(self) -> simplejson.RawJSON:
-        """For simplejson: all that it was sent with."""
+        """For simplejson: everything that was sent."""
         return simplejson.RawJSON(f"{{{', '.join(f'{_json(key)}: {_json(value)}' for key, value in self.pairs)}}}")
 
 
 def printable(value: object, limit: int) -> str:
-    """`value` as one line of ASCII, at most `limit` characters: what an API says cannot forge a log line or a page."""
+    """`value` as one line of ASCII with at most `limit` characters, so that it cannot forge a log line or a page."""
     text = str(value)[: limit + 1]
     escaped = text.encode("unicode_escape").decode("ascii")
     return escaped if len(escaped) <= limit else escaped[: limit - 3] + "..."
@@ -61,15 +61,15 @@ def counted(number: int, noun: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message without its further lines, of which a database's driver has many."""
+    """The first line of an error's message: those of database drivers have many."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def raw_json(record: object) -> str:
-    """A parsed record as JSON again: every digit of its numbers, all else ASCII-escaped, at most 64 kB."""
+    """A parsed record as JSON: numbers with every digit, texts escaped to ASCII, at most 64 kB."""
     if isinstance(record, Nested):
         text = record.text[:RAW_LIMIT].encode("ascii", "backslashreplace").decode("ascii")
-        return text.replace("\0", "\\u0000")[:RAW_LIMIT]  # nobody has parsed it, and PostgreSQL keeps no NUL
+        return text.replace("\0", "\\u0000")[:RAW_LIMIT]  # it is not parsed, and PostgreSQL stores no NUL
     try:
         text = _json(record)
     except RecursionError:

@@ -1,6 +1,6 @@
-"""Many rows in one statement: inserted where they are new, updated where a value differs, left alone otherwise.
+"""Writes many rows in one statement: new ones are inserted, changed ones updated, others left alone.
 
-What was asked for later wins. Only an answer that a cache may have kept loses: see `Upsert`.
+The later answer wins, unless it may be a stale one from a cache: see `Upsert`.
 """
 
 from collections import Counter
@@ -21,15 +21,15 @@ from webapp.coins.fields import ExactDecimalField, count_rounded
 Row = Mapping[str, Any]
 Column = models.Field
 
-# What a row can be guilty of, on either database and on the way to it ...
+# Errors that a row can cause, in either database and on the way to it.
 ROW_ERRORS = (DatabaseError, ValidationError, ValueError, TypeError, ArithmeticError)
-# ... and what it cannot: the database is away, locked, full or read-only. A call may succeed when it is made again.
+# Errors that no row causes: the database is unreachable, locked, full or read-only. Another try may succeed.
 DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError)
 
-CACHED_FOR = timedelta(minutes=10)  # how long a cache may keep an answer
-TOLERANCE = timedelta(seconds=1)  # an answer is not older by less than this: APIs change how exact their dates are
+CACHED_FOR = timedelta(minutes=10)  # the longest time that a cache keeps an answer
+TOLERANCE = timedelta(seconds=1)  # smaller differences do not count: APIs change the precision of their dates
 FIRST = datetime.min.replace(tzinfo=UTC)
-OWN_TYPES: Mapping[type[Column], type[Any]] = {  # of values that databases take as they are; of other fields: str
+OWN_TYPES: Mapping[type[Column], type[Any]] = {  # types that databases take unconverted; str for other fields
     models.DecimalField: Decimal,
     models.DateTimeField: datetime,
     models.IntegerField: int,
@@ -38,35 +38,35 @@ OWN_TYPES: Mapping[type[Column], type[Any]] = {  # of values that databases take
 
 @dataclass
 class Upserted:
-    """What became of the rows of one upsert, by key; `rejected` has the guilty rows' errors."""
+    """The outcome of one upsert by key. `rejected` has the errors of rows that the database rejects."""
 
     created: set[str] = field(default_factory=set)
     updated: set[str] = field(default_factory=set)
     unchanged: set[str] = field(default_factory=set)
-    stale: set[str] = field(default_factory=set)  # older than what is stored, as from a cache, so not written
+    stale: set[str] = field(default_factory=set)  # older than the stored row, as from a cache; not written
     rejected: dict[str, str] = field(default_factory=dict)
-    went_back: set[str] = field(default_factory=set)  # of those updated: older than what was stored
-    rounded: Counter[str] = field(default_factory=Counter)  # by field: numbers with more digits than the database keeps
+    went_back: set[str] = field(default_factory=set)  # of the updated ones: older than the stored row was
+    rounded: Counter[str] = field(default_factory=Counter)  # by field: values with more digits than can be stored
 
     def add(self, other: "Upserted") -> None:
-        """Take in what became of other rows."""
+        """Adds the outcome of other rows."""
         for name in ("created", "updated", "unchanged", "stale", "rejected", "went_back", "rounded"):
             getattr(self, name).update(getattr(other, name))
 
     @property
     def stored(self) -> set[str]:
-        """The keys whose rows are stored as they were sent."""
+        """The keys of rows that are stored as they were sent."""
         return self.created | self.updated | self.unchanged
 
 
 class Upsert:
-    """INSERT ... ON CONFLICT DO UPDATE for one model and database, from its fields.
+    """INSERT ... ON CONFLICT DO UPDATE for one model and database, made from the model's fields.
 
-    `values` are the fields that rows may bring, the primary key among them. What a row does not bring is left as it is
-    stored, and null where the row is new. A stored row is overwritten where any value differs, except by a stale
-    answer: one that by its `version`, a date, is older than the stored row, which was written less than CACHED_FOR ago.
-    `stale_before` is the last version that was not null, less the TOLERANCE. `created` is stamped when a row is
-    inserted, `changed` when it is written.
+    `values` are the fields that rows may have, with the primary key. A field that a row does not have keeps its stored
+    value, and is null in a new row. A stored row is updated if any value differs, unless the answer is stale: its
+    `version`, a date, is older than that of the stored row, and the stored row was written less than CACHED_FOR ago.
+    `stale_before` is the last version that was not null, less TOLERANCE. `created` is the date of the insert, `changed`
+    of the last write.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class Upsert:
         self.stamps = [cast(Column, meta.get_field(name)) for name in (created, changed)]
 
     def __call__(self, rows: Iterable[Row], now: datetime, stamp: datetime) -> Upserted:
-        """Write `rows` as of `now`, stamped `stamp`; of rows with the same key, the newest.
+        """Writes `rows` at the time `now`, dated `stamp`. Of several rows with one key, the newest is written.
 
-        Rows that bring the same fields are one statement. A row that the database will not take is found by halving
-        them, inside savepoints, and ends in `rejected`; all others are written. Raises the errors that are not a row's:
-        OperationalError, InterfaceError and bare DatabaseError.
+        Rows with the same fields are one statement. If the database rejects it, its rows are halved inside savepoints
+        until the invalid row is found. That row ends in `rejected`, all others are written. Raises OperationalError,
+        InterfaceError, or a bare DatabaseError: errors that no row has caused.
         """
         newest: dict[str, Row] = {}
         dates: dict[str, datetime | None] = {}
@@ -96,7 +96,7 @@ class Upsert:
                 raise ValueError(f"no such field: {', '.join(sorted(row.keys() - self.names))}")
             if note_date(dates, row[self.key], row.get(self.version)):
                 newest[row[self.key]] = row
-        alike: dict[frozenset[str], list[Row]] = {}  # by the fields that they bring
+        alike: dict[frozenset[str], list[Row]] = {}  # by their fields
         # Sorted, so that concurrent writers lock rows in one order and cannot deadlock.
         for key in sorted(newest):
             alike.setdefault(frozenset(newest[key]), []).append(newest[key])
@@ -110,7 +110,7 @@ class Upsert:
             with transaction.atomic(using=self.using):
                 written = self._execute(rows, columns, now, stamp)
         except ROW_ERRORS as error:
-            # A bare DatabaseError is no row's either: a damaged file, a connection of another thread.
+            # No row causes a bare DatabaseError: it is a damaged file, or a connection of another thread.
             if isinstance(error, DATABASE_ERRORS) or type(error) is DatabaseError:
                 raise
             if len(rows) == 1:
@@ -123,8 +123,8 @@ class Upsert:
             result.add(written)
 
     def _execute(self, rows: list[Row], columns: list[Column], now: datetime, stamp: datetime) -> Upserted:
-        """Write rows that bring these columns, in one statement."""
-        connection = connections[self.using]  # looked up here: each thread has its own
+        """Writes rows with these columns in one statement."""
+        connection = connections[self.using]  # each thread has its own
         older = self._older(rows, connection)
         values = {column: [row[column.name] for row in rows] for column in columns}
         lists = {column: prepared(column, values[column], connection) for column in columns}
@@ -138,7 +138,7 @@ class Upsert:
         head, tail = self._frame(lists, connection)
         with connection.cursor() as cursor:
             cursor.execute(head + source + tail, [*parameters, *window])
-            returned: dict[str, bool] = dict(cursor.fetchall())  # by key of what was written: whether it is new
+            returned: dict[str, bool] = dict(cursor.fetchall())  # by key of written rows: whether the row is new
         keys = {row[self.key] for row in rows}
         updated = {key for key, is_new in returned.items() if not is_new}
         stale = older - returned.keys()
@@ -159,7 +159,7 @@ class Upsert:
         )
 
     def _older(self, rows: list[Row], connection: BaseDatabaseWrapper) -> set[str]:
-        """The keys of the rows that are older than what is stored."""
+        """The keys of rows that are older than the stored ones."""
         dated = [row for row in rows if row.get(self.version)]
         if not dated:
             return set()
@@ -179,7 +179,7 @@ class Upsert:
             return {found for (found,) in cursor.fetchall()}
 
     def _frame(self, columns: Iterable[Column], database: BaseDatabaseWrapper) -> tuple[str, str]:
-        """The statement before and after its rows."""
+        """The parts of the statement before and after its rows."""
         quote = database.ops.quote_name
         quoted = {column.name: quote(cast(str, column.column)) for column in columns}
         table, key = quote(self.model._meta.db_table), quoted[self.key]
@@ -193,7 +193,7 @@ class Upsert:
         if self.stale_before.name in quoted:
             before, version = quoted[self.stale_before.name], quoted[self.version]
             assignments.append(f"{before} = COALESCE(excluded.{before}, {table}.{before})")
-            # If the stored row is stamped far in the future, a clock was wrong: no answer is kept out until then.
+            # A stored date far in the future comes from a wrong clock. It rejects no answers.
             condition += (
                 f" AND (excluded.{version} < {table}.{before}"
                 f" AND {table}.{changed} > %s AND {table}.{changed} < %s) IS NOT TRUE"
@@ -201,12 +201,12 @@ class Upsert:
         return (
             f"INSERT INTO {table} ({', '.join(quoted.values())}) ",
             f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(assignments)} WHERE {condition}"
-            # A row that was just inserted has both stamps equal; one that was updated was created before.
+            # An inserted row has two equal dates. An updated row was created before.
             f" RETURNING {key}, {table}.{created} = {table}.{changed}",
         )
 
     def _source(self, lists: Mapping[Column, list[Any]], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        """Rows as SQL with its parameters; `lists` has their values by column."""
+        """The rows as SQL, and its parameters. `lists` has the values by column."""
         if connection.vendor == "postgresql":
             # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one
             # for each value would take longer than the upsert. Types without their sizes, or a cast would cut values.
@@ -218,10 +218,10 @@ class Upsert:
 
 
 def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper) -> list[Any]:
-    """`column.get_db_prep_save` of each value, with a short cut where all are null or of the column's own type.
+    """`column.get_db_prep_save` of each value, faster if all are null or of the column's own type.
 
-    Django converts and formats each value in several steps, which for 30 values a row takes longer than all the rest
-    of the upsert. Anything unusual still goes Django's way, and fails there as it should.
+    Django's conversion of 30 values a row takes longer than the rest of the upsert. Other types still go through
+    Django, and raise its errors.
     """
     own_type = next((own for kind, own in OWN_TYPES.items() if isinstance(column, kind)), str)
     is_usual = {*map(type, values)} <= {own_type, NoneType}
@@ -239,14 +239,14 @@ def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper)
 
 
 def less_tolerance(version: datetime | None) -> datetime | None:
-    """The date before which an answer is older than one of this version."""
+    """Answers with a date before this one are older than this version."""
     return version and max(version, FIRST + TOLERANCE) - TOLERANCE
 
 
 def note_date(dates: MutableMapping[str, datetime | None], key: str, version: datetime | None) -> bool:
-    """Note a record's date under its key in `dates`; whether no newer one was there.
+    """Stores a record's date under its key in `dates`. Returns False if a newer one was there.
 
-    A record without a date counts as the newest, and leaves the date that was there.
+    A record without a date counts as the newest, and leaves the stored date.
     """
     known = dates.setdefault(key, version)
     if version is None or known is None or version >= known:

@@ -1,7 +1,7 @@
-"""What `dumpdata` writes as JSON: moments to the microsecond (Django: to the millisecond), and ASCII alone.
+"""`dumpdata` as JSON with dates to the microsecond (Django's are to the millisecond), in ASCII only.
 
-Half a character, which SQLite may hold in a run's arguments, is no UTF-8; and a line of JSON Lines is one for whoever
-ends lines at U+2028, too.
+A lone surrogate, which SQLite may hold in a run's arguments, has no UTF-8. Some programs end lines at U+2028, which
+would break JSON Lines.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ class ExactEncoder(DjangoJSONEncoder):
 
 
 class ExactMixin:
-    """For a serializer of Django's that writes JSON."""
+    """For Django's serializers that write JSON."""
 
     json_kwargs: dict[str, Any]
 

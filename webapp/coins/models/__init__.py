@@ -1,4 +1,4 @@
-"""The data: the one schema that items, cleaning, the upsert and the admin derive from."""
+"""The data. Items, cleaning, the upsert and the admin are derived from these models."""
 
 from .coin import FullCoin
 

@@ -1,4 +1,4 @@
-"""FullCoin, the copy of the market. A field added here needs no other edit, only a migration."""
+"""FullCoin, the copy of the market. A new field needs a migration, and no other edit."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,11 +15,11 @@ from webapp.coins.clock import database_clock
 from webapp.coins.fields import ExactDecimalField
 from webapp.coins.upsert import Upsert, Upserted
 
-MISSING_SHARE = 0.20  # of the coins on the market; more do not leave it between two runs
-MISSING_AT_ONCE = 50  # coins; fewer are always believed
-CHANGES_LOCK = int.from_bytes(b"changes")  # the key of an advisory lock, which only this database's clients see
-MICROSECOND = timedelta(microseconds=1)  # the smallest step of a date in either database
-IDS_PER_STATEMENT = 500  # enough to be fast, and far below any database's limit of parameters
+MISSING_SHARE = 0.20  # of the coins on the market; more of them missing at once are not believed
+MISSING_AT_ONCE = 50  # coins; up to so many missing ones are always believed
+CHANGES_LOCK = int.from_bytes(b"changes")  # the key of an advisory lock of this database
+MICROSECOND = timedelta(microseconds=1)  # the precision of dates in either database
+IDS_PER_STATEMENT = 500  # fast, and far below the databases' limits of parameters
 
 T = TypeVar("T")
 
@@ -47,12 +47,11 @@ def moment() -> models.DateTimeField:
 
 
 def with_values_first(order: Combinable, column: str) -> tuple[Combinable, ...]:
-    """`column` in this order, what has no value last, ties by id; backwards it is the reverse in all of that."""
+    """The order by `column`, with nulls last and equal values by id. Reversed, all of it is reversed."""
     return IsNull(F(column), True), order, F("coin_id")  # noqa: FBT003 - takes no keyword
 
 
-# How long lists may be ordered, by the column, with a minus from the largest down. Each has an index, which serves its
-# reverse as well.
+# Orders of long lists by column, with a minus for descending. Each has an index, which also serves the reverse.
 ORDERINGS: Mapping[str, tuple[Any, ...]] = {
     "coin_id": (F("coin_id"),),
     "market_cap_rank": with_values_first(F("market_cap_rank").asc(), "market_cap_rank"),
@@ -63,11 +62,11 @@ ORDERINGS: Mapping[str, tuple[Any, ...]] = {
 
 
 class TooManyMissing(Exception):
-    """More coins would be missing than leave a market; the text says how many, and what may be wrong."""
+    """More coins would be missing than is plausible. The message says how many, and what may be wrong."""
 
 
 def in_statements(keys: Sequence[T]) -> Iterator[Sequence[T]]:
-    """The keys in parts, of which each may go into a statement of its own."""
+    """The keys in parts that are small enough for one statement each."""
     for start in range(0, len(keys), IDS_PER_STATEMENT):
         yield keys[start : start + IDS_PER_STATEMENT]
 
@@ -76,14 +75,14 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
     def upsert(
         self, rows: Iterable[Mapping[str, Any]], now: datetime | None = None, changed_at: datetime | None = None
     ) -> Upserted:
-        """Insert what is new, update what differs, leave the rest: one statement for the rows with the same names.
+        """Inserts new rows, updates changed ones, and leaves others: one statement for rows with the same fields.
 
-        A row maps field names to cleaned values, `coin_id` at least. What a row does not name stays as it is stored. A
-        row whose `last_updated` is older than that of the stored one by more than a second is stale, and not stored,
-        where the stored one was written in the last ten minutes. `now` is the database's clock, and `changed_at` the
-        `next_change`, where they are not given. Returns the ids that were created, updated, left unchanged, stale and
-        rejected (with the database's words). Raises ValueError for a name that is no field, OperationalError or
-        InterfaceError where the database fails.
+        A row maps field names to cleaned values, with `coin_id` at least. Other fields keep their stored values. A row
+        is stale and not stored if its `last_updated` is more than a second older than the stored one, and the stored
+        row was written in the last ten minutes. The default of `now` is the database's clock, that of `changed_at` is
+        `next_change`. Returns the ids that were created, updated, unchanged, stale, and rejected with the database's
+        error. Raises ValueError for a name that is not a field, OperationalError or InterfaceError if the database
+        fails.
         """
         rows = [{"vs_currency": settings.VS_CURRENCY, **row} for row in rows]
         now = now or database_clock(self.db)
@@ -91,10 +90,10 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
             return _upsert(self.db)(rows, now, changed_at or self.next_change(now))
 
     def next_change(self, now: datetime | None = None) -> datetime:
-        """The `changed_at` of what is written next: the database's clock, but later than all changes there have been.
+        """The next `changed_at`: the database's time, or later, so that it is after all earlier changes.
 
-        Until the transaction ends, others wait here: changes are committed in the order of their dates. So whoever asks
-        for what has changed since the newest change that he knows misses none, whatever clocks do.
+        Others wait here until the transaction ends: changes are committed in the order of their dates. So a client
+        that asks for the changes since the newest one it knows misses none, even if clocks are wrong.
         """
         if connections[self.db].vendor == "postgresql":  # SQLite has one writer at a time
             with connections[self.db].cursor() as cursor:
@@ -104,11 +103,11 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         return max(now, newest + MICROSECOND) if newest else now
 
     def mark_seen(self, ids: Collection[str], changed_at: datetime) -> int:
-        """The market has an answer for these coins: they are not missing, whatever became of the answer."""
+        """Marks coins as not missing, because the market has an answer for them. Returns how many were."""
         return self.filter(pk__in=ids, missing_since__isnull=False).update(missing_since=None, changed_at=changed_at)
 
     def mark_missing_since(self, dates: Mapping[str, datetime], changed_at: datetime) -> None:
-        """These coins are missing since the dates that their source names."""
+        """Marks coins as missing since the dates that their source names."""
         known = dict(self.filter(pk__in=dates).values_list("pk", "missing_since"))
         news: dict[datetime, list[str]] = {}
         for pk, since in sorted(dates.items()):
@@ -118,9 +117,9 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
             self.filter(pk__in=ids).update(missing_since=since, changed_at=changed_at)
 
     def mark_missing(self, answered: Collection[str]) -> None:
-        """Date all coins that the market did not answer for, unless they are dated already.
+        """Marks all other coins as missing since now, unless they are missing already.
 
-        TooManyMissing where that is a great part of them: this looks like another market, or like a part of this one.
+        Raises TooManyMissing if they are a large part: the source may be another market, or a part of this one.
         """
         there = list(self.filter(missing_since=None).values_list("pk", flat=True))
         missing = sorted(pk for pk in there if pk not in answered)
@@ -138,13 +137,13 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         return sum(self.filter(pk__in=some).count() for some in in_statements(sorted(ids)))
 
     def other_currency(self) -> str | None:
-        """The currency of the stored prices where it is not the configured one."""
+        """The currency of the stored prices, if it is not the configured one."""
         stored = self.values_list("vs_currency", flat=True).first()
         return None if stored == settings.VS_CURRENCY else stored
 
 
 class FullCoin(models.Model):
-    """A coin as the market last described it. Its values are the API's; the last group is our own bookkeeping."""
+    """A coin as the market last described it. Its values are the API's, except the bookkeeping."""
 
     coin_id = models.CharField(max_length=255, primary_key=True)
     symbol = text(100)
@@ -213,7 +212,7 @@ class FullCoin(models.Model):
 
     @classmethod
     def api_fields(cls) -> list[models.Field]:
-        """The fields whose values come from the API, in the model's order."""
+        """The fields with values of the API, in the model's order."""
         return [field for field in cls._meta.concrete_fields if field.name not in cls.BOOKKEEPING]
 
 
