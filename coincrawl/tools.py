@@ -1,4 +1,4 @@
-"""Scrapy's own tools in this project: shell, fetch, view, parse, check and runspider begin no run."""
+"""What Scrapy's own commands have in common here: shell, fetch, view, parse, check and runspider begin no run."""
 
 import argparse
 
@@ -10,9 +10,9 @@ from webapp.crawls.catalog import SPIDERS, ArgumentError, parse_arguments
 
 
 class WithoutRun(ScrapyCommand):
-    """A command that stores nothing, also with one of our spiders: no lock, no run, no database.
+    """A command that needs no database and stores nothing, whichever spider it uses.
 
-    What is asked goes to any address as it does elsewhere; the spider's key goes to its source alone.
+    It fetches any address, as in other projects. The spider's key goes only to its source.
     """
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""`scrapy check`, as Scrapy has it, but without a run."""
+"""`scrapy check`: Scrapy's own, without a run."""
 
 from scrapy.commands import check
 

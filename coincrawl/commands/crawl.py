@@ -1,4 +1,4 @@
-"""`scrapy crawl`, with arguments checked at once, a summary for people and an exit status for programs."""
+"""`scrapy crawl`: arguments are checked first, the summary is for people, the exit status for programs."""
 
 import argparse
 import logging
@@ -47,11 +47,11 @@ COUNTERS = (
     "missing",
 )
 
-# Loggers whose INFO is about Scrapy and not about the crawl; `-L DEBUG` shows them all.
+# Loggers whose INFO is about Scrapy and not about the crawl. `-L DEBUG` shows them.
 CHATTER = ("scrapy.addons", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
-REFUSED = {  # of Scrapy's settings
+FORBIDDEN = {  # Scrapy's settings
     "HTTPCACHE_ENABLED": "answers would be kept as they came, with a key that they repeat, and old ones prove nothing",
-    "JOBDIR": "what a run has proven cannot be kept there, so no other run can go on from it",
+    "JOBDIR": "what a run has proven cannot be kept there, so no other run can continue it",
 }
 COMPONENTS = ("DOWNLOADER_MIDDLEWARES", "DOWNLOAD_HANDLERS", "EXTENSIONS", "ITEM_PIPELINES")
 EVENT_LOOP = ("TWISTED_REACTOR", "TWISTED_REACTOR_ENABLED", "ASYNCIO_EVENT_LOOP")
@@ -67,21 +67,21 @@ class Command(crawl.Command):
             f"{name} ({', '.join(entry.arguments) or 'no arguments'})" for name, entry in SPIDERS.items()
         )
         return (
-            f"Run a spider and say what it has proven. Spiders and their arguments (-a name=value): {spiders}. "
+            f"Run a spider and print its verdict. Spiders and their arguments (-a name=value): {spiders}. "
             "Exit status: 0 complete, 1 failed or lost, 2 wrong arguments, 3 partial, 75 skipped, 130 interrupted."
         )
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
-        with explained():
+        with usage_errors():
             super().process_options(args, opts)
             settings = enabled(self.settings)
             if settings["LOG_FILE"]:
-                settings.set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="cmdline")  # the file is ours: see `run`
+                settings.set("LOG_INSTALL_ROOT_HANDLER", value=False, priority="cmdline")  # `run` opens the file
             else:
-                # Scrapy does this next, and where it fails then, it is with a traceback.
+                # Scrapy does this next, and would fail with a traceback.
                 install_scrapy_root_handler(settings)
-        # Until told that there is a log, Twisted prints what is critical past it; told after Scrapy has set the log up,
-        # it would take the warnings away from it.
+        # Before this, Twisted prints critical messages past the log. If Scrapy has set up the log first, Twisted takes
+        # the warnings from it.
         globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
         if unknown := [argument for argument in args if argument.startswith("-")]:
             raise UsageError(f"No such option: {unknown[0]}. See scrapy crawl --help.", print_help=False)
@@ -97,10 +97,10 @@ class Command(crawl.Command):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         process, settings = enabled(self.crawler_process), enabled(self.settings)
         if settings["LOG_FILE"]:
-            with explained():
+            with usage_errors():
                 logging.getLogger().addHandler(LogFile(settings))
             logging.getLogger().setLevel(logging.NOTSET)
-            settings.set("STATS_DUMP", value=True, priority="project")  # scrapydweb and logparser look for them
+            settings.set("STATS_DUMP", value=True, priority="project")  # scrapydweb and logparser read them
         crawler = self._crawler_of(args[0])
         secret = cast("type[PaginatedSpider]", crawler.spidercls).secret
         protect_log(
@@ -112,30 +112,29 @@ class Command(crawl.Command):
                 *passwords(settings.getdict("FEEDS")),
             ]
         )
-        # What the handler would not show need not be written: at INFO that is a line of DEBUG for each coin.
-        # Errors are counted whether or not they are shown.
+        # Without this, Scrapy formats a DEBUG line for each coin, which no handler shows. Errors have to be counted.
         logging.getLogger("scrapy").setLevel(min(logging.ERROR, logging.getLevelName(settings["LOG_LEVEL"])))
         if settings["LOG_LEVEL"] == "INFO":
             for name in CHATTER:
                 logging.getLogger(name).setLevel(logging.WARNING)
-            # Of this one the lines about signals are wanted.
+            # Its lines about signals are wanted.
             logging.getLogger("scrapy.crawler").addFilter(lambda record: "Overridden settings" not in str(record.msg))
         check(crawler.settings)
         if secret and (missing := secret.missing(crawler.settings)):
             raise UsageError(missing, print_help=False)
         process.crawl(crawler, **opts.spargs)
         process.start()
-        for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left that could be stopped
+        for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left to be stopped
             signal.signal(number, signal.SIG_IGN)
         record = crawler.get_extension(RunRecord) if crawler.spider else None
         self.exitcode = report(args[0], record) if record else 1
-        let_go_of_full_outputs()
+        drop_full_outputs()
         if (feeds := crawler.get_extension(Feeds) if record else None) and feeds.hangs:
             logging.shutdown()
-            os._exit(self.exitcode)  # Python would wait for the thread that stores it
+            os._exit(self.exitcode)  # Python would wait for the thread that stores the feed
 
     def _crawler_of(self, name: str) -> Crawler:
-        """Of a spider that is in the catalog; UsageError where something is wrong with it."""
+        """The crawler of a spider of the catalog. Raises UsageError if the spider is invalid."""
         spiders = enabled(self.crawler_process).spider_loader
         if name not in spiders.list():
             raise UsageError(
@@ -145,20 +144,20 @@ class Command(crawl.Command):
             raise UsageError(f"{fault}.", print_help=False)
         try:
             return self._create_crawler(name)
-        except SystemExit as refusal:  # a secret that is none
-            raise UsageError(str(refusal), print_help=False) from None
+        except SystemExit as invalid:  # a secret
+            raise UsageError(str(invalid), print_help=False) from None
 
 
 def check_event_loop(settings: BaseSettings) -> None:
-    """Raises UsageError where settings name another one; to be called before Scrapy starts it."""
+    """Raises UsageError if settings name another event loop. Call it before Scrapy starts one."""
     for name in EVENT_LOOP:
         if str(settings[name]) != str(getattr(default_settings, name)):
             raise UsageError(f"{name} must stay as it is: crawls run on asyncio's loop.", print_help=False)
 
 
 def check(settings: BaseSettings) -> None:
-    """Raises UsageError where settings would make a run claim what it cannot know."""
-    for name, reason in REFUSED.items():
+    """Raises UsageError if with these settings a run cannot prove its verdict."""
+    for name, reason in FORBIDDEN.items():
         if settings[name] not in OFF:
             raise UsageError(f"{name} cannot be used: {reason}.", print_help=False)
     for name in COMPONENTS:
@@ -169,8 +168,8 @@ def check(settings: BaseSettings) -> None:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """What is wrong with a file or with the log, in a sentence."""
+def usage_errors() -> Iterator[None]:
+    """Turn an error of a file or of the log's options into a UsageError with a sentence."""
     try:
         yield
     except OSError as error:
@@ -180,8 +179,8 @@ def explained() -> Iterator[None]:
         raise UsageError(f"{error}: check the options of the log ({levels}).", print_help=False) from None
 
 
-def let_go_of_full_outputs() -> None:
-    """What cannot be written now Python would try to write as it ends, and make the failure the exit status."""
+def drop_full_outputs() -> None:
+    """Python would write what is left when it ends, and a failure then would change the exit status."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
@@ -190,13 +189,13 @@ def let_go_of_full_outputs() -> None:
 
 
 def report(spider: str, record: RunRecord) -> int:
-    """Show the run's table on stderr, write the log's last line, and return the exit status."""
-    if record.verdict == Verdict.RUNNING:  # a second signal does not wait for the end
+    """Print the run's table to stderr, write the log's last line, and return the exit status."""
+    if record.verdict == Verdict.RUNNING:  # a second signal was sent
         logger.error("%s: killed before it could end; its run will be shown as lost", spider)
         return EXIT_STATUS[Verdict.INTERRUPTED]
     run = record.run
     if run:
-        # What the row could not be told any more is said here all the same.
+        # The row may lack them, if the database was away.
         run.verdict, run.reason = record.verdict, record.reason
         with suppress(OSError):  # a full disk behind it changes no verdict
             Console(stderr=True).print(table(run))
@@ -207,7 +206,6 @@ def report(spider: str, record: RunRecord) -> int:
 
 
 def table(run: CrawlRun) -> Table:
-    """The run in a dozen lines."""
     table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -218,5 +216,5 @@ def table(run: CrawlRun) -> Table:
         rows["time"] = f"{(run.finished_at - run.started_at).total_seconds():,.1f} s"
     for name, value in rows.items():
         if value:
-            table.add_row(name, Text(without_secrets(str(value))))  # as text: an API's words are not markup
+            table.add_row(name, Text(without_secrets(str(value))))  # an API's words are not markup
     return table

@@ -1,4 +1,4 @@
-"""`scrapy fetch`, as Scrapy has it, but without a run."""
+"""`scrapy fetch`: Scrapy's own, without a run."""
 
 from scrapy.commands import fetch
 

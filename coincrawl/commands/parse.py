@@ -1,4 +1,4 @@
-"""`scrapy parse --spider=markets URL`: the coins that a spider finds there, as they would be stored."""
+"""`scrapy parse --spider=markets URL`: the coins of a page, as the spider would store them."""
 
 import argparse
 import logging
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def nothing(response: Response) -> list[Request]:
-    """What is found in an answer that is no page."""
+    """The callback of an answer that is no page."""
     return []
 
 
@@ -27,7 +27,7 @@ class Command(WithoutRun, parse.Command):
         opts.pipelines = not opts.output  # with -o they go through the pipelines anyway
 
     def prepare_request(self, spider: Spider, request: Request, opts: argparse.Namespace) -> Request:
-        """As the first page, unless -m '{"page": 7, "expected": 7}' says another."""
+        """The first page, unless -m '{"page": 7, "expected": 7}' names another."""
         if isinstance(spider, PaginatedSpider):
             request.meta.update(spider.pagination.first(request.url).meta)
         return super().prepare_request(spider, request, opts)

@@ -1,4 +1,4 @@
-"""`scrapy runspider`, as Scrapy has it. A spider of ours is told that it needs a run."""
+"""`scrapy runspider`: Scrapy's own, for other spiders. Those of this project need a run and stop with a sentence."""
 
 from scrapy.commands import runspider
 

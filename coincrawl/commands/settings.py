@@ -1,4 +1,4 @@
-"""`scrapy settings`, which says of a secret only whether it is set."""
+"""`scrapy settings`, which prints of a secret only whether it is set."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`scrapy shell`, as Scrapy has it, but without a run."""
+"""`scrapy shell`: Scrapy's own, without a run."""
 
 from scrapy.commands import shell
 

@@ -1,4 +1,4 @@
-"""`scrapy view`, as Scrapy has it, but without a run."""
+"""`scrapy view`: Scrapy's own, without a run."""
 
 from scrapy.commands import view
 
