@@ -1,4 +1,4 @@
-"""deploy/: what of an installation in containers can be checked without an engine that runs them.
+"""deploy/: what can be checked of an installation in containers without starting any.
 
 The commands and their health checks are run from a folder that has just the files of the image.
 """
@@ -40,7 +40,7 @@ READY = {
     "scrapyd": ["coincrawl.scrapyd.launcher", "Site starting on"],  # with our parts in it
     "watch": ["Looking every"],
 }
-# A user who can do nothing that the files' modes do not say, as in a container without capabilities.
+# A user who can do nothing against the files' modes, as in a container without capabilities.
 UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
@@ -49,12 +49,12 @@ def of(instruction: str) -> list[str]:
 
 
 def copied() -> list[tuple[list[str], str]]:
-    """What COPY copies, and to where."""
+    """What COPY copies, and where to."""
     return [(sources, target) for *sources, target in map(str.split, of("COPY"))]
 
 
 def is_ignored(path: str) -> bool:
-    """Whether a path of the project is kept out of the image by .dockerignore; the last pattern that fits decides."""
+    """Whether .dockerignore keeps a path out of the image; the last pattern that matches decides."""
     ignored = False
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         if line and not line.startswith("#"):
@@ -72,7 +72,7 @@ def seconds(text: str) -> int:
 
 
 @pytest.mark.parametrize("source", [source for sources, _ in copied() for source in sources])
-def test_what_the_image_gets_is_there_and_not_ignored(source: str) -> None:
+def test_files_that_are_copied_exist_and_are_not_ignored(source: str) -> None:
     assert (ROOT / source).exists()
     assert not is_ignored(source)
 
@@ -90,11 +90,11 @@ def test_what_the_image_gets_is_there_and_not_ignored(source: str) -> None:
         "webapp/coins/__pycache__/apps.cpython-313.pyc",
     ],
 )
-def test_what_is_nobody_else_s_business_does_not_get_into_the_image(path: str) -> None:
+def test_secrets_tests_and_leftovers_do_not_get_into_the_image(path: str) -> None:
     assert is_ignored(path)
 
 
-def test_the_image_installs_before_it_copies_the_code_and_runs_as_nobody_under_an_init() -> None:
+def test_the_image_installs_before_it_copies_the_code_and_runs_as_a_user_without_rights_under_an_init() -> None:
     user, entrypoint = of("USER"), of("ENTRYPOINT")
     order = [name for name, arguments in DOCKERFILE if (name == "RUN" and "pip" in arguments) or name == "COPY"]
 
@@ -109,7 +109,7 @@ def test_the_image_installs_before_it_copies_the_code_and_runs_as_nobody_under_a
 # The services -------------------------------------------------------------------------------------
 
 
-def test_there_is_a_service_for_each_line_of_the_procfile_and_what_they_need() -> None:
+def test_each_line_of_the_procfile_has_a_service() -> None:
     lines = (ROOT / "Procfile").read_text().splitlines()
 
     assert set(SERVICES) == {line.partition(":")[0] for line in lines} | {"db", "migrate"}
@@ -123,7 +123,7 @@ def test_every_image_is_pinned() -> None:
     assert all(re.search(r":\d+(\.\d+)*-\w+$", image) for image in foreign)
 
 
-def test_nothing_is_published_but_the_site_and_that_on_this_machine() -> None:
+def test_only_the_site_is_published_and_only_on_this_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
     assert published == {"web": ["${PUBLISH:-127.0.0.1:8000}:8000"]}
@@ -131,7 +131,7 @@ def test_nothing_is_published_but_the_site_and_that_on_this_machine() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_service_of_ours_can_do_little(name: str) -> None:
+def test_a_service_has_no_rights_that_it_does_not_need(name: str) -> None:
     service = SERVICES[name]
 
     assert service["user"] == "10001:10001"
@@ -145,12 +145,12 @@ def test_a_service_of_ours_can_do_little(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_comes_back_and_fills_no_disk(name: str) -> None:
+def test_a_service_restarts_and_its_log_is_limited(name: str) -> None:
     service = SERVICES[name]
 
     assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
-    # Who watches the watcher is the one whom it pings.
+    # The watcher is monitored by its pings.
     assert ("healthcheck" in service) == (name not in ("migrate", "watch"))
 
 
@@ -158,7 +158,7 @@ def test_a_stop_waits_for_the_crawls() -> None:
     assert seconds(SERVICES["scrapyd"]["stop_grace_period"]) > MAX_STOP_SECONDS
 
 
-def test_what_has_to_last_is_in_volumes() -> None:
+def test_data_and_logs_are_in_volumes() -> None:
     mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", [])]
     [workdir] = of("WORKDIR")
 
@@ -167,7 +167,7 @@ def test_what_has_to_last_is_in_volumes() -> None:
     assert any(f"{LOGS_DIR}" in run and "--owner 10001" in run for run in of("RUN"))
 
 
-# What is secret -----------------------------------------------------------------------------------
+# Secrets ------------------------------------------------------------------------------------------
 
 
 def test_secrets_are_files_that_git_does_not_see() -> None:
@@ -178,7 +178,7 @@ def test_secrets_are_files_that_git_does_not_see() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_has_the_secrets_that_it_is_to_read_and_reads_them(name: str) -> None:
+def test_a_service_has_the_secrets_that_it_reads_and_no_others(name: str) -> None:
     service = SERVICES[name]
     files = {variable: path for variable, path in service["environment"].items() if variable.endswith("_FILE")}
     read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "webapp/settings.py").read_text()))
@@ -195,7 +195,7 @@ def test_a_service_has_the_secrets_that_it_is_to_read_and_reads_them(name: str) 
 
 
 class Image:
-    """The files of the image, read-only, and what compose sets beside them: secrets in files, ports that are free."""
+    """The files of the image, read-only, and what compose adds: secrets in files and free ports."""
 
     def __init__(self, folder: Path) -> None:
         self.app, self.secrets, self.home = folder / "app", folder / "secrets", folder / "home"
@@ -221,7 +221,7 @@ class Image:
         return {path.relative_to(self.app) for path in (*self.app.rglob("*"), *self.home.rglob("*"))}
 
     def command(self, name: str, words: list[str], **environment: str) -> dict[str, Any]:
-        """For subprocess.run and subprocess.Popen: as the service would do it."""
+        """Arguments for subprocess.run and subprocess.Popen: the words as the service runs them."""
         for standard, port in self.ports.items():
             words = [word.replace(standard, port) for word in words]
         env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -255,7 +255,11 @@ class Image:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    image = Image(tmp_path_factory.mktemp("image"))
+    return Image(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="module")
+def migrated(image: Image) -> Image:
     done = image.run("migrate", SERVICES["migrate"]["command"], DATABASE_URL=image.database)
     assert done.returncode == 0, done.stderr
     assert "The whole market: markets" in done.stdout
@@ -263,27 +267,27 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 @pytest.mark.parametrize("name", READY)
-def test_a_service_runs_from_the_image_s_files_and_writes_none(name: str, image: Image) -> None:
-    before = image.files()
+def test_a_service_runs_from_the_image_s_files_and_writes_none(name: str, migrated: Image) -> None:
+    before = migrated.files()
 
-    with image.running(name) as process:
+    with migrated.running(name) as process:
         read_until(process, *READY[name])
-        is_healthy = "healthcheck" not in SERVICES[name] or image.is_healthy(name)
-        meanwhile = image.files()
+        is_healthy = "healthcheck" not in SERVICES[name] or migrated.is_healthy(name)
+        meanwhile = migrated.files()
         process.terminate()
         process.communicate(timeout=PATIENCE)
 
     assert is_healthy
     assert process.returncode in (0, -15)
-    assert meanwhile == image.files() == before
+    assert meanwhile == migrated.files() == before
 
 
 @pytest.mark.parametrize("name", PORTS)
-def test_a_service_that_is_not_there_is_not_healthy(name: str, image: Image) -> None:
+def test_a_service_that_does_not_run_is_not_healthy(name: str, image: Image) -> None:
     assert not image.is_healthy(name)
 
 
-def test_the_password_reaches_the_database_as_it_stands_in_its_file(image: Image) -> None:
+def test_the_password_of_the_database_is_read_from_its_file(image: Image) -> None:
     program = "import json, webapp.settings as s; print(json.dumps(s.DATABASES['default']))"
 
     done = image.run("web", ["python", "-c", program])
