@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from scrapyd import website
 from scrapyd.config import Config
+from scrapyd.webservice import spider_list
 from twisted.python.components import Componentized
 from twisted.web import http
 from twisted.web.pages import forbidden, notFound
@@ -29,6 +30,8 @@ class Root(website.Root):
         self._hosts = None if config.get("password", "") else (*LOOPBACK, config.get("bind_address"))
         self._max_finished = config.getint("finished_to_keep")
         self.username = config.get("username", "")
+        # From the catalog: scrapyd would block for the seconds that `scrapy list` takes.
+        spider_list.cache[self.project] = dict.fromkeys((None, ""), sorted(SPIDERS))
         self.putChild(b"", Home(self))
         self.putChild(b"jobs", Jobs(self))
 

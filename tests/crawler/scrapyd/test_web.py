@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 from django.db.models.functions import Now
+from scrapy.settings import Settings
+from scrapy.spiderloader import SpiderLoader
 from scrapyd.app import application
 from scrapyd.config import Config
-from scrapyd.webservice import spider_list
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import globalLogPublisher, textFileLogObserver
 from twisted.web.http import HTTPChannel, Request
@@ -28,7 +29,6 @@ from coincrawl.secret import Secret
 from coincrawl.spiders.markets import MarketsSpider
 from tests.conftest import ROOT
 from webapp.crawls import queue, recording, ticker
-from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Verdict
 from webapp.crawls.queue import Death
 
@@ -44,7 +44,6 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Root:
     """A scrapyd of this project by the name of `here` that listens nowhere, with the database in this thread."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(database.worker, "submit", in_this_thread)
-    monkeypatch.setitem(spider_list.cache, "coincrawl", {None: list(SPIDERS), "": list(SPIDERS)})
     config = Config()
     config.cp.remove_option("settings", "default")
     for option, value in {"node_name": "here", "finished_to_keep": "3"}.items():
@@ -158,8 +157,11 @@ KEYS = {
 }
 
 
-def test_it_has_one_project_without_versions(node: Root) -> None:
+def test_it_has_one_project_with_the_spiders_that_scrapy_lists_and_without_versions(node: Root) -> None:
+    spiders = SpiderLoader.from_settings(Settings({"SPIDER_MODULES": ["coincrawl.spiders"]})).list()
+
     assert ask(node, "listprojects.json")["projects"] == ["coincrawl"]
+    assert ask(node, "listspiders.json", project="coincrawl")["spiders"] == sorted(spiders)
     assert ask(node, "listversions.json", project="coincrawl")["versions"] == []
 
 
