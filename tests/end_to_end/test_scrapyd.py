@@ -105,7 +105,7 @@ def test_a_slot_whose_source_cannot_be_reached_falls_due_once_more(crawl: Crawl)
 
     crawl(
         f"http://127.0.0.1:{free_port()}",
-        *("-a", "pages=1", "-a", f"_job={job.pk}", "-s", f"JOB_CLAIM={job.claim}"),
+        *("-a", "pages=1", "-a", f"_job={job.pk}", "-s", f"JOB_CLAIM={job.claim}", "-s", "RETRY_TIMES=1"),
     )
 
     schedule.refresh_from_db()

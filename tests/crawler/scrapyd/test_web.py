@@ -457,7 +457,7 @@ def test_the_queue_brings_a_slot_that_is_due_before_the_jobs_that_came_later(nod
     assert runs.get(pk=brought).slot == due.next_run_at
 
 
-def test_a_run_that_ends_while_the_queue_beats_lets_no_job_in_before_the_slot(
+def test_a_run_that_ends_while_the_queue_ticks_lets_no_job_in_before_the_slot(
     node: Root, due: CrawlSchedule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = recording.begin("markets", {})
