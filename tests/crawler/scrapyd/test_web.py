@@ -19,6 +19,7 @@ from scrapyd.config import Config
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import globalLogPublisher, textFileLogObserver
 from twisted.web.http import HTTPChannel, Request
+from twisted.web.resource import getChildForRequest
 from twisted.web.test.requesthelper import DummyChannel
 
 from coincrawl.scrapyd import database
@@ -358,9 +359,9 @@ def test_a_page_of_another_site_cannot_have_a_browser_ask(headers: dict[str, str
 def test_a_name_that_no_file_can_have_is_not_found(name: bytes, node: Root, log: Callable[[], list[str]]) -> None:
     made = request("GET")
     made.requestHeaders.addRawHeader("Host", "localhost")
-    made.postpath = [name]
+    made.prepath, made.postpath = [], [b"logs", name]
 
-    node.getChildWithDefault(b"logs", made).render(made)
+    getChildForRequest(node, made).render(made)
 
     assert (made.code, log()) == (404, [])
 
