@@ -6,7 +6,7 @@ parse ...), run as Scrapy's documentation says.
 
 import sys
 
-from coincrawl.responses import LONGEST_BODY
+from coincrawl.body import MAX_BODY
 from webapp.coins.models import FullCoin
 from webapp.crawls.catalog import MAX_PAGE_SIZE
 
@@ -40,7 +40,7 @@ DOWNLOAD_HANDLERS = {
     "https": "coincrawl.downloadhandlers.PacedDownloadHandler",
     **dict.fromkeys(("data", "file", "ftp", "s3")),
 }
-DOWNLOAD_MAXSIZE = LONGEST_BODY  # packed; the judge minds that it is no more when unpacked
+DOWNLOAD_MAXSIZE = MAX_BODY  # packed; the judge minds that it is no more when unpacked
 DOWNLOAD_WARNSIZE = 0
 COMPRESSION_ENABLED = False  # would make the best of a damaged body; the judge unpacks strictly
 HTTPERROR_ALLOW_ALL = True  # every answer has been judged before a spider sees it

@@ -5,7 +5,8 @@ from typing import TypedDict, cast
 
 from scrapy.http import Request, Response
 
-from coincrawl.responses import Broken, Hook, Rows, Throttled
+from coincrawl.body import Hook
+from coincrawl.responses import Broken, Rows, Throttled
 
 
 class Meta(TypedDict, total=False):

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
+from coincrawl.body import number
 from coincrawl.paths import Absent, at
-from coincrawl.responses import number
 
 Names = Mapping[str, str | Sequence[str]]
 DateFormat = Literal["iso", "epoch_s", "epoch_ms"]  # ISO 8601; seconds or milliseconds since 1970

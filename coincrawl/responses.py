@@ -4,27 +4,23 @@ Success is a list of records, by itself or somewhere in an object; an error is a
 with status 200.
 """
 
-import json
 import re
-import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from email.utils import parsedate_to_datetime
-from secrets import token_hex
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from scrapy.http import Response
 
+from coincrawl.body import MAX_BODY, Hook, Unreadable, last_of_each, parse, text_of
 from coincrawl.masking import masked
 from coincrawl.paths import Absent, at, paths_to_records
-from webapp.coins.texts import Nested, Repeating, printable, raw_json
+from coincrawl.retry_after import header, seconds_to_wait
+from webapp.coins.texts import printable, raw_json
 
-LONGEST_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
-LONGEST_HEAD = 4_000  # characters of a page that are looked at for its title
-MOST_PATHS = 3  # that a wrong `rows` is answered with
-MOST_MEMBERS = 10  # of a gzip, each of which costs a copy of the rest; a server sends one
+MAX_HEAD = 4_000  # characters of a page that are looked at for its title
+MAX_PATHS = 3  # that a wrong `rows` is answered with
 
 TOO_MANY_REQUESTS, NOT_ACCEPTABLE = 429, 406
 REDIRECTED = 0
@@ -87,15 +83,6 @@ class Refused:
 
 
 Judgement = Rows | Throttled | Broken | Refused
-Hook = Callable[[list[tuple[str, Any]]], Any]
-
-
-class Unreadable(ValueError):
-    """A body without a JSON value in it; the text says what it is instead."""
-
-
-class KeyRepeated(Exception):
-    """A key stands twice in an object."""
 
 
 def judge(
@@ -110,7 +97,7 @@ def judge(
     remedies: Mapping[int, str] = REMEDIES,
     fatal_codes: Collection[int] = (),
     hook: Hook | None = None,
-    limit: int = LONGEST_BODY,
+    limit: int = MAX_BODY,
     secret: str = "",
 ) -> Judgement:
     """Read an answer as it came over the wire, at the time `received`.
@@ -126,14 +113,14 @@ def judge(
     """
     status, text, body, fault = response.status, "", None, ""
     try:
-        text = _text(response, limit, secret)
-        body = _last_of_each(_parse(text, hook))
+        text = text_of(response, limit, secret)
+        body = last_of_each(parse(text, hook))
     except Unreadable as unreadable:
         fault = str(unreadable)
     except RecursionError:
         fault = "nested too deeply"
     code, words = _error(body)
-    seconds = _seconds_to_wait(response, received)
+    seconds = seconds_to_wait(response, received)
     is_too_much = code not in fatal_codes and TOO_MANY_REQUESTS in (status, code)
     if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
         return Throttled(printable(words, 200) or f"status {status}", seconds)
@@ -151,7 +138,7 @@ def judge(
         return Rows(records, envelope) if is_page else Broken(f"{len(records):,} records, far more than were asked for")
     if not is_own and status in remedies:
         words = _words_of_page(text)
-    location = masked(_header(response, "Location"), secret) if 300 <= status < 400 else ""
+    location = masked(header(response, "Location"), secret) if 300 <= status < 400 else ""
     remedy = remedies[REDIRECTED] if location else remedies.get(code or status) or remedies.get(status, "")
     if remedy:
         said = printable(words or raw_json(body) if is_own else words, 300)  # such as {"page_size": ["Too large."]}
@@ -161,7 +148,7 @@ def judge(
     if status != 200:
         return Broken(f"status {status}")
     elsewhere = {} if is_error or (rows and records is not Absent) else dict(paths_to_records(body))
-    return _no_list(rows, words, list(elsewhere)[:MOST_PATHS], is_final=any(map(is_record, elsewhere.values())))
+    return _no_list(rows, words, list(elsewhere)[:MAX_PATHS], is_final=any(map(is_record, elsewhere.values())))
 
 
 def _no_list(rows: str, words: str, elsewhere: list[str], *, is_final: bool) -> Broken:
@@ -175,161 +162,8 @@ def _no_list(rows: str, words: str, elsewhere: list[str], *, is_final: bool) -> 
 
 def _words_of_page(text: str) -> str:
     """What a page of HTML, or a text, says in few words."""
-    title = re.search(r"<title[^>]*>([^<]*)", text[:LONGEST_HEAD], re.IGNORECASE)
-    return " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text[:LONGEST_HEAD])).split())
-
-
-# The body ------------------------------------------------------------------------------------------
-
-
-def _text(response: Response, limit: int, secret: str) -> str:
-    body = _unpacked(response, limit)
-    if not body.strip():
-        raise Unreadable("an empty body")
-    try:
-        return masked(body.decode("utf-8-sig"), secret)
-    except UnicodeDecodeError:
-        raise Unreadable("not JSON") from None
-
-
-def _unpacked(response: Response, limit: int) -> bytes:
-    """Strictly: a library for browsers would make the best of a body that is cut or damaged."""
-    packing = b",".join(response.headers.getlist("Content-Encoding")).decode("latin-1").strip().lower()
-    if packing in ("gzip", "x-gzip"):
-        return _gunzip(response.body, limit)
-    if packing not in ("", "identity"):
-        raise Unreadable(f"packed as {printable(packing, 30)}, which was not asked for")
-    if len(response.body) > limit:
-        raise Unreadable(f"longer than {limit} bytes")
-    return response.body
-
-
-def _gunzip(packed: bytes, limit: int) -> bytes:
-    parts: list[bytes] = []
-    room = limit + 1
-    while packed:  # a file of gzip may have several members
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            part = unpacker.decompress(packed, room)
-        except zlib.error:
-            raise Unreadable("not the gzip that its Content-Encoding speaks of") from None
-        if len(parts) == MOST_MEMBERS:
-            raise Unreadable("a gzip of too many members")
-        parts.append(part)
-        room -= len(part)
-        if room <= 0:
-            raise Unreadable(f"longer than {limit} bytes")
-        if not unpacker.eof:
-            raise Unreadable("cut off in the middle")
-        packed = unpacker.unused_data
-    return b"".join(parts)
-
-
-def _parse(text: str, hook: Hook | None) -> Any:
-    """JSON to objects without a float in between; numbers of any size and NaN become Decimals."""
-    try:
-        return _loads(text, hook)
-    except RecursionError:
-        marker = f"nested {token_hex(16)}:"  # which no answer can have in it
-        return _with_nested(_parse_shallow(text, hook, marker), marker)
-    except ValueError:
-        raise Unreadable("not JSON") from None
-
-
-def _loads(text: str, hook: Hook | None) -> Any:
-    try:
-        return _read(text, Decimal, hook or _with_distinct_keys)
-    except (InvalidOperation, KeyRepeated):  # somewhere in it: once more with more care, which takes longer
-        return _read(text, number, hook or _with_any_keys)
-
-
-def _read(text: str, parse: Callable[[str], Decimal], hook: Hook) -> Any:
-    return json.loads(text, parse_float=parse, parse_int=parse, parse_constant=Decimal, object_pairs_hook=hook)
-
-
-def _with_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; raises KeyRepeated where json would take the last value of a key, and say nothing."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise KeyRepeated
-    return found
-
-
-def _with_any_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return Repeating(pairs) if len(found) < len(pairs) or any(map(_repeats, found.values())) else found
-
-
-def _repeats(value: Any) -> bool:
-    return isinstance(value, Repeating) or (isinstance(value, list) and any(map(_repeats, value)))
-
-
-def _last_of_each(value: Any) -> Any:
-    """What stands around the records: there the last value of a key counts, as it does for every parser of JSON."""
-    if isinstance(value, Repeating):
-        return {key: _last_of_each(inner) for key, inner in value.pairs}
-    return value
-
-
-def number(text: str) -> Decimal:
-    """As Decimal, but never raising: what is too large or too small even for it is not finite. Zero stays zero."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        mantissa = Decimal(text.lower().partition("e")[0])
-        return mantissa and Decimal("Infinity").copy_sign(mantissa)
-
-
-DEEPEST = 100  # levels; a coin's record has two
-MOST_TOKENS = 1_000_000  # a page has about 15,000; reading more would take seconds, in which nothing else happens
-STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # one without an end is read only once
-
-
-def _parse_shallow(text: str, hook: Hook | None, marker: str) -> Any:
-    """JSON in which some of a list's objects are too deep for the parser; of those, the text after the `marker`.
-
-    One such record must not cost its page.
-    """
-    parts: list[str] = []
-    opened: list[str] = []
-    deepest, begin, done = 0, 0, 0
-    record = 0  # how many brackets stand around the record that is open, itself included; 0: none is
-    for number, token in enumerate(STRING_OR_BRACKET.finditer(text)):
-        if number > MOST_TOKENS:
-            raise Unreadable("nested too deeply")
-        if token[0] in ("[", "{"):
-            is_record = not record and token[0] == "{" and opened[-1:] == ["["]
-            opened.append(token[0])
-            if is_record:
-                record, begin = len(opened), token.start()
-            deepest = max(deepest, len(opened))
-            if deepest > DEEPEST and not record:
-                raise Unreadable("nested too deeply")
-        elif token[0] in ("]", "}") and opened:
-            opened.pop()
-            if len(opened) < record:
-                if deepest > DEEPEST:
-                    parts += [text[done:begin], json.dumps(marker + text[begin : token.end()])]
-                    done = token.end()
-                record = deepest = 0
-    try:
-        return _loads("".join([*parts, text[done:]]), hook)
-    except RecursionError:
-        raise Unreadable("nested too deeply") from None
-    except ValueError:
-        raise Unreadable("not JSON") from None
-
-
-def _with_nested(value: Any, marker: str) -> Any:
-    if isinstance(value, str) and value.startswith(marker):
-        return Nested(value.removeprefix(marker))
-    if isinstance(value, list):
-        return [_with_nested(inner, marker) for inner in value]
-    if isinstance(value, Repeating):
-        return Repeating([(name, _with_nested(inner, marker)) for name, inner in value.pairs])
-    if isinstance(value, dict):
-        return {name: _with_nested(inner, marker) for name, inner in value.items()}
-    return value
+    title = re.search(r"<title[^>]*>([^<]*)", text[:MAX_HEAD], re.IGNORECASE)
+    return " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text[:MAX_HEAD])).split())
 
 
 def _error(body: Any) -> tuple[int | None, str]:
@@ -350,43 +184,3 @@ def _error(body: Any) -> tuple[int | None, str]:
     if isinstance(code, Decimal) and code.is_finite() and 0 < code < 100_000:
         return int(code), words
     return None, words
-
-
-# The time to wait ------------------------------------------------------------------------------------
-
-
-def _seconds_to_wait(response: Response, received: datetime) -> float | None:
-    """From Retry-After (seconds or a date) or x-ratelimit-reset; None where neither makes sense.
-
-    A date is measured against the answer's own clock: ours may be wrong.
-    """
-    named = _header(response, "Retry-After")
-    if named.isascii() and named.isdigit() and len(named) < 10 and int(named):
-        return float(named)
-    answered = _answered_at(response, received)
-    for when in (_date(named, parsedate_to_datetime), _date(_header(response, "x-ratelimit-reset"), _go_date)):
-        if when and when > answered:
-            return (when - answered).total_seconds()
-    return None
-
-
-def _answered_at(response: Response, received: datetime) -> datetime:
-    """When the API answered, by its own clock; `received` where it does not say."""
-    return _date(_header(response, "Date"), parsedate_to_datetime) or received
-
-
-def _go_date(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S %z")
-
-
-def _date(text: str, parse: Callable[[str], datetime]) -> datetime | None:
-    try:
-        moment = parse(text)
-        # asctime's form names no zone; HTTP's dates are all in UTC.
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _header(response: Response, name: str) -> str:
-    return (response.headers.get(name) or b"").decode("latin-1").strip()

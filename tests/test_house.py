@@ -26,19 +26,72 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module
 
 
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for folder in ("coincrawl", "webapp", "fake_api")
+    for path in sources(folder)
+    if "migrations" not in path.parts
+}
+# What the modules of a package may import of the project; the first that fits counts. What is left is the site as a
+# whole: its settings, addresses and commands.
+MAY_IMPORT = {
+    "fake_api": ("fake_api",),
+    "webapp.coins": ("webapp.coins",),
+    "webapp.crawls": ("webapp.crawls", "webapp.coins"),
+    "webapp.api": ("webapp.api", "webapp.crawls", "webapp.coins"),
+    "webapp": ("webapp",),
+    "coincrawl": ("coincrawl", "webapp.crawls", "webapp.coins", "webapp.environment", "webapp.settings"),
+}
+
+
+def imports(module: str) -> set[str]:
+    """The modules of the project that a module imports anywhere in it, also in a function or for its types alone."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = module if MODULES[module].stem == "__init__" else module.rpartition(".")[0]
+            above = package.rsplit(".", node.level - 1)[0] + "." if node.level else ""
+            base = (above + (node.module or "")).rstrip(".")
+            found |= {f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("get_model"):
+            label, *_ = ast.literal_eval(node.args[0]).split(".")
+            found.add(f"webapp.{label}.models")
+    return {name for name in found if name in MODULES} - {module}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module: str) -> None:
+    package = next(package for package in MAY_IMPORT if f"{module}.".startswith(f"{package}."))
+
+    allowed = tuple(f"{one}." for one in MAY_IMPORT[package])
+    assert {name for name in imports(module) if not f"{name}.".startswith(allowed)} == set()
+
+
+def test_no_modules_import_each_other() -> None:
+    """Taken off one by one, those that import none of the others, until nothing is left."""
+    left = {module: imports(module) for module in MODULES}
+    while free := {module for module, needed in left.items() if not needed}:
+        left = {module: needed - free for module, needed in left.items() if module not in free}
+
+    assert left == {}
+
+
 @pytest.mark.parametrize("path", sources("webapp"), ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_site_never_imports_the_crawler(path: Path) -> None:
+def test_the_site_never_imports_the_engine(path: Path) -> None:
     packages = {name.partition(".")[0] for name in imported(path)}
 
-    assert not packages & {"coincrawl", "scrapy", "twisted"}
+    assert not packages & {"scrapy", "twisted"}
 
 
 @pytest.mark.parametrize(
     "module",
-    ["coincrawl.pagination", "coincrawl.records", "coincrawl.responses", "coincrawl.shape", "webapp.crawls.catalog"],
+    [f"coincrawl.{name}" for name in ("pagination", "records", "responses", "shape", "coverage", "listing", "meta")],
 )
 def test_pure_modules_load_without_django_and_the_engine(module: str) -> None:
-    program = f"import sys, {module}; print([name for name in ('django', 'scrapy.core.engine') if name in sys.modules])"
+    engine = ("django", "scrapy.core.engine")
+    program = f"import sys, {module}; print([name for name in {engine} if name in sys.modules])"
 
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
 

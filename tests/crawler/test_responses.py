@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from scrapy.http import Response
 
-from coincrawl.responses import LONGEST_BODY, MOST_MEMBERS, REMEDIES, Broken, Judgement, Refused, Rows, Throttled, judge
+from coincrawl.body import MAX_BODY, MAX_MEMBERS
+from coincrawl.responses import REMEDIES, Broken, Judgement, Refused, Rows, Throttled, judge
 from coincrawl.spiders.markets import MarketsSpider, only_id
 from fake_api import Answer, answers
 from webapp.coins.texts import Nested, Repeating, raw_json
@@ -566,7 +567,7 @@ def test_how_long_to_wait_is_read_where_it_makes_sense(headers: dict[str, Any], 
 NOT_GZIP = "not the gzip that its Content-Encoding speaks of"
 CUT = "cut off in the middle"
 NO_LIST = "an object where a list of records was expected"
-MANY_MEMBERS = answers.packed(gzip.compress(b"") * (MOST_MEMBERS + 1))
+MANY_MEMBERS = answers.packed(gzip.compress(b"") * (MAX_MEMBERS + 1))
 
 
 @pytest.mark.parametrize(
@@ -704,7 +705,7 @@ def test_a_body_may_have_its_limit_and_not_a_byte_more(sent: Any) -> None:
 def test_nobody_sends_a_page_longer_than_16_mib() -> None:
     judgement = judged(answers.oversized(16))
 
-    assert judgement == Broken(f"longer than {LONGEST_BODY} bytes")
+    assert judgement == Broken(f"longer than {MAX_BODY} bytes")
 
 
 def test_a_bomb_is_not_unpacked_further_than_the_limit() -> None:

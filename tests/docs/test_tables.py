@@ -7,12 +7,12 @@ import pytest
 from django.contrib.auth.models import Permission
 from drf_spectacular.generators import SchemaGenerator
 from scrapy.settings import default_settings
-from webapp.crawls.health import BEFORE_CHECKS, CHECKS
 
 from coincrawl import crawl_settings
 from coincrawl.verdict import EXIT_STATUS
 from tests.support.pages import README, ROOT, rows
 from webapp.crawls.catalog import ORDERS, SPIDERS
+from webapp.crawls.monitoring import BEFORE_CHECKS, CHECKS
 
 DOCS = ROOT / "docs"
 

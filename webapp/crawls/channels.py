@@ -78,3 +78,11 @@ def _ask(url: str, json_body: bytes | None = None) -> None:
         raise ChannelError(printable(error.reason, 200)) from None
     except (OSError, HTTPException) as error:
         raise ChannelError(f"no answer ({type(error).__name__})") from None
+
+
+def site_address() -> str:
+    """The address of the site: the first host that is not this machine, if there is one."""
+    for name in settings.ALLOWED_HOSTS:
+        if name not in settings.LOOPBACK:
+            return f"{'https' if settings.HTTPS else 'http'}://{name.removeprefix('.')}"
+    return "http://127.0.0.1:8000"

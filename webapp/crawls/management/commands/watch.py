@@ -21,10 +21,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connection
 from django.utils import timezone
 
-from webapp.api.management.commands.apitoken import site
 from webapp.coins.texts import printable
 from webapp.crawls import channels
-from webapp.crawls.channels import ChannelError, Message
+from webapp.crawls.channels import ChannelError, Message, site_address
 from webapp.crawls.models import Alarm
 from webapp.crawls.monitoring import BEFORE_CHECKS, CHECKS, diagnose
 
@@ -74,7 +73,7 @@ def message_of(alarm: Alarm) -> Message:
     else:
         words = f"recovered at {alarm.since:%F %T} UTC, after {alarm.lasted}. It was: {alarm.reason}"
         status = "recovered"
-    text = f"coincrawl at {site()}: {alarm.pk} {words}"
+    text = f"coincrawl at {site_address()}: {alarm.pk} {words}"
     return Message(alarm.pk, status, alarm.since, text[:MAX_TEXT])
 
 
@@ -187,7 +186,9 @@ class Command(BaseCommand):
             raise CommandError("A single look cannot tell people this, because the database cannot remember it.")
 
     def _test(self) -> None:
-        message = Message("test", "recovered", timezone.now(), f"coincrawl at {site()}: this is a test message.")
+        message = Message(
+            "test", "recovered", timezone.now(), f"coincrawl at {site_address()}: this is a test message."
+        )
         sends: dict[str, Callable[[], None]] = {
             name: partial(channel, message) for name, channel in channels.set_up().items()
         }

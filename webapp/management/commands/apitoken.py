@@ -2,22 +2,14 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.urls import reverse
 from rest_framework.authtoken.models import Token
 
+from webapp.crawls.channels import site_address
 from webapp.management.users import user_named
-
-
-def site() -> str:
-    """The address of the site: the first host that is not this machine, if there is one."""
-    for name in settings.ALLOWED_HOSTS:
-        if name not in settings.LOOPBACK:
-            return f"{'https' if settings.HTTPS else 'http'}://{name.removeprefix('.')}"
-    return "http://127.0.0.1:8000"
 
 
 class Command(BaseCommand):
@@ -44,7 +36,7 @@ class Command(BaseCommand):
                     f"{user} has a token already, made {token.created:%F %T} UTC and not shown again: "
                     "--renew replaces it, and the old one stops working."
                 )
-        address = site() + reverse("api:coins")
+        address = site_address() + reverse("api:coins")
         self.stdout.write(f"The token of {user}, shown only now. For the .env of a mirror:")
         self.stdout.write(f"MIRROR_URL={address}")
         self.stdout.write(f"API_TOKEN={token.key}")

@@ -1,0 +1,44 @@
+"""How long an answer asks to wait. Pure."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from scrapy.http import Response
+
+
+def header(response: Response, name: str) -> str:
+    return (response.headers.get(name) or b"").decode("latin-1").strip()
+
+
+def seconds_to_wait(response: Response, received: datetime) -> float | None:
+    """From Retry-After (seconds or a date) or x-ratelimit-reset; None where neither makes sense.
+
+    A date is measured against the answer's own clock: ours may be wrong.
+    """
+    named = header(response, "Retry-After")
+    if named.isascii() and named.isdigit() and len(named) < 10 and int(named):
+        return float(named)
+    answered = _answered_at(response, received)
+    for when in (_date(named, parsedate_to_datetime), _date(header(response, "x-ratelimit-reset"), _go_date)):
+        if when and when > answered:
+            return (when - answered).total_seconds()
+    return None
+
+
+def _answered_at(response: Response, received: datetime) -> datetime:
+    """When the API answered, by its own clock; `received` where it does not say."""
+    return _date(header(response, "Date"), parsedate_to_datetime) or received
+
+
+def _go_date(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S %z")
+
+
+def _date(text: str, parse: Callable[[str], datetime]) -> datetime | None:
+    try:
+        moment = parse(text)
+        # asctime's form names no zone; HTTP's dates are all in UTC.
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
