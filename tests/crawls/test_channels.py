@@ -11,9 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.conftest import python
-from tests.site.test_settings import BOTH_SETTINGS, assert_one_sentence, setting
 from tests.support.factories import NOON
 from tests.support.receivers import MailServer, Receiver
+from tests.support.settings import BOTH_SETTINGS, assert_one_sentence, setting
 from webapp.crawls import channels
 
 SECRET = "/hooks/secret-token"

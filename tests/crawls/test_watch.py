@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from fake_api import Listener
 from tests.conftest import PATIENCE, ROOT
-from tests.site.test_probes import away, empty, silent
+from tests.support.broken_databases import away, empty, silent
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_node, make_runs_of, make_schedule
 from tests.support.receivers import MailServer, Receiver
 from webapp.crawls.management.commands import watch

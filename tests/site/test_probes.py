@@ -1,10 +1,8 @@
 """/healthz and /readyz: what a balancer or a supervisor is told, whatever host it asks for and whatever is wrong."""
 
-import socket
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.conftest import PATIENCE
+from tests.support.broken_databases import away, checks_of_readyz, empty, silent
 from tests.support.factories import DAY, HOUR, MINUTE, make_node, make_run, make_runs_of, make_schedule
 from webapp import probes
 
@@ -31,56 +30,6 @@ def asked(client: Client) -> tuple[int, dict[str, str]]:
     response = client.get("/readyz")
     assert response.json()["status"] == ("ready" if response.status_code == 200 else "not ready")
     return response.status_code, response.json()["checks"]
-
-
-@contextmanager
-def elsewhere(**place: Any) -> Iterator[None]:
-    """Connections that are made meanwhile lead to another place; the test's own stays where it is."""
-    connection.ensure_connection()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in place.items():
-            patch.setitem(connection.settings_dict, name, value)
-        yield
-
-
-@contextmanager
-def away(folder: Path) -> Iterator[None]:
-    """No database is there: a folder that does not exist, a port that nothing listens on."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as once:
-        port = once.getsockname()[1]
-    on_sqlite = connection.vendor == "sqlite"
-    place = {"NAME": folder / "missing" / "coins.sqlite3"} if on_sqlite else {"HOST": "127.0.0.1", "PORT": port}
-    with elsewhere(**place):
-        yield
-
-
-@contextmanager
-def empty(folder: Path) -> Iterator[None]:
-    """The database has no tables."""
-    with elsewhere(NAME=folder / "empty.sqlite3" if connection.vendor == "sqlite" else "postgres"):
-        yield
-
-
-@contextmanager
-def silent(folder: Path) -> Iterator[None]:
-    """The database says nothing: a file that another program has for itself, a server that hangs. Patience is short."""
-    path = folder / "locked.sqlite3"
-    with (
-        closing(sqlite3.connect(path, isolation_level=None)) as other,
-        closing(socket.create_server(("127.0.0.1", 0))) as server,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr(probes, "LIMIT", 0.1)
-        other.execute("BEGIN EXCLUSIVE")
-        on_sqlite = connection.vendor == "sqlite"
-        with elsewhere(**({"NAME": path} if on_sqlite else {"HOST": "127.0.0.1", "PORT": server.getsockname()[1]})):
-            yield
-    for look in looks():
-        look.join()
-
-
-def looks() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "readyz"]
 
 
 # Both --------------------------------------------------------------------------------------------
@@ -246,7 +195,7 @@ def test_a_database_that_hangs_is_asked_once_and_nobody_waits_for_it_again(
         asked(client)
         monkeypatch.setattr(probes, "LIMIT", 60.0)
         again = asked(client)
-        under_way = len(looks())
+        under_way = len(checks_of_readyz())
 
     assert again == (503, UNKNOWN | {"database": "the database does not answer"})
     assert under_way == 1

@@ -4,7 +4,6 @@ import json
 import re
 import secrets
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.conftest import ROOT, python
+from tests.support.settings import BOTH_SETTINGS, assert_one_sentence, setting
 
 KEY = secrets.token_urlsafe(50)
 PRODUCTION = {"DJANGO_ALLOWED_HOSTS": "coins.example", "DJANGO_SECRET_KEY": KEY}
-BOTH_SETTINGS = ["-c", "import coincrawl.settings, webapp.settings"]
-
 # The answer to one request, as Django's test client gets it.
 ASK = """
 import json, sys
@@ -34,12 +32,6 @@ print(json.dumps([answer.status_code, *map(answer.headers.get, names), bool(cook
 """
 
 
-def setting(name: str, environment: dict[str, str]) -> Any:
-    program = f"import json, webapp.settings as s; print(json.dumps(s.{name}, default=str))"
-    done = python(["-c", program], environment)
-    return json.loads(done.stdout)
-
-
 def ask(environment: dict[str, str], host: str, scheme: str, headers: dict[str, str]) -> list[Any]:
     """Of the answer to `scheme://host/admin/login/`: status, where it leads, HSTS, whether its cookie is secure."""
     done = python(["-c", ASK, json.dumps({"host": host} | headers), scheme], environment)
@@ -52,13 +44,6 @@ def project(folder: Path) -> Path:
         (folder / "webapp" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "webapp" / name, folder / "webapp" / name)
     return folder
-
-
-def assert_one_sentence(done: subprocess.CompletedProcess[str], sentence: str) -> None:
-    assert done.returncode == 1
-    assert sentence in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert "hidden" not in done.stderr
 
 
 # Who is served how --------------------------------------------------------------------------------

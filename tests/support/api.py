@@ -1,0 +1,48 @@
+"""Questions to the read API through Django's test client."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.test import Client
+
+from tests.support.factories import NOON, make_coin, make_run
+
+COINS = "/api/coins/"
+RUNS = "/api/runs/"
+HEALTH = "/api/health/"
+ADDRESSES = ["/api/", COINS, "/api/coins/bitcoin/", RUNS, "/api/runs/first/", HEALTH]
+
+
+def make_rows() -> None:
+    """The rows of ADDRESSES."""
+    make_coin()
+    make_run(id="first", finished_at=NOON)
+
+
+def read(client: Client, address: str, **query: Any) -> Any:
+    """The answer to a question that is answered."""
+    response = client.get(address, query)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def refused(client: Client, address: str, status: int) -> str:
+    """Why a question is not answered."""
+    response = client.get(address)
+    assert (response.status_code, response["Content-Type"]) == (status, "application/json")
+    answer = response.json()
+    assert list(answer) == ["detail"]
+    return answer["detail"]
+
+
+def ids(page: Any) -> list[str]:
+    return [coin["coin_id"] for coin in page["results"]]
+
+
+def walk(client: Client, address: str) -> Iterator[Any]:
+    """The pages from this one on, by their `next` links."""
+    following: str | None = address
+    while following:
+        page = read(client, following)
+        yield page
+        following = page["next"]
