@@ -8,15 +8,17 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
-from tests.end_to_end.test_moving import fill, rows
+from tests.support.everything import fill, rows
 from webapp.crawls.models import CrawlRun, Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
+APPS = ["coins", "crawls"]
+
 
 @pytest.fixture
 def tables() -> list[str]:
-    return [model._meta.label for model in apps.get_app_config("coins").get_models()]
+    return [model._meta.label for app in APPS for model in apps.get_app_config(app).get_models()]
 
 
 @pytest.mark.parametrize("name", ["coins.json", "coins.jsonl", "coins.json.gz"])
@@ -28,7 +30,7 @@ def test_every_row_of_every_table_comes_back_with_every_value(name: str, tables:
     before = rows("default")
     file = tmp_path / name
 
-    call_command("dumpdata", "coins", format=name.split(".")[1], output=str(file), verbosity=0)
+    call_command("dumpdata", *APPS, format=name.split(".")[1], output=str(file), verbosity=0)
     for table in tables:
         apps.get_model(table)._base_manager.all().delete()
     emptied = rows("default")
@@ -42,7 +44,7 @@ def test_json_lines_are_a_line_for_each_row(tables: list[str], tmp_path: Path) -
     fill("default")
     file = tmp_path / "coins.jsonl"
 
-    call_command("dumpdata", "coins", format="jsonl", output=str(file), verbosity=0)
+    call_command("dumpdata", *APPS, format="jsonl", output=str(file), verbosity=0)
 
     lines = file.read_text().splitlines()  # which also ends a line at U+2028
     assert len(lines) == sum(len(rows("default")[table]) for table in tables)

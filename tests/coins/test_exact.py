@@ -12,8 +12,8 @@ from django.test import Client
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.coins.test_upsert import row
-from tests.crawler.test_properties import examples, rolled_back
+from tests.support.examples import examples, rolled_back
+from tests.support.factories import row
 from webapp.coins.fields import from_sqlite
 from webapp.coins.models import FullCoin
 from webapp.coins.sums import ExactSum

@@ -12,19 +12,12 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
+from tests.support.factories import NOON, row
 from webapp.coins.models import FullCoin
 from webapp.coins.models.coin import CHANGES_LOCK
 from webapp.coins.upsert import Upsert, Upserted
 
 pytestmark = pytest.mark.every_database
-
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-def row(coin_id: str = "bitcoin", minutes: int | None = 0, **values: Any) -> dict[str, Any]:
-    """A cleaned record, last updated so many minutes after noon (None: undated)."""
-    updated = None if minutes is None else NOON + timedelta(minutes=minutes)
-    return {"coin_id": coin_id, "last_updated": updated, "current_price": Decimal(1)} | values
 
 
 @pytest.mark.django_db

@@ -2,14 +2,12 @@
 
 import gzip
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, models, transaction
+from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -17,6 +15,7 @@ from scrapy.http import Response
 
 from coincrawl.responses import Broken, Judgement, Refused, Rows, Throttled, judge
 from coincrawl.spiders.markets import MarketsSpider, only_id
+from tests.support.examples import examples, rolled_back
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.fields import ExactDecimalField, from_sqlite
 from webapp.coins.models import FullCoin
@@ -29,9 +28,6 @@ pytestmark = pytest.mark.every_database
 
 RECEIVED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-
-# A database that is made once for all examples is what we want: each example rolls back what it did.
-examples = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 # Values ----------------------------------------------------------------------------------------------
@@ -288,13 +284,6 @@ BEYOND = [
     *(("market_cap_rank", Decimal(rank)) for rank in (2**31 - 1, 2**31, -(2**31), -(2**31) - 1)),
     *(("ath_date", text) for text in ("9999-12-31T23:59:59-05:00", "0001-01-01T00:00+05:00", "0001-01-01")),
 ]
-
-
-@contextmanager
-def rolled_back() -> Iterator[None]:
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 def filled(batch_of: list[Any], page: str = "1") -> Batch:

@@ -1,6 +1,7 @@
 """Rows for tests: each factory takes the fields that matter to its test, and has plausible values for the others."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from webapp.coins.models import FullCoin
@@ -14,6 +15,12 @@ YEAR = 365 * DAY
 def make_coin(coin_id: str = "bitcoin", **values: Any) -> FullCoin:
     stamps = {"vs_currency": "usd", "first_seen_at": NOON, "changed_at": NOON}
     return FullCoin.objects.create(coin_id=coin_id, **stamps | values)
+
+
+def row(coin_id: str = "bitcoin", minutes: int | None = 0, **values: Any) -> dict[str, Any]:
+    """A cleaned record for an upsert, last updated so many minutes after noon, or without a date."""
+    updated = None if minutes is None else NOON + timedelta(minutes=minutes)
+    return {"coin_id": coin_id, "last_updated": updated, "current_price": Decimal(1)} | values
 
 
 def make_run(**values: Any) -> CrawlRun:

@@ -1,0 +1,65 @@
+"""Rows in every table of a database."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.apps import apps
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
+from rest_framework.authtoken.models import Token
+
+from webapp.coins.models import FullCoin
+from webapp.crawls.models import Alarm, CrawlRun, CrawlSchedule, Node, RejectedRecord, SourcePace, Verdict
+
+THEN = datetime(2026, 2, 5, 12, 0, 0, 123_457, tzinfo=UTC)  # to the microsecond
+
+
+def fill(using: str) -> None:
+    """Makes rows in every table of a database but sessions, with values that an inexact copy would change."""
+    coins = [{"coin_id": f"coin-{number}", "current_price": Decimal(number) / 7} for number in range(300)]
+    coins += [
+        {"coin_id": "dust", "current_price": Decimal("1E-18"), "last_updated": THEN},
+        {"coin_id": "huge", "total_supply": Decimal("1E+25"), "name": "🚀 الذهب 'quoted' \\ \r\n end"},
+        {"coin_id": "nothing"},
+    ]
+    FullCoin.objects.using(using).upsert(coins, THEN)
+    schedule = CrawlSchedule.objects.using(using).create(name="S", spider="markets", crontab="*/3 * * * *")
+    run = CrawlRun.objects.using(using).create(
+        spider="markets",
+        arguments={"ids": ["ü", "\u2028"]},
+        verdict=Verdict.COMPLETE,
+        schedule=schedule,
+        slot=THEN,
+        started_at=THEN,
+        log_tail="\x1b[1mbold\r\nlines\n",
+        filled={"name": 3},
+    )
+    CrawlRun.objects.using(using).create(spider="markets", arguments={"pages": 1}, schedule=schedule)
+    CrawlSchedule.objects.using(using).update(last_run=run, changed_at=THEN, next_run_at=THEN + timedelta(minutes=3))
+    RejectedRecord.objects.using(using).create(
+        run=run, page="7", raw='{"id": "\\ud800"}', reasons="no", fingerprint="f"
+    )
+    Node.objects.using(using).create(name="n", heartbeat_at=THEN)
+    SourcePace.objects.using(using).create(digest="d", source="https://x:443", next_turn=THEN, rest_until=THEN)
+    Alarm.objects.using(using).create(name="schedule", failing_since=THEN, untold=["webhook"])
+    user = User.objects.using(using).create(username="ada", password="hashed", date_joined=THEN, is_staff=True)
+    group = Group.objects.using(using).create(name="readers")
+    group.permissions.add(*Permission.objects.using(using).filter(codename__startswith="view_"))
+    user.groups.add(group)
+    user.user_permissions.add(Permission.objects.using(using).get(codename="run_crawlschedule"))
+    Token.objects.using(using).create(user=user)
+    Token.objects.using(using).update(created=THEN)
+    kind = ContentType.objects.db_manager(using).get_for_model(FullCoin)
+    LogEntry.objects.using(using).create(
+        user=user, content_type=kind, object_id="dust", object_repr="dust", action_flag=ADDITION, action_time=THEN
+    )
+
+
+def rows(alias: str) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables, by model."""
+    models = apps.get_models(include_auto_created=True)
+    return {
+        model._meta.label: [tuple(row) for row in model._base_manager.using(alias).order_by("pk").values_list()]
+        for model in models
+    }
