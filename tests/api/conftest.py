@@ -1,4 +1,4 @@
-"""A reader of the API, whose calls are counted anew in each test."""
+"""A user of the API. Each test starts with no calls counted."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from rest_framework.authtoken.models import Token
 
 @pytest.fixture(autouse=True)
 def calls() -> Iterator[None]:
-    """Each test begins with no calls counted, although users of the same number have called in another."""
+    """Clears the counts of calls, because users have the same keys in each test."""
     cache.clear()
     yield
     cache.clear()

@@ -11,7 +11,7 @@ from django.test import Client
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 
 from tests.conftest import python
-from tests.support.api import ADDRESSES, COINS, make_rows, read, refused
+from tests.support.api import ADDRESSES, COINS, make_rows, read, rejected
 from tests.support.factories import NOON, make_coin
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
@@ -61,21 +61,21 @@ def test_without_a_token_nothing_is_read(client: Client, address: str) -> None:
         pytest.param("Basic {token}", id="another scheme"),
     ],
 )
-def test_a_token_that_is_none_lets_nobody_read(client: Client, token: str, header: str) -> None:
+def test_an_invalid_token_is_401(client: Client, token: str, header: str) -> None:
     response = client.get("/api/", headers={"Authorization": header.format(token=token)})
 
     assert response.status_code == 401
     assert response["WWW-Authenticate"] == CHALLENGE
 
 
-def test_the_token_of_a_user_who_may_no_longer_log_in_lets_nobody_read(reader: Client, user: User) -> None:
+def test_the_token_of_an_inactive_user_is_401(reader: Client, user: User) -> None:
     user.is_active = False
     user.save()
 
-    assert refused(reader, COINS, 401) == "User inactive or deleted."
+    assert rejected(reader, COINS, 401) == "User inactive or deleted."
 
 
-def test_whoever_is_logged_in_to_the_admin_may_read(client: Client, user: User) -> None:
+def test_a_user_who_is_logged_in_to_the_admin_may_read(client: Client, user: User) -> None:
     client.force_login(user)
 
     assert read(client, COINS)["count"] == 0
@@ -159,7 +159,7 @@ def test_calls_beyond_the_rate_have_to_wait(reader: Client, client: Client, monk
         pytest.param({"Authorization": "Bearer wrong"}, id="a wrong token behind the other word"),
     ],
 )
-def test_who_is_not_let_in_counts_for_the_address_and_nobody_else_does(
+def test_calls_without_a_valid_token_count_for_the_address_alone(
     client: Client, reader: Client, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
 ) -> None:
     monkeypatch.setattr(AnonRateThrottle, "rate", "2/minute", raising=False)
@@ -182,7 +182,7 @@ def test_an_address_that_is_only_claimed_is_not_counted_for(client: Client, monk
 
 
 @pytest.mark.parametrize("accept", ["", " ", "*/*", "text/html, */*;q=0.1"])
-def test_whoever_takes_anything_or_does_not_say_gets_json(reader: Client, accept: str) -> None:
+def test_a_client_that_accepts_anything_gets_json(reader: Client, accept: str) -> None:
     response = reader.get("/api/", headers={"Accept": accept})
 
     assert (response.status_code, response["Content-Type"]) == (200, "application/json")

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from tests.support.api import COINS, RUNS, ids, make_rows, read, refused, walk
+from tests.support.api import COINS, RUNS, ids, make_rows, read, rejected, walk
 from tests.support.factories import NOON, make_coin
 from webapp.coins.models import FullCoin
 from webapp.coins.models.coin import ORDERINGS
@@ -65,7 +65,7 @@ def test_links_keep_the_question_and_know_the_pages_beside(reader: Client) -> No
     assert by_number["results"] == pages[1]["results"]
 
 
-def test_whoever_follows_the_links_loses_no_coin_while_coins_come_and_go(reader: Client) -> None:
+def test_a_client_that_follows_the_links_misses_no_coin_while_coins_come_and_go(reader: Client) -> None:
     make_coins(30)
     found = []
 
@@ -114,7 +114,7 @@ def test_in_another_order_after_is_a_filter(reader: Client) -> None:
 
     assert [ids(page) for page in pages] == [["005", "004"], ["003", "002"]]
     assert pages[0]["count"] == 4
-    assert refused(reader, f"{COINS}?ordering=-coin_id&after=001&page_size=2&page=3", 404)
+    assert rejected(reader, f"{COINS}?ordering=-coin_id&after=001&page_size=2&page=3", 404)
 
 
 @contextmanager
@@ -158,12 +158,12 @@ def test_an_empty_list_is_one_page(reader: Client) -> None:
 def test_a_page_past_the_end_is_404(reader: Client, address: str, size: int, page: int) -> None:
     make_rows()
 
-    sentence = refused(reader, f"{address}?page_size={size}&page={page}", 404)
+    sentence = rejected(reader, f"{address}?page_size={size}&page={page}", 404)
 
     assert sentence == f"Page {page} is past the end: there are 1 results, {size} on a page."
 
 
-def test_a_page_has_100_results_unless_told_otherwise(reader: Client) -> None:
+def test_a_page_has_100_results_by_default(reader: Client) -> None:
     make_coins(101)
 
     assert len(read(reader, COINS)["results"]) == 100

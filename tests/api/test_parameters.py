@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from tests.support.api import COINS, HEALTH, ids, read, refused
+from tests.support.api import COINS, HEALTH, ids, read, rejected
 from tests.support.factories import NOON, make_coin
 from webapp.coins.models import FullCoin
 from webapp.coins.models.coin import ORDERINGS
@@ -214,28 +214,28 @@ BIG = "99999999999999999999999999999999"
     ],
 )
 def test_an_invalid_query_is_400_with_a_sentence(reader: Client, query: str, sentence: str) -> None:
-    assert refused(reader, f"{COINS}?{query}", 400) == sentence
+    assert rejected(reader, f"{COINS}?{query}", 400) == sentence
 
 
 @pytest.mark.parametrize("address", [COINS, "/api/coins/bitcoin/"])
 @pytest.mark.parametrize(
     "fields", [["coin_id,nmae"], [""], ["coin_id,"], ["coin_id name"], ["node"], ["coin_id", "nmae"], ["coin_id", ""]]
 )
-def test_unknown_fields_are_refused(reader: Client, address: str, fields: list[str]) -> None:
-    sentence = refused(reader, f"{address}?{urlencode({'fields': fields}, doseq=True)}", 400)
+def test_unknown_fields_are_rejected(reader: Client, address: str, fields: list[str]) -> None:
+    sentence = rejected(reader, f"{address}?{urlencode({'fields': fields}, doseq=True)}", 400)
 
     assert sentence.startswith("fields: Must be one of coin_id, symbol, name, ")
 
 
 @pytest.mark.parametrize("address", ["/api/", "/api/runs/first/", HEALTH, "/api/schema/"])
-def test_where_nothing_can_be_asked_everything_is_refused(reader: Client, address: str) -> None:
-    sentence = refused(reader, f"{address}?version=%0A", 400)
+def test_an_address_without_parameters_rejects_any(reader: Client, address: str) -> None:
+    sentence = rejected(reader, f"{address}?version=%0A", 400)
 
     assert sentence == "There is no parameter version. This address takes none."
 
 
 def test_a_query_of_too_many_parameters_is_400(reader: Client) -> None:
-    assert refused(reader, f"{COINS}?{'a=1&' * 1_001}", 400)
+    assert rejected(reader, f"{COINS}?{'a=1&' * 1_001}", 400)
 
 
 def test_an_address_without_its_slash_leads_to_the_one_with_it(reader: Client) -> None:

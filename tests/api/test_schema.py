@@ -1,4 +1,4 @@
-"""The schema, and the read API against it: whatever it allows is answered as it says, and nothing else is."""
+"""The schema, and that the read API answers as the schema says."""
 
 import re
 from collections.abc import Iterator

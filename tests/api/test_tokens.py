@@ -31,7 +31,7 @@ def apitoken(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 
 
 def reads(client: Client, key: str) -> bool:
-    """Whether the API lets whoever sends this key read."""
+    """Whether this key opens the API."""
     status = client.get(reverse("api:coins"), headers={"Authorization": f"Token {key}"}).status_code
     assert status in (200, 401)
     return status == 200
@@ -113,7 +113,7 @@ def test_a_second_token_is_made_only_when_asked_for_and_voids_the_first(
 
 
 @pytest.mark.parametrize("name", ["two words", "", "x" * 151, "\udcff"])
-def test_a_name_that_cannot_be_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_an_invalid_name_is_rejected_with_a_sentence(capsys: pytest.CaptureFixture[str], name: str) -> None:
     with pytest.raises(CommandError, match="cannot be a user's name"):
         apitoken(capsys, name)
 
@@ -121,8 +121,8 @@ def test_a_name_that_cannot_be_is_refused_in_a_sentence(capsys: pytest.CaptureFi
 
 
 @contextmanager
-def once_after_looking(times: int, do: Callable[[], object]) -> Iterator[None]:
-    """Something is done to the database after so many looks into it, as another process might."""
+def once_after_queries(times: int, do: Callable[[], object]) -> Iterator[None]:
+    """Changes the database after so many SELECTs, as another process might."""
     looks = count(1)
 
     def statement(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
@@ -136,11 +136,11 @@ def once_after_looking(times: int, do: Callable[[], object]) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("looks", [1, 2, 3])
-def test_another_may_make_the_token_meanwhile(capsys: pytest.CaptureFixture[str], looks: int) -> None:
+def test_another_process_may_make_the_token_at_the_same_time(capsys: pytest.CaptureFixture[str], looks: int) -> None:
     def another() -> None:
         Token.objects.create(user=User.objects.get_or_create(username="berlin")[0])
 
-    with once_after_looking(looks, another), pytest.raises(CommandError, match=r"^berlin has a token already"):
+    with once_after_queries(looks, another), pytest.raises(CommandError, match=r"^berlin has a token already"):
         apitoken(capsys, "berlin")
 
 
@@ -182,7 +182,7 @@ def test_a_database_that_is_not_ready_is_an_error_in_a_sentence(tmp_path: Path, 
         "{id}/history/",
     ],
 )
-def test_whoever_may_view_tokens_cannot_read_their_keys(client: Client, token: Token, address: str) -> None:
+def test_users_who_may_view_tokens_cannot_read_their_keys(client: Client, token: Token, address: str) -> None:
     page = staff(client, "view").get(TOKENS + address.format(id=token.user_id), follow=True).content.decode()
 
     assert "berlin" in page

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from tests.conftest import python
 from tests.support.admin import HOSTILE
-from tests.support.api import COINS, HEALTH, RUNS, make_rows, read, refused, walk
+from tests.support.api import COINS, HEALTH, RUNS, make_rows, read, rejected, walk
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.api.serializers import CoinSerializer, RunSerializer
 from webapp.coins.models import FullCoin
@@ -144,7 +144,7 @@ def test_a_coin_of_any_id_is_found(reader: Client, coin_id: str) -> None:
 def test_what_is_not_there_is_404(reader: Client, address: str, sentence: str) -> None:
     make_rows()
 
-    assert refused(reader, address, 404) == sentence
+    assert rejected(reader, address, 404) == sentence
 
 
 def test_outside_of_the_api_pages_are_pages(client: Client) -> None:
@@ -217,11 +217,11 @@ def test_runs_are_filtered(reader: Client, query: dict[str, str], found: list[st
 
 @pytest.mark.parametrize("query", ["spider=another", "verdict=done", "coin_id=bitcoin", "fields=id", "after=one"])
 def test_runs_are_not_filtered_by_what_there_is_not(reader: Client, query: str) -> None:
-    assert refused(reader, f"{RUNS}?{query}", 400)
+    assert rejected(reader, f"{RUNS}?{query}", 400)
 
 
 # Health --------------------------------------------------------------------------------------------
-def test_an_empty_database_is_healthy_in_its_way(reader: Client) -> None:
+def test_health_of_an_empty_database_has_no_problems(reader: Client) -> None:
     assert read(reader, HEALTH) == {
         "coins": 0,
         "missing": 0,
@@ -236,7 +236,7 @@ def test_an_empty_database_is_healthy_in_its_way(reader: Client) -> None:
     }
 
 
-def test_the_health_of_the_data_is_told(reader: Client, settings: Any) -> None:
+def test_health_counts_and_names_what_is_stored(reader: Client, settings: Any) -> None:
     settings.DATA_MAX_AGE_HOURS = 2
     hour, now = timedelta(hours=1), timezone.now()
     make_coin("one", last_updated=NOON, changed_at=NOON + hour)

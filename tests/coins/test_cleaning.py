@@ -1,4 +1,4 @@
-"""The cleaner: what each field takes, what it refuses and in which words."""
+"""The cleaner: what each field accepts, and the reasons for what it rejects."""
 
 import json
 from datetime import UTC, datetime
@@ -117,7 +117,7 @@ def test_a_record_in_which_a_key_stands_twice_is_rejected_for_that(
         ("ath_date", Decimal(1739123044), "a number, not a date"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_a_reason(field: str, value: Any, reason: str) -> None:
+def test_an_invalid_value_is_rejected_with_a_reason(field: str, value: Any, reason: str) -> None:
     cleaned = clean(**{field: value})
 
     assert isinstance(cleaned, Rejection)
@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_refused_with_a_reason(field: str, value: Any, reas
 @pytest.mark.parametrize(
     ("record", "words"), [(None, "null"), ("x", "a text"), (Decimal(1), "a number"), ([], "a list"), (True, "true")]
 )
-def test_a_record_that_is_no_object_is_refused(record: Any, words: str) -> None:
+def test_a_record_that_is_not_an_object_is_rejected(record: Any, words: str) -> None:
     rejection = Cleaner(FullCoin.api_fields()).clean(record)
 
     assert rejection == Rejection("", "", (f"record: {words}, not an object",))
@@ -137,7 +137,7 @@ def test_a_record_that_is_no_object_is_refused(record: Any, words: str) -> None:
     ("record", "reason"),
     [({}, "missing"), ({"coin_id": ""}, "empty"), ({"coin_id": Decimal(5)}, "a number, not a text")],
 )
-def test_a_record_without_a_usable_id_is_told_apart_by_its_name(record: dict[str, Any], reason: str) -> None:
+def test_the_reason_names_a_record_without_a_valid_id(record: dict[str, Any], reason: str) -> None:
     rejection = Cleaner(FullCoin.api_fields()).clean(record | {"name": "Nameless\n"})
 
     assert rejection == Rejection("", "", (rf"coin_id: {reason} (in the record named Nameless\n)",))
@@ -161,7 +161,7 @@ def test_unknown_names_are_ignored_and_absent_ones_are_no_nulls() -> None:
     assert clean(sparkline=[1], max_supply=None) == {"coin_id": "bitcoin", "max_supply": None}
 
 
-def test_a_kind_of_field_that_nobody_can_check_is_a_mistake_in_the_model() -> None:
+def test_a_type_of_field_without_a_check_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="say in webapp/coins/cleaning"):
         check_for(models.BinaryField(name="blob"))
 

@@ -254,7 +254,7 @@ def test_a_value_that_no_row_can_have_costs_its_row_alone(bad: dict[str, Any]) -
 
 
 @pytest.mark.django_db
-def test_what_is_stale_is_told_beside_a_guilty_row() -> None:
+def test_a_stale_row_is_counted_beside_a_rejected_one() -> None:
     FullCoin.objects.upsert([row("y"), row("z")], NOON)
     rows = [row("a", market_cap_rank=10**30), row("b"), row("y", -1), row("z", -1, current_price=Decimal("0.1"))]
 
@@ -313,7 +313,7 @@ def test_changes_are_committed_in_the_order_of_their_dates(database_url: str, mo
 
 
 @pytest.mark.django_db
-def test_a_failure_of_the_database_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_database_rejects_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     def fail(*_: Any) -> None:

@@ -45,7 +45,7 @@ def test_the_index_leads_with_the_crawled_data(admin_client: Client) -> None:
     assert response.context["site_header"] == response.context["site_title"] == "coincrawl"
 
 
-def test_the_index_says_what_is_ill_to_whoever_may_see_runs(admin_client: Client, client: Client) -> None:
+def test_the_index_shows_problems_to_users_who_may_view_runs(admin_client: Client, client: Client) -> None:
     old = {"newest_update": NOON - timedelta(days=30), "finished_at": NOON}
     make_run(**old)
     nobody = User.objects.create_user("nobody", is_staff=True)
@@ -136,7 +136,7 @@ def test_staff_without_permission_sees_nothing(client: Client, address: str) -> 
         "__=1",
     ],
 )
-def test_lookups_that_no_filter_offers_are_refused(admin_client: Client, address: str, query: str) -> None:
+def test_lookups_that_no_filter_offers_are_rejected(admin_client: Client, address: str, query: str) -> None:
     response = admin_client.get(f"{address}?{query}")
 
     assert response.status_code in {302, 400}

@@ -109,7 +109,7 @@ def test_the_line_that_starts_the_site_names_the_database(
 
 
 @pytest.mark.parametrize("name", ["two words", "", "x" * 151])
-def test_a_name_that_cannot_be_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_an_invalid_name_is_rejected_with_a_sentence(capsys: pytest.CaptureFixture[str], name: str) -> None:
     with pytest.raises(CommandError, match="cannot be a user's name"):
         adminuser(capsys, name)
 

@@ -1,4 +1,4 @@
-"""The site's error page under DJANGO_DEBUG, as a development server makes it: it helps, and holds no secret."""
+"""The site's error page under DJANGO_DEBUG, as a development server makes it: it has no secrets."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`manage.py`: what a database that cannot be used makes of its commands."""
+"""`manage.py`: its commands end with a sentence if the database cannot be used."""
 
 import re
 import subprocess
@@ -62,7 +62,7 @@ def test_a_file_that_is_no_database_of_ours_is_a_sentence(
     assert done.stderr.endswith("run `manage.py migrate` if it is not prepared yet.\n")
 
 
-def test_a_traceback_is_shown_to_whoever_asks_for_it() -> None:
+def test_the_option_traceback_shows_one() -> None:
     done = python(["webapp/manage.py", "migrate", "--traceback"], {"DATABASE_URL": AWAY})
 
     assert (done.returncode, done.stderr.startswith("Traceback")) == (1, True)

@@ -1,4 +1,4 @@
-"""/healthz and /readyz: what a balancer or a supervisor is told, whatever host it asks for and whatever is wrong."""
+"""/healthz and /readyz for load balancers and supervisors: on any host name, and with any problem."""
 
 import threading
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_a_probe_is_answered_by_any_name_and_over_plain_http(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("probe", PROBES)
-def test_a_probe_is_json_that_nobody_keeps_and_sets_no_cookie(client: Client, probe: str) -> None:
+def test_a_probe_is_json_that_is_not_cached_and_sets_no_cookie(client: Client, probe: str) -> None:
     response = client.get(probe)
 
     assert response["Content-Type"] == "application/json"
@@ -143,7 +143,7 @@ def rejecting() -> None:
         (rejecting, {"rejected": "more records are rejected than before"}),
     ],
 )
-def test_it_is_not_ready_while_anything_is_ill_and_gives_nothing_away(
+def test_it_is_not_ready_while_a_check_fails_and_gives_no_details(
     client: Client, illness: Callable[[], None], said: dict[str, str]
 ) -> None:
     illness()
@@ -154,7 +154,7 @@ def test_it_is_not_ready_while_anything_is_ill_and_gives_nothing_away(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_gets_an_e_mail_for_each_time_that_it_is_not_ready(
+def test_a_503_sends_no_e_mail(
     settings: Any, client: Client, mailoutbox: list[Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     settings.ALARM_EMAILS = ["ada@coins.example"]
@@ -188,7 +188,7 @@ def test_trouble_with_the_database_is_said_and_over_when_it_is_over(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_hangs_is_asked_once_and_nobody_waits_for_it_again(
+def test_a_check_that_hangs_is_not_started_again(
     client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with silent(tmp_path):

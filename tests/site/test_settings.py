@@ -1,4 +1,4 @@
-"""The site's settings: who is served how, and a sentence for an environment that cannot be."""
+"""The site's settings, and the sentences for an invalid environment."""
 
 import json
 import re
@@ -148,7 +148,7 @@ def test_the_example_for_production_leaves_nothing_to_warn_of(tmp_path: Path) ->
     assert done.returncode == 0
 
 
-# What cannot be -----------------------------------------------------------------------------------
+# Invalid values -----------------------------------------------------------------------------------
 
 NEEDS_A_KEY = "DJANGO_SECRET_KEY must be set where DJANGO_ALLOWED_HOSTS names more than this machine, to at least 50"
 NO_HOSTS = "DJANGO_ALLOWED_HOSTS must list the names that the site is reached by, without scheme and port"
@@ -186,7 +186,7 @@ NO_URL = "DATABASE_URL must be sqlite:///path/to/file or postgres://user:passwor
     ],
     ids=lambda value: "-".join(value.values()).replace(KEY, "KEY") if isinstance(value, dict) else "",
 )
-def test_an_environment_that_cannot_be_is_one_sentence(environment: dict[str, str], sentence: str) -> None:
+def test_an_invalid_environment_is_one_sentence(environment: dict[str, str], sentence: str) -> None:
     done = python(BOTH_SETTINGS, environment)
 
     assert_one_sentence(done, sentence)

@@ -1,4 +1,4 @@
-"""Questions to the read API through Django's test client."""
+"""Requests to the read API through Django's test client."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,14 +20,14 @@ def make_rows() -> None:
 
 
 def read(client: Client, address: str, **query: Any) -> Any:
-    """The answer to a question that is answered."""
+    """The JSON of a successful answer."""
     response = client.get(address, query)
     assert response.status_code == 200, response.content
     return response.json()
 
 
-def refused(client: Client, address: str, status: int) -> str:
-    """Why a question is not answered."""
+def rejected(client: Client, address: str, status: int) -> str:
+    """The sentence of an error with this status."""
     response = client.get(address)
     assert (response.status_code, response["Content-Type"]) == (status, "application/json")
     answer = response.json()
@@ -40,7 +40,7 @@ def ids(page: Any) -> list[str]:
 
 
 def walk(client: Client, address: str) -> Iterator[Any]:
-    """The pages from this one on, by their `next` links."""
+    """The pages from this address on, by their `next` links."""
     following: str | None = address
     while following:
         page = read(client, following)
