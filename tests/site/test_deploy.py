@@ -181,7 +181,8 @@ def test_secrets_are_files_that_git_does_not_see() -> None:
 def test_a_service_has_the_secrets_that_it_reads_and_no_others(name: str) -> None:
     service = SERVICES[name]
     files = {variable: path for variable, path in service["environment"].items() if variable.endswith("_FILE")}
-    read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "webapp/settings.py").read_text()))
+    code = "".join((ROOT / "webapp" / module).read_text() for module in ("environment.py", "settings.py"))
+    read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', code))
 
     assert {Path(path).name for path in files.values()} == set(service["secrets"]) <= set(COMPOSE["secrets"])
     assert {Path(path).parent for path in files.values()} == {Path("/run/secrets")}

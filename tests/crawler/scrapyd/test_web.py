@@ -292,7 +292,7 @@ REJECTED = [
     ("schedule.json", "POST", SCHEDULE | {FORGED: "x"}, "There is no argument 'x\\n"),
     ("schedule.json", "POST", SCHEDULE | {"category": b"\xff"}, "Names and values must be UTF-8."),
     ("schedule.json", "POST", SCHEDULE | {"project": b"\xff"}, "project is invalid: 'utf-8' codec can't decode"),
-    ("schedule.json", "POST", SCHEDULE | {"priority": "1e999"}, "A priority is a number"),
+    ("schedule.json", "POST", SCHEDULE | {"priority": "1e999"}, "A priority is a finite number."),
     ("schedule.json", "POST", SCHEDULE | {"priority": "high"}, "priority is invalid"),
     ("schedule.json", "POST", SCHEDULE | {"setting": "DOWNLOAD_DELAY=1"}, "A job cannot set 'DOWNLOAD_DELAY'."),
     ("schedule.json", "POST", SCHEDULE | {"setting": "USER_AGENT=x"}, "A job cannot set 'USER_AGENT'."),
