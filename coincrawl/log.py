@@ -19,7 +19,7 @@ MARGIN = "  | "  # before every line of a traceback: a record's own line begins 
 TAIL_LINES = 200
 TAIL_SIZE = 100_000  # characters of a run's log, or bytes of its file
 STATS = "scrapy.statscollectors"  # logs a dict in lines that tools read: they begin with {' or a space
-MIN_SECRET = 4  # characters; a shorter one is part of ordinary words, and what is missing from them would tell it
+MIN_SECRET = 4  # characters; a shorter one is part of ordinary words, and their gaps would reveal it
 
 _unusual = re.compile("[^ -~]")
 _formatter = logging.Formatter()

@@ -123,7 +123,7 @@ def test_a_secret_is_hidden(written: str, log: Log) -> None:
     assert log.lines[-1] == "  | ValueError: ***"
 
 
-def test_what_is_too_short_for_a_secret_is_not_hidden(log: Log) -> None:
+def test_a_text_that_is_too_short_for_a_secret_is_not_hidden(log: Log) -> None:
     log.info("abc and abcde")
 
     assert log.lines == ["INFO: abc and abcde"]
@@ -142,7 +142,7 @@ def test_without_secrets_nothing_is_hidden(log: Log) -> None:
     [("%d coins", (FORGED,)), ("%s of %s", (FORGED,)), ("%(name)s", (FORGED,)), (FORGED, (SECRET,))],
     ids=["another type", "too few", "no mapping", "too many"],
 )
-def test_a_wrong_call_is_one_line_too(
+def test_a_message_whose_arguments_do_not_fit_is_one_line(
     message: str, arguments: tuple[str], log: Log, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log.info(message, *arguments)
@@ -154,7 +154,7 @@ def test_a_wrong_call_is_one_line_too(
     assert capsys.readouterr().err == ""
 
 
-def test_an_error_that_is_none_is_logged_all_the_same(log: Log) -> None:
+def test_an_error_with_an_invalid_exc_info_is_logged(log: Log) -> None:
     not_one: Any = (ValueError,)
 
     log.error("A page failed", exc_info=not_one)

@@ -96,12 +96,12 @@ def written_as(character: str, way: int) -> str:
     ],
     ids=["nothing", "apart", "without its end", "in capitals"],
 )
-def test_what_is_no_secret_is_left(text: str) -> None:
+def test_a_text_without_the_secret_is_not_changed(text: str) -> None:
     assert masked(text, SECRET) == text
 
 
 @pytest.mark.parametrize("secret", ["", "coin", "bitcoin"])
-def test_what_is_too_short_for_a_key_is_left_in_the_names_of_coins(secret: str) -> None:
+def test_a_secret_too_short_for_a_key_is_not_masked_in_the_names_of_coins(secret: str) -> None:
     assert masked('[{"id": "bitcoin"}]', secret) == '[{"id": "bitcoin"}]'
 
 

@@ -85,7 +85,7 @@ def test_fetch_with_a_spider_asks_its_source_with_the_key_and_does_not_show_it(t
     assert keys(api) == [KEY]
 
 
-def test_the_key_goes_to_no_other_address_and_to_none_that_an_answer_leads_to(tool: Tool, api: FakeAPI) -> None:
+def test_the_key_goes_to_no_other_address_and_follows_no_redirect(tool: Tool, api: FakeAPI) -> None:
     with FakeAPI() as elsewhere:
         api.fault(answers.redirect(page(elsewhere)))
         led = tool("fetch", "--nolog", "--spider=markets", page(api))
@@ -158,7 +158,7 @@ def test_parse_says_what_is_wrong_with_an_answer(answer: Any, words: str, tool: 
     assert "Traceback" not in done.stderr
 
 
-def test_parse_refuses_what_a_crawl_refuses(tool: Tool, api: FakeAPI) -> None:
+def test_parse_rejects_what_a_crawl_rejects(tool: Tool, api: FakeAPI) -> None:
     done = tool("parse", "--spider=markets", "-a", "pagez=1", page(api))
 
     assert done.returncode == 2
@@ -166,7 +166,7 @@ def test_parse_refuses_what_a_crawl_refuses(tool: Tool, api: FakeAPI) -> None:
     assert api.requests == []
 
 
-def test_a_mirror_of_another_currency_is_told_in_parse(tool: Tool, api: FakeAPI) -> None:
+def test_parse_says_that_a_mirror_has_another_currency(tool: Tool, api: FakeAPI) -> None:
     api.fault(answers.data('{"count": 1, "next": null, "results": [{"coin_id": "a", "vs_currency": "eur"}]}'))
 
     done = tool("parse", "-L", "ERROR", "--nocolour", "--spider=mirror", page(api))

@@ -18,11 +18,11 @@ from urllib.request import Request, urlopen
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60.0  # seconds that anything here may take before it counts as hung
 
-_moment = threading.Event()  # never set: what is waited for is asked for again
+_moment = threading.Event()  # never set: the condition is checked again
 
 
 def until(condition: Callable[[], Any], what: str = "") -> Any:
-    """The condition's value once it is true; AssertionError where it does not become that."""
+    """Wait until the condition is true, and return its value. Raises AssertionError if it does not become true."""
     for _ in range(int(PATIENCE / 0.05)):
         if value := condition():
             return value
@@ -31,7 +31,7 @@ def until(condition: Callable[[], Any], what: str = "") -> Any:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, bound by this process until it ends: the system gives it to nobody else.
+    """A port that no process listens on. This process keeps it bound, so that the system gives it to no other.
 
     A server can listen on it all the same, because both have SO_REUSEADDR.
     """
@@ -44,7 +44,7 @@ def free_port() -> int:
 
 
 class ScrapydNode:
-    """Killed at the end, with what it has started. `log` has the lines that it has written so far."""
+    """A scrapyd that is killed at the end, with its crawls. `log` has the lines that it has written so far."""
 
     def __init__(self, database_url: str, folder: Path, name: str = "node", **environment: str) -> None:
         self.name, self.logs = name, folder / "logs"

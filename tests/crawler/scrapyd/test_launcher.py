@@ -239,7 +239,7 @@ def test_a_job_that_cannot_be_started_fails_with_the_reason_and_its_slot_is_free
     assert not list(tmp_path.parent.rglob("odd.log"))
 
 
-def test_to_give_a_job_back_leaves_a_run_that_has_begun_alone() -> None:
+def test_a_run_that_has_begun_is_not_given_back() -> None:
     make_run(verdict=Verdict.RUNNING)
 
     queue.release("claim")
@@ -247,7 +247,7 @@ def test_to_give_a_job_back_leaves_a_run_that_has_begun_alone() -> None:
     assert run().claim == "claim"
 
 
-def test_a_row_that_nobody_can_read_fails_and_lets_the_next_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_row_fails_and_the_next_job_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coincrawl.scrapyd.database.later", maybeDeferred)
     monkeypatch.setattr("coincrawl.scrapyd.database.now", lambda function: function())
     make_run(claim="", arguments=["odd"], priority=1)

@@ -378,7 +378,7 @@ def failing(error: Exception | None) -> Callable[[Any], "Future[Any]"]:
     return submit
 
 
-def test_what_nobody_expected_has_a_traceback_that_forges_no_line(
+def test_an_unexpected_error_has_a_traceback_that_forges_no_line(
     node: Root, log: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database.worker, "submit", failing(ValueError(FORGED)))
