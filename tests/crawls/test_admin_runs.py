@@ -175,16 +175,16 @@ def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) 
 
 
 @pytest.mark.parametrize(
-    ("values", "beats", "told"),
+    ("values", "ticks", "told"),
     [
         pytest.param(WAITS, False, True, id="waits for nobody"),
         pytest.param(WAITS, True, False, id="waits"),
         pytest.param(RUNNING, False, False, id="runs already"),
     ],
 )
-def test_a_job_that_nobody_will_take_says_so(admin_client: Client, values: dict, beats: bool, told: bool) -> None:
+def test_a_job_that_nobody_will_take_says_so(admin_client: Client, values: dict, ticks: bool, told: bool) -> None:
     run = make_run(**values)
-    if beats:
+    if ticks:
         Node.objects.heartbeat("berlin-1")
 
     shown = text_of(admin_client, page_of(run))

@@ -1,4 +1,4 @@
-"""What is ill: how old the copy is, what its schedules do, and how their runs end."""
+"""What is failing: how old the copy is, what its schedules do, and how their runs end."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -86,7 +86,7 @@ def test_a_copy_is_fresh_up_to_an_age(settings: Any, hours: int, age: timedelta 
 
 
 # Nothing wrong -----------------------------------------------------------------------------------
-def test_where_there_is_nothing_nothing_is_ill() -> None:
+def test_where_there_is_nothing_no_check_fails() -> None:
     assert monitoring.problems(NOON) == {}
 
 
@@ -104,7 +104,7 @@ def test_a_schedule_that_is_disabled_is_nobodys_concern() -> None:
 
 
 # Data: by the setting, and by schedule -----------------------------------------------------------
-def test_a_copy_older_than_the_setting_is_ill(settings: Any) -> None:
+def test_a_copy_older_than_the_setting_fails(settings: Any) -> None:
     settings.DATA_MAX_AGE_HOURS = 6
     make_run(finished_at=NOON - 7 * HOUR)
 
@@ -117,7 +117,7 @@ FRIDAY = datetime(2026, 2, 6, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("crontab", "complete", "now", "is_ill"),
+    ("crontab", "complete", "now", "is_failing"),
     [
         pytest.param("0 * * * *", NOON, NOON + 2 * HOUR + 59 * MINUTE, False, id="the second slot is not an hour old"),
         pytest.param("0 * * * *", NOON, NOON + 3 * HOUR, True, id="two slots have passed, the later one an hour ago"),
@@ -142,8 +142,8 @@ FRIDAY = datetime(2026, 2, 6, tzinfo=UTC)
         pytest.param("0 * * * *", None, NOON, True, id="never complete"),
     ],
 )
-def test_the_data_are_ill_once_two_slots_and_an_hour_have_brought_nothing(
-    crontab: str, complete: datetime | None, now: datetime, is_ill: bool
+def test_data_fails_once_two_slots_and_an_hour_have_brought_nothing(
+    crontab: str, complete: datetime | None, now: datetime, is_failing: bool
 ) -> None:
     make_node(heartbeat_at=now)
     schedule = make_schedule("the market", crontab=crontab)
@@ -152,12 +152,12 @@ def test_the_data_are_ill_once_two_slots_and_an_hour_have_brought_nothing(
 
     said = monitoring.problems(now).get("data", "")
 
-    assert said.startswith("The schedule the market has had no complete run since ") is is_ill
-    assert bool(said) is is_ill
+    assert said.startswith("The schedule the market has had no complete run since ") is is_failing
+    assert bool(said) is is_failing
 
 
 @pytest.mark.parametrize(
-    ("values", "is_ill"),
+    ("values", "is_failing"),
     [
         pytest.param({}, False, id="complete"),
         pytest.param({"verdict": "partial"}, True, id="partial"),
@@ -166,12 +166,12 @@ def test_the_data_are_ill_once_two_slots_and_an_hour_have_brought_nothing(
         pytest.param({"queued_at": NOON - 5 * HOUR}, False, id="that took five hours"),
     ],
 )
-def test_of_its_own_complete_runs_the_last_counts(values: dict[str, Any], is_ill: bool) -> None:
+def test_of_its_own_complete_runs_the_last_counts(values: dict[str, Any], is_failing: bool) -> None:
     make_node()
     times = {"queued_at": NOON - HOUR, "started_at": NOON - HOUR, "finished_at": NOON}
     make_run(**{"schedule": make_schedule()} | times | values)
 
-    assert ("data" in monitoring.problems(NOON)) is is_ill
+    assert ("data" in monitoring.problems(NOON)) is is_failing
 
 
 def test_a_schedule_has_the_time_that_it_needs_from_its_last_change_on() -> None:
@@ -183,7 +183,7 @@ def test_a_schedule_has_the_time_that_it_needs_from_its_last_change_on() -> None
 
 # Schedule ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("beat", "changed", "said"),
+    ("heartbeat", "changed", "said"),
     [
         pytest.param(MINUTE, DAY, "", id="a minute ago"),
         pytest.param(3 * MINUTE, DAY, "since 2026-02-05 11:57:00 UTC", id="three minutes ago"),
@@ -191,10 +191,10 @@ def test_a_schedule_has_the_time_that_it_needs_from_its_last_change_on() -> None
         pytest.param(GONE, MINUTE, "", id="never, by a schedule that is new"),
     ],
 )
-def test_the_schedule_is_ill_where_no_scrapyd_beats(beat: timedelta, changed: timedelta, said: str) -> None:
+def test_schedule_fails_where_no_scrapyd_is_alive(heartbeat: timedelta, changed: timedelta, said: str) -> None:
     make_schedule(changed_at=NOON - changed, crontab="0 0 1 1 *")
-    if beat != GONE:
-        make_node(heartbeat_at=NOON - beat)
+    if heartbeat != GONE:
+        make_node(heartbeat_at=NOON - heartbeat)
         Node.objects.create(name="long gone", heartbeat_at=NOON - DAY)
 
     found = monitoring.problems(NOON).get("schedule", "")
@@ -203,7 +203,7 @@ def test_the_schedule_is_ill_where_no_scrapyd_beats(beat: timedelta, changed: ti
     assert bool(found) is bool(said)
 
 
-def test_one_new_schedule_does_not_hide_that_nobody_beats() -> None:
+def test_one_new_schedule_does_not_hide_that_no_scrapyd_is_alive() -> None:
     make_schedule("new", changed_at=NOON - MINUTE)
     make_schedule("old", crontab="0 0 1 1 *")
 
@@ -236,7 +236,7 @@ def test_a_schedule_that_cannot_run_is_named_with_the_reason(values: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("overdue", "changed", "busy", "is_ill"),
+    ("overdue", "changed", "busy", "is_failing"),
     [
         pytest.param(6 * MINUTE, DAY, None, True, id="for minutes"),
         pytest.param(4 * MINUTE, DAY, None, False, id="for less"),
@@ -247,7 +247,7 @@ def test_a_schedule_that_cannot_run_is_named_with_the_reason(values: dict[str, A
     ],
 )
 def test_a_slot_that_is_overdue_while_its_spider_is_free_is_named(
-    overdue: timedelta, changed: timedelta, busy: str | None, is_ill: bool
+    overdue: timedelta, changed: timedelta, busy: str | None, is_failing: bool
 ) -> None:
     make_node()
     schedule = make_schedule("late", changed_at=NOON - changed, next_run_at=NOON - overdue)
@@ -255,38 +255,38 @@ def test_a_slot_that_is_overdue_while_its_spider_is_free_is_named(
     if busy:
         make_run(verdict=busy, schedule=None)
 
-    assert ("is overdue" in monitoring.problems(NOON).get("schedule", "")) is is_ill
+    assert ("is overdue" in monitoring.problems(NOON).get("schedule", "")) is is_failing
 
 
-@pytest.mark.parametrize(("until", "is_ill"), [(NOON - 6 * MINUTE, True), (NOON - 4 * MINUTE, False)])
-def test_a_slot_that_is_to_be_run_again_is_overdue_once_it_could_have_been(until: datetime, is_ill: bool) -> None:
+@pytest.mark.parametrize(("until", "is_failing"), [(NOON - 6 * MINUTE, True), (NOON - 4 * MINUTE, False)])
+def test_a_slot_that_is_to_be_run_again_is_overdue_once_it_could_have_been(until: datetime, is_failing: bool) -> None:
     make_node()
     schedule = make_schedule("late", changed_at=NOON - DAY, next_run_at=NOON - 10 * MINUTE, not_before=until)
     make_runs_of(schedule, "complete")
 
-    assert ("is overdue" in monitoring.problems(NOON).get("schedule", "")) is is_ill
+    assert ("is overdue" in monitoring.problems(NOON).get("schedule", "")) is is_failing
 
 
 @pytest.mark.parametrize(
-    ("waits", "busy", "is_ill"),
+    ("waits", "busy", "is_failing"),
     [
         pytest.param(6 * MINUTE, False, True, id="for minutes"),
         pytest.param(4 * MINUTE, False, False, id="for less"),
         pytest.param(6 * MINUTE, True, False, id="while its spider runs"),
     ],
 )
-def test_a_job_that_no_scrapyd_takes_up_is_named(waits: timedelta, busy: bool, is_ill: bool) -> None:
+def test_a_job_that_no_scrapyd_takes_up_is_named(waits: timedelta, busy: bool, is_failing: bool) -> None:
     make_node()
     make_run(verdict="pending", queued_at=NOON - waits)
     if busy:
         make_run(verdict="running")
 
-    assert ("has been waiting since" in monitoring.problems(NOON).get("schedule", "")) is is_ill
+    assert ("has been waiting since" in monitoring.problems(NOON).get("schedule", "")) is is_failing
 
 
 # Runs --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("verdicts", "is_ill"),
+    ("verdicts", "is_failing"),
     [
         pytest.param(["failed", "lost", "partial"], True, id="three of any kind"),
         pytest.param(["complete", "failed", "failed"], False, id="two"),
@@ -298,16 +298,16 @@ def test_a_job_that_no_scrapyd_takes_up_is_named(waits: timedelta, busy: bool, i
         pytest.param(["skipped", "interrupted", "skipped", "skipped"], False, id="others alone"),
     ],
 )
-def test_runs_are_ill_once_three_in_a_row_were_not_complete(verdicts: list[str], is_ill: bool) -> None:
+def test_runs_fails_once_three_in_a_row_were_not_complete(verdicts: list[str], is_failing: bool) -> None:
     make_node()
     make_runs_of(make_schedule(crontab="0 0 1 1 *"), *verdicts, every=10 * MINUTE)
 
     found = monitoring.problems(NOON)
 
-    assert list(found) == (["runs"] if is_ill else [])
+    assert list(found) == (["runs"] if is_failing else [])
 
 
-def test_runs_that_are_ill_are_told_with_verdicts_beginning_and_last_reason() -> None:
+def test_runs_that_fail_are_told_with_verdicts_beginning_and_last_reason() -> None:
     make_node()
     make_runs_of(make_schedule("rare", crontab="0 0 1 1 *"), "failed", "lost", "partial")
 
@@ -334,7 +334,7 @@ def test_a_schedule_that_was_changed_begins_anew() -> None:
 
 # Rejected ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("before", "last", "is_ill"),
+    ("before", "last", "is_failing"),
     [
         pytest.param(0, 9, False, id="a few"),
         pytest.param(0, 10, True, id="ten more than none"),
@@ -345,7 +345,7 @@ def test_a_schedule_that_was_changed_begins_anew() -> None:
         pytest.param(200, 100, False, id="fewer"),
     ],
 )
-def test_rejected_records_are_ill_where_they_rise_within_a_day(before: int, last: int, is_ill: bool) -> None:
+def test_rejected_fails_where_they_rise_within_a_day(before: int, last: int, is_failing: bool) -> None:
     make_node()
     schedule = make_schedule("much", crontab="0 0 * * *")
     make_runs_of(schedule, *["complete"] * 3, last=NOON - DAY)
@@ -355,12 +355,12 @@ def test_rejected_records_are_ill_where_they_rise_within_a_day(before: int, last
 
     found = monitoring.problems(NOON)
 
-    assert list(found) == (["rejected"] if is_ill else [])
-    assert not is_ill or f"much rejected {last} records, and that of a day before {before}: " in found["rejected"]
+    assert list(found) == (["rejected"] if is_failing else [])
+    assert not is_failing or f"much rejected {last} records, and that of a day before {before}: " in found["rejected"]
 
 
-@pytest.mark.parametrize(("statuses", "is_ill"), [(["resolved", "ignored"], False), (["resolved", "open"], True)])
-def test_rejected_records_that_are_resolved_are_no_illness(statuses: list[str], is_ill: bool) -> None:
+@pytest.mark.parametrize(("statuses", "is_failing"), [(["resolved", "ignored"], False), (["resolved", "open"], True)])
+def test_rejected_records_that_are_resolved_are_no_problem(statuses: list[str], is_failing: bool) -> None:
     make_node()
     schedule = make_schedule("much", crontab="0 0 * * *")
     make_runs_of(schedule, *["complete"] * 3, last=NOON - DAY)
@@ -372,8 +372,8 @@ def test_rejected_records_that_are_resolved_are_no_illness(statuses: list[str], 
 
     found = monitoring.problems(NOON)
 
-    assert ("rejected" in found) is is_ill
-    assert not is_ill or found["rejected"].endswith("Still open: 1.")
+    assert ("rejected" in found) is is_failing
+    assert not is_failing or found["rejected"].endswith("Still open: 1.")
 
 
 def test_rejected_records_of_a_first_day_are_compared_with_nothing() -> None:
@@ -385,7 +385,7 @@ def test_rejected_records_of_a_first_day_are_compared_with_nothing() -> None:
 
 
 # What it costs -----------------------------------------------------------------------------------
-def make_ill_schedule(name: str) -> None:
+def make_failing_schedule(name: str) -> None:
     """A schedule with something wrong in every respect."""
     schedule = make_schedule(name, next_run_at=NOON - HOUR)
     make_runs_of(schedule, "partial", "partial", "partial", every=DAY)
@@ -396,11 +396,11 @@ def make_ill_schedule(name: str) -> None:
 
 def test_the_number_of_queries_does_not_grow_with_the_schedules() -> None:
     names = [f"hourly {20 - rank:02}" for rank in range(20)]
-    make_ill_schedule(names[0])
+    make_failing_schedule(names[0])
     with CaptureQueriesContext(connection) as of_one:
         monitoring.problems(NOON)
     for name in names[1:]:
-        make_ill_schedule(name)
+        make_failing_schedule(name)
 
     with CaptureQueriesContext(connection) as of_twenty:
         found = monitoring.problems(NOON)

@@ -21,7 +21,7 @@ def dated(*ages: timedelta, last: datetime = NOON, every: timedelta = HOUR, **va
         make_run(id=f"{values.get('id', 'run')} {end:%F %T}", **times, **{k: v for k, v in values.items() if k != "id"})
 
 
-def is_ill() -> bool:
+def is_failing() -> bool:
     return "source" in monitoring.problems(NOON)
 
 
@@ -42,7 +42,7 @@ def frozen(since: timedelta, every: timedelta = HOUR) -> list[timedelta]:
         pytest.param([2 * HOUR, 2 * HOUR, 6 * HOUR], False, id="three times what they used to be"),
         pytest.param([2 * HOUR, 2 * HOUR, 6 * HOUR + MINUTE], True, id="more than three times"),
         pytest.param([MINUTE, *frozen(30 * DAY)], True, id="a month already"),
-        pytest.param([MINUTE, *frozen(30 * DAY), MINUTE], False, id="well again after a month"),
+        pytest.param([MINUTE, *frozen(30 * DAY), MINUTE], False, id="recovered after a month"),
         pytest.param([MINUTE, MINUTE, *frozen(30 * DAY), MINUTE, HOUR + MINUTE], True, id="and again"),
         pytest.param([MINUTE, *[30 * DAY - MINUTE] * 20], True, id="for long a month behind, at the usual pace"),
         pytest.param([MINUTE, *[30 * DAY - MINUTE] * 20, MINUTE], False, id="and caught up"),
@@ -57,7 +57,7 @@ def test_a_source_stands_still_when_its_data_are_old_and_used_to_be_newer(
 ) -> None:
     dated(*ages)
 
-    assert is_ill() is expected
+    assert is_failing() is expected
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_the_last_run_that_can_tell_is_judged(values: dict[str, Any], expected: 
     dated(MINUTE, MINUTE, last=NOON - HOUR)
     dated(DAY, id="last", **values)
 
-    assert is_ill() is expected
+    assert is_failing() is expected
 
 
 def test_each_address_is_a_source_of_its_own() -> None:
     dated(*[DAY] * 3, last=NOON - DAY, spider="mirror", arguments={"url": "https://slow/"})
     dated(MINUTE, 2 * HOUR, spider="mirror", arguments={"url": "https://quick/"})
 
-    assert is_ill()
+    assert is_failing()
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(0, False), (0.5, True), (24, True), (25, False), (10.0**30, False)])
@@ -90,7 +90,7 @@ def test_how_old_is_too_old_can_be_set(settings: Any, hours: float, expected: bo
     settings.SOURCE_MAX_AGE_HOURS = hours
     dated(MINUTE, MINUTE, 24 * HOUR + MINUTE)
 
-    assert is_ill() is expected
+    assert is_failing() is expected
 
 
 def test_it_is_said_in_words() -> None:
