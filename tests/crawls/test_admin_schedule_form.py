@@ -52,9 +52,9 @@ def test_arguments_are_written_a_line_each_and_stored_as_values(
 @pytest.mark.parametrize(
     ("changed", "field", "sentence"),
     [
-        pytest.param({"crontab": "61 * * * *"}, "crontab", "'61 * * * *' is no crontab", id="crontab"),
+        pytest.param({"crontab": "61 * * * *"}, "crontab", "'61 * * * *' is not a crontab", id="crontab"),
         pytest.param({"crontab": "every day"}, "crontab", "A crontab has five fields", id="words for a crontab"),
-        pytest.param({"time_zone": "Mars/Base"}, "time_zone", "'Mars/Base' is no time zone", id="time zone"),
+        pytest.param({"time_zone": "Mars/Base"}, "time_zone", "'Mars/Base' is not a time zone", id="time zone"),
         pytest.param({"spider": "tarantula"}, "spider", "There is no spider 'tarantula' in the catalog.", id="spider"),
         pytest.param({"arguments": "only=changed"}, "arguments", "markets has no argument 'only'.", id="argument"),
         pytest.param({"arguments": "pages=0"}, "arguments", "pages is a whole number from 1", id="value"),

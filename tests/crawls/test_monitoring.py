@@ -213,8 +213,8 @@ def test_one_new_schedule_does_not_hide_that_no_scrapyd_is_alive() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"crontab": "61 * * * *"}, "'61 * * * *' is no crontab ("),
-        ({"time_zone": "Mars/Olympus"}, "'Mars/Olympus' is no time zone: "),
+        ({"crontab": "61 * * * *"}, "'61 * * * *' is not a crontab ("),
+        ({"time_zone": "Mars/Olympus"}, "'Mars/Olympus' is not a time zone: "),
         ({"spider": "gone"}, "There is no spider 'gone' in the catalog."),
         ({"arguments": {"pages": "many"}}, "pages=many is not valid: "),
         ({"arguments": ["pages"]}, "The arguments must be names with their values."),

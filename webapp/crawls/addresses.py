@@ -1,4 +1,4 @@
-"""Which address may be asked, and what it can be trusted with. Pure."""
+"""Which addresses may be asked, and what in them may be shown. Pure."""
 
 import re
 from collections.abc import Collection
@@ -14,13 +14,13 @@ SECRET_NAME = re.compile(
 
 
 def is_source(url: str, plain_http_hosts: Collection[str] = ()) -> bool:
-    """Whether it is https, or http on this machine or one of these hosts, with nothing in it that looks like a secret.
+    """Whether it is https, or http on this machine or one of these hosts.
 
-    It may have a query. A user, a password, a fragment and a parameter with a name such as `api_key` make it none.
+    It may have a query, but no user, password, fragment or parameter with a name such as `api_key`.
     """
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port  # raises ValueError where it is no port
+        host, _ = parts.hostname or "", parts.port  # raises ValueError if the port is invalid
     except ValueError:
         return False
     is_plain = re.fullmatch(r"localhost|127(\.\d+){3}|::1", host) or host in plain_http_hosts
@@ -30,7 +30,7 @@ def is_source(url: str, plain_http_hosts: Collection[str] = ()) -> bool:
 
 
 def source_fault(url: object, plain_http_hosts: Collection[str] = ()) -> str:
-    """How an address looks that may not be asked, and what would be right; empty where it may."""
+    """The address and what is wrong with it; empty if it may be asked."""
     if isinstance(url, str) and is_source(url, plain_http_hosts):
         return ""
     shown = publishable(url) if isinstance(url, str) else repr(url)
@@ -41,7 +41,7 @@ def source_fault(url: object, plain_http_hosts: Collection[str] = ()) -> str:
 
 
 def secret_names(query: str) -> list[str]:
-    """The names in a query that look as if their values were secret."""
+    """The names in a query whose values may be secret."""
     return [name for name, _ in parse_qsl(query.replace(";", "&"), keep_blank_values=True) if looks_secret(name)]
 
 
@@ -51,7 +51,7 @@ def looks_secret(name: str) -> bool:
 
 
 def publishable(url: str) -> str:
-    """An address as anybody may see it, even a malformed one: no password, and no value that may be a secret."""
+    """An address, even a malformed one, without its password and without values that may be secret."""
 
     def hidden(pair: re.Match[str]) -> str:
         return f"{pair[1]}=***" if looks_secret(unquote_plus(pair[1])) else pair[0]
@@ -60,7 +60,7 @@ def publishable(url: str) -> str:
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port, which are what a key may be trusted to. ValueError for a port that is no number."""
+    """Scheme, host and port: a key is sent to these alone. Raises ValueError if the port is invalid."""
     parts = urlsplit(url)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname or "", usual if parts.port is None else parts.port

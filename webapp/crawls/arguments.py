@@ -1,4 +1,4 @@
-"""The kinds of arguments that a spider may take: how a text becomes a value, and what is said of a wrong one."""
+"""The kinds of arguments that a spider may take: how a text becomes a value, and which texts are valid."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ SLUG = re.compile(r"[^\s,&=#\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 
 @dataclass(frozen=True)
 class Argument:
-    """One `-a name=value`: `parse` turns the text into the value or raises ValueError, `allowed` says what is valid."""
+    """One `-a name=value`: `parse` makes a value of the text or raises ValueError, `allowed` says what is valid."""
 
     parse: Callable[[str], Any]
     allowed: str
@@ -63,11 +63,11 @@ def slug(allowed: str) -> Argument:
 
 
 def slugs(allowed: str) -> Argument:
-    """Several of them, with commas between them."""
+    """Several ids, with commas between them."""
     one = slug(allowed)
 
     def parse(text: str) -> list[str]:
-        """Sorted and each once: two ways to write one scope are one scope."""
+        """Sorted and without duplicates, so that each scope is written one way."""
         return sorted({one.parse(part.strip()) for part in text.split(",")})
 
     return Argument(parse, allowed)
@@ -77,7 +77,7 @@ def address(allowed: str) -> Argument:
     """An address that may be asked: see `is_source`."""
 
     def parse(text: str) -> str:
-        from django.conf import settings  # noqa: PLC0415 - they are not there yet when this module is loaded
+        from django.conf import settings  # noqa: PLC0415 - the settings import this module
 
         if not is_source(text, settings.PLAIN_HTTP_HOSTS):
             raise ValueError

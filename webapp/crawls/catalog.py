@@ -1,7 +1,7 @@
 """What can be crawled, in plain data that the crawler and the site both read: no Django, no Scrapy.
 
-`SPIDERS` names each spider and its arguments, `PLANS` each of CoinGecko's plans. A new spider, argument or plan is
-one entry here; its checking, its help text and the messages about wrong values follow from that.
+`SPIDERS` has each spider and its arguments, `PLANS` each of CoinGecko's plans. A new spider, argument or plan is one
+entry here; its checks, its help text and the messages about invalid values follow from that.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +20,7 @@ ORDERS = tuple(f"{by}_{way}" for by in ("id", "market_cap", "volume") for way in
 
 
 class ArgumentError(ValueError):
-    """A spider's name or argument that cannot be: a sentence that names the allowed values."""
+    """A spider's name or argument is invalid: a sentence that names the valid ones."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class SpiderEntry:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     narrowing: tuple[str, ...] = ()  # the arguments that make a run see less than the whole source
     exclusive: tuple[tuple[str, str], ...] = ()  # pairs that cannot be given together
-    # By argument, the setting that has its value where it is not given; one of the two there must be. It is also in
-    # webapp/settings.py, and so is whether `token` is set, because no job is queued that lacks what it needs.
+    # By argument, the setting that has its value if it is not given: one of the two must be there. webapp/settings.py
+    # has the setting too, and whether `token` is set, because a job that lacks what it needs is not queued.
     defaults: Mapping[str, str] = field(default_factory=dict)
-    # The crawler's setting that has what the source is asked with: it is for the address in the settings of `defaults`
-    # alone, not for one that somebody names in an argument.
+    # The crawler's setting with the token for the source. It is sent to the address in the settings of `defaults`, and
+    # not to one that somebody gives as an argument.
     token: str = ""
     # For a first guess at the calls that a run takes:
     typical_records: int = 0  # in the whole source
@@ -79,7 +79,7 @@ SPIDERS: Mapping[str, SpiderEntry] = {
 }
 
 
-# What a job may set for itself: how much it says, and how soon it ends. All else could undo what a run promises.
+# What a job may set for itself: how much it logs, and how soon it ends. Other settings could break what a run promises.
 JOB_SETTINGS: Mapping[str, Argument] = {
     "LOG_LEVEL": choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "DOWNLOAD_TIMEOUT": number(1, 600),
@@ -108,9 +108,9 @@ def parse_arguments(spider: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_source(spider: str, given: Collection[str], setting: Callable[[str], Any]) -> None:
-    """ArgumentError unless a spider with these arguments has an address to ask, and one that its token is for.
+    """Raises ArgumentError unless a spider with these arguments has an address to ask, and one that its token is for.
 
-    `setting` has by name what is set.
+    `setting` returns the value of the setting with this name.
     """
     entry = SPIDERS[spider]
     for name, default in entry.defaults.items():
@@ -144,7 +144,7 @@ def _parse(arguments: Mapping[str, Argument], given: Mapping[str, Any]) -> dict[
             try:
                 values[name] = argument.parse(texts[name])
             except ValueError:
-                shown = publishable(texts[name])  # a password is for no terminal and no log
+                shown = publishable(texts[name])  # without a password
                 raise ArgumentError(f"{name}={shown} is not valid: {name} is {argument.allowed}.") from None
     return values
 
@@ -155,7 +155,7 @@ def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def typical_calls(spider: str, arguments: Mapping[str, Any]) -> int:
-    """About how many calls a run takes, where none has been complete yet to tell."""
+    """About how many calls a run takes, if no complete run tells."""
     entry = SPIDERS[spider]
     size = arguments.get("per_page", entry.page_size)
     if "ids" in arguments:
@@ -176,7 +176,7 @@ class Plan:
 
 
 PLANS: Mapping[str, Plan] = {
-    # Unstated and by address: 3 a minute are safe, of 6 half are refused.
+    # Not documented, and by IP address: 3 a minute are safe, of 6 half are rejected.
     "keyless": Plan(3, None, "https://api.coingecko.com/api/v3", None),
     "demo": Plan(30, 10_000, "https://api.coingecko.com/api/v3", "x-cg-demo-api-key"),
     "basic": Plan(250, 100_000),

@@ -16,38 +16,38 @@ from croniter import CroniterError, croniter
 MONTH = timedelta(days=30)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
-LONGEST = 100  # characters
+MAX_LENGTH = 100  # characters
 SIZES = (60, 24, 31, 12, 7, 60)  # of the fields: how many values a * has
 HOURS, DAYS = 1, (2, 3, 4)  # the fields' places
 
 
 class CrontabError(ValueError):
-    """A crontab or a time zone that cannot be: a sentence that says what would be right."""
+    """A crontab or a time zone is invalid: a sentence that says what would be valid."""
 
 
 class Crontab:
-    """The slots of `expression` by the clocks of `time_zone`; CrontabError where there are none.
+    """The slots of `expression` by the clocks of `time_zone`. Raises CrontabError if there are none.
 
-    Where clocks are set back, an hour comes twice: what names hours has its slot in the first of the two alone, what
-    runs in every hour has slots in both. (Of the half hour that comes twice on Lord Howe Island, croniter leaves some
-    out.) Where they are set forward, a slot in the hour that is left out comes in the first minute after it.
+    If clocks are set back, an hour comes twice: a crontab that names hours has its slot in the first of the two only,
+    one that runs every hour has slots in both. (Of the half hour that comes twice on Lord Howe Island, croniter leaves
+    some out.) If they are set forward, a slot in the hour that is left out comes in the first minute after it.
     """
 
     def __init__(self, expression: str, time_zone: str = "UTC") -> None:
         try:
             self._zone = ZoneInfo(time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):  # no such name, no name, or a folder's
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # no such name, or not a name at all
             raise CrontabError(
-                f"{time_zone!r} is no time zone: name one of the tz database, such as UTC or Europe/Berlin."
+                f"{time_zone!r} is not a time zone: name one of the tz database, such as UTC or Europe/Berlin."
             ) from None
         self._expression = expression
         is_name = expression.startswith("@")
-        if len(expression) > LONGEST or not (is_name or len(expression.split()) in (5, 6)):
+        if len(expression) > MAX_LENGTH or not (is_name or len(expression.split()) in (5, 6)):
             raise CrontabError(
                 "A crontab has five fields (minute, hour, day of month, month, day of week), or a sixth for seconds."
             )
         if re.search(r"(?<![a-z])[hr](?![a-z])", expression, re.IGNORECASE):
-            raise CrontabError(f"{expression!r} would come at random (H, R): name the minutes and hours.")
+            raise CrontabError(f"{expression!r} has random slots (H, R): name the minutes and hours.")
         try:
             fields, _ = croniter.expand(expression)
             self._names_hours = fields[HOURS] != ["*"]
@@ -58,10 +58,10 @@ class Crontab:
             )
             next(self.after(datetime(2000, 1, 1, tzinfo=UTC)))
         except CroniterError as error:
-            raise CrontabError(f"{expression!r} is no crontab ({error}).") from None
+            raise CrontabError(f"{expression!r} is not a crontab ({error}).") from None
 
     def after(self, moment: datetime) -> Iterator[datetime]:
-        """The slots later than `moment`, without an end."""
+        """The slots later than `moment`, endlessly."""
         slots = croniter(self._expression, moment.astimezone(self._zone), ret_type=datetime)
         while True:
             slot = slots.get_next()
@@ -69,12 +69,12 @@ class Crontab:
                 yield slot.astimezone(UTC)
 
     def since(self, moment: datetime) -> Iterator[datetime]:
-        """The slots from `moment` on: itself, if it is one."""
-        # croniter finds a slot that had to leave an hour that was left out only from before that hour's end.
+        """The slots from `moment` on, including it if it is one."""
+        # croniter finds a slot that was moved out of an hour that is left out only from before the end of that hour.
         return dropwhile(lambda slot: slot < moment, self.after(moment - MINUTE))
 
     def latest(self, first: datetime, last: datetime, most: int) -> list[datetime]:
-        """The slots from `first` to `last`, both included; of many the latest `most`."""
+        """The slots from `first` to `last`, both included; of many, the latest `most`."""
         enough = 4 * most
         early = start = first
         late = last
@@ -89,7 +89,7 @@ class Crontab:
             start = early + (late - early) / 2
 
     def a_month(self, moment: datetime) -> int:
-        """How many slots there are in 30 days from the one of `moment` on; summer time does not count."""
+        """How many slots there are in 30 days from the day of `moment` on, without changes of the clocks."""
         if not self._names_days:
             return MONTH.days * self._a_day
         midnight = moment.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)

@@ -13,7 +13,7 @@ MAX_REST = timedelta(days=1)  # that a source may ask for; a longer one would en
 
 
 class Wait(NamedTuple):
-    """Seconds for which a source is not to be asked."""
+    """How many seconds a source is not to be asked."""
 
     turn: float = 0.0  # until the next turn by its calls per minute
     rest: float = 0.0  # until the end of a rest that it has asked for
@@ -21,16 +21,16 @@ class Wait(NamedTuple):
 
 class SourcePaceQuerySet(models.QuerySet["SourcePace"]):
     def wait(self, url: str, key: str) -> Wait:
-        """How long a run has to wait that begins to ask the source at `url` with this key ("": none)."""
+        """How long a run has to wait before it asks the source at `url` with this key ("": none)."""
         dates = self.filter(pk=_digest(url, key)).values_list("next_turn", "rest_until", Now())
         for next_turn, rest_until, now in dates:
-            # A later end than a rest can have was written by a clock that has gone back since.
+            # A rest that is too long was written before the clock was set back.
             rest = rest_until - now if rest_until - now <= MAX_REST else timedelta()
             return Wait(*(max(0.0, left.total_seconds()) for left in (next_turn - now, rest)))
         return Wait()
 
     def keep(self, url: str, key: str, wait: Wait) -> None:
-        """Store what `wait` answers from now on, in one statement; a rest is a day at most."""
+        """Store what `wait` returns from now on, in one statement. A rest is a day at most."""
         row = self.model(
             digest=_digest(url, key),
             source=_source(url),
@@ -42,7 +42,7 @@ class SourcePaceQuerySet(models.QuerySet["SourcePace"]):
 
 
 class SourcePace(models.Model):
-    """From when on a source takes calls with one key. All runs that ask with it go by this, by the database's clock."""
+    """From when on a source takes calls with one key, by the database's clock. All runs with this key share it."""
 
     digest = models.CharField(max_length=64, primary_key=True, help_text="Of the source and the key together.")
     source = models.TextField(help_text="Scheme, host and port.")

@@ -186,9 +186,8 @@ class Command(BaseCommand):
             raise CommandError("A single look cannot tell people this, because the database cannot remember it.")
 
     def _test(self) -> None:
-        message = Message(
-            "test", "recovered", timezone.now(), f"coincrawl at {site_address()}: this is a test message."
-        )
+        text = f"coincrawl at {site_address()}: this is a test message."
+        message = Message("test", "recovered", timezone.now(), text)
         sends: dict[str, Callable[[], None]] = {
             name: partial(channel, message) for name, channel in channels.set_up().items()
         }
