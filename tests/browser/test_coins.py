@@ -143,7 +143,7 @@ def test_the_index_leads_with_what_was_crawled(page: Page) -> None:
     headings = page.locator("#content-main caption")
 
     expect(page).to_have_title(re.compile("coincrawl"))
-    expect(headings).to_have_text(["Crawled data", "Read API", "Users and groups"])
+    expect(headings).to_have_text(["Crawled data", "Crawls", "Read API", "Users and groups"])
 
 
 def test_the_index_leads_with_what_is_ill(page: Page, market: None, tmp_path: Path) -> None:
