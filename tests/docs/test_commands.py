@@ -59,6 +59,7 @@ def check(words: list[str]) -> None:
     elif program in {"python", "python3"}:
         assert given[0] == "-m"
         assert find_spec(given[1])
+        assert given[1] != "scrapyd" or given[2:] == ["--pidfile="]  # a second one could not start beside the file
     else:
         assert program in FOREIGN
 
