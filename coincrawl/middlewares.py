@@ -30,7 +30,7 @@ from coincrawl.meta import meta_of
 from coincrawl.responses import Broken, Refused, Rows, Throttled
 from coincrawl.waiting import CHECK_SECONDS, wait_for_event
 from webapp.crawls.addresses import origin
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 

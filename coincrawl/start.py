@@ -11,8 +11,9 @@ from coincrawl.source import Source
 from coincrawl.stored import Place, place
 from webapp.crawls import costs, history, recording
 from webapp.crawls.migrated import check_migrated
-from webapp.crawls.models import CrawlRun, SourcePace, Verdict
+from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.pace import Wait
+from webapp.crawls.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webapp.coins.texts import counted
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 SHRINKAGE = 0.80  # of the last complete run's coins; fewer are not believed
 REJECTED_SHARE = 0.01  # of what was seen; fewer rejected records do not spoil a run

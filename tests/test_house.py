@@ -85,10 +85,10 @@ def test_the_site_never_imports_the_engine(path: Path) -> None:
     assert not packages & {"scrapy", "twisted"}
 
 
-@pytest.mark.parametrize(
-    "module",
-    [f"coincrawl.{name}" for name in ("pagination", "records", "responses", "shape", "coverage", "listing", "meta")],
-)
+PURE = ("pagination", "records", "responses", "shape", "coverage", "listing", "meta", "verdict")
+
+
+@pytest.mark.parametrize("module", [*(f"coincrawl.{name}" for name in PURE), "webapp.crawls.catalog"])
 def test_pure_modules_load_without_django_and_the_engine(module: str) -> None:
     engine = ("django", "scrapy.core.engine")
     program = f"import sys, {module}; print([name for name in {engine} if name in sys.modules])"

@@ -205,7 +205,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "SERVE_AUTHENTICATION": [],  # the page is public
-    "ENUM_NAME_OVERRIDES": {"Verdict": "webapp.crawls.models.Verdict"},  # one type for runs and for the parameter
+    "ENUM_NAME_OVERRIDES": {"Verdict": "webapp.crawls.models.run.VERDICTS"},  # one type for runs and for the parameter
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # the values say it themselves
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -30,7 +30,8 @@ from coincrawl.log import LogFile, protect_log, without_secrets
 from coincrawl.spiders.base import PaginatedSpider
 from coincrawl.verdict import EXIT_STATUS
 from webapp.crawls.catalog import SPIDERS, ArgumentError, check_source, parse_arguments
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger("coincrawl")
 

@@ -9,7 +9,7 @@ from coincrawl.components import Component, extension
 from coincrawl.extensions.pace import ENDING, Pace
 from coincrawl.extensions.stop import Stop
 from coincrawl.waiting import CHECK_SECONDS, wait_for_event
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 
 class Credits(Component):

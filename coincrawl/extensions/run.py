@@ -33,9 +33,10 @@ from webapp.crawls import recording
 from webapp.crawls.addresses import source_fault
 from webapp.crawls.batch import Batch
 from webapp.crawls.migrated import NotMigrated
-from webapp.crawls.models import CrawlRun, SourcePace, Verdict
+from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.run import new_key
 from webapp.crawls.recording import NotStored, RunLost
+from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from coincrawl.components import Component
 from coincrawl.waiting import CHECK_SECONDS
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 SAME_STOP_SECONDS = 1.0  # two signals within this time are one stop
 

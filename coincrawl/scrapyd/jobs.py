@@ -10,8 +10,9 @@ from django.db.models import Q
 
 from coincrawl.scrapyd import database
 from coincrawl.scrapyd.job import Job
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
 from webapp.crawls.models.run import BUSY, UNDER_WAY
+from webapp.crawls.verdict import Verdict
 
 FIELDS = ("spider", "node", "queued_at", "claimed_at", "started_at", "finished_at")
 # Slots that were skipped because they were missed: nothing was queued for them.

@@ -24,9 +24,10 @@ from coincrawl.scrapyd.log import Log, RepeatedErrors
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
 from webapp.crawls import queue
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
 from webapp.crawls.models.run import SILENT
 from webapp.crawls.queue import Death
+from webapp.crawls.verdict import Verdict
 
 log = Log()
 

@@ -15,8 +15,9 @@ from coincrawl.scrapyd import database
 from coincrawl.scrapyd.log import Log
 from webapp.crawls import queue
 from webapp.crawls.catalog import SPIDERS, ArgumentError
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
 from webapp.crawls.queue import JobError
+from webapp.crawls.verdict import Verdict
 
 log = Log()
 

@@ -20,7 +20,7 @@ from coincrawl.meta import meta_of, request_of, rows_in
 from coincrawl.records import Record
 from coincrawl.source import FIELDS, Source
 from webapp.crawls.catalog import SPIDERS
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 GRACE = 2.0  # seconds in which a page's records are still taken when the run is ending
 

@@ -20,7 +20,7 @@ from webapp.coins.cleaning import Unfit, check_for
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
 from webapp.crawls.addresses import origin
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 OVERLAP = timedelta(minutes=10)  # before the newest change that is known: one that was committed late is older than it
 FIRST_COIN = datetime(2009, 1, 3, tzinfo=UTC)  # Bitcoin's first block

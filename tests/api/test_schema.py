@@ -27,7 +27,8 @@ from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.api.parameters import CoinsParameters
 from webapp.api.schema import made_schema, whole_schema
 from webapp.coins.models import FullCoin
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 from webapp.wsgi import application
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]

@@ -19,7 +19,8 @@ from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.api.serializers import CoinSerializer, RunSerializer
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import plain
-from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -23,7 +23,8 @@ from rest_framework.authtoken.models import Token
 from tests.support.admin import page_of
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.crawls.admin.runs import CrawlRunAdmin
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 CHROMIUM = shutil.which("chromium")
 LAPTOP = ViewportSize(width=1280, height=720)
@@ -108,7 +109,7 @@ def market(live_server: Any) -> None:
 @pytest.fixture
 def runs(live_server: Any) -> CrawlRun:
     """One run of each verdict; the complete one, which it is, has a rejected record."""
-    for number, verdict in enumerate(Verdict.values):
+    for number, verdict in enumerate(Verdict):
         make_run(id=verdict, verdict=verdict, started_at=NOON + timedelta(minutes=number))
     CrawlRun.objects.filter(pk="complete").update(
         **dict.fromkeys(CrawlRunAdmin.RECORDS, 17_190),
@@ -223,7 +224,7 @@ def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun, tmp_pat
     page.screenshot(path=tmp_path / "runs.png")
 
     expect(row(page, "complete")).to_contain_text("0:01:15")
-    expect(page.locator("#result_list .verdict")).to_have_text(list(reversed(Verdict.values)))
+    expect(page.locator("#result_list .verdict")).to_have_text(list(reversed(Verdict)))
 
     row(page, "complete").get_by_role("link").click()
     page.screenshot(path=tmp_path / "run.png", full_page=True)

@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.test_coins import browser, contrast, fits, foreign, open_list, page, row
 from tests.support.admin import page_of
 from tests.support.factories import NOON
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
+from webapp.crawls.verdict import Verdict
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 

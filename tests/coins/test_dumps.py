@@ -9,7 +9,8 @@ from django.core.management import call_command
 from django.db import connection
 
 from tests.support.everything import fill, rows
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -9,7 +9,7 @@ import pytest
 from scrapy.exceptions import IgnoreRequest
 
 from coincrawl.extensions.credits import Credits
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 SPENT, FREE = True, False
 

@@ -35,7 +35,8 @@ from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, answers
 from tests.conftest import Crawl
 from tests.support.spiders import make_spider
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 KEY = {"x-cg-demo-api-key": "the key"}
 

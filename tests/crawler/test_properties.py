@@ -22,7 +22,8 @@ from webapp.coins.models import FullCoin
 from webapp.coins.texts import RAW_LIMIT, Nested, raw_json
 from webapp.crawls import recording
 from webapp.crawls.batch import Batch, Memory
-from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 pytestmark = pytest.mark.every_database
 

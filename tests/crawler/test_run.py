@@ -17,8 +17,9 @@ from coincrawl.start import Before
 from tests.support.spiders import make_spider
 from webapp.crawls import recording
 from webapp.crawls.batch import Batch
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
 from webapp.crawls.recording import NotStored, RunLost
+from webapp.crawls.verdict import Verdict
 
 
 class Engine:

@@ -16,8 +16,9 @@ from fake_api import Answer, FakeAPI, Market, Request
 from tests.conftest import Crawl
 from webapp.coins.models import FullCoin
 from webapp.crawls import recording
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
 from webapp.crawls.recording import NotStored, RunLost
+from webapp.crawls.verdict import Verdict
 
 pytestmark = pytest.mark.every_database
 

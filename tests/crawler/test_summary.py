@@ -15,7 +15,8 @@ from scrapy.crawler import Crawler
 from coincrawl.commands.crawl import report
 from fake_api import FakeAPI, Market, answers
 from tests.conftest import PATIENCE, Crawl, crawl_command, last_run
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 COUNTS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected")
 

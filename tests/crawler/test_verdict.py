@@ -3,7 +3,7 @@
 import pytest
 
 from coincrawl.verdict import EXIT_STATUS, Evidence, decide
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 
 def evidence(**facts: object) -> Evidence:

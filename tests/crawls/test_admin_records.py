@@ -12,7 +12,8 @@ from django.urls import reverse
 
 from tests.support.admin import keys_in_list, page_of, text_of
 from tests.support.factories import NOON, make_rejected, make_run
-from webapp.crawls.models import RejectedRecord, Verdict
+from webapp.crawls.models import RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -53,7 +54,7 @@ def test_a_run_shows_its_arguments_verdict_and_lines(admin_client: Client) -> No
     assert "Filled: coin_id 17,190, name 17,189 " in shown
 
 
-@pytest.mark.parametrize("verdict", Verdict.values)
+@pytest.mark.parametrize("verdict", [*Verdict])
 def test_every_verdict_is_written_out_and_has_its_mark(admin_client: Client, verdict: str) -> None:
     make_run(verdict=verdict)
 

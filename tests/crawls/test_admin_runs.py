@@ -14,8 +14,9 @@ from django.utils.http import urlencode
 
 from tests.support.admin import keys_in_list, page_of, text_of
 from tests.support.factories import NOON, make_run, make_schedule
-from webapp.crawls.models import CrawlRun, Node, Verdict
+from webapp.crawls.models import CrawlRun, Node
 from webapp.crawls.queue import STOPPED_BEFORE
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -11,7 +11,8 @@ from django.urls import reverse
 from tests.support.admin import page_of, text_of
 from tests.support.factories import NOON, make_run_of, make_schedule
 from tests.support.schedule_pages import ADD, NODES, SCHEDULES, filled_in, run_page, staff, told
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

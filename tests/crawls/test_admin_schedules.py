@@ -16,7 +16,8 @@ from django.utils.html import escape
 from tests.support.admin import hostile, page_of, text_of
 from tests.support.factories import HOUR, NOON, make_run_of, make_schedule
 from tests.support.schedule_pages import ADD, NODES, SCHEDULES, filled_in
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -12,7 +12,8 @@ from tests.support.factories import NOON
 from tests.support.runs import begin
 from webapp.coins.models import FullCoin
 from webapp.crawls import history, recording
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -8,8 +8,9 @@ import pytest
 from tests.support.jobs import DEATH, again, begin, claim, enqueue, jobs, let_pass
 from tests.support.racing import at_once
 from webapp.crawls import queue, recording
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
 from webapp.crawls.queue import STOPPED_BEFORE, Death, JobError
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

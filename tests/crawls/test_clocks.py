@@ -23,7 +23,7 @@ from tests.support.slots import (
 )
 from webapp.crawls import queue
 from webapp.crawls.crontab import Crontab
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -16,8 +16,9 @@ from webapp.coins.clock import database_clock
 from webapp.coins.models import FullCoin
 from webapp.crawls import recording
 from webapp.crawls.batch import Batch, Memory
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
 from webapp.crawls.recording import NotStored, RunLost
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -9,7 +9,8 @@ from django.db.models.functions import Now, TruncMonth
 from django.test.utils import CaptureQueriesContext
 
 from webapp.crawls import history, recording
-from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -21,7 +21,8 @@ from tests.support.factories import (
 )
 from webapp.crawls import monitoring
 from webapp.crawls.catalog import SpiderEntry
-from webapp.crawls.models import CrawlRun, Node, Verdict
+from webapp.crawls.models import CrawlRun, Node
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -15,8 +15,9 @@ from tests.support.jobs import DEATH, again, claim, enqueue, jobs
 from tests.support.racing import at_once, meanwhile, wait_until_somebody_waits_for_a_lock
 from webapp.crawls import queue, recording
 from webapp.crawls.catalog import ArgumentError
-from webapp.crawls.models import CrawlSchedule, Verdict
+from webapp.crawls.models import CrawlSchedule
 from webapp.crawls.queue import JobError
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

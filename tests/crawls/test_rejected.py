@@ -12,7 +12,8 @@ from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
 from webapp.crawls import recording
 from webapp.crawls.batch import Batch, Memory
-from webapp.crawls.models import RejectedRecord, Verdict
+from webapp.crawls.models import RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -22,8 +22,9 @@ from tests.support.slots import (
 )
 from webapp.coins.clock import database_clock
 from webapp.crawls import queue, recording, ticker
-from webapp.crawls.models import CrawlSchedule, Verdict
+from webapp.crawls.models import CrawlSchedule
 from webapp.crawls.queue import Death
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -26,9 +26,10 @@ from tests.support.slots import (
 )
 from webapp.crawls import queue, recording, ticker
 from webapp.crawls.catalog import typical_calls
-from webapp.crawls.models import CrawlSchedule, Verdict
+from webapp.crawls.models import CrawlSchedule
 from webapp.crawls.models.schedule import MAX_OUTAGE
 from webapp.crawls.queue import JobError
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

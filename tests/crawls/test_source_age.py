@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_run
 from webapp.crawls import monitoring
-from webapp.crawls.models import Verdict
 from webapp.crawls.source_age import span
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

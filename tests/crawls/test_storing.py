@@ -14,7 +14,8 @@ from webapp.coins.cleaning import Rejection
 from webapp.coins.models import FullCoin
 from webapp.crawls import recording
 from webapp.crawls.batch import Batch, Memory
-from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -10,9 +10,9 @@ from tests.support.racing import at_once
 from tests.support.slots import DAY, HOUR, MINUTE, NOON, SECOND, end, next_of, runs, schedule, schedules, seen, tick
 from webapp.coins.clock import database_clock
 from webapp.crawls import queue, recording, ticker
-from webapp.crawls.models import Verdict
 from webapp.crawls.models.schedule import MAX_PASSED
 from webapp.crawls.ticker import MISSED
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -19,7 +19,8 @@ from pytest_django import DjangoDbBlocker
 from tests.conftest import ROOT
 from tests.support.everything import THEN, fill, rows
 from webapp.coins.models import FullCoin
-from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [
     pytest.mark.postgresql,

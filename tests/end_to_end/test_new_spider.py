@@ -14,7 +14,7 @@ from fake_api.records import Record
 from tests.conftest import PATIENCE, ROOT, last_run, preloaded
 from tests.support.pages import block
 from webapp.coins.models import FullCoin
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 THEIRS = {"slug": "coin_id", "ticker": "symbol", "name": "name", "price": "current_price", "updated": "last_updated"}
 PAGE = (ROOT / "docs/new-spider.md").read_text()

@@ -16,7 +16,8 @@ from fake_api import FakeAPI, answers
 from tests.conftest import Crawl, Crawling
 from webapp.coins.models import FullCoin
 from webapp.crawls import costs, queue, recording
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 pytestmark = pytest.mark.every_database
 

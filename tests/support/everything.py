@@ -10,7 +10,8 @@ from django.contrib.contenttypes.models import ContentType
 from rest_framework.authtoken.models import Token
 
 from webapp.coins.models import FullCoin
-from webapp.crawls.models import Alarm, CrawlRun, CrawlSchedule, Node, RejectedRecord, SourcePace, Verdict
+from webapp.crawls.models import Alarm, CrawlRun, CrawlSchedule, Node, RejectedRecord, SourcePace
+from webapp.crawls.verdict import Verdict
 
 THEN = datetime(2026, 2, 5, 12, 0, 0, 123_457, tzinfo=UTC)  # to the microsecond
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from webapp.coins.models import FullCoin
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)  # a Thursday
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=number) for number in (1, 60, 3_600, 86_400))

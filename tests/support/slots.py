@@ -5,8 +5,9 @@ from typing import Any
 
 from webapp.crawls import queue, recording, ticker
 from webapp.crawls.crontab import Crontab
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule
 from webapp.crawls.queue import Death
+from webapp.crawls.verdict import Verdict
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)  # a Sunday
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

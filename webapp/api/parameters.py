@@ -18,7 +18,7 @@ from webapp.api.writing import COIN
 from webapp.coins.models.coin import ORDERINGS
 from webapp.coins.texts import printable
 from webapp.crawls.catalog import SPIDERS
-from webapp.crawls.models import Verdict
+from webapp.crawls.verdict import Verdict
 
 BY_ID = "coin_id"  # the default order: clients that follow the links miss no coin
 MAX_PAGE = 10**15  # more than any list has, and with 1,000 results a page still an offset that databases take
@@ -157,7 +157,7 @@ class CoinsParameters(PageParameters, CoinParameters):
 
 class RunsParameters(PageParameters):
     spider = Choice("Spider", SPIDERS, source="spider__exact", help_text="Runs of this spider.")
-    verdict = Choice("Verdict", Verdict.values, source="verdict__exact", help_text="Runs with this verdict.")
+    verdict = Choice("Verdict", [*Verdict], source="verdict__exact", help_text="Runs with this verdict.")
 
 
 def select(rows: QuerySet, query: dict[str, Any]) -> QuerySet:

@@ -36,7 +36,8 @@ from webapp.api.writing import COIN, RUN, write
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
 from webapp.crawls import monitoring
-from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 
 # From the inside out: the ETag is made before compression, so it does not depend on it. Caches keep answers for one

@@ -13,8 +13,9 @@ from webapp.coins import clock
 from webapp.coins.numbers import exact
 from webapp.crawls.catalog import SPIDERS, parse_arguments, typical_calls
 from webapp.crawls.crontab import Crontab
-from webapp.crawls.models.run import CrawlRun, Verdict
+from webapp.crawls.models.run import CrawlRun
 from webapp.crawls.models.schedule import CrawlSchedule
+from webapp.crawls.verdict import Verdict
 
 
 # Of runs -----------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Least, Now, TruncMonth
 
-from webapp.crawls.models.run import UNDER_WAY, CrawlRun, Verdict
+from webapp.crawls.models.run import UNDER_WAY, CrawlRun
 from webapp.crawls.models.schedule import CrawlSchedule
+from webapp.crawls.verdict import Verdict
 
 RUNS_COMPARED = 1_000
 # Runs that are deleted in one transaction, each with at most a thousand rejected records: a crawl that writes meanwhile

@@ -25,9 +25,10 @@ from webapp.coins.texts import printable
 from webapp.crawls import history, queue
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.migrated import NotMigrated, check_migrated
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord
 from webapp.crawls.models.run import UNDER_WAY
 from webapp.crawls.source_age import old_sources
+from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,9 @@ from django.db.models import Min, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from webapp.crawls.catalog import parse_settings
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule
 from webapp.crawls.models.run import BUSY, LOST_AFTER, RUNNING, SILENT, STALE, WAITING, new_key, valid_arguments
+from webapp.crawls.verdict import Verdict
 
 TRY_AGAIN_AFTER = timedelta(minutes=1)  # if a run failed before its source answered: the network may be back
 STOPPED_BEFORE = "stopped on request, before it had begun"

@@ -15,10 +15,11 @@ from webapp.coins import clock
 from webapp.coins.models.coin import FullCoin, TooManyMissing
 from webapp.crawls import costs, queue
 from webapp.crawls.batch import Batch
-from webapp.crawls.models import CrawlRun, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.pace import MAX_REST
 from webapp.crawls.models.run import BUSY, LOST_AFTER, new_key
 from webapp.crawls.queue import STOPPED_BEFORE, TRY_AGAIN_AFTER, JobError
+from webapp.crawls.verdict import Verdict
 
 GONE = (
     "the database no longer has this run as it was last written: its row was deleted, or the database was replaced or "

@@ -10,7 +10,8 @@ from django.utils.timesince import timesince
 
 from webapp.crawls import history
 from webapp.crawls.catalog import SPIDERS
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 SAMPLE = 250  # coins; of fewer, none may have been traded for weeks
 USUAL_TIMES = 3

@@ -11,9 +11,10 @@ from django.db.models.functions import Least
 
 from webapp.coins import clock
 from webapp.crawls import queue
-from webapp.crawls.models.run import UNDER_WAY, CrawlRun, Verdict
+from webapp.crawls.models.run import UNDER_WAY, CrawlRun
 from webapp.crawls.models.schedule import CrawlSchedule, Due
 from webapp.crawls.queue import JobError, Turns
+from webapp.crawls.verdict import Verdict
 
 CLOCK_JUMP = timedelta(minutes=5)  # a run whose slot is further in the future was made by a wrong clock
 MISSED = (

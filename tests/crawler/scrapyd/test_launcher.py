@@ -19,7 +19,8 @@ from coincrawl.scrapyd.launcher import Launcher
 from coincrawl.scrapyd.queue import RunQueue
 from tests.conftest import PATIENCE
 from webapp.crawls import queue
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 pytestmark = pytest.mark.django_db
 

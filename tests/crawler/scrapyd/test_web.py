@@ -30,8 +30,9 @@ from coincrawl.secret import Secret
 from coincrawl.spiders.markets import MarketsSpider
 from tests.conftest import ROOT
 from webapp.crawls import queue, recording, ticker
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule
 from webapp.crawls.queue import Death
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -18,9 +18,10 @@ from webapp.crawls import queue
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin
 from webapp.crawls.catalog import SPIDERS
-from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord, Verdict
+from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.queue import JobError
 from webapp.crawls.source_age import span
+from webapp.crawls.verdict import Verdict
 
 BUTTONS = {Verdict.PENDING.value: "Cancel", Verdict.RUNNING.value: "Stop"}  # by the run's verdict
 SOON = "at its next sign of life, within 15 s"

@@ -4,7 +4,7 @@ from .alarm import Alarm
 from .node import Node
 from .pace import SourcePace
 from .rejected import RejectedRecord
-from .run import CrawlRun, Verdict
+from .run import CrawlRun
 from .schedule import CrawlSchedule
 
-__all__ = ["Alarm", "CrawlRun", "CrawlSchedule", "Node", "RejectedRecord", "SourcePace", "Verdict"]
+__all__ = ["Alarm", "CrawlRun", "CrawlSchedule", "Node", "RejectedRecord", "SourcePace"]

@@ -14,23 +14,13 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from webapp.crawls.catalog import check_source, parse_arguments
+from webapp.crawls.verdict import Verdict
 
 CLAIM_HOLDS = timedelta(seconds=60)  # without being renewed; a node renews its claims every few seconds
 LOST_AFTER = timedelta(seconds=180)  # without a heartbeat; there is one every 15 s
 
 
-class Verdict(models.TextChoices):
-    """What a run has proven."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    COMPLETE = "complete"
-    PARTIAL = "partial"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    LOST = "lost"
-    SKIPPED = "skipped"
-
+VERDICTS = [(verdict.value, verdict.title()) for verdict in Verdict]
 
 # Conditions of runs
 WAITING = Q(verdict=Verdict.PENDING, claim="")
@@ -82,7 +72,7 @@ class CrawlRun(models.Model):
     claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     # how it ended
-    verdict = models.CharField(max_length=20, choices=Verdict, default=Verdict.PENDING)
+    verdict = models.CharField(max_length=20, choices=VERDICTS, default=Verdict.PENDING)
     reason = models.TextField(blank=True, help_text="Why the verdict is not complete.")
     messages = models.TextField(blank=True, help_text="What else is worth knowing, a line each.")
     log_tail = models.TextField(blank=True, help_text="The last lines of its log.")

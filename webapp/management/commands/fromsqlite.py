@@ -20,8 +20,9 @@ from django.db.models.functions import Now
 
 from webapp.coins.texts import printable
 from webapp.crawls.migrated import NotMigrated, check_migrated
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
 from webapp.crawls.models.run import LOST_AFTER
+from webapp.crawls.verdict import Verdict
 
 SOURCE = "source"  # the alias of the file in Django's databases
 MADE_BY_MIGRATE: tuple[type[Model], ...] = (Permission, ContentType)  # with other keys in every database
