@@ -1,7 +1,7 @@
 """Records on their way into the database, and what a run remembers of those before them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -102,10 +102,6 @@ class Batch:
         reason = printable(f"the database rejected it: {error}", 500)
         rejection = Rejection(coin_id, printable(coin_id, LABEL_LENGTH), (reason,))
         return Occurrence(rejection, *self.sources[coin_id], not self.memory.has_rejected(rejection))
-
-    def kept(self, rejected: Iterable[Occurrence]) -> list[Occurrence]:
-        """Those of the rejected records that the run keeps."""
-        return [occurrence for occurrence in rejected if self.memory.keeps(occurrence.rejection)]
 
     def counts(self, result: Upserted, rejected: Sequence[Occurrence]) -> dict[str, int]:
         """By counter of the run, how many records became what."""

@@ -15,7 +15,6 @@ from webapp.crawls.arguments import Argument, address, choice, integer, number, 
 MAX_PAGE_SIZE = 250  # CoinGecko's; 251 answers 250
 MAX_COINS = 250_000  # ten markets of today's size: paging that goes beyond is paging that never ends
 MAX_TEXT = 100_000  # bytes of an argument: Linux hands no program one that is longer than 128 kB
-NO_ARGUMENTS = "The arguments must be names with their values."
 ORDERS = tuple(f"{by}_{way}" for by in ("id", "market_cap", "volume") for way in ("asc", "desc"))
 
 
@@ -94,17 +93,19 @@ def parse_arguments(spider: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     if spider not in SPIDERS:
         raise ArgumentError(f"There is no spider {spider!r} in the catalog. Spiders: {', '.join(SPIDERS)}.")
-    if not isinstance(given, Mapping):
-        raise ArgumentError(NO_ARGUMENTS)
+    try:
+        texts = as_texts(given)
+    except (AttributeError, TypeError):
+        raise ArgumentError("The arguments must be names with their values.") from None
     entry = SPIDERS[spider]
-    for name in given:
+    for name in texts:
         if name not in entry.arguments:
             known = ", ".join(entry.arguments) or "none"
             raise ArgumentError(f"{spider} has no argument {name!r}. Its arguments: {known}.")
     for one, other in entry.exclusive:
-        if one in given and other in given:
+        if one in texts and other in texts:
             raise ArgumentError(f"{one} and {other} cannot be given together: leave one out.")
-    return _parse(entry.arguments, given)
+    return _parse(entry.arguments, texts)
 
 
 def check_source(spider: str, given: Collection[str], setting: Callable[[str], Any]) -> None:
@@ -128,14 +129,10 @@ def parse_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in JOB_SETTINGS:
             raise ArgumentError(f"A job cannot set {name!r}. It can set {', '.join(JOB_SETTINGS)}.")
-    return _parse(JOB_SETTINGS, given)
+    return _parse(JOB_SETTINGS, as_texts(given))
 
 
-def _parse(arguments: Mapping[str, Argument], given: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        texts = as_texts(given)
-    except TypeError:
-        raise ArgumentError(NO_ARGUMENTS) from None
+def _parse(arguments: Mapping[str, Argument], texts: Mapping[str, str]) -> dict[str, Any]:
     values = {}
     for name, argument in arguments.items():
         if name in texts:

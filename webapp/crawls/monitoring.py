@@ -14,7 +14,7 @@ source     the source answers, but its data is old (see source_age.py)
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import cast
+from operator import attrgetter
 
 from django.conf import settings
 from django.db import Error
@@ -74,12 +74,9 @@ def problems(now: datetime | None = None) -> dict[str, str]:
         "source": old_sources(),
     }
     sentences = {check: " ".join(found[check]) for check in CHECKS}
-    return {check: _one_line(text) for check, text in sentences.items() if text}
-
-
-def _one_line(text: str) -> str:
-    """Without control characters, which names, arguments and reasons may have."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    # Names, arguments and reasons may have control characters.
+    printable = {check: "".join(c if c.isprintable() else " " for c in text) for check, text in sentences.items()}
+    return {check: text for check, text in printable.items() if text}
 
 
 # How old the copy is -----------------------------------------------------------------------------
@@ -90,7 +87,7 @@ def last_complete() -> CrawlRun | None:
         ended = history.whole_runs(spider, entry.narrowing).filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
         # Runs of one spider never overlap: the last to begin, which an index finds, is the last to end.
         newest += ended.order_by("-started_at")[:1]
-    return max(newest, key=_end, default=None)
+    return max(newest, key=attrgetter("finished_at"), default=None)
 
 
 def is_fresh(now: datetime) -> bool | None:
@@ -98,11 +95,7 @@ def is_fresh(now: datetime) -> bool | None:
     if not settings.DATA_MAX_AGE_HOURS:
         return None
     run = last_complete()
-    return run is not None and (now - _end(run)).total_seconds() <= settings.DATA_MAX_AGE_HOURS * 3600
-
-
-def _end(run: CrawlRun) -> datetime:
-    return cast(datetime, run.finished_at)  # it has ended
+    return bool(run and run.finished_at and (now - run.finished_at) / HOUR <= settings.DATA_MAX_AGE_HOURS)
 
 
 def _old_copy(now: datetime) -> Iterator[str]:
@@ -128,7 +121,10 @@ def _first(
     The filter may refer to `moments`, each of which has a moment by schedule's key.
     """
     by_key = {schedule.pk: schedule for schedule in schedules}
-    own = {name: _by_schedule(values) for name, values in moments.items()}
+    own = {
+        name: Case(*(When(pk=pk, then=Value(moment)) for pk, moment in of.items()), output_field=DateTimeField())
+        for name, of in moments.items()
+    }
     # A subquery for each place finds its run by the index; a window function would read all runs.
     places = [Subquery(runs.values("pk")[place : place + 1]) for place in range(number)]
     of_each = CrawlSchedule.objects.filter(pk__in=by_key).annotate(**own).order_by("pk")
@@ -136,10 +132,6 @@ def _first(
     rows = CrawlRun.objects.filter(pk__in=[key for _, *row in keys for key in row if key])
     found = {run.pk: run for run in rows.defer("log_tail")}
     return {by_key[pk]: [found[key] for key in row if key in found] for pk, *row in keys}
-
-
-def _by_schedule(moments: Mapping[int, datetime]) -> Case:
-    return Case(*(When(pk=pk, then=Value(moment)) for pk, moment in moments.items()), output_field=DateTimeField())
 
 
 def _without_complete_run(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:

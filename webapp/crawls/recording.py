@@ -175,7 +175,7 @@ def _write(run: CrawlRun, batch: Batch) -> dict[str, Any]:
     changed_at = FullCoin.objects.next_change(now)
     result = FullCoin.objects.upsert(batch.rows.values(), now, changed_at)
     rejected = batch.all_rejected(result.rejected)
-    RejectedRecord.objects.keep(run, batch.kept(rejected))
+    RejectedRecord.objects.keep(run, [one for one in rejected if batch.memory.keeps(one.rejection)])
     RejectedRecord.objects.resolve(result.stored - batch.rejected_last)
     FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), changed_at)
     FullCoin.objects.mark_missing_since(batch.missing, changed_at)

@@ -1,6 +1,7 @@
 """What one tick of the schedule's timer does: slots that are due become jobs."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -58,19 +59,13 @@ def _take(schedule: CrawlSchedule, due: Due, now: datetime) -> bool:
         # times. Slots just ahead do not: if a clock is set back by seconds, no slot has a second run.
         CrawlRun.objects.filter(schedule=schedule, slot__gt=now + CLOCK_JUMP).update(slot=None)
     _record_passed(schedule, due.passed, due.slot or due.next_run_at or now, now)
-    run = _new_run(schedule, due.slot) if due.slot else None
+    run = None
+    if due.slot:
+        with suppress(IntegrityError), transaction.atomic():  # the slot has had its run
+            run = queue.enqueue(schedule.spider, schedule.arguments, schedule=schedule, slot=due.slot)
     facts: dict[str, Any] = {"last_run": run} if run else {}
     CrawlSchedule.objects.filter(pk=schedule.pk).update(next_run_at=due.next_run_at, not_before=None, **facts)
     return run is not None
-
-
-def _new_run(schedule: CrawlSchedule, slot: datetime) -> CrawlRun | None:
-    """A job for the slot; None if the slot has had its run."""
-    try:
-        with transaction.atomic():
-            return queue.enqueue(schedule.spider, schedule.arguments, schedule=schedule, slot=slot)
-    except IntegrityError:
-        return None
 
 
 def _record_passed(schedule: CrawlSchedule, passed: Sequence[datetime], following: datetime, now: datetime) -> None:

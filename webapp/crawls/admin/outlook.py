@@ -37,15 +37,10 @@ def outlooks(schedules: Iterable[CrawlSchedule]) -> dict[int, Outlook]:
     busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True))
     found = {}
     for key, schedule in shown.items():
-        fault = schedule.fault()
-        slot = None if fault else _next_slot(schedule, now)
+        fault, due = schedule.fault(), schedule.due(now, is_taken=True)
+        slot = None if fault else due.next_run_at if due else schedule.next_run_at
         found[key] = Outlook(now, fault, slot, schedule.spider in busy, runs_of[key], cost_of.get(key))
     return found
-
-
-def _next_slot(schedule: CrawlSchedule, now: datetime) -> datetime | None:
-    due = schedule.due(now, is_taken=True)
-    return due.next_run_at if due else schedule.next_run_at
 
 
 def _last_runs(schedules: Collection[int]) -> dict[int, list[CrawlRun]]:

@@ -1,14 +1,13 @@
 """The form of a schedule: its arguments as a person writes them, and errors at the field they belong to."""
 
 from contextlib import suppress
-from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import mark_safe
 
 from webapp.crawls.catalog import SPIDERS, ArgumentError, SpiderEntry, as_texts, parse_arguments
 from webapp.crawls.models import CrawlSchedule
@@ -51,19 +50,11 @@ def _texts(arguments: Any) -> dict[str, str] | None:
         return None
 
 
-class SuggestingInput(forms.TextInput):
-    """A line that suggests time zones while somebody types."""
-
-    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
-        key = f"{name}-suggestions"
-        line = super().render(name, value, {**(attrs or {}), "list": key}, renderer)
-        options = format_html_join("", '<option value="{}">', ((zone,) for zone in time_zones()))
-        return format_html('{}<datalist id="{}">{}</datalist>', line, key, options)
-
-
-@cache
-def time_zones() -> list[str]:
-    return sorted(available_timezones())
+def help_on_time_zones() -> str:
+    """With suggestions for the field, which refers to them."""
+    zones = format_html_join("", '<option value="{}">', ((zone,) for zone in sorted(available_timezones())))
+    words = "The time zone of the crontab: UTC, or a name such as Europe/Berlin."
+    return format_html('{}<datalist id="time-zones">{}</datalist>', words, zones)
 
 
 def help_on_arguments() -> str:
@@ -98,14 +89,14 @@ class ScheduleForm(forms.ModelForm):
     class Meta:
         model = CrawlSchedule
         fields = ("name", "spider", "arguments", "crontab", "time_zone", "enabled")
-        widgets = {"time_zone": SuggestingInput(attrs={"spellcheck": "false"})}
+        widgets = {"time_zone": forms.TextInput(attrs={"spellcheck": "false", "list": "time-zones"})}
         help_texts = {
             "crontab": mark_safe(
                 "Minute, hour, day of month, month, day of week; a sixth field is seconds. "
                 "<code>*/10 * * * *</code>: every ten minutes. <code>0 */6 * * *</code>: every six hours. "
                 "<code>30 4 * * mon</code>: on Mondays at 4:30."
             ),
-            "time_zone": "Whose clocks the crontab means: UTC, or a name such as Europe/Berlin.",
+            "time_zone": help_on_time_zones(),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

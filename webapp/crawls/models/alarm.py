@@ -10,9 +10,7 @@ from django.db import models
 class AlarmQuerySet(models.QuerySet["Alarm"]):
     def update_all(self, problems: Mapping[str, str], now: datetime, channels: Collection[str]) -> list["Alarm"]:
         """Update all alarms by the problems of one look. Returns them as they are then."""
-        alarms: dict[str, Alarm] = {alarm.pk: alarm for alarm in self}
-        for check in problems.keys() - alarms.keys():
-            alarms[check] = Alarm(check)
+        alarms = {check: Alarm(check) for check in problems} | {alarm.pk: alarm for alarm in self}
         for check, alarm in alarms.items():
             if alarm.update(problems.get(check, ""), now, channels):
                 alarm.save()

@@ -1,8 +1,8 @@
 """`manage.py watch`: runs all checks now and then, and tells people when one fails or has recovered.
 
-Each change is told through each channel. The table of alarms has which channels have still to tell it, so that a
-restart neither repeats nor forgets it, and a channel that fails tries again at the next look. A message is repeated if
-the table cannot be written just after it was sent. If the database cannot be used, people are told so from memory.
+Each change is told through each channel. The table of alarms has which channels have still to tell it: a channel that
+fails tries again at the next look, also after a restart. A message is repeated if the table cannot be written just
+after it was sent. If the database cannot be used, people are told so from memory.
 """
 
 import logging
@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from threading import Thread
@@ -127,7 +128,8 @@ class Watch:
                     break  # the others would fail too
                 alarm.untold.remove(name)
                 if alarm.pk not in self._own:
-                    self._keep(alarm)
+                    with suppress(Exception):  # then it is sent once more
+                        self._ask(partial(Alarm.objects.filter(pk=alarm.pk).update, untold=alarm.untold))
 
     def _send(self, name: str, send: Callable[[], None]) -> bool:
         try:
@@ -137,12 +139,6 @@ class Watch:
             logger.warning("The channel %s fails (%s); the next look tries again", name, words)
             return False
         return True
-
-    def _keep(self, alarm: Alarm) -> None:
-        try:
-            self._ask(partial(Alarm.objects.filter(pk=alarm.pk).update, untold=alarm.untold))
-        except Exception as error:
-            logger.warning("It cannot be stored that %s was told (%s)", alarm.pk, printable(error, 300))
 
 
 class Command(BaseCommand):
