@@ -108,7 +108,7 @@ def test_a_spider_declares_its_key_in_a_line(copy: Copy, tmp_path: Path) -> None
 def test_its_key_is_masked_in_whatever_is_logged(copy: Copy) -> None:
     done = copy.crawl(
         'secret = Secret("LISTINGS_API_KEY", word="Bearer")',
-        'def translate(self, record): self.logger.warning("the key is %s", self.credential); return record',
+        'def read(self, rows): self.logger.warning("the key is %s", self.credential); return super().read(rows)',
         LISTINGS_API_KEY=KEY,
     )
 
