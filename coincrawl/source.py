@@ -1,6 +1,6 @@
 """What a spider declares about its source. The other components ask nothing else of a spider."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -31,8 +31,7 @@ MAX_SIZE = 10_000  # records in a page, where the pagination does not say how ma
 MAX_EXCESS = 10  # times the records that were asked for; an answer with more is broken
 GONE_STATUSES = (404, 410)
 
-
-_check_id = check_for(FullCoin._meta.pk)
+_check_id: Callable[[Any], str] = check_for(FullCoin._meta.pk)
 
 
 def usable_id(value: Any) -> str | None:

@@ -86,7 +86,7 @@ class MarketsSpider(PaginatedSpider):
 
     @property
     def url(self) -> str:
-        return self.settings["BASE_API_URL"]
+        return str(self.settings["BASE_API_URL"])
 
     @property
     def collection(self) -> str:

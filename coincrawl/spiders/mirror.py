@@ -63,7 +63,7 @@ class MirrorSpider(PaginatedSpider):
 
     @property
     def url(self) -> str:
-        return self.arguments["url"]
+        return str(self.arguments["url"])
 
     @property
     def is_whole(self) -> bool:

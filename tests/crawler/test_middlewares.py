@@ -17,18 +17,11 @@ from scrapy.exceptions import (
 from scrapy.http import Request, Response
 from scrapy.settings import Settings
 
+from coincrawl.exceptions import StayedBroken, WasRefused
 from coincrawl.extensions.outage import MAX_USELESS, Outage
 from coincrawl.extensions.pace import Pace
 from coincrawl.extensions.stop import Stop
-from coincrawl.middlewares import (
-    BackOffMiddleware,
-    JudgeMiddleware,
-    OriginMiddleware,
-    RestMiddleware,
-    StayedBroken,
-    WasRefused,
-    describe,
-)
+from coincrawl.middlewares import BackOffMiddleware, JudgeMiddleware, OriginMiddleware, RestMiddleware, describe
 from coincrawl.pagination import NextLink
 from coincrawl.responses import Broken, Rows, Throttled
 from coincrawl.spiders.markets import MarketsSpider
