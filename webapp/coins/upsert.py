@@ -94,8 +94,7 @@ class Upsert:
         for row in rows:
             if not row.keys() <= self.names:
                 raise ValueError(f"no such field: {', '.join(sorted(row.keys() - self.names))}")
-            if note_date(dates, row[self.key], row.get(self.version)):
-                newest[row[self.key]] = row
+            keep_newest(newest, dates, row[self.key], row, row.get(self.version))
         alike: dict[frozenset[str], list[Row]] = {}  # by their fields
         # Sorted, so that concurrent writers lock rows in one order and cannot deadlock.
         for key in sorted(newest):
@@ -243,13 +242,20 @@ def less_tolerance(version: datetime | None) -> datetime | None:
     return version and max(version, FIRST + TOLERANCE) - TOLERANCE
 
 
-def note_date(dates: MutableMapping[str, datetime | None], key: str, version: datetime | None) -> bool:
-    """Stores a record's date under its key in `dates`. Returns False if a newer one was there.
+def keep_newest(
+    rows: MutableMapping[str, Row],
+    dates: MutableMapping[str, datetime | None],
+    key: str,
+    row: Row,
+    version: datetime | None,
+) -> bool:
+    """Puts `row` into `rows`, unless `dates` has a newer version of its key. Returns whether it did.
 
-    A record without a date counts as the newest, and leaves the stored date.
+    What only the earlier of two rows has is kept. A row without a date counts as the newest, and leaves the date.
     """
     known = dates.setdefault(key, version)
-    if version is None or known is None or version >= known:
-        dates[key] = version or known
-        return True
-    return False
+    if version and known and version < known:
+        return False
+    dates[key] = version or known
+    rows[key] = {**rows.get(key, {}), **row}
+    return True

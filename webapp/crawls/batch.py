@@ -8,7 +8,7 @@ from typing import Any
 
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
 from webapp.coins.texts import printable
-from webapp.coins.upsert import Upserted, note_date
+from webapp.coins.upsert import Upserted, keep_newest
 from webapp.crawls.models.rejected import Occurrence
 
 MAX_KEPT = 1_000  # rejected records that a run keeps, whatever its source sends; the others are counted
@@ -72,11 +72,11 @@ class Batch:
         is_first = coin_id not in self.memory.dates
         if not is_first:
             self.duplicates += 1
-        if note_date(self.memory.dates, coin_id, row.get("last_updated")):
+        is_repeated = not is_first and coin_id not in self.rows
+        if keep_newest(self.rows, self.memory.dates, coin_id, row, row.get("last_updated")):
             self.rejected_last.discard(coin_id)
-            if not is_first and coin_id not in self.rows:
+            if is_repeated:
                 self.repeated.add(coin_id)
-            self.rows[coin_id] = {**self.rows[coin_id], **row} if coin_id in self.rows else row
             self.sources[coin_id] = record, page
             if missing_since:
                 self.missing[coin_id] = missing_since
