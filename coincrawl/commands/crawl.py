@@ -196,21 +196,20 @@ def report(spider: str, record: RunRecord) -> int:
         return EXIT_STATUS[Verdict.INTERRUPTED]
     run = record.run
     if run:
-        # The row may lack them, if the database was away.
-        run.verdict, run.reason = record.verdict, record.reason
         with suppress(OSError):  # a full disk behind it changes no verdict
-            Console(stderr=True).print(table(run))
+            Console(stderr=True).print(table(run, record.verdict, record.reason))
     because = f": {record.reason}" if record.reason else ""
     counts = f" ({', '.join(f'{getattr(run, name):,} {name}' for name in COUNTERS)})" if run and run.pages else ""
     logger.log(LEVELS.get(record.verdict, logging.ERROR), "%s: %s%s%s", spider, record.verdict, because, counts)
     return EXIT_STATUS[record.verdict]
 
 
-def table(run: CrawlRun) -> Table:
+def table(run: CrawlRun, verdict: str, reason: str) -> Table:
+    """The run in a dozen lines. If the database was away, the row may lack its verdict."""
     table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    rows = {"verdict": run.verdict, "reasons": run.reason, "notes": run.messages}
+    rows = {"verdict": verdict, "reasons": reason, "notes": run.messages}
     for name in COUNTERS:
         rows[name] = f"{getattr(run, name):,}"
     if run.finished_at and run.started_at:
