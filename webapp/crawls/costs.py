@@ -18,7 +18,6 @@ from webapp.crawls.models.schedule import CrawlSchedule
 from webapp.crawls.verdict import Verdict
 
 
-# Of runs -----------------------------------------------------------------------------------------
 def credits_spent(spider: str) -> int:
     """In this calendar month (UTC), by all runs of the spider."""
     this_month = CrawlRun.objects.filter(spider=spider, started_at__gte=TruncMonth(Now()))
@@ -33,7 +32,6 @@ def too_few_credits(spider: str, monthly: int, expected: int) -> str:
     return f"{spent:,} of {monthly:,} credits of this month (UTC) are spent, and such a run takes about {expected:,}"
 
 
-# Of schedules ------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Cost:
     """What a schedule costs."""

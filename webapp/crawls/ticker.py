@@ -18,6 +18,7 @@ from webapp.crawls.queue import JobError, Turns
 from webapp.crawls.verdict import Verdict
 
 CLOCK_JUMP = timedelta(minutes=5)  # a run whose slot is further in the future was made by a wrong clock
+BUSY = "another run of {} was under way until the next slot came"
 MISSED = (
     "nothing could run it until the next slot had come: no scrapyd was up, none had room, or the schedule was wrong"
 )
@@ -79,7 +80,6 @@ def _record_passed(schedule: CrawlSchedule, passed: Sequence[datetime], followin
     runs = []
     for slot, until in pairwise((*passed, following)):
         was_busy = any(start < until and end >= slot for start, end in under_way)
-        busy = f"another run of {schedule.spider} was under way until the next slot came"
         runs.append(
             CrawlRun(
                 spider=schedule.spider,
@@ -87,7 +87,7 @@ def _record_passed(schedule: CrawlSchedule, passed: Sequence[datetime], followin
                 schedule=schedule,
                 slot=slot,
                 verdict=Verdict.SKIPPED,
-                reason=busy if was_busy else MISSED,
+                reason=BUSY.format(schedule.spider) if was_busy else MISSED,
                 started_at=slot,
                 finished_at=now,
             )

@@ -45,8 +45,7 @@ class Alarm(models.Model):
     @property
     def lasted(self) -> timedelta:
         """How long it was failing, in whole seconds."""
-        seconds = (self.since - cast(datetime, self.failing_since)) // timedelta(seconds=1)
-        return timedelta(seconds=seconds)
+        return timedelta(seconds=(self.since - cast(datetime, self.failing_since)) // timedelta(seconds=1))
 
     def update(self, problem: str, now: datetime, channels: Collection[str]) -> bool:
         """Update it by what a look has found, "" for nothing wrong. Returns whether a field is different."""

@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0  # that the database may take; on SQLite it waits 20 s for another writer
 SEND_SECONDS = 30.0  # that a channel may take in all; it has limits of its own for each answer
 MAX_TEXT = 2_000  # characters of a message
-MAX_EVERY = 86_400.0  # seconds
 
 T = TypeVar("T")
 
@@ -150,7 +149,7 @@ class Command(BaseCommand):
         parser.add_argument("--test", action="store_true", help="send a message through each channel")
 
     def handle(self, *args: Any, every: float, once: bool, test: bool, **options: Any) -> None:
-        if not 0 < every <= MAX_EVERY:
+        if not 0 < every <= 86_400:
             raise CommandError("--every must be a number of seconds, a day at most.")
         logging.basicConfig(format="%(asctime)s [%(name)s] %(levelname)s: %(message)s", level=logging.INFO)
         if test:
