@@ -1,4 +1,4 @@
-"""What a run has seen of a source that also answers to ids, and that may list all ids that it has. Pure."""
+"""Coverage of a source that can also be asked for ids, and that may have a list of all its ids. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -10,44 +10,44 @@ from coincrawl.meta import meta_of
 from coincrawl.pagination import Pagination
 from webapp.coins.texts import counted
 
-LIST_SHARE = 0.9  # of the ids that the list had in the last complete run; a shorter one is not the whole list
-LIST_COVERS = 0.99  # of the ids that pages had; some leave meanwhile, but a shorter list is not the whole one
-MAX_LISTED = 100_000  # ids; more than that would cost a month's credits to ask for
+LIST_SHARE = 0.9  # of the ids in the last complete run's list; a shorter list is incomplete
+LIST_COVERS = 0.99  # of the ids on the pages; a few coins leave meanwhile, but a list with fewer is incomplete
+MAX_LISTED = 100_000  # ids; asking for more could cost a month's credits
 
-Fits = Callable[[Sequence[str]], bool]  # whether these ids can be in one call
+Fits = Callable[[Sequence[str]], bool]  # whether these ids fit into one call
 
 
 class LookupCoverage(Coverage):
     """Pages, and records that are asked for by their ids.
 
-    `ask` and `again` return the calls to make, each with its ids; `add_ids` takes an answer.
+    `ask` and `again` return calls, each a list of ids. `add_ids` takes the answer to a call.
     """
 
     def __init__(self, pagination: Pagination, size: int, fits: Fits, *, is_whole: bool) -> None:
         super().__init__(pagination, is_whole=is_whole)
         self.lookup = Lookup(size, fits)
-        self._failed: list[str] = []  # what was not answered besides pages, and why
+        self._failed: list[str] = []  # requests other than pages that failed for good, and why
 
     def ask(self, ids: Collection[str]) -> list[list[str]]:
         """The calls that ask for these ids."""
         return self.lookup.ask(ids, self.answered)
 
     def again(self) -> list[list[str]]:
-        """The calls of the next round; none where every id is settled, or where asking is of no more use."""
+        """The calls of the next round. None if all ids are settled, or if further calls do not help."""
         calls = self.lookup.again(self.answered)
         if not calls:
             self.answered.update(self.lookup.perhaps_absent)
         return calls
 
     def add_ids(self, request: Request, ids: Sequence[str | None]) -> list[int]:
-        """Take the answer to a call: the id of each of its records, None where it has no usable one.
+        """Take the answer to a call: the id of each record, or None for a record without a usable id.
 
-        Returns the places of the records that the run wants: the known ones are asked for as a proof alone.
+        Returns the indexes of the records that the run wants. The others are known records, which are only a proof.
         """
         returned = [coin_id for coin_id in ids if coin_id is not None]
         self.lookup.add(meta_of(request)["ids"], returned, len(ids) - len(returned))
         self.answered.update(returned)
-        wanted = [place for place, coin_id in enumerate(ids) if coin_id not in self.lookup.known]
+        wanted = [index for index, coin_id in enumerate(ids) if coin_id not in self.lookup.known]
         self.pages += 1
         self.records += len(wanted)
         return wanted
@@ -59,12 +59,12 @@ class LookupCoverage(Coverage):
         return []
 
     def _absent(self) -> list[str]:
-        """The ids that the source was asked for and does not have."""
+        """The ids that the source certainly does not have."""
         return [] if self.lookup.doubts() else sorted(self.lookup.absent)
 
 
 class IdsCoverage(LookupCoverage):
-    """Only some records, by their ids: it is proven when the source has answered for each."""
+    """Some records only, by their ids."""
 
     def __init__(self, pagination: Pagination, size: int, fits: Fits) -> None:
         super().__init__(pagination, size, fits, is_whole=False)
@@ -78,7 +78,7 @@ class IdsCoverage(LookupCoverage):
         return [*self._failed, *self.lookup.doubts()]
 
     def proof(self) -> str:
-        others = ", or was in neither of two answers" if self.lookup.absent else ""
+        others = ", or was missing from two answers" if self.lookup.absent else ""
         return f"each of these coins was returned{others}"
 
     def notes(self) -> list[str]:
@@ -87,38 +87,38 @@ class IdsCoverage(LookupCoverage):
 
 
 class ListedCoverage(LookupCoverage):
-    """The whole of a source whose list, at the path `listed_at`, names every id that it has.
+    """The whole of a source that has a list of all its ids at the path `listed_at`.
 
-    The list is the proof. Where it holds, trouble with pages is only worth a note.
+    The list is the proof. If it is complete, problems with pages are only notes.
     """
 
     def __init__(self, pagination: Pagination, size: int, fits: Fits, *, listed_at: str) -> None:
         super().__init__(pagination, size, fits, is_whole=True)
         self._list = listed_at
         self._coins_before = self._listed_before = 0
-        self._unanswered: set[str] = set()  # ids that the list names and no page had
-        self._odd_entries = 0  # of the list: they repeat an id, or have none that a coin can be stored under
+        self._unanswered: set[str] = set()  # ids in the list that no page had
+        self._odd_entries = 0  # entries of the list that repeat an id, or have no usable one
         self._list_fault = f"without {listed_at} nothing proves that this is the whole market"
 
-    def compare_with(self, coins: int, listed: int | None) -> None:
-        """Take what the last complete run had: so many coins, and so many ids in its list."""
+    def set_last_complete(self, coins: int, listed: int | None) -> None:
+        """Take the numbers of the last complete run: its coins, and the ids in its list."""
         self._coins_before, self._listed_before = coins, listed or 0
 
     def add_list(self, ids: Iterable[str], entries: int) -> None:
-        """Take the list: the usable ids in it, and how many entries it has."""
+        """Take the list: its usable ids, and the number of its entries."""
         listed = set(ids)
         self.pages += 1
         self.listed, self._unanswered, self._odd_entries = len(listed), listed - self.answered, entries - len(listed)
         self._list_fault = self._fault_in_list(self.listed, self.listed - len(self._unanswered))
 
     def ask_unanswered(self) -> list[list[str]]:
-        """The calls that ask for the ids that the list names and no page had."""
+        """The calls that ask for the ids in the list that no page had."""
         return self.ask(self._unanswered if (self.listed or 0) <= MAX_LISTED else ())
 
     @property
     def present(self) -> set[str] | None:
-        # What pages and list both lack may still be there, where a page did not come as it should, or where the source
-        # counts more.
+        # A coin that neither the pages nor the list have may still exist if a page was damaged, or if the source counts
+        # more coins.
         return self.answered if self.is_sound and len(self.answered) >= (self.count or 0) else None
 
     def doubts(self) -> list[str]:
@@ -141,12 +141,9 @@ class ListedCoverage(LookupCoverage):
         return notes
 
     def _fault_in_list(self, listed: int, covered: int) -> str:
-        """Why the list does not name the whole market; empty where nothing speaks against it.
-
-        It has `listed` ids, of which pages had `covered`.
-        """
+        """Why the list may be incomplete; empty if it seems complete. Pages had `covered` of its `listed` ids."""
         if listed > MAX_LISTED:
-            return f"{self._list} names {listed:,} coins, which is not believed"
+            return f"{self._list} names {listed:,} coins, more than the {MAX_LISTED:,} that a run asks for"
         if not listed:
             return f"{self._list} has no entry with an id"
         if covered < len(self.answered) * LIST_COVERS:
@@ -156,14 +153,14 @@ class ListedCoverage(LookupCoverage):
         return ""
 
     def _shortfall(self) -> str:
-        """Where pages did not come as they should: that fewer coins came than there must be."""
+        """That fewer coins came than there must be. Only checked if some page was damaged."""
         if self.is_sound:
             return ""
-        known = {"the last complete run": self._coins_before}
+        expected = {"the last complete run had": self._coins_before}
         if count := self.count:
-            known["the pages' own count"] = count
+            expected["the pages count"] = count
         else:
-            known["the pages' number and size"] = self.least
+            expected["by their number and size the pages have"] = self.min_records
         came = len(self.answered)
-        more = (f"{number:,} by {source}" for source, number in known.items() if came < number)
-        return next((f"pages and {self._list} have {counted(came, 'coin')}, of {words}" for words in more), "")
+        more = (f"{source} {number:,}" for source, number in expected.items() if came < number)
+        return next((f"pages and {self._list} have {counted(came, 'coin')}, but {words}" for words in more), "")

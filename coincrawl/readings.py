@@ -1,4 +1,4 @@
-"""What the pages of one collection had, each as it was answered last. Pure."""
+"""What the pages of one collection contain, by the last answer to each. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,35 +9,35 @@ from dataclasses import dataclass
 class Reading:
     """A page as it was answered."""
 
-    ids: frozenset[str]  # of its records that have one
-    size: int  # all its records
-    nameless: int  # its records without a usable id
-    twice: int  # its records whose id another one has
-    count: int | None  # of all records of the source, by the word of this answer
+    ids: frozenset[str]
+    size: int  # records
+    without_id: int  # records without a usable id
+    duplicates: int  # records that repeat an id of this page
+    count: int | None  # of all records of the source, as this answer gives it
 
     @classmethod
     def of(cls, size: int, ids: Iterable[str], count: int | None) -> "Reading":
-        """A page of `size` records, `ids` are those of the records that have a usable one."""
+        """A page of `size` records; `ids` are their usable ids."""
         usable = list(ids)
         different = frozenset(usable)
         return cls(different, size, size - len(usable), len(usable) - len(different), count)
 
     @property
-    def is_junk(self) -> bool:
-        """Whether there are records, and none has a usable id."""
-        return 0 < self.size == self.nameless
+    def is_unusable(self) -> bool:
+        """Whether the page has records, but none with a usable id."""
+        return 0 < self.size == self.without_id
 
 
 class Readings:
-    """The pages that were answered, by number, and what they have in common."""
+    """The answered pages, by number, and how they compare."""
 
     def __init__(self) -> None:
         self._pages: dict[int, Reading] = {}
         self._holders: Counter[str] = Counter()  # by id: how many pages have it
-        self._repeated: set[int] | None = None  # what `repeated` has found; it looks at every id
+        self._repeated: set[int] | None = None  # the result of `repeated`, which compares all ids
 
     def put(self, page: int, reading: Reading) -> None:
-        """Take a page; what it had before no longer counts."""
+        """Add a page. It replaces an earlier reading of the same page."""
         if before := self._pages.get(page):
             self._holders.subtract(before.ids)
         self._holders.update(reading.ids)
@@ -52,7 +52,7 @@ class Readings:
 
     @property
     def sizes(self) -> dict[int, int]:
-        """By page: how many records it has."""
+        """How many records each page has."""
         return {page: reading.size for page, reading in self._pages.items()}
 
     @property
@@ -61,28 +61,28 @@ class Readings:
         return {coin_id for coin_id, pages in self._holders.items() if pages}
 
     @property
-    def nameless(self) -> int:
+    def without_id(self) -> int:
         """Records without a usable id."""
-        return sum(reading.nameless for reading in self._pages.values())
+        return sum(reading.without_id for reading in self._pages.values())
 
     @property
-    def surplus(self) -> int:
-        """Records whose id another record has."""
-        return sum(self.sizes.values()) - len(self.ids) - self.nameless
+    def duplicates(self) -> int:
+        """Records that repeat the id of another record."""
+        return sum(self.sizes.values()) - len(self.ids) - self.without_id
 
     @property
     def last(self) -> int:
-        """The last page with records that are not all on pages before it; 0 where there is none."""
+        """The last page with a record that no page before it has; 0 if there is none."""
         repeated = self.repeated()
         return max((page for page, size in self.sizes.items() if size and page not in repeated), default=0)
 
     @property
-    def are_counted_alike(self) -> bool:
-        """Whether the answers that count the source's records agree on their number."""
+    def counts_agree(self) -> bool:
+        """Whether all counts of the source's records are the same."""
         return len({reading.count for reading in self._pages.values()} - {None}) <= 1
 
     def repeated(self) -> set[int]:
-        """The pages that have nothing but ids that are on pages before them."""
+        """The pages whose ids are all on pages before them."""
         if self._repeated is None:
             self._repeated, seen = set(), set[str]()
             for page, reading in sorted(self._pages.items()):
@@ -96,14 +96,14 @@ class Readings:
         return [
             page
             for page, reading in self._pages.items()
-            if reading.twice or any(self._holders[coin_id] > 1 for coin_id in reading.ids)
+            if reading.duplicates or any(self._holders[coin_id] > 1 for coin_id in reading.ids)
         ]
 
     def is_copied(self, page: int) -> bool:
-        """Whether all ids of this page, and there are some, are on other pages as well."""
+        """Whether the page has ids, and all of them are on other pages as well."""
         ids = self._pages[page].ids
         return bool(ids) and all(self._holders[coin_id] > 1 for coin_id in ids)
 
-    def junk(self) -> list[int]:
-        """The pages with records, none of which has a usable id."""
-        return [page for page, reading in self._pages.items() if reading.is_junk]
+    def unusable(self) -> list[int]:
+        """The pages with records, but none with a usable id."""
+        return [page for page, reading in self._pages.items() if reading.is_unusable]

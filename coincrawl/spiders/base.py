@@ -91,7 +91,7 @@ class PaginatedSpider(Source):
         following = self.coverage.add(request, response, answer, ids)
         # Requests first: the next page is on its way while this one is stored.
         yield from (self.asked(successor, self.parse) for successor in following)
-        if not self.coverage.is_to_come_again(page):
+        if not self.coverage.is_asked_again(page):
             yield from self.items(records, str(page))
 
     def items(self, records: list[Record], page: str) -> Iterator[CoinItem]:

@@ -53,7 +53,7 @@ class MarketsSpider(PaginatedSpider):
     """At most 250 coins a page, 3 (keyless) to 500 calls a minute by plan; about 18,000 coins.
 
     Paging alone cannot prove that it saw everything (by market cap, whose order is not stable, it loses a fifth). So a
-    run of the whole market asks for lapsed pages again, then for /coins/list, which has every id there is, and then by
+    run of the whole market asks for damaged pages again, then for /coins/list, which has every id there is, and then by
     `ids=` for those that no page had.
     """
 
@@ -109,7 +109,7 @@ class MarketsSpider(PaginatedSpider):
         if isinstance(coverage, IdsCoverage):
             return self._by_ids(coverage, coverage.ask(self.arguments["ids"]))
         if isinstance(coverage, ListedCoverage):
-            coverage.compare_with(before.coins, before.listed)
+            coverage.set_last_complete(before.coins, before.listed)
         return super().first_requests()
 
     def rounds(self) -> Iterator[list[Request]]:
@@ -118,7 +118,7 @@ class MarketsSpider(PaginatedSpider):
             yield from super().rounds()
             return
         if isinstance(coverage, ListedCoverage):
-            yield from self.in_rounds(coverage.lapsed)
+            yield from self.in_rounds(coverage.repairs)
             yield [self._list(coverage)]
             yield self._by_ids(coverage, coverage.ask_unanswered())
         while calls := coverage.again():

@@ -95,7 +95,7 @@ class MirrorSpider(PaginatedSpider):
         if self.is_incremental:
             since = self.since
             what = f"what has changed since {since:%F %T} UTC" if since else "everything: no run tells since when"
-            self.coverage.remark(f"asked for {what}")
+            self.coverage.add_note(f"asked for {what}")
         return super().first_requests()
 
     def parse(self, response: Response) -> Iterator[Request | CoinItem]:

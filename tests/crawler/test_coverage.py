@@ -378,7 +378,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         {"max_records": 50},
         {"counts": NO_COUNT, "ids": coins(51)},
         50,
-        "paging had no end at page 10, and is cut there",
+        "paging had no end by page 10 and was stopped there",
         "",
     ),
     "a record without an id, and no count": (
@@ -685,7 +685,7 @@ def test_a_count_that_comes_once_may_be_wrong_too() -> None:
 def test_paging_that_is_cut_is_the_only_doubt() -> None:
     coverage = crawl(Source(numbered(max_records=50), coins(98), counts=NO_COUNT))
 
-    assert coverage.doubts() == ["paging had no end at page 10, and is cut there"]
+    assert coverage.doubts() == ["paging had no end by page 10 and was stopped there"]
 
 
 @pytest.mark.parametrize("page", [2, 4, 7])
@@ -725,7 +725,7 @@ def test_what_is_odd_is_noted_where_nothing_is_missing(
     coverage = crawl(Source(numbered(**options), **how))
 
     assert coverage.notes() == notes
-    assert coverage.lapsed() == []
+    assert coverage.repairs() == []
 
 
 @pytest.mark.parametrize(
@@ -773,20 +773,20 @@ def test_before_the_end_is_seen_nothing_is_proven(pagination: PageNumber | NextL
     ids=["a broken page", "another page", "the last page", "a large page", "smaller pages", "nothing"],
 )
 def test_pages_that_did_not_come_are_counted_by_their_numbers(how: dict[str, Any], least: int) -> None:
-    assert crawl(Source(numbered(), counts=NO_COUNT, **how)).least == least
+    assert crawl(Source(numbered(), counts=NO_COUNT, **how)).min_records == least
 
 
-@pytest.mark.parametrize(("short", "lapsed"), [(4, [1, 2, 3, 4]), (5, [])], ids=["four of nine", "five of nine"])
+@pytest.mark.parametrize(("short", "repairs"), [(4, [1, 2, 3, 4]), (5, [])], ids=["four of nine", "five of nine"])
 def test_of_lapses_few_pages_are_short_but_for_a_proof_any_number_is_asked_for_again(
-    short: int, lapsed: list[int]
+    short: int, repairs: list[int]
 ) -> None:
     pages = range(1, short + 1)
     source = Source(numbered(), for_ever=dict.fromkeys(pages, SHORT))
 
     coverage = read_once(Coverage(source.pagination), source)
 
-    assert [request.meta["page"] for request in coverage.lapsed()] == lapsed
-    assert [request.meta["page"] for request in coverage.unproven()] == (lapsed or [*pages, 10])
+    assert [request.meta["page"] for request in coverage.repairs()] == repairs
+    assert [request.meta["page"] for request in coverage.unproven()] == (repairs or [*pages, 10])
 
 
 def test_pages_that_are_all_short_once_are_all_asked_for_again() -> None:
@@ -1024,8 +1024,7 @@ def test_a_list_that_does_not_come_to_rest_is_a_doubt(pagination: PageNumber | N
     coverage = crawl(source, meanwhile=shrinking(source, after=0, most=500))
 
     assert "; ".join(coverage.doubts()) == (
-        "the API counted 98, then 97, then 96, then ... records while its pages were read: others may have been passed "
-        "over"
+        "the API counted 98, then 97, then 96, then ... records while its pages were read: others may have been missed"
     )
     assert len(source.asked) <= 3 * 21
 
@@ -1078,7 +1077,7 @@ def test_a_count_that_has_changed_is_named_as_it_was_and_is() -> None:
     coverage = crawl(source, meanwhile=shrinking(source, after=4))
 
     assert coverage.doubts() == [
-        "the API counted 48, then 47 records while its pages were read: others may have been passed over"
+        "the API counted 48, then 47 records while its pages were read: others may have been missed"
     ]
 
 

@@ -45,21 +45,21 @@ def asked_for(ids: list[str]) -> Request:
         (5, 0, 0, None, ""),
         (0, 0, 0, None, "/coins/list has no entry with an id"),
         (100_000, 1, 1, None, ""),
-        (100_001, 1, 1, None, "/coins/list names 100,001 coins, which is not believed"),
+        (100_001, 1, 1, None, "/coins/list names 100,001 coins, more than the 100,000 that a run asks for"),
     ],
 )
 def test_a_list_names_the_whole_market_or_the_doubt_says_why_not(
     named: int, held: int, answered: int, before: int | None, fault: str
 ) -> None:
     coverage = listed()
-    coverage.compare_with(0, before)
+    coverage.set_last_complete(0, before)
     coverage.answered.update(f"coin-{number}" for number in range(answered))
 
     coverage.add_list([f"coin-{number + answered - held}" for number in range(named)], named)
 
     assert coverage.doubts()[:1] == ([fault] if fault else [])
     asked = {coin_id for call in coverage.ask_unanswered() for coin_id in call}
-    assert len(asked - coverage.answered) == (0 if "not believed" in fault else named - held)
+    assert len(asked - coverage.answered) == (0 if "more than" in fault else named - held)
 
 
 def test_without_a_list_nothing_proves_the_whole_market() -> None:
@@ -141,7 +141,7 @@ def test_a_whole_market_is_proven_by_its_list(absent: list[str], notes: list[str
         (["a", "b"], "each of these coins was returned", []),
         (
             ["a", "b", "c"],
-            "each of these coins was returned, or was in neither of two answers",
+            "each of these coins was returned, or was missing from two answers",
             ["not on the market: c"],
         ),
     ],
@@ -182,7 +182,7 @@ def test_a_call_wants_what_is_not_known_and_records_without_an_id() -> None:
 
 @pytest.mark.parametrize(
     ("total", "doubt"),
-    [("3", ""), ("4", "of 4 by the pages' own count"), ("", "of 5 by the pages' number and size")],
+    [("3", ""), ("4", "but the pages count 4"), ("", "but by their number and size the pages have 5")],
     ids=["as many as are counted", "fewer", "no count"],
 )
 def test_a_broken_page_of_the_whole_market_lacks_coins_by_its_count_or_by_its_size(total: str, doubt: str) -> None:
@@ -198,13 +198,13 @@ def test_a_broken_page_of_the_whole_market_lacks_coins_by_its_count_or_by_its_si
 
 def test_a_broken_page_lacks_coins_where_an_earlier_run_had_more() -> None:
     coverage = listed(PageNumber(size=2))
-    coverage.compare_with(4, None)
+    coverage.set_last_complete(4, None)
     coverage.begin(URL)
     add_page(coverage, page(1, expected=1), ["a", "b"], "")
     coverage.give_up(page(2, expected=1), "page 2 stayed broken")
     coverage.add_list(["a", "b"], 2)
 
-    assert coverage.doubts()[0] == "pages and /coins/list have 2 coins, of 4 by the last complete run"
+    assert coverage.doubts()[0] == "pages and /coins/list have 2 coins, but the last complete run had 4"
 
 
 @pytest.mark.parametrize(

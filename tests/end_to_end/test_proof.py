@@ -115,9 +115,9 @@ def test_a_lapse_of_one_page_costs_one_request_and_hides_no_coin_that_is_gone(ap
 @pytest.mark.parametrize(
     ("total", "before", "reason"),
     [
-        ("exact", False, "pages and /coins/list have 598 coins, of 600 by the pages' own count"),
-        ("absent", True, "pages and /coins/list have 598 coins, of 600 by the last complete run"),
-        ("absent", False, "pages and /coins/list have 598 coins, of 600 by the pages' number and size"),
+        ("exact", False, "pages and /coins/list have 598 coins, but the pages count 600"),
+        ("absent", True, "pages and /coins/list have 598 coins, but the last complete run had 600"),
+        ("absent", False, "pages and /coins/list have 598 coins, but by their number and size the pages have 600"),
     ],
     ids=["by the pages' count", "by the last run", "by the pages' numbers"],
 )
