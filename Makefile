@@ -17,7 +17,7 @@ crawl: .venv/runs ## crawl the real API into the database (keyless: about 27 min
 	@$(BIN)/python webapp/manage.py migrate --verbosity 0
 	@$(BIN)/scrapy crawl markets
 
-demo: .venv/runs ## crawl a bundled stand-in for the API: no key, no network, a database of its own
+demo: .venv/runs ## crawl a fake API that is included: no key, no network, a database of its own
 	@$(DEMO) $(BIN)/python webapp/manage.py migrate --verbosity 0
 	@$(DEMO) $(BIN)/python -m fake_api --coins 1000 -- $(BIN)/scrapy crawl markets
 	@$(DEMO) $(BIN)/python webapp/manage.py adminuser demo
