@@ -62,7 +62,7 @@ def test_a_run_with_a_heartbeat_does_not() -> None:
     assert alive.verdict == Verdict.RUNNING
 
 
-def test_a_run_that_would_have_to_leave_the_api_alone_is_skipped_and_says_until_when() -> None:
+def test_a_run_that_finds_the_api_at_rest_is_skipped_and_says_until_when() -> None:
     recording.begin("markets", {}, leave_alone=3_600)
 
     run = CrawlRun.objects.get(verdict=Verdict.SKIPPED)
@@ -96,7 +96,7 @@ def test_an_api_that_asks_to_be_left_alone_is_for_a_day_at_most(seconds: float, 
     ],
     ids=["lock", "lock without a heartbeat", "credits"],
 )
-def test_another_spiders_runs_are_its_own_affair(values: dict[str, Any]) -> None:
+def test_another_spiders_runs_do_not_matter(values: dict[str, Any]) -> None:
     other = CrawlRun.objects.create(spider="another", **values)
 
     run = recording.begin("markets", {}, monthly_credits=1)
@@ -139,7 +139,7 @@ def test_a_run_is_dated_by_the_databases_clock() -> None:
     ],
     ids=["lives", "dead"],
 )
-def test_who_lives_goes_by_the_databases_clock(values: dict[str, Any], verdict: Verdict) -> None:
+def test_heartbeats_are_compared_with_the_databases_clock(values: dict[str, Any], verdict: Verdict) -> None:
     CrawlRun.objects.create(spider="markets", **values)
 
     assert begin().verdict == verdict
@@ -180,7 +180,7 @@ def test_changes_are_known_from_the_last_complete_run_on_the_same_address() -> N
     assert history.newest_change("markets", "https://a/") is None
 
 
-def test_another_currency_is_refused_with_the_way_out(settings: Any) -> None:
+def test_another_currency_is_rejected_with_the_way_out(settings: Any) -> None:
     FullCoin.objects.upsert([{"coin_id": "a"}])
     settings.VS_CURRENCY = "eur"
 

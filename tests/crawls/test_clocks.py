@@ -112,7 +112,7 @@ def test_each_slot_runs_once_while_clocks_are_changed(crontab: str, zone: str, b
 
 # Whatever happens --------------------------------------------------------------------------------
 
-BEGIN = datetime(2100, 1, 1, tzinfo=UTC)  # so that by the database's clock no slot is too late to be made up for
+BEGIN = datetime(2100, 1, 1, tzinfo=UTC)  # so that by the database's clock no slot is too late to be retried
 ENDINGS = [(Verdict.COMPLETE, True), (Verdict.FAILED, True), (Verdict.FAILED, False), (Verdict.LOST, True)]
 STEPS = st.one_of(
     st.tuples(st.just("go on"), st.integers(1, 2_000)),
@@ -127,7 +127,7 @@ STEPS = st.one_of(
 @example([("go on", 300), ("end", ENDINGS[3]), ("go on", 1), ("end", ENDINGS[3]), ("go on", 1)])
 @example([("go on", 300), ("end", ENDINGS[2]), ("go on", 1), ("end", ENDINGS[2]), ("go on", 1)])
 @example([("be off", 20_000), ("end", ENDINGS[0]), ("set back", 19_000), ("go on", 1_000)])
-def test_a_slot_has_one_run_or_a_second_where_the_first_came_to_nothing_and_every_slot_has_a_record(
+def test_a_slot_has_one_run_or_a_second_if_the_first_got_no_answer_and_every_slot_has_a_record(
     steps: list[tuple[str, Any]],
 ) -> None:
     runs.all().delete()

@@ -63,7 +63,7 @@ def test_nothing_is_written_without_the_runs_row_as_it_was_last_written(act: Cal
     assert not CrawlRun.objects.exclude(verdict=Verdict.RUNNING)
 
 
-def test_a_batch_that_was_stored_unheard_does_not_keep_the_run_from_its_end() -> None:
+def test_a_batch_that_was_stored_without_an_answer_does_not_keep_the_run_from_its_end() -> None:
     run = begin()
     CrawlRun.objects.update(flushes=1)
 
@@ -221,7 +221,7 @@ def test_of_a_coin_that_comes_twice_the_last_word_counts(dates: list[Any], is_mi
     assert FullCoin.objects.filter(missing_since__isnull=False).exists() is is_missing
 
 
-def test_what_is_refused_does_not_end_being_missing_where_the_source_says_so_itself() -> None:
+def test_a_rejected_record_does_not_end_being_missing_if_the_source_says_so_itself() -> None:
     run = begin()
     recording.store(run, batch("gone", missing_since=NOON), {})
     refused = Batch()

@@ -51,7 +51,7 @@ def test_a_job_is_a_run_that_has_not_begun() -> None:
     ],
     ids=["spider", "argument", "value", "long", "setting", "setting's value", "NaN", "infinite"],
 )
-def test_what_cannot_run_is_refused_with_a_sentence_and_not_stored(
+def test_what_cannot_run_is_rejected_with_a_sentence_and_not_stored(
     spider: str, given: dict[str, str], settings: dict[str, str], priority: float, sentence: str
 ) -> None:
     with pytest.raises((ArgumentError, JobError)) as refused:
@@ -61,7 +61,7 @@ def test_what_cannot_run_is_refused_with_a_sentence_and_not_stored(
     assert not jobs.exists()
 
 
-def test_a_job_without_a_source_is_refused_as_the_crawl_would_be(settings: Any) -> None:
+def test_a_job_without_a_source_is_rejected_as_the_crawl_would_be(settings: Any) -> None:
     settings.MIRROR_URL = ""
 
     with pytest.raises(ArgumentError, match=r"mirror needs -a url=\.\.\., or MIRROR_URL in the environment"):
@@ -75,7 +75,7 @@ def test_a_job_without_a_source_is_refused_as_the_crawl_would_be(settings: Any) 
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", ".job", "../job", "a/b", "a\\b", "a b", "a\n", "\x00", "é", "x" * 201])
-def test_a_key_that_could_be_no_files_name_is_refused(key: str) -> None:
+def test_a_key_that_cannot_be_a_files_name_is_rejected(key: str) -> None:
     with pytest.raises(JobError, match="A job id has letters, digits"):
         enqueue(key)
 
@@ -173,7 +173,7 @@ def test_of_nodes_that_claim_in_the_same_moment_each_gets_another_job_and_one_of
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_hangs_while_it_writes_makes_nobody_hang_with_it() -> None:
+def test_a_run_that_hangs_while_it_writes_does_not_make_others_hang() -> None:
     run = recording.begin("markets", {})
     jobs.update(heartbeat_at=Now() - timedelta(seconds=181))
 
@@ -213,7 +213,7 @@ def settle() -> None:
         (Verdict.RUNNING, fail_unheard, Verdict.FAILED),
     ],
 )
-def test_who_has_a_slot_fall_due_once_more_waits_for_the_tick_before_he_locks_the_run(
+def test_retrying_a_slot_waits_for_the_tick_before_it_locks_the_run(
     before: str, come_to_nothing: Callable[[], None], verdict: str
 ) -> None:
     schedule = CrawlSchedule.objects.create(

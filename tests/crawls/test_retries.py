@@ -29,7 +29,7 @@ from webapp.crawls.verdict import Verdict
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
 
-# Runs that come to nothing -----------------------------------------------------------------------
+# Runs without an answer -----------------------------------------------------------------------
 
 
 def in_an_hour(crontab: str = "0 0 1 1 *", **values: Any) -> CrawlSchedule:
@@ -59,7 +59,7 @@ Come = Callable[[CrawlSchedule], None]  # a run of the slot at noon, and what be
 
 @pytest.mark.parametrize("second", [lost, unheard, unbegun])
 @pytest.mark.parametrize("first", [lost, unheard, unbegun])
-def test_a_slot_whose_run_comes_to_nothing_falls_due_once_more_and_only_once(first: Come, second: Come) -> None:
+def test_a_slot_whose_run_never_got_an_answer_is_due_once_more_and_only_once(first: Come, second: Come) -> None:
     one = in_an_hour()
     later = next_of(one)
 
@@ -74,7 +74,7 @@ def test_a_slot_whose_run_comes_to_nothing_falls_due_once_more_and_only_once(fir
 
 
 @pytest.mark.parametrize(("come", "wait"), [(lost, 0), (unheard, 60), (unbegun, 60)])
-def test_after_a_failure_it_falls_due_a_minute_later(come: Come, wait: float) -> None:
+def test_after_a_failure_it_is_due_a_minute_later(come: Come, wait: float) -> None:
     one = in_an_hour()
 
     before = database_clock()
@@ -121,7 +121,7 @@ def test_any_other_end_of_a_run_stands(verdict: Verdict, heard: bool) -> None:
     assert (run.due_again, next_of(one)) == (is_due, NOON if is_due else before)
 
 
-def test_a_run_that_fails_after_somebody_has_stopped_it_is_not_made_up_for() -> None:
+def test_a_run_that_fails_after_somebody_has_stopped_it_is_not_retried() -> None:
     one = in_an_hour()
     later = next_of(one)
     queue.enqueue("markets", {}, schedule=one, slot=NOON)
@@ -144,7 +144,7 @@ def test_a_run_whose_schedule_is_deleted_meanwhile_ends_as_any_other() -> None:
     assert (run.verdict, run.schedule) == (Verdict.FAILED, None)
 
 
-def test_a_run_that_somebody_has_stopped_is_not_made_up_for_when_it_is_killed() -> None:
+def test_a_run_that_somebody_has_stopped_is_not_retried_when_it_is_killed() -> None:
     one = in_an_hour()
     later = next_of(one)
     queue.enqueue("markets", {}, key="stopped", schedule=one, slot=NOON)
@@ -203,7 +203,7 @@ def test_it_does_not_where_a_later_slot_is_due_before_the_minute_is_over(come: C
     assert runs.get().due_again is is_due
 
 
-def test_a_run_beside_the_slots_is_not_made_up_for() -> None:
+def test_a_run_beside_the_slots_is_not_retried() -> None:
     one = in_an_hour()
     before = next_of(one)
     ticker.run_now(one)
@@ -213,7 +213,7 @@ def test_a_run_beside_the_slots_is_not_made_up_for() -> None:
     assert next_of(one) == before
 
 
-def test_a_tick_finds_the_run_that_shows_no_life_and_makes_up_for_its_slot() -> None:
+def test_a_tick_finds_the_run_without_a_heartbeat_and_retries_its_slot() -> None:
     one = schedule("0 0 1 1 *", next_run_at=datetime(2100, 1, 1, tzinfo=UTC))
     slot = datetime(2099, 1, 1, tzinfo=UTC)
     lost_run = recording.begin("markets", {})

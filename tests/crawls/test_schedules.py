@@ -111,7 +111,7 @@ def test_a_wrong_schedule_can_be_disabled() -> None:
     assert seen(good) == [(NOON, Verdict.PENDING)]
 
 
-def test_a_disabled_schedule_does_not_run_and_does_not_make_up_for_it_later() -> None:
+def test_a_disabled_schedule_does_not_run_its_slots_not_even_later() -> None:
     one = schedule(enabled=False)
 
     tick(NOON, NOON + 5 * MINUTE)

@@ -83,7 +83,7 @@ def test_within_a_run_the_newest_counts_however_long_ago_it_was_stored(is_first_
     assert FullCoin.objects.get().name == "dated None"
 
 
-def test_a_coin_that_the_database_has_refused_may_come_again_sound_and_older() -> None:
+def test_a_coin_that_the_database_has_rejected_may_come_again_sound_and_older() -> None:
     now, run, memory = timezone.now(), begin(), Memory()
     recording.store(run, batch("a", memory=memory, last_updated=now, market_cap_rank=10**30), {})
 
@@ -156,7 +156,7 @@ def every_fate(memory: Memory, now: datetime) -> Batch:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_batch_whose_commit_was_not_heard_of_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_whose_commits_answer_was_lost_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     run, memory = begin(), Memory()
     mixed = every_fate(memory, timezone.now())
     store_unheard(run, mixed, monkeypatch)
@@ -174,7 +174,7 @@ def test_a_batch_whose_commit_was_not_heard_of_is_counted_once(monkeypatch: pyte
 
 
 @pytest.mark.django_db(transaction=True)
-def test_250_coins_whose_commit_was_not_heard_of_are_created_and_not_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_250_coins_whose_commits_answer_was_lost_are_created_and_not_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     run, page = begin(), batch(*map(str, range(250)))
     store_unheard(run, page, monkeypatch)
 
@@ -197,7 +197,7 @@ def test_a_coin_that_goes_back_twice_in_a_run_is_told_once() -> None:
     assert (counts(run), run.went_back) == ({"seen": 2, "updated": 1, "duplicates": 1}, 1)
 
 
-def test_a_row_that_only_the_database_refuses_is_kept_as_rejected() -> None:
+def test_a_row_that_only_the_database_rejects_is_kept_as_rejected() -> None:
     run = begin()
 
     recording.store(run, batch("good") and batch("bad", "worse", market_cap_rank=10**30), {})

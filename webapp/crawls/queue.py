@@ -209,7 +209,7 @@ def mark_lost(which: Q, reason: str, log_tail: str = "", *, skip_locked: bool = 
 def mark_silent_lost(spider: str = "") -> None:
     """Mark running runs lost, of this spider or of all, that have had no heartbeat for LOST_AFTER.
 
-    Locked rows are skipped: whoever is writing them may hang, and others would hang with it.
+    Locked rows are skipped: their writer may hang, and others would hang with it.
     """
     silent = SILENT & Q(spider=spider) if spider else SILENT
     if CrawlRun.objects.filter(silent).exists():

@@ -92,7 +92,7 @@ class RejectedRecord(models.Model):
         CrawlRun, on_delete=models.CASCADE, help_text="The last run that saw it; the two are deleted together."
     )
     coin_id = models.CharField(
-        max_length=LABEL_LENGTH, blank=True, help_text="Escaped and cut; empty where there was none."
+        max_length=LABEL_LENGTH, blank=True, help_text="Escaped and cut; empty if there was none."
     )
     page = models.CharField(max_length=100, help_text="The page it stood on.")
     raw = models.TextField(help_text="The record as JSON, every digit kept, ASCII-escaped, cut at 64 kB.")

@@ -13,7 +13,7 @@ from webapp.crawls.catalog import SPIDERS, ArgumentError
 from webapp.crawls.crontab import Crontab, CrontabError
 from webapp.crawls.models.run import CrawlRun, valid_arguments
 
-MAX_PASSED = 100  # slots without a run that are recorded one by one; of more, the earlier ones are told in words
+MAX_PASSED = 100  # slots without a run that are recorded one by one; the reason of the first sums up the others
 MAX_OUTAGE = timedelta(days=3650)  # a slot that has waited longer is a mistake in the table
 
 
