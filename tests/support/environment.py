@@ -7,6 +7,7 @@ Nothing of the developer's own environment or `.env` gets in.
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def start_postgresql() -> str:
 
 
 os.environ.update(OURS)
+# Compiling our modules again would be a third of what a crawl costs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 if "COINCRAWL_TEST_URL" not in os.environ:  # xdist's workers inherit it and share the one server
     database = os.environ.get("TEST_DATABASE", "sqlite")
     os.environ["COINCRAWL_TEST_URL"] = (
