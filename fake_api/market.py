@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,6 +61,12 @@ ORDERS: dict[str, tuple[Callable[[Coin], Any], bool]] = {  # the key, and whethe
 }
 
 
+@lru_cache(8)
+def _made(coins: int, seed: int, start: datetime) -> list[tuple[Record, bool, str]]:
+    """The records of `make_records` with their JSON. Markets share them, and change none."""
+    return [(record, rehypothecated, to_json(record)) for record, rehypothecated in make_records(coins, seed, start)]
+
+
 _rank_with_rehypothecated = re.compile(rf',?\s*"{WITH_REHYPOTHECATED}":\s*(null|\d+)')
 
 
@@ -75,12 +82,13 @@ class Market:
         self.seed = seed
         self.minutes = 0
         self.ghosts = [f"ghost-{number}" for number in range(-(-coins // 100))]
+        made = _made(coins, seed, start)
         self._coins = {
-            record["id"]: Coin(record["id"], record, rehypothecated=rehypothecated)
-            for record, rehypothecated in make_records(coins, seed, start)
+            record["id"]: Coin(record["id"], record, rehypothecated=is_rehypothecated)
+            for record, is_rehypothecated, _ in made
         }
         self._change: Callable[[Record], Record] = lambda record: record
-        self._texts: dict[str, str] = {}
+        self._texts = {record["id"]: text for record, _, text in made}  # as they are answered now
         self._orders: dict[str, list[Coin]] = {}
         self._requests = itertools.count()
         self._lock = threading.RLock()

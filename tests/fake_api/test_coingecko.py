@@ -27,7 +27,7 @@ from urllib.request import urlopen
 import pytest
 
 from fake_api import Answer, FakeAPI, Listener, Market, answers
-from fake_api.coins import in_july
+from fake_api.coins import in_july, make_records
 from fake_api.records import Number
 from fake_api.server import SlidingWindow
 from fake_api.tls import self_signed
@@ -128,9 +128,10 @@ def api(market: Market) -> Iterator[FakeAPI]:
 
 
 def test_the_same_seed_makes_the_same_market_and_another_seed_another():
-    first, same, other = ([market.text(i) for i in market.ids] for market in map(Market, (50, 50, 50), (1, 1, 2)))
+    first, same, other = (list(make_records(50, seed)) for seed in (1, 1, 2))
 
     assert first == same != other
+    assert Market(50, seed=1).texts() != Market(50, seed=2).texts()
 
 
 def test_records_have_coingeckos_keys_in_its_order(records):
