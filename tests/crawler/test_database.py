@@ -12,7 +12,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from coincrawl.database import Database
 from webapp.coins.texts import one_line
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def run(work: Callable[[Database], Awaitable[Any]], patience: float = 60, **options: Any) -> Any:

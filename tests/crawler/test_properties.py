@@ -25,8 +25,6 @@ from webapp.crawls.batch import Batch, Memory
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.verdict import Verdict
 
-pytestmark = pytest.mark.every_database
-
 RECEIVED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -315,6 +313,7 @@ def is_kept(name: str, stored: Any, sent: Any) -> bool:
     return stored == sent
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 @given(st.lists(api_records(), max_size=6))
 @settings(examples, max_examples=100)
@@ -342,6 +341,7 @@ def test_any_records_are_stored_or_kept_as_rejected_and_each_is_counted_once(bat
     assert all(record.raw.isascii() and record.reasons and str(record) for record in kept)
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 @given(st.lists(api_records(), max_size=6))
 @settings(examples, max_examples=60)
@@ -361,6 +361,7 @@ def test_any_records_sent_again_change_nothing(batch_of: list[Any]) -> None:
     assert len(counts) <= first.rejected
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 @given(st.lists(st.sampled_from(["a", "b", "c\n"]), max_size=10), st.integers(1, 4))
 @settings(examples, max_examples=30)
@@ -380,6 +381,7 @@ def test_refusals_are_counted_alike_however_they_come_in_batches(names: list[str
         assert record.page == str(last // size)
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 def test_a_refusal_that_comes_again_belongs_to_the_last_run_and_the_last_moment() -> None:
     run_of(filled([{"name": "a"}]))
@@ -392,6 +394,7 @@ def test_a_refusal_that_comes_again_belongs_to_the_last_run_and_the_last_moment(
     assert kept.last_seen_at > LONG_AGO
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 def test_of_refusals_alike_in_one_batch_the_last_is_kept() -> None:
     batch = filled([{"name": "a"}], page="1")
@@ -403,6 +406,7 @@ def test_of_refusals_alike_in_one_batch_the_last_is_kept() -> None:
     assert (kept.count, kept.page) == (2, "2")
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 def test_refusals_with_the_same_reasons_are_told_apart_by_their_coin() -> None:
     run_of(filled([{"id": "a", "ath": True}, {"id": "b", "ath": True}, {"id": "b", "atl": True}]))
@@ -416,6 +420,7 @@ def test_refusals_with_the_same_reasons_are_told_apart_by_their_coin() -> None:
     ]
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 def test_a_batch_of_refusals_takes_as_many_queries_as_one_of_them() -> None:
     counts = []
@@ -430,6 +435,7 @@ def test_a_batch_of_refusals_takes_as_many_queries_as_one_of_them() -> None:
     assert counts[0] == counts[1]
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 def test_a_coin_that_only_the_database_refuses_is_counted_once_also_in_a_later_batch() -> None:
     run, memory = recording.begin("markets", {}), Memory()

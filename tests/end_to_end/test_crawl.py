@@ -18,8 +18,6 @@ from tests.conftest import Crawl, administer, last_run
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, RejectedRecord
 
-pytestmark = pytest.mark.every_database
-
 COUNTS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected")
 
 
@@ -59,6 +57,7 @@ def test_a_record_with_two_ids_is_rejected_and_counts_for_neither_coin(
 # Again, newer, older, gone ---------------------------------------------------------------------------
 
 
+@pytest.mark.every_database
 def test_the_same_market_again_changes_nothing(api: FakeAPI, crawl: Crawl) -> None:
     crawl(api)
 
@@ -67,6 +66,7 @@ def test_the_same_market_again_changes_nothing(api: FakeAPI, crawl: Crawl) -> No
     assert outcome(last_run()) == {"seen": 600, "unchanged": 600}
 
 
+@pytest.mark.every_database
 def test_newer_data_updates_and_older_data_is_stale_for_ten_minutes(api: FakeAPI, crawl: Crawl) -> None:
     crawl(api)
     api.market.advance(5)
@@ -103,6 +103,7 @@ def as_stored(api: FakeAPI) -> dict[str, Any]:
     return {coin.pk: {name: getattr(coin, name) for name in names} for coin in FullCoin.objects.all()}
 
 
+@pytest.mark.every_database
 def test_no_coin_freezes_where_the_source_changes_its_dates_and_its_clock(api: FakeAPI, crawl: Crawl) -> None:
     """In July 2026 CoinGecko began to send whole seconds; one coin comes from the year 2126."""
     future = api.market.record("bitcoin") | {"last_updated": "2126-06-20T10:00:00.000Z"}
@@ -124,6 +125,7 @@ def test_no_coin_freezes_where_the_source_changes_its_dates_and_its_clock(api: F
     assert as_stored(api) == as_sent(api)
 
 
+@pytest.mark.every_database
 def test_a_coin_that_left_the_market_is_marked_and_one_that_returns_is_not(api: FakeAPI, crawl: Crawl) -> None:
     crawl(api)
     bitcoin = api.market.record("bitcoin")
@@ -218,6 +220,7 @@ def test_fields_that_are_optional_may_go(api: FakeAPI, crawl: Crawl) -> None:
     )
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(("per_page", "batch"), [(50, "1000"), (250, "70")])
 def test_a_field_that_some_pages_do_not_have_keeps_its_stored_values(
     per_page: int, batch: str, api: FakeAPI, crawl: Crawl
@@ -249,6 +252,7 @@ def test_a_field_that_some_pages_do_not_have_keeps_its_stored_values(
 # Exactness -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.every_database
 def test_recorded_pages_are_crawled_digit_for_digit(crawl: Crawl, tmp_path: Path) -> None:
     numbers = ["96114.08481738689", "1e-18", "1.234567890123456e-08", "21000000.0", "123456789012345670", "1e+25"]
     record = '{{"id": "coin-{}", "current_price": {}, "last_updated": null}}'
@@ -262,6 +266,7 @@ def test_recorded_pages_are_crawled_digit_for_digit(crawl: Crawl, tmp_path: Path
     assert list(stored) == [Decimal(number) for number in numbers]
 
 
+@pytest.mark.every_database
 def test_every_stored_number_is_the_one_that_was_sent(api: FakeAPI, crawl: Crawl) -> None:
     crawl(api)
 
@@ -328,6 +333,7 @@ POISON: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.every_database
 def test_poisoned_records_are_kept_with_reasons_and_all_others_stored(
     api: FakeAPI, crawl: Crawl, admin_client: Client
 ) -> None:
@@ -351,6 +357,7 @@ def test_poisoned_records_are_kept_with_reasons_and_all_others_stored(
     assert run.seen == run.created + run.updated + run.unchanged + run.stale + run.duplicates + run.rejected
 
 
+@pytest.mark.every_database
 def test_a_defect_is_counted_once_a_run_and_resolved_when_it_is_mended(api: FakeAPI, crawl: Crawl) -> None:
     """A record without an id is asked for again, three times in all: by its page and by `ids=`."""
     sound = api.market.text("ethereum")

@@ -15,8 +15,6 @@ from tests.conftest import Crawl, last_run
 from tests.end_to_end.test_crawl import outcome
 from webapp.coins.models import FullCoin
 
-pytestmark = pytest.mark.every_database
-
 CHANGED = ("-a", "only=changed")
 
 
@@ -53,6 +51,7 @@ def market() -> Market:
     return Market(coins=600)
 
 
+@pytest.mark.every_database
 def test_a_copy_is_equal_in_every_field(market: Market, crawl: Crawl) -> None:
     with LinkedAPI(market, max_page_size=250, query=ODD_QUERY) as api:
         done = crawl(api, spider="mirror")
@@ -65,6 +64,7 @@ def test_a_copy_is_equal_in_every_field(market: Market, crawl: Crawl) -> None:
     assert api.targets[1:] == api.linked
 
 
+@pytest.mark.every_database
 def test_what_changes_leaves_or_is_gone_at_the_source_does_so_here(market: Market, crawl: Crawl) -> None:
     left, forgotten, *_ = market.ids
     text = market.text(left)
@@ -91,6 +91,7 @@ def test_what_changes_leaves_or_is_gone_at_the_source_does_so_here(market: Marke
 # Changes alone ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.every_database
 def test_changes_are_asked_for_from_ten_minutes_before_the_newest_that_is_known(market: Market, crawl: Crawl) -> None:
     left, forgotten, *_ = market.ids
     with LinkedAPI(market) as api:

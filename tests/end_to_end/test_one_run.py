@@ -19,9 +19,8 @@ from webapp.crawls import costs, queue, recording
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 
-pytestmark = pytest.mark.every_database
 
-
+@pytest.mark.every_database
 def test_of_two_crawls_that_start_together_one_asks_and_the_other_is_skipped(api: FakeAPI, crawling: Crawling) -> None:
     all_have_begun = threading.Event()
     api.fault(lambda request: api.usual(request, wait=all_have_begun))
@@ -38,6 +37,7 @@ def test_of_two_crawls_that_start_together_one_asks_and_the_other_is_skipped(api
     assert sum("another run of markets is under way;" in log[-1] for log in logs) == 2
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db(transaction=True)
 def test_of_many_that_begin_in_the_same_moment_one_gets_the_lock() -> None:
     together, verdicts = threading.Barrier(8), list[str]()
@@ -56,6 +56,7 @@ def test_of_many_that_begin_in_the_same_moment_one_gets_the_lock() -> None:
     assert sorted(verdicts) == [Verdict.RUNNING, *[Verdict.SKIPPED] * 7]
 
 
+@pytest.mark.every_database
 def test_a_run_that_shows_no_life_gives_way_and_writes_nothing_more(
     api: FakeAPI, crawling: Crawling, crawl: Crawl
 ) -> None:
@@ -110,6 +111,7 @@ def spent(number: int, **values: Any) -> CrawlRun:
     return run
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 @pytest.mark.parametrize(("monthly", "verdict"), [(0, Verdict.RUNNING), (100, Verdict.SKIPPED), (101, Verdict.RUNNING)])
 def test_a_run_that_would_pass_the_months_credits_is_skipped(monthly: int, verdict: Verdict) -> None:
@@ -129,6 +131,7 @@ def test_it_says_the_figures() -> None:
     assert run.reason == "1,080 of 1,100 credits of this month (UTC) are spent, and such a run takes about 76"
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 def test_last_months_credits_and_another_spiders_do_not_count() -> None:
     CrawlRun.objects.filter(pk=spent(80).pk).update(started_at=Now() - timedelta(days=32))

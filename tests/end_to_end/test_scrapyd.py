@@ -15,8 +15,6 @@ from webapp.coins.models import FullCoin
 from webapp.crawls import queue, ticker
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
 
-pytestmark = pytest.mark.every_database
-
 ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}
 
 
@@ -30,6 +28,7 @@ def ended(key: str) -> CrawlRun:
     return run_of(key)
 
 
+@pytest.mark.every_database
 def test_a_job_runs_and_its_run_tells_of_it(start_node: StartNode) -> None:
     node = start_node()
 
@@ -129,6 +128,7 @@ def test_what_is_stopped_with_scrapyd_ends_as_interrupted_and_leaves_no_process(
     assert not any(Path(f"/proc/{pid}").exists() for pid in crawls)
 
 
+@pytest.mark.every_database
 def test_a_crawl_goes_on_where_scrapyd_is_killed_and_another_node_does_the_rest(
     start_node: StartNode, api: FakeAPI
 ) -> None:
@@ -148,6 +148,7 @@ def test_a_crawl_goes_on_where_scrapyd_is_killed_and_another_node_does_the_rest(
     assert second.process.poll() is None
 
 
+@pytest.mark.every_database
 def test_due_slots_become_runs_also_after_the_database_was_away(start_node: StartNode, away: Away) -> None:
     node = start_node()
     schedule = CrawlSchedule.objects.create(

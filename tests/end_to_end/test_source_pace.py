@@ -16,12 +16,11 @@ from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.pace import Wait
 from webapp.crawls.models.run import LOST_AFTER
 
-pytestmark = pytest.mark.every_database
-
 URL = "https://api.example/api/v3"
 paces = SourcePace.objects
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("url", "key", "is_known"),
@@ -42,6 +41,7 @@ def test_a_pace_belongs_to_an_origin_and_a_key(url: str, key: str, is_known: boo
     assert paces.wait(url, key) == (pytest.approx((20, 300), abs=2) if is_known else (0, 0))
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 def test_what_is_kept_last_counts_and_the_key_is_not_kept() -> None:
     paces.keep(URL, "the key", Wait(turn=20, rest=300))
@@ -53,6 +53,7 @@ def test_what_is_kept_last_counts_and_the_key_is_not_kept() -> None:
     assert "the key" not in repr(row)
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 @pytest.mark.parametrize("hours", [-1, 1], ids=["slow", "fast"])
 def test_a_wait_goes_by_the_databases_clock(hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +67,7 @@ def test_a_wait_goes_by_the_databases_clock(hours: int, monkeypatch: pytest.Monk
     assert paces.wait(URL, "") == pytest.approx((20, 300), abs=2)
 
 
+@pytest.mark.every_database
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("asked", "later", "left"),

@@ -19,8 +19,6 @@ from tests.crawler.test_waiting import stop
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
 
-pytestmark = pytest.mark.every_database
-
 
 def test_what_had_been_answered_before_the_signal_is_stored(api: FakeAPI, crawling: Crawling) -> None:
     with crawling(api, COINGECKO_CALLS_PER_MINUTE="60") as process:
@@ -94,6 +92,7 @@ def test_a_second_signal_that_comes_later_ends_the_process_where_it_stands(
     assert stop.over.called == is_over
 
 
+@pytest.mark.every_database
 def test_whenever_it_is_killed_one_more_run_makes_up_for_it(crawling: Crawling, crawl: Crawl) -> None:
     market = Market(coins=2_000)
     for requests in range(1, 12, 2):
