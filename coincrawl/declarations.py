@@ -1,4 +1,4 @@
-"""What is wrong with a spider as it is written, in a sentence, before anything is asked."""
+"""Checks a spider's declarations before its first request."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -14,7 +14,7 @@ from webapp.coins.models import FullCoin
 from webapp.crawls.addresses import source_fault
 
 FIELDS = {field.name for field in FullCoin.api_fields()} | {*FullCoin.BOOKKEEPING}
-# What a spider may say of its source; a name that is nearly one of these is misspelt.
+# What a spider may declare. A name that is similar to one of these is probably misspelt.
 ATTRIBUTES = (
     *("name", "url", "pagination", "secret", "accept", "names", "fields", "dates", "numbers_as_text"),
     *("remedies", "fatal_codes", "calls_per_minute", "monthly_credits", "reports_missing"),
@@ -22,7 +22,7 @@ ATTRIBUTES = (
 
 
 def fault_in(spider: type[PaginatedSpider]) -> str:
-    """The first fault, with the spider's name; empty where there is none."""
+    """The first fault, with the spider's name; empty if there is none."""
     return next((f"{spider.name}: {fault}" for fault in _faults(spider)), "")
 
 
@@ -45,7 +45,7 @@ def _faults_in_attributes(spider: type[PaginatedSpider]) -> Iterator[str]:
 def _faults_in_source(spider: type[PaginatedSpider]) -> Iterator[str]:
     if not isinstance(spider.url, property) and (fault := source_fault(spider.url, settings.PLAIN_HTTP_HOSTS)):
         yield f"url is {fault}"
-    if spider.__init__ is PaginatedSpider.__init__:  # others make theirs when they know their arguments
+    if spider.__init__ is PaginatedSpider.__init__:  # others make their pagination from their arguments
         pagination = getattr(spider, "pagination", None)
         if not isinstance(pagination, PageNumber | NextLink):
             yield f"pagination is {pagination!r} and must be a PageNumber, an Offset or a NextLink"

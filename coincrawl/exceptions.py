@@ -1,11 +1,11 @@
-"""Why a request has no answer that a spider could use."""
+"""Why a request has no usable answer."""
 
 from scrapy.exceptions import IgnoreRequest
 
 
 class StayedBroken(IgnoreRequest):
-    """A page was asked for as often as is sensible; the text says what came."""
+    """All tries of a request failed; the text says how the last one did."""
 
 
 class WasRefused(IgnoreRequest):
-    """The source refuses this request, and the run goes on without its answer; the text says how it did."""
+    """The source refuses this request, and the run goes on without it; the text has the source's words."""

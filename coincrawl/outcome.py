@@ -1,4 +1,4 @@
-"""What else is worth knowing of a run, in words."""
+"""The notes on a run, in words: its fields, its batches, its log."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ KNOWN = {*(field.name for field in FullCoin.api_fields()), *FullCoin.BOOKKEEPING
 
 
 def notes_on_fields(shape: Shape, *, learns_fields: bool) -> Iterator[str]:
-    """Which fields its records lack or have besides; `learns_fields`: the spider does not say which it sends."""
+    """Missing and unknown fields. `learns_fields` means that the spider does not declare which fields it sends."""
     if learns_fields and shape.filled and (unsent := shape.unsent()):
         yield f"fields that the source does not send, and has not sent before: {', '.join(unsent)}"
     if unknown := shape.unknown(KNOWN):
@@ -24,7 +24,7 @@ def notes_on_fields(shape: Shape, *, learns_fields: bool) -> Iterator[str]:
 
 
 def notes_on_batches(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:
-    """What became of its batches; `not_kept` rejected records were only counted."""
+    """Unusual results of batches. `not_kept` rejected records were only counted."""
     if coins := run.went_back + run.stale:
         yield (
             f"{counted(coins, 'coin')} went back in time (an older last_updated): {run.went_back:,} stored, "

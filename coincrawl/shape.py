@@ -1,4 +1,4 @@
-"""The shape of the records: which fields they have, and in how many of them each has a value. Pure."""
+"""Which fields the records of a run have, and how many records have a value in each. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -6,52 +6,52 @@ from typing import Any
 
 
 class Shape:
-    """What a run has seen of its source's fields, by the names of the model's.
+    """The fields that a run has seen, under the model's names.
 
-    `fields` are the model's, and `expected` those of them that the source is known to send.
+    `fields` are the model's fields. `expected` are those that the source is known to send.
     """
 
     def __init__(self, fields: Collection[str], expected: Collection[str]) -> None:
         self._fields, self._expected = fields, expected
-        self._present: set[str] = set()  # names that some record had
+        self._present: set[str] = set()  # in some record
         self._filled: Counter[str] = Counter()
         self._absent: Counter[str] = Counter()
 
     def add_page(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Take note of the names in a page's records.
+        """Count the names in a page's records.
 
-        Returns the expected fields that none of them has, and that every page before had.
+        Returns the expected fields that are absent from all of them, and were not absent from a page before.
         """
         present = set[str]().union(*records)
         self._present |= present
-        missed = set(self._expected) - present if records else set()
-        news = missed - self._absent.keys()
-        self._absent.update(dict.fromkeys(missed, len(records)))
-        return sorted(news)
+        absent = set(self._expected) - present if records else set()
+        new = sorted(absent - self._absent.keys())
+        self._absent.update(dict.fromkeys(absent, len(records)))
+        return new
 
     def add(self, values: Mapping[str, Any]) -> None:
-        """Take note of the values of a record that can be stored."""
+        """Count the values of a valid record."""
         self._filled.update([name for name, value in values.items() if value is not None])
 
     @property
     def filled(self) -> dict[str, int]:
-        """By field that some record had: how many records had a value in it, of those that can be stored."""
+        """By field that some record had: how many valid records have a value in it."""
         return {name: self._filled[name] for name in self._fields if name in self._present}
 
     @property
     def absent(self) -> dict[str, int]:
-        """By expected field: how many records there were on pages of which no record had it."""
+        """By expected field: how many records are on pages where no record has it."""
         return dict(self._absent)
 
     @property
     def dropped(self) -> set[str]:
-        """Expected fields that no record had."""
+        """Expected fields that no record has."""
         return set(self._expected) - self._present
 
     def unsent(self) -> list[str]:
-        """The fields that no record had, and none was expected to have."""
+        """Fields that no record has and that were not expected."""
         return [name for name in self._fields if name not in self._present and name not in self._expected]
 
     def unknown(self, known: Iterable[str]) -> list[str]:
-        """Names that are not among these."""
+        """Names in records that are not among the `known` ones."""
         return sorted(self._present.difference(known))

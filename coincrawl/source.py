@@ -1,4 +1,4 @@
-"""What a spider declares about its source. The other components ask nothing else of a spider."""
+"""What a spider declares about its source. Other components use nothing else of a spider."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
@@ -27,15 +27,15 @@ FIELDS = FullCoin.api_fields()
 DECIMALS = [field.name for field in FIELDS if isinstance(field, models.DecimalField)]
 DATES = [field.name for field in FullCoin._meta.concrete_fields if isinstance(field, models.DateTimeField)]
 
-MAX_SIZE = 10_000  # records in a page, where the pagination does not say how many
-MAX_EXCESS = 10  # times the records that were asked for; an answer with more is broken
+MAX_SIZE = 10_000  # records in a page, if the pagination does not say how many
+MAX_EXCESS = 10  # an answer with ten times as many records as requested is broken
 GONE_STATUSES = (404, 410)
 
 _check_id: Callable[[Any], str] = check_for(FullCoin._meta.pk)
 
 
 def usable_id(value: Any) -> str | None:
-    """The id, or None where no coin can be stored under it."""
+    """The id, or None if no coin can be stored under it."""
     try:
         return _check_id(value)
     except Unfit:
@@ -45,36 +45,35 @@ def usable_id(value: Any) -> str | None:
 class Source(scrapy.Spider):
     """A source: its address, its limits, its pagination, and how its records become FullCoin's.
 
-    A subclass names its source (`url`), where its collection lies (`collection`) and its pagination. Where its records
-    name things differently from FullCoin, `names` says so.
+    A subclass declares at least `name`, `url` and `pagination`. `names` maps other names of fields to FullCoin's.
     """
 
     pagination: Pagination
-    secret: Secret | None = None  # what the source is asked with
-    accept = "application/json"  # the media type that is asked for
-    names: Names = {}  # by field: where a record has it
-    remedies: Mapping[int, str] = REMEDIES  # what to check where the source refuses, by its code or the status
-    fatal_codes: Collection[int] = ()  # error codes that make also a 429 final
-    fields: Collection[str] | None = None  # FullCoin's fields that it always sends; None: those that it sent before
+    secret: Secret | None = None  # the key or token that requests carry
+    accept = "application/json"  # the media type that requests ask for
+    names: Names = {}  # by field of FullCoin: the path at which a record has it
+    remedies: Mapping[int, str] = REMEDIES  # what to check if the source refuses, by error code or status
+    fatal_codes: Collection[int] = ()  # error codes that are final even with status 429
+    fields: Collection[str] | None = None  # FullCoin's fields that the source always sends; None: as in earlier runs
     dates: DateFormat = "iso"  # or "epoch_s", "epoch_ms": seconds or milliseconds since 1970
-    numbers_as_text = False  # whether Decimals come as JSON strings, as Django REST Framework writes them
-    ignored: Collection[str] = ()  # fields of FullCoin that its records have, and that do not describe the coin
+    numbers_as_text = False  # whether decimals are JSON strings, as Django REST Framework writes them
+    ignored: Collection[str] = ()  # fields of its records that are not stored
     reports_missing = False  # whether `missing_since` in its records says that a coin has left the market
-    round = 0  # of asking; in a later one the run may ask again for what it has had
+    round = 0  # of requests; a later round may ask again for records that came before
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
-        """`_job` is scrapyd's key for the run. Raises ArgumentError where the catalog does not have the arguments."""
+        """`_job` is scrapyd's key for the run. Raises ArgumentError if an argument is unknown or invalid."""
         super().__init__()
         self.key = _job
         self.arguments = parse_arguments(self.name, arguments)
-        self.newest_change: datetime | None = None  # that the source reports; later runs may ask for changes since
+        self.newest_change: datetime | None = None  # in the source; the next run may ask for changes since then
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
         super().update_settings(settings)
         if settings.getbool("RECORD_RUNS"):
             settings.setmodule(crawl_settings, priority="addon")
-        else:  # one of Scrapy's tools shows answers as they come
+        else:  # a tool of Scrapy's, such as its shell
             settings.setdict(crawl_settings.IN_A_TOOL, priority="addon")
         headers = settings.getdict("DEFAULT_REQUEST_HEADERS") | {"Accept": cls.accept}
         settings.set("DEFAULT_REQUEST_HEADERS", headers, priority="spider")
@@ -88,26 +87,26 @@ class Source(scrapy.Spider):
 
     @property
     def collection(self) -> str:
-        """The address whose pages are followed."""
+        """The address of the first page, without the pagination's parameters."""
         return self.url
 
     @property
     def calls_per_minute(self) -> float:
-        """The most calls a minute that the source takes; 0: any number."""
+        """The most calls a minute that the source allows; 0 for any number."""
         return 60.0
 
     @property
     def monthly_credits(self) -> int:
-        """The most answers with status 200 that it gives in a month; 0: any number."""
+        """The most answers with status 200 that the source gives in a month; 0 for any number."""
         return 0
 
     @property
     def credential(self) -> str:
-        """The key or token that requests carry; empty where they carry none."""
+        """The key or token that requests carry; empty if there is none."""
         return self.settings[self.secret.setting] if self.secret else ""
 
     def secret_headers(self) -> Mapping[str, str]:
-        """The headers with the credential: added to a request last, and never logged."""
+        """The headers with the credential. They are added to a request last, and are never logged."""
         return self.secret.headers(self.credential) if self.secret else {}
 
     @property
@@ -117,12 +116,12 @@ class Source(scrapy.Spider):
 
     @property
     def is_incremental(self) -> bool:
-        """Whether it is asked only for what has changed, which may be any number of records."""
+        """Whether the run asks only for records that have changed. Their number may be any."""
         return False
 
     @property
     def scope(self) -> Mapping[str, Any]:
-        """The arguments of the runs whose records are like this run's."""
+        """The arguments that a run must share for its records to be comparable with this run's."""
         narrowing = SPIDERS[self.name].narrowing if self.is_incremental else ()
         return {name: value for name, value in self.arguments.items() if name not in narrowing}
 
@@ -133,16 +132,16 @@ class Source(scrapy.Spider):
 
     @property
     def expected_calls(self) -> int | None:
-        """About how many calls a run takes; None for a part of the source whose size nobody knows."""
+        """About how many calls the run takes; None if the size of that part of the source is unknown."""
         is_known = "ids" in self.arguments or (self.is_whole and SPIDERS[self.name].typical_records)
         return self.pagination.limit or (typical_calls(self.name, self.arguments) if is_known else None)
 
     @cached_property
     def coverage(self) -> Coverage:
-        """What the run has seen of the source, and what that proves."""
         return self.new_coverage()
 
     def new_coverage(self) -> Coverage:
+        """Make the value that holds what the run has seen, and what that proves."""
         return Coverage(self.pagination, is_whole=self.is_whole, is_incremental=self.is_incremental)
 
     @cached_property
@@ -151,7 +150,7 @@ class Source(scrapy.Spider):
         return Translation(self.names, numbers, DATES, self.dates, self.ignored)
 
     def read(self, rows: Iterable[Any]) -> list[Record]:
-        """The records of an answer, under the names of FullCoin's fields."""
+        """Translate the records of an answer to the names of FullCoin's fields."""
         translated = ((row, self.translation(row)) for row in rows)
         return [
             Record(row, values, usable_id(values.get("coin_id")) if isinstance(values, dict) else None)
@@ -159,11 +158,10 @@ class Source(scrapy.Spider):
         ]
 
     def expected_fields(self, usual: Mapping[str, float]) -> list[str]:
-        """The fields that the source is known to send; `usual` is by field the share of records that had a value."""
+        """The fields that the source is known to send. `usual` is the share of records with a value, by field."""
         return [field.name for field in FIELDS if field.name in (self.fields or ()) or usual.get(field.name)]
 
     def judge(self, request: Request, response: Response) -> Judgement:
-        """What the answer to a request is worth."""
         meta, pagination = meta_of(request), self.pagination
         max_rows = MAX_EXCESS * (pagination.size or MAX_SIZE) if "page" in meta else meta.get("max_rows")
         return judge(
@@ -182,15 +180,14 @@ class Source(scrapy.Spider):
         )
 
     def survives(self, request: Request, status: int) -> bool:
-        """Whether the run goes on where the source refuses this request for good: only its answer is lost then."""
+        """Whether the run goes on without this request if the source refuses it with this status."""
         meta = meta_of(request)
         return meta.get("is_optional", False) or (meta.get("page", 0) > 1 and status in GONE_STATUSES)
 
     def following(self, request: Request) -> list[Request]:
-        """The requests that need not wait for this one, which is tried again later."""
+        """The requests that do not have to wait for this one, which is tried again later."""
         return []
 
     @staticmethod
     def label(request: Request) -> str:
-        """What a request asks for, in words."""
         return printable(label_of(request), 200)

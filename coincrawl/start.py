@@ -1,4 +1,4 @@
-"""How a run begins in the database: it takes its spider's lock, and reads what earlier runs had."""
+"""Begins a run in the database: takes its spider's lock, and reads the results of earlier runs."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -18,14 +18,14 @@ from webapp.crawls.verdict import Verdict
 
 @dataclass(frozen=True)
 class Before:
-    """What earlier complete runs of the same scope had; the defaults where there was none."""
+    """The results of earlier complete runs of the same scope; the defaults if there are none."""
 
     coins: int = 0
     pages: int | None = None
     credits: int | None = None
-    listed: int | None = None  # ids that the source's list of all names
-    newest_change: datetime | None = None  # that the source has reported
-    usual: Mapping[str, float] = field(default_factory=dict)  # by field: the share of records with a value
+    listed: int | None = None  # ids in the source's list of all ids
+    newest_change: datetime | None = None  # in the source
+    usual: Mapping[str, float] = field(default_factory=dict)  # share of records with a value, by field
 
     @classmethod
     def read(cls, spider: Source) -> "Before":
@@ -41,20 +41,20 @@ class Before:
 
 @dataclass(frozen=True)
 class Start:
-    """What a run begins with. It goes on only where the row says that it is running."""
+    """What a run begins with. It goes on only if the verdict of its row is `running`."""
 
     run: CrawlRun
     before: Before
-    wait: Wait  # until its source may be asked
+    wait: Wait  # before the first request
     credits_spent: int  # in this month
-    place: Place  # of the file that is written
+    place: Place  # of the database's file
 
 
 def beginning(spider: Source, settings: BaseSettings, key: str, max_rest: float) -> Callable[[], Start]:
-    """A function that begins the run of this key, for the database's thread.
+    """Return a function that begins the run with this key, for the database's thread.
 
-    It may be called again where its answer was lost. A source that asks for a rest of more than `max_rest` seconds is
-    left alone: the run is skipped. Raises NotMigrated, and JobError where the key is another run's.
+    The function may be called again if its result was lost. It skips the run if the source has asked for a rest of more
+    than `max_rest` seconds. Raises NotMigrated, and JobError if the key belongs to another run.
     """
     claim, log_file = settings["JOB_CLAIM"], settings["LOG_FILE"]
     was_free = False
@@ -66,7 +66,7 @@ def beginning(spider: Source, settings: BaseSettings, key: str, max_rest: float)
         wait = SourcePace.objects.wait(spider.url, spider.credential)
         spent = costs.credits_spent(spider.name) if spider.monthly_credits else 0
         known = CrawlRun.objects.filter(pk=key).first()
-        if known and known.verdict != Verdict.PENDING and was_free:  # an earlier call has begun it
+        if known and known.verdict != Verdict.PENDING and was_free:  # an earlier call has begun this run
             return Start(known, before, wait, spent, written)
         was_free = known is None or (known.verdict == Verdict.PENDING and known.claim == claim)
         run = recording.begin(

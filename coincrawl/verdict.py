@@ -1,4 +1,4 @@
-"""From what a run has seen to what it may claim. Pure: numbers and reasons in, a verdict out."""
+"""Decides a run's verdict. Pure: numbers and reasons in, a verdict out."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from webapp.coins.texts import counted
 from webapp.crawls.verdict import Verdict
 
-SHRINKAGE = 0.80  # of the last complete run's coins; fewer are not believed
-REJECTED_SHARE = 0.01  # of what was seen; fewer rejected records do not spoil a run
-ENOUGH_VALUES = 10  # that a field is expected to have; fewer may go without a fault, a coin at a time
-KEY = "coin_id"  # the field that has a value in every record that can be stored
-FALL = 0.1  # of the usual share of records that have a value in a field; less is not believed
-ABSENT_SHARE = 0.1  # of a field's usual values that may be lacking where whole pages are without the field
+MIN_COINS = 0.80  # of the last complete run's coins; with fewer a run is partial
+MAX_REJECTED = 0.01  # of the records; with more a run is partial
+ENOUGH_VALUES = 10  # fields with fewer values are not checked: a few coins may well lose theirs
+KEY = "coin_id"  # the field with a value in every valid record
+MIN_FILLED = 0.1  # of a field's usual values; with fewer a run is partial
+MAX_ABSENT = 0.1  # of a field's usual values, if whole pages lack the field; with more a run is partial
 
 EXIT_STATUS = {
     Verdict.COMPLETE: 0,
@@ -25,26 +25,26 @@ EXIT_STATUS = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run that was not cut short has to show."""
+    """What a run that ended by itself has seen and stored."""
 
     pages: int
     records: int  # in all answers
-    seen: int  # of them, stored or rejected
+    seen: int  # records that were stored or rejected
     coins: int  # different ones
     rejected: int
     errors: int = 0  # exceptions in our own code
     unwritten: Sequence[str] = ()  # why feeds could not be written
-    doubts: Sequence[str] = ()  # the spider's reasons why this may not be everything
-    dropped: Collection[str] = ()  # the API's names of fields that no record had
-    absent: Mapping[str, int] = field(default_factory=dict)  # by field: records on pages that did not have it at all
-    filled: Mapping[str, int] = field(default_factory=dict)  # by field that records had: how many had a value in it
-    usual: Mapping[str, float] = field(default_factory=dict)  # the share of records that had, in complete runs
-    may_be_empty: bool = False  # no coins at all are a possible answer
-    coins_before: int = 0  # in the last complete run of the same scope; 0: there was none
+    doubts: Sequence[str] = ()  # why records may be missing
+    dropped: Collection[str] = ()  # expected fields that no record had, under the API's names
+    absent: Mapping[str, int] = field(default_factory=dict)  # by field: records on pages where no record has it
+    filled: Mapping[str, int] = field(default_factory=dict)  # by field: records with a value
+    usual: Mapping[str, float] = field(default_factory=dict)  # by field: share of records with a value before
+    may_be_empty: bool = False  # whether a run without any coin may be complete
+    coins_before: int = 0  # in the last complete run of the same scope; 0 if there was none
 
 
 def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
-    """The verdict, and the reasons where it is not `complete`."""
+    """The verdict, and the reasons if it is not `complete`."""
     reasons = list(evidence.doubts)
     if evidence.pages == 0:
         return Verdict.FAILED, reasons or ["no page was answered"]
@@ -55,28 +55,27 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
     reasons += evidence.unwritten
     if evidence.seen == 0 and not evidence.may_be_empty:
         reasons.append("the API returned no coins at all")
-    if evidence.rejected > evidence.seen * REJECTED_SHARE:
+    if evidence.rejected > evidence.seen * MAX_REJECTED:
         reasons.append(f"{evidence.rejected:,} of {counted(evidence.seen, 'record')} were rejected")
     if evidence.dropped:
         reasons.append(f"the API no longer sends {', '.join(sorted(evidence.dropped))}")
     reasons += emptied(evidence.filled, evidence.usual)
     reasons += unsent(evidence.absent, evidence.filled, evidence.usual)
-    if evidence.coins_before and evidence.coins < evidence.coins_before * SHRINKAGE:
+    if evidence.coins_before and evidence.coins < evidence.coins_before * MIN_COINS:
         reasons.append(f"{counted(evidence.coins, 'coin')}, where the last complete run had {evidence.coins_before:,}")
     return (Verdict.PARTIAL if reasons else Verdict.COMPLETE), reasons
 
 
 def expected_values(filled: Mapping[str, int], usual: Mapping[str, float]) -> dict[str, float]:
-    """By field that records had: in how many of them a value is usual."""
+    """By field: how many records would have a value if the share were as usual."""
     return {name: usual.get(name, 0) * filled.get(KEY, 0) for name in filled}
 
 
 def emptied(filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[str]:
-    """In words, the fields that have lost their values, all or nearly all."""
+    """The fields that have lost all or nearly all of their values, in words."""
     records, expected = filled.get(KEY, 0), expected_values(filled, usual)
-    fallen = sorted(
-        name for name, count in filled.items() if expected[name] >= ENOUGH_VALUES and count < expected[name] * FALL
-    )
+    checked = (name for name in sorted(filled) if expected[name] >= ENOUGH_VALUES)
+    fallen = [name for name in checked if filled[name] < expected[name] * MIN_FILLED]
     if empty := [name for name in fallen if not filled[name]]:
         yield f"empty in every record: {', '.join(empty)}"
     nearly = [
@@ -89,12 +88,12 @@ def emptied(filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[s
 
 
 def unsent(absent: Mapping[str, int], filled: Mapping[str, int], usual: Mapping[str, float]) -> Iterator[str]:
-    """In words, the fields that have lost values because whole pages came without them, but not all."""
+    """The fields that have lost some of their values because whole pages lack them, in words."""
     records, expected = filled.get(KEY, 0), expected_values(filled, usual)
     lost = [
         f"{name} ({absent[name]:,} of {records:,} records)"
         for name, count in sorted(filled.items())
-        if name in absent and count and expected[name] - count >= max(ENOUGH_VALUES, expected[name] * ABSENT_SHARE)
+        if name in absent and count and expected[name] - count >= max(ENOUGH_VALUES, expected[name] * MAX_ABSENT)
     ]
     if lost:
         yield f"missing from whole pages: {', '.join(lost)}"

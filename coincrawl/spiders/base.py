@@ -22,13 +22,13 @@ from coincrawl.source import FIELDS, Source
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.verdict import Verdict
 
-GRACE = 2.0  # seconds in which a page's records are still taken when the run is ending
+GRACE = 2.0  # seconds: when the run is ending, the rest of a page may take so long
 
 
 class PaginatedSpider(Source):
-    """Follows the pages of its source to their end, and yields what they have.
+    """Follows the pages of its source to the end, and yields their records as items.
 
-    What that proves is in `coverage`. A subclass may ask for more in further `rounds`.
+    `coverage` says what that proves. A subclass may make more requests in further `rounds`.
     """
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
@@ -38,41 +38,41 @@ class PaginatedSpider(Source):
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         spider = super().from_crawler(crawler, *args, **kwargs)
-        # A run's row names what it crawled, even if the settings name something else one day.
+        # Defaults come from settings, which may change: the row of the run records what was crawled.
         defaults = SPIDERS[spider.name].defaults.items()
         spider.arguments = {name: crawler.settings[setting] for name, setting in defaults} | spider.arguments
         if crawler.settings.getbool("RECORD_RUNS"):
-            crawler.signals.connect(spider.ask_on, signals.spider_idle)
+            crawler.signals.connect(spider.on_idle, signals.spider_idle)
         return spider
 
-    # What is asked for -----------------------------------------------------------------------------
+    # Requests --------------------------------------------------------------------------------------
 
     async def start(self) -> AsyncIterator[Request]:
         if self.crawler.get_extension(RunRecord) is None:
-            self.logger.error("Nothing is asked without a run: scrapy crawl %s begins one", self.name)
+            self.logger.error("No request is made without a run: use scrapy crawl %s", self.name)
             return
         for request in self.first_requests():
             yield request
 
     def first_requests(self) -> Iterable[Request]:
-        """What the run begins with."""
+        """The first requests of the run."""
         first = self.coverage.begin(self.collection, extension(self.crawler, RunRecord).before.coins)
-        return [self.asked(first, self.parse)]
+        return [self.with_callback(first, self.parse)]
 
     def rounds(self) -> Iterator[list[Request]]:
-        """What to ask for when all before has been answered, round by round."""
+        """Further requests. A round begins when all earlier requests have been answered."""
         yield from self.in_rounds(self.coverage.unproven)
 
     def in_rounds(self, pages: Callable[[], Iterable[Request]]) -> Iterator[list[Request]]:
-        """Ask for pages until there are none to ask for. `pages` is called when all before have been answered."""
-        while requests := [self.asked(request, self.parse) for request in pages()]:
+        """Rounds of the requests that `pages` returns, until it returns none."""
+        while requests := [self.with_callback(request, self.parse) for request in pages()]:
             yield requests
 
-    def asked(self, request: Request, callback: Any) -> Request:
+    def with_callback(self, request: Request, callback: Any) -> Request:
         return request.replace(callback=callback, errback=self.give_up)
 
-    def ask_on(self) -> None:
-        """When no request is under way: ask for what would complete the proof, or let the spider close."""
+    def on_idle(self) -> None:
+        """No request is under way: begin the next round, or let the spider close."""
         requests = None if self._is_ending else next(filter(None, self._rounds), None)
         if requests:
             self.round += 1
@@ -80,22 +80,25 @@ class PaginatedSpider(Source):
                 self.crawler.engine.crawl(request)
             raise DontCloseSpider
 
-    # What comes ------------------------------------------------------------------------------------
+    # Answers ---------------------------------------------------------------------------------------
 
     def parse(self, response: Response) -> Iterator[Request | CoinItem]:
-        """A page: its successors, then its items."""
+        """Yield the requests for the next pages, then the items of this one."""
         request, answer = request_of(response), rows_in(response)
         page = meta_of(request)["page"]
         records = self.read(answer.rows)
         ids = [record.coin_id for record in records if record.coin_id is not None]
         following = self.coverage.add(request, response, answer, ids)
-        # Requests first: the next page is on its way while this one is stored.
-        yield from (self.asked(successor, self.parse) for successor in following)
+        # Requests come first, so that the next page is fetched while this one is stored.
+        yield from (self.with_callback(successor, self.parse) for successor in following)
         if not self.coverage.is_asked_again(page):
             yield from self.items(records, str(page))
 
     def items(self, records: list[Record], page: str) -> Iterator[CoinItem]:
-        """The records of a page. A field that no record has stays absent; one that only some have is null in others."""
+        """The items of a page. A field that only some records have is null in the others.
+
+        A field that no record has stays absent, so its stored values are kept.
+        """
         objects = [record.values for record in records if isinstance(record.values, dict)]
         present = set[str]().union(*objects)
         nulls = {field.name: None for field in FIELDS if field.name in present and field.null}
@@ -108,32 +111,32 @@ class PaginatedSpider(Source):
             values = nulls | record.values if isinstance(record.values, dict) else record.values
             yield CoinItem(record=record.raw, translated=values, page=page)
 
-    # What does not come ------------------------------------------------------------------------------
+    # Failures --------------------------------------------------------------------------------------
 
     def following(self, request: Request) -> list[Request]:
         meta = meta_of(request)
         if 1 < meta.get("page", 0) < meta.get("expected", 0):
-            return [self.asked(successor, self.parse) for successor in self.coverage.pass_over(request)]
+            return [self.with_callback(successor, self.parse) for successor in self.coverage.pass_over(request)]
         return []
 
     def give_up(self, failure: Failure) -> Iterator[Request]:
-        """A request stays without an answer: the others go on, and the coverage has a doubt."""
+        """A request failed for good. The run goes on, but has a doubt."""
         if self._is_ending:
             return
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         cause = str(failure.value) or type(failure.value).__name__
         if not has_answered(self.crawler):
-            self.end(Verdict.FAILED, cause)  # nothing has ever answered, so nothing else will
+            self.end(Verdict.FAILED, cause)  # the source has never answered, so no other request will succeed
             return
-        became = "stayed broken"
+        result = "stayed broken"
         if isinstance(failure.value, WasRefused):
             is_page = "page" in meta_of(request)
-            became = "is gone, perhaps because the list became shorter" if is_page else "was refused"
-        words = f"{self.label(request)} {became}: {cause}"
-        yield from (self.asked(successor, self.parse) for successor in self.coverage.give_up(request, words))
+            result = "is gone, perhaps because the list became shorter" if is_page else "was refused"
+        words = f"{self.label(request)} {result}: {cause}"
+        yield from (self.with_callback(successor, self.parse) for successor in self.coverage.give_up(request, words))
 
     def end(self, verdict: Verdict, reason: str) -> None:
-        """End the run early. In one of Scrapy's tools there is none to end."""
+        """End the run early. Scrapy's tools have no run, so there the reason is only logged."""
         if stop := self.crawler.get_extension(Stop):
             stop.end(verdict, reason)
         else:

@@ -20,9 +20,9 @@ from coincrawl.spiders.base import PaginatedSpider
 from webapp.crawls.catalog import MAX_COINS, MAX_PAGE_SIZE, PLANS
 
 MAX_IDS = 250  # in a call; the API's limit
-MAX_URL_LENGTH = 2_000  # characters; an answer 414 has been seen
+MAX_URL_LENGTH = 2_000  # characters; the API refuses long addresses with 414
 LIST = "/coins/list"
-MAX_LIST_BODY = 64 * 1024 * 1024  # bytes; it has about 2 MB
+MAX_LIST_BODY = 64 * 1024 * 1024  # bytes; the list has about 2 MB
 
 SPENT_CREDITS = 10006
 REMEDIES = {
@@ -44,7 +44,7 @@ REMEDIES = {
 
 
 def only_id(pairs: list[tuple[str, Any]]) -> Any:
-    """A json hook: of the list's objects only the id is wanted, and 18,000 of them are not small."""
+    """A json hook that keeps only the id of each entry of the list, because the whole list needs much memory."""
     ids = [value for name, value in pairs if name == "id"]
     return (ids[0],) if len(ids) == 1 and isinstance(ids[0], str) else dict(pairs)
 
@@ -52,9 +52,9 @@ def only_id(pairs: list[tuple[str, Any]]) -> Any:
 class MarketsSpider(PaginatedSpider):
     """At most 250 coins a page, 3 (keyless) to 500 calls a minute by plan; about 18,000 coins.
 
-    Paging alone cannot prove that it saw everything (by market cap, whose order is not stable, it loses a fifth). So a
-    run of the whole market asks for damaged pages again, then for /coins/list, which has every id there is, and then by
-    `ids=` for those that no page had.
+    Pages alone cannot prove that no coin is missing. In the order of market cap, which is not stable, they miss a
+    fifth. So a run of the whole market asks again for damaged pages, then for /coins/list, which has all ids, and then
+    by `ids=` for the coins that no page had.
     """
 
     name = "markets"
@@ -65,7 +65,7 @@ class MarketsSpider(PaginatedSpider):
         "roi_percentage": "roi.percentage",
     }
     secret = Secret("COINGECKO_API_KEY", is_required=False)
-    # The one that is left out has been sent since 2026.
+    # The API has sent the other field only since 2026.
     fields = tuple(field.name for field in FIELDS if field.name != "market_cap_rank_with_rehypothecated")
     remedies = REMEDIES
     fatal_codes = (SPENT_CREDITS,)
@@ -93,7 +93,7 @@ class MarketsSpider(PaginatedSpider):
         return self._market(order=self.arguments.get("order", "id_asc"), category=self.arguments.get("category"))
 
     def secret_headers(self) -> Mapping[str, str]:
-        """In the header that the plan has for it."""
+        """The key, in the header of its plan."""
         header = PLANS[self.settings["COINGECKO_PLAN"]].key_header
         return {header: self.credential} if header and self.credential else {}
 
@@ -127,17 +127,16 @@ class MarketsSpider(PaginatedSpider):
     def _list(self, coverage: ListedCoverage) -> Request:
         meta = Meta(label=LIST, json_hook=only_id, download_maxsize=MAX_LIST_BODY, is_optional=True)
         request = Request(f"{self.url}{LIST}", meta={**meta}, cb_kwargs={"coverage": coverage}, dont_filter=True)
-        return self.asked(request, self.parse_list)
+        return self.with_callback(request, self.parse_list)
 
     def parse_list(self, response: Response, coverage: ListedCoverage) -> None:
         entries = rows_in(response).rows
-        del response.meta["judgement"]  # 18,000 entries, which nobody needs any more
+        del response.meta["judgement"]  # frees the memory of 18,000 entries
         ids = (usable_id(entry[0]) for entry in entries if isinstance(entry, tuple))
         coverage.add_list(filter(None, ids), len(entries))
 
     def _by_ids(self, coverage: LookupCoverage, calls: Iterable[list[str]]) -> list[Request]:
-        """The requests for these coins, call by call."""
-        return [self.asked(self._call(coverage, ids), self.parse_ids) for ids in calls]
+        return [self.with_callback(self._call(coverage, ids), self.parse_ids) for ids in calls]
 
     def _call(self, coverage: LookupCoverage, ids: list[str]) -> Request:
         named = [coin_id for coin_id in ids if coin_id not in coverage.lookup.known]
@@ -157,7 +156,7 @@ class MarketsSpider(PaginatedSpider):
         fixed = {
             "vs_currency": self.settings["VS_CURRENCY"],
             "include_rehypothecated": "true",  # or WETH, stETH and WBTC are left out
-            "per_page": str(MAX_PAGE_SIZE),  # the pagination writes its own over it
+            "per_page": str(MAX_PAGE_SIZE),  # for ids=; the pagination replaces it
         }
         given = {name: value for name, value in parameters.items() if value is not None}
         return f"{self.url}/coins/markets?{urlencode(fixed | given, safe=',')}"

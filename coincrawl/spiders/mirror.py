@@ -22,19 +22,20 @@ from webapp.coins.texts import printable
 from webapp.crawls.addresses import origin
 from webapp.crawls.verdict import Verdict
 
-OVERLAP = timedelta(minutes=10)  # before the newest change that is known: one that was committed late is older than it
+# A change that the source committed late may be older than the newest change that is known.
+OVERLAP = timedelta(minutes=10)
 FIRST_COIN = datetime(2009, 1, 3, tzinfo=UTC)  # Bitcoin's first block
-moment = check_for(FullCoin._meta.get_field("changed_at"))
+read_date = check_for(FullCoin._meta.get_field("changed_at"))
 
 
 class MirrorSpider(PaginatedSpider):
     """At most 1,000 coins a page, 300 calls a minute; about 18,000 coins.
 
-    A whole run takes all that the source has, and marks missing what it no longer has. With `only=changed` a run asks
-    for what has changed since the last complete one.
+    A whole run copies all coins, and marks those missing that the source no longer has. With `only=changed` a run asks
+    for the coins that have changed since the last complete run.
 
-    Any API in the style of Django REST Framework will do, with the fields of FullCoin or with those of CoinGecko. One
-    that names them in its own way, or wants another word before the token, is a subclass.
+    The source may be any API in the style of Django REST Framework, with the fields of FullCoin or of CoinGecko. For
+    other names, or another word before the token, write a subclass.
     """
 
     name = "mirror"
@@ -48,10 +49,10 @@ class MirrorSpider(PaginatedSpider):
     }
     numbers_as_text = True
     reports_missing = True
-    ignored = {*FullCoin.BOOKKEEPING} - {"missing_since"}  # they are about the source's database, not about ours
+    ignored = {*FullCoin.BOOKKEEPING} - {"missing_since"}  # these are about the source's database
     remedies = responses.REMEDIES | {
         responses.REDIRECTED: "redirects are not followed: give that address itself in MIRROR_URL or -a url=",
-        400: "if it does not take this size of a page, the spider's pagination says another",
+        400: "if it does not allow this page size, set another in the spider's pagination",
         401: "is API_TOKEN set, and right? It goes to the host of MIRROR_URL alone",
         403: "is API_TOKEN right, and may it read this?",
         404: "is this the address of a list, as https://coins.example/api/coins/ is?",
@@ -67,12 +68,12 @@ class MirrorSpider(PaginatedSpider):
 
     @property
     def is_whole(self) -> bool:
-        """Also where the source's own address has a query; where another has one, it names a part of that source."""
+        """An address with a query is a part of a source, unless it is MIRROR_URL itself."""
         return super().is_whole and ("?" not in self.url or self.url == self.settings["MIRROR_URL"])
 
     @property
     def since(self) -> datetime | None:
-        """From when on changes are asked for; None where everything is asked for."""
+        """The run asks for changes since then; None if it asks for everything."""
         known = extension(self.crawler, RunRecord).before.newest_change
         return known - OVERLAP if known and self.is_incremental else None
 
@@ -83,7 +84,7 @@ class MirrorSpider(PaginatedSpider):
 
     @property
     def credential(self) -> str:
-        """The token, for the source that it was set for: who may name another address shall not get it that way."""
+        """The token, but only for the host of MIRROR_URL: an address given with `-a url=` must not receive it."""
         home = self.settings["MIRROR_URL"]
         return super().credential if home and origin(home) == origin(self.url) else ""
 
@@ -94,7 +95,7 @@ class MirrorSpider(PaginatedSpider):
     def first_requests(self) -> Iterable[Request]:
         if self.is_incremental:
             since = self.since
-            what = f"what has changed since {since:%F %T} UTC" if since else "everything: no run tells since when"
+            what = f"what has changed since {since:%F %T} UTC" if since else "everything: the newest change is unknown"
             self.coverage.add_note(f"asked for {what}")
         return super().first_requests()
 
@@ -110,8 +111,7 @@ class MirrorSpider(PaginatedSpider):
             )
             return
         if meta_of(response)["page"] == 1:
-            # What changes while the other pages are fetched may be on a page that came before. So only what was known
-            # when the first one came counts.
+            # A coin that changes while later pages are fetched may be on an earlier page. So only page 1 counts.
             known = extension(self.crawler, RunRecord).before.newest_change if self.is_incremental else None
             changes = (self.translation.date(row, "changed_at") for row in rows)
             self.newest_change = newest([known, *changes], datetime.now(UTC))
@@ -119,13 +119,13 @@ class MirrorSpider(PaginatedSpider):
 
 
 def newest(moments: Iterable[Any], until: datetime) -> datetime | None:
-    """The newest of these that is a date, and not before there was any coin; at most `until`.
+    """The newest valid date, at most `until`; None if there is none.
 
-    A date in the future is of a clock that was wrong. The source may date its next changes earlier than that.
+    A date in the future comes from a wrong clock. The source may date its next changes earlier than that.
     """
     dates = []
     for value in moments:
         with suppress(Unfit):
-            dates.append(value if isinstance(value, datetime) else moment(value))
+            dates.append(value if isinstance(value, datetime) else read_date(value))
     possible = [date for date in dates if date >= FIRST_COIN]
     return min(max(possible), until) if possible else None

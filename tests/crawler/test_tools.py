@@ -198,7 +198,7 @@ def test_spiders_are_listed_and_checked_without_a_run(command: str, said: str, t
 def test_a_spider_of_ours_asks_nothing_without_a_run(tool: Tool, api: FakeAPI) -> None:
     done = tool("runspider", str(ROOT / "coincrawl/spiders/markets.py"), "-L", "ERROR", "-a", "ids=bitcoin")
 
-    assert "Nothing is asked without a run: scrapy crawl markets begins one" in done.stderr
+    assert "No request is made without a run: use scrapy crawl markets" in done.stderr
     assert "Traceback" not in done.stderr
     assert api.requests == []
 
