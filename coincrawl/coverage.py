@@ -59,7 +59,7 @@ class Coverage(Seen):
         self._ended_early.pop(page, None)
         if reading.is_unusable and not self.answered:  # the next pages will be like this one
             self._ended_early[page] = ""  # one doubt names all unusable pages
-        elif reading.size and page >= self.pagination.cap != self.pagination.limit:
+        elif reading.size and page >= self.pagination.max_pages != self.pagination.limit:
             self._ended_early[page] = f"paging had no end by page {page} and was stopped there"
         if not self.is_asked_again(page):
             self.records += reading.size

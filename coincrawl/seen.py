@@ -170,7 +170,7 @@ class Seen:
         end = self._pages.last
         if not self._ended_early:
             end += 2 if end and end + 1 in self._pages and self._is_end_unexpected() else 1
-        end = min(end, self.pagination.limit or end, self.pagination.cap)
+        end = min(end, self.pagination.limit or end, self.pagination.max_pages)
         return [page for page in range(1, end + 1) if page not in self._pages and page not in self._broken]
 
     def _short(self) -> list[int]:

@@ -1,8 +1,8 @@
-"""How to get from one page to the next. Stateless, because Scrapy retries and reorders; no Django, no engine.
+"""How to get from one page to the next.
 
-A pagination is an object on the spider. It answers one question, `next(...)`: which pages to ask for now that this
-one has been answered. The run's Coverage remembers what has been asked for and had. A request's `meta["page"]` is its
-page's number, in a chain of links its place in it.
+A pagination is an object on the spider. Its `next` returns the requests for the pages after an answered one. It has no
+state, because Scrapy retries and reorders requests: the run's Coverage remembers what was asked for and what came. A
+request's `meta["page"]` is the number of its page, or its place in a chain of links.
 """
 
 from coincrawl.pagination.base import PagingError

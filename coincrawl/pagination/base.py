@@ -1,4 +1,4 @@
-"""What paginations of all kinds have in common: the number of records that a source counts."""
+"""What all paginations have in common: checks, and the count of a source's records."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,11 +9,11 @@ from webapp.coins.texts import printable, raw_json
 
 
 class PagingError(ValueError):
-    """Paging cannot go on from a page: the text says why, and what to do about it."""
+    """Paging cannot go on from a page; the text says why, and what to do."""
 
 
 def check_from_one_up(pagination: object, *names: str) -> None:
-    """Raises ValueError where one of these attributes is less than 1."""
+    """Raises ValueError if one of these attributes is less than 1."""
     for name in names:
         value = getattr(pagination, name)
         if value is not None and value < 1:
@@ -21,19 +21,19 @@ def check_from_one_up(pagination: object, *names: str) -> None:
 
 
 def count_in(answer: Rows, path: str) -> int | None:
-    """The number of all records at this path in the body; None where there is none, PagingError for nonsense."""
-    said = at(answer.envelope, path)
-    if said is Absent or said is None:
+    """The number of all records, at this path in the body; None if absent. Raises PagingError if it is invalid."""
+    value = at(answer.envelope, path)
+    if value is Absent or value is None:
         return None
-    count = whole_number(said)
+    count = whole_number(value)
     if count is None:
-        raise PagingError(f"the API counts {printable(raw_json(said), 50)} records, which is no number of them")
+        raise PagingError(f"the API counts {printable(raw_json(value), 50)} records, which is not a valid number")
     return count
 
 
-def whole_number(said: Any) -> int | None:
-    """A number of records, as a number or a text; None where it is none."""
-    if isinstance(said, str) and said.isascii() and said.isdigit() and len(said) < 10:
-        return int(said)
-    is_number = isinstance(said, Decimal) and said.is_finite() and 0 <= said < 10**9
-    return int(said) if is_number and said == int(said) else None
+def whole_number(value: Any) -> int | None:
+    """A number of records, from a number or a text; None if it is invalid."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    is_number = isinstance(value, Decimal) and value.is_finite() and 0 <= value < 10**9
+    return int(value) if is_number and value == int(value) else None

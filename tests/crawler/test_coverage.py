@@ -571,7 +571,7 @@ LINKED: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "1 record came twice, so others may be missing",
         "",
     ),
-    "a count that is none": ({"counts": lambda number: -1}, 48, "the API counts -1 records, which is no number", ""),
+    "a count that is none": ({"counts": lambda number: -1}, 48, "the API counts -1 records, which is not", ""),
     "a page that changes behind our back": (
         {"counts": NO_COUNT, "lapses": {10: [lambda ids: [*ids[:-1], "other"]]}},
         49,
@@ -933,7 +933,7 @@ def test_where_one_count_is_no_number_the_others_prove_nothing(loops: bool, othe
 
     coverage = crawl(Source(NextLink(rows=""), counts=lambda number: next(counts, 48), loops=loops))
 
-    assert coverage.doubts() == ["the API counts -1 records, which is no number of them", *others]
+    assert coverage.doubts() == ["the API counts -1 records, which is not a valid number", *others]
 
 
 def test_a_link_that_is_none_is_the_only_doubt() -> None:
@@ -942,7 +942,7 @@ def test_a_link_that_is_none_is_the_only_doubt() -> None:
 
     following = coverage.add(first, Response(first.url), Rows([{"id": "a"}], {"next": Decimal(5)}), ["a"])
 
-    assert (following, coverage.doubts()) == ([], ["page 1 has 5 for its 'next', no address"])
+    assert (following, coverage.doubts()) == ([], ["page 1 has 5 as its 'next', which is not an address"])
 
 
 def test_an_empty_last_page_of_a_chain_is_not_asked_for_again() -> None:

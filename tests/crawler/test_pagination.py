@@ -114,7 +114,7 @@ def test_a_limit_beyond_the_cap_is_cut_there_too() -> None:
 
 
 def test_the_last_page_that_is_asked_for_need_not_be_full() -> None:
-    assert PageNumber(size=7, max_records=50).cap == 8
+    assert PageNumber(size=7, max_records=50).max_pages == 8
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_a_count_in_the_body_says_how_many_pages_to_ask_for_at_once() -> None:
 def test_nonsense_for_a_count_in_the_body_is_named_and_expects_nothing() -> None:
     pagination, answer = PageNumber(size=5, counted="count"), Rows(["row"], {"count": "many"})
 
-    with pytest.raises(PagingError, match='the API counts "many" records, which is no number of them'):
+    with pytest.raises(PagingError, match='the API counts "many" records, which is not a valid number'):
         pagination.count(Response(URL), answer)
 
     assert pagination.expected(Response(URL), answer) is None
@@ -343,7 +343,7 @@ def test_no_token_ends_the_chain(token: Any, page: int) -> None:
 
 @pytest.mark.parametrize("token", [True, [], {}, ["a"], Decimal("1.5"), Decimal("NaN")], ids=repr)
 def test_a_token_of_a_wrong_type_is_named(token: Any) -> None:
-    with pytest.raises(PagingError, match=r"page 1 has .* for its 'next_token', no token"):
+    with pytest.raises(PagingError, match=r"page 1 has .* as its 'next_token', which is not a token"):
         following({"next_token": token}, pagination=NextLink(token="next_token"))
 
 
@@ -469,7 +469,7 @@ def test_what_no_request_line_can_hold_is_encoded() -> None:
 )
 def test_a_link_to_another_origin_is_refused_with_what_to_do(link: str) -> None:
     with pytest.raises(
-        PagingError, match=r"the link on page 1 leads to another origin and is not followed: .*if it is"
+        PagingError, match=r"the link on page 1 leads to another origin and is not followed: .*If it is"
     ):
         following({"next": link})
 
@@ -491,7 +491,7 @@ def test_a_link_with_a_user_or_a_password_is_refused(link: str) -> None:
     "link", ["https://api.example:port/", "https://[api.example/", "?\ud800", "?a\r\nHost: evil", "?\0", "?\x7f"]
 )
 def test_a_link_that_is_no_address_is_refused(link: str) -> None:
-    with pytest.raises(PagingError, match="the link on page 1 is no address") as raised:
+    with pytest.raises(PagingError, match="the link on page 1 is not an address") as raised:
         following({"next": link})
 
     assert str(raised.value).isprintable()
@@ -499,7 +499,7 @@ def test_a_link_that_is_no_address_is_refused(link: str) -> None:
 
 @pytest.mark.parametrize("link", [5, 0, Decimal("1.5"), True, ["?page=2"], {"url": "?page=2"}, {"href": 5}], ids=repr)
 def test_a_link_of_a_wrong_type_is_named(link: Any) -> None:
-    with pytest.raises(PagingError, match=r"page 1 has .* for its 'next', no address"):
+    with pytest.raises(PagingError, match=r"page 1 has .* as its 'next', which is not an address"):
         following({"next": link})
 
 
@@ -570,7 +570,7 @@ def test_a_chain_of_empty_pages_has_an_end() -> None:
 
 
 def test_records_end_a_row_of_empty_pages() -> None:
-    pagination = NextLink(empty_in_a_row=2)
+    pagination = NextLink(max_empty=2)
     request = pagination.first(HERE)
 
     for rows in ([], ["row"], [], ["row"]):
@@ -589,7 +589,7 @@ def test_a_page_that_is_asked_for_again_is_filtered_from_nothing_and_used_as_it_
 
 
 def test_a_page_that_is_empty_again_begins_a_row_of_its_own() -> None:
-    pagination = NextLink(empty_in_a_row=2)
+    pagination = NextLink(max_empty=2)
 
     assert pagination.next(pagination.again(HERE, 3, HERE), Response(HERE), Rows([], {"next": "?page=4"}))
 
@@ -631,7 +631,7 @@ def test_a_count_is_believed_where_it_is_a_number(count: Any, expected: int | No
 def test_a_count_that_is_no_number_of_records_is_named(count: Any) -> None:
     answer = Rows(["row"], {"count": count, "next": "?page=2"})
 
-    with pytest.raises(PagingError, match=r"the API counts .* records, which is no number of them"):
+    with pytest.raises(PagingError, match=r"the API counts .* records, which is not a valid number"):
         NextLink().count(Response(HERE), answer)
 
     assert NextLink().expected(Response(HERE), answer) is None
@@ -697,9 +697,9 @@ def test_the_count_says_how_many_pages_to_expect() -> None:
     "wrong",
     [
         {"size": 0},
-        {"longest": 0},
-        {"empty_in_a_row": 0},
-        {"cap": 0},
+        {"max_length": 0},
+        {"max_empty": 0},
+        {"max_pages": 0},
         {"link": ""},
         {"token": "a", "parameter": ""},
     ],
