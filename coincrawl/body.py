@@ -1,4 +1,4 @@
-"""Reading the body of an answer: strictly unpacked, then JSON with every digit of its numbers. Pure."""
+"""Reads the body of an answer: unpacks it strictly, and parses JSON with every digit of its numbers. Pure."""
 
 import json
 import re
@@ -14,20 +14,24 @@ from coincrawl.masking import masked
 from webapp.coins.texts import Nested, Repeating, printable
 
 MAX_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
-MAX_MEMBERS = 10  # of a gzip, each of which costs a copy of the rest; a server sends one
+MAX_MEMBERS = 10  # of a gzip; servers send one, and each costs a copy of the rest
+MAX_DEPTH = 100  # levels; a coin's record has two
+MAX_TOKENS = 1_000_000  # a page has about 15,000; reading more would block the event loop for seconds
+STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # possessive, so never slow
 
 Hook = Callable[[list[tuple[str, Any]]], Any]  # json's object_pairs_hook
 
 
 class Unreadable(ValueError):
-    """A body without a JSON value in it; the text says what it is instead."""
+    """A body that is not JSON; the text says what it is instead."""
 
 
 class KeyRepeated(Exception):
-    """A key stands twice in an object."""
+    """An object has the same key twice."""
 
 
 def text_of(response: Response, limit: int, secret: str) -> str:
+    """The unpacked body as text, with `secret` masked. Raises Unreadable, also for more than `limit` bytes."""
     body = _unpacked(response, limit)
     if not body.strip():
         raise Unreadable("an empty body")
@@ -38,7 +42,7 @@ def text_of(response: Response, limit: int, secret: str) -> str:
 
 
 def _unpacked(response: Response, limit: int) -> bytes:
-    """Strictly: a library for browsers would make the best of a body that is cut or damaged."""
+    # Scrapy's own middleware would accept a body that is cut or damaged.
     packing = b",".join(response.headers.getlist("Content-Encoding")).decode("latin-1").strip().lower()
     if packing in ("gzip", "x-gzip"):
         return _gunzip(response.body, limit)
@@ -52,12 +56,12 @@ def _unpacked(response: Response, limit: int) -> bytes:
 def _gunzip(packed: bytes, limit: int) -> bytes:
     parts: list[bytes] = []
     room = limit + 1
-    while packed:  # a file of gzip may have several members
+    while packed:  # a gzip may have several members
         unpacker = zlib.decompressobj(wbits=31)
         try:
             part = unpacker.decompress(packed, room)
         except zlib.error:
-            raise Unreadable("not the gzip that its Content-Encoding speaks of") from None
+            raise Unreadable("not gzip, although its Content-Encoding says so") from None
         if len(parts) == MAX_MEMBERS:
             raise Unreadable("a gzip of too many members")
         parts.append(part)
@@ -71,11 +75,14 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
 
 
 def parse(text: str, hook: Hook | None) -> Any:
-    """JSON to objects without a float in between; numbers of any size and NaN become Decimals."""
+    """Parse JSON. Numbers of any size, and NaN, become Decimals without ever being a float. Raises Unreadable.
+
+    A record that is nested too deeply becomes Nested.
+    """
     try:
         return _loads(text, hook)
     except RecursionError:
-        marker = f"nested {token_hex(16)}:"  # which no answer can have in it
+        marker = f"nested {token_hex(16)}:"  # random, so no answer contains it
         return _with_nested(_parse_shallow(text, hook, marker), marker)
     except ValueError:
         raise Unreadable("not JSON") from None
@@ -84,7 +91,7 @@ def parse(text: str, hook: Hook | None) -> Any:
 def _loads(text: str, hook: Hook | None) -> Any:
     try:
         return _read(text, Decimal, hook or _with_distinct_keys)
-    except (InvalidOperation, KeyRepeated):  # somewhere in it: once more with more care, which takes longer
+    except (InvalidOperation, KeyRepeated):  # rare: parse again with slower functions that allow this
         return _read(text, number, hook or _with_any_keys)
 
 
@@ -93,7 +100,7 @@ def _read(text: str, parse: Callable[[str], Decimal], hook: Hook) -> Any:
 
 
 def _with_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; raises KeyRepeated where json would take the last value of a key, and say nothing."""
+    """Raises KeyRepeated. Without it, json would silently take the last value of a repeated key."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise KeyRepeated
@@ -110,14 +117,14 @@ def _repeats(value: Any) -> bool:
 
 
 def last_of_each(value: Any) -> Any:
-    """What stands around the records: there the last value of a key counts, as it does for every parser of JSON."""
+    """For the objects around the records: the last value of a repeated key counts, as in every parser of JSON."""
     if isinstance(value, Repeating):
         return {key: last_of_each(inner) for key, inner in value.pairs}
     return value
 
 
 def number(text: str) -> Decimal:
-    """As Decimal, but never raising: what is too large or too small even for it is not finite. Zero stays zero."""
+    """A number of JSON as a Decimal. Never raises: a number that is out of Decimal's range becomes an infinity."""
     try:
         return Decimal(text)
     except InvalidOperation:
@@ -125,20 +132,15 @@ def number(text: str) -> Decimal:
         return mantissa and Decimal("Infinity").copy_sign(mantissa)
 
 
-MAX_DEPTH = 100  # levels; a coin's record has two
-MAX_TOKENS = 1_000_000  # a page has about 15,000; reading more would take seconds, in which nothing else happens
-STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # one without an end is read only once
-
-
 def _parse_shallow(text: str, hook: Hook | None, marker: str) -> Any:
-    """JSON in which some of a list's objects are too deep for the parser; of those, the text after the `marker`.
+    """Parse JSON with records that are too deep for the parser. Each becomes a string: `marker` and the record's text.
 
-    One such record must not cost its page.
+    So one such record does not make its page unreadable.
     """
     parts: list[str] = []
     opened: list[str] = []
     deepest, begin, done = 0, 0, 0
-    record = 0  # how many brackets stand around the record that is open, itself included; 0: none is
+    record = 0  # depth of the record that is open; 0 if none is
     for number, token in enumerate(STRING_OR_BRACKET.finditer(text)):
         if number > MAX_TOKENS:
             raise Unreadable("nested too deeply")

@@ -7,14 +7,14 @@ from webapp.coins.models import FullCoin
 
 
 class CoinItem(DjangoItem):
-    """A record on its way: as it was sent, until CleanPipeline turns it into the values of the model's fields.
+    """A record on its way to the database. CleanPipeline fills the model's fields from it.
 
-    Only the fields are used: DjangoItem's own `save` and validation are one query a coin, and not async.
+    Only the fields of DjangoItem are used. Its `save` and its validation make a query for each coin, and block.
     """
 
     django_model = FullCoin
 
     record = Field()  # as the API sent it
     translated = Field()  # the same under the model's names
-    page = Field()  # the page it stood on
-    rejection = Field()  # a webapp.coins.cleaning.Rejection, where it cannot be stored
+    page = Field()  # the page that has it
+    rejection = Field()  # a webapp.coins.cleaning.Rejection, if it cannot be stored

@@ -1,4 +1,4 @@
-"""What a request's `meta` may have: each key that this project sets or reads, with its type."""
+"""The keys of a request's `meta` that this project sets or reads, with their types."""
 
 from collections.abc import Collection
 from typing import TypedDict, cast
@@ -11,19 +11,19 @@ from coincrawl.responses import Broken, Rows, Throttled
 
 class Meta(TypedDict, total=False):
     # What the request asks for
-    page: int  # the page's number, from 1 up; in a chain of links its place in it
-    expected: int  # numbered pages: how many are known to be there
-    step: int  # offsets: how many records the first page had, where that is fewer than were asked for
-    empty: int  # links: how many pages in a row were empty up to this one
-    ids: Collection[str]  # of the records that are asked for by their ids
-    label: str  # what is asked for, in words, where it is no page
-    max_rows: int  # the most records that an answer is believed to have, where it is no page
-    is_optional: bool  # whether the run goes on where the source refuses it
-    json_hook: Hook  # json's object_pairs_hook, where only a part of the answer is wanted
-    # What becomes of it
+    page: int  # the page's number, from 1; in a chain of links its place
+    expected: int  # numbered pages: how many pages are known to exist
+    step: int  # offsets: the size of the first page, if that is smaller than requested
+    empty: int  # links: how many pages in a row were empty, up to this one
+    ids: Collection[str]  # that are requested
+    label: str  # what is requested, in words, if it is not a page
+    max_rows: int  # an answer with more records is broken, if it is not a page
+    is_optional: bool  # whether the run goes on if the source refuses the request
+    json_hook: Hook  # json's object_pairs_hook, if only a part of the answer is needed
+    # What happens to it
     not_before: float  # seconds of the monotonic clock: when a broken request is tried again
     throttle: float  # seconds: AutoThrottle's delay when the request left
-    judgement: Rows | Throttled | Broken  # of its answer; a spider gets Rows alone
+    judgement: Rows | Throttled | Broken  # of its answer; a spider only receives Rows
     # Scrapy's own
     download_latency: float
     download_maxsize: int
@@ -33,7 +33,7 @@ class Meta(TypedDict, total=False):
 
 
 def meta_of(request: Request | Response) -> Meta:
-    """The `meta` of a request, or of the request that was answered so."""
+    """The `meta` of a request, or of the request that a response answers."""
     return cast(Meta, request.meta)
 
 
@@ -43,11 +43,11 @@ def rows_in(response: Response) -> Rows:
 
 
 def request_of(response: Response) -> Request:
-    """The request that was answered so."""
+    """The request that a response answers."""
     return cast(Request, response.request)
 
 
 def label_of(request: Request) -> str:
-    """What a request asks for, in words."""
+    """What a request asks for, in words: "page 3", "/coins/list"."""
     meta = meta_of(request)
     return meta.get("label") or f"page {meta['page']}"

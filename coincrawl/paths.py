@@ -1,17 +1,17 @@
-"""What a JSON value holds at a path of keys with dots between, and at which paths there are records. Pure."""
+"""Reads JSON values at paths of keys such as `links.next`, and finds the paths that have records. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
 
-DEEPEST = 4  # keys in a path to records
+MAX_KEYS = 4  # in a path to records
 
 
 class Absent:
-    """What is at a path where there is nothing, not even a null."""
+    """The value at a path that does not exist. A null exists."""
 
 
 def at(value: Any, path: str) -> Any:
-    """What a JSON value holds at a path: `links.next`. A key may have dots itself."""
+    """The value at a path, or Absent. A key may contain dots itself."""
     if not isinstance(value, dict):
         return Absent
     if path in value:
@@ -22,8 +22,8 @@ def at(value: Any, path: str) -> Any:
     return Absent
 
 
-def paths_to_records(value: Any, depth: int = DEEPEST) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The paths at which a JSON value has a list of objects, the empty one for itself, each with the first of them."""
+def paths_to_records(value: Any, depth: int = MAX_KEYS) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The paths at which a JSON value has a list of objects, each with the first object. The value's own path is ""."""
     if isinstance(value, list):
         if value and isinstance(value[0], dict):
             yield "", value[0]

@@ -1,4 +1,4 @@
-"""From a source's records to the names and the kinds of values that the model has. Pure."""
+"""Translates a source's records to the model's names and kinds of values. Pure."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,25 +16,25 @@ DateFormat = Literal["iso", "epoch_s", "epoch_ms"]  # ISO 8601; seconds or milli
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
-LATEST = 10**15  # of either unit; no date is so late
+MAX_UNITS = 10**15  # seconds or milliseconds; no date is so late
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it was sent, and what it has for FullCoin."""
+    """A record as it was sent, and its values for FullCoin."""
 
     raw: Any
-    values: Any  # by field; what is no object stays as it is, for the cleaner to reject
-    coin_id: str | None  # None where it has none that a coin can be stored under
+    values: Any  # by field; a record that is not an object stays as it is, and the cleaner rejects it
+    coin_id: str | None  # None without a usable id
 
 
 class Translation:
-    """Gives records the model's names, and texts the kind of value that they stand for.
+    """Translates records: their names, and texts that stand for numbers or dates.
 
-    `names` has, by field, the path at which a record has it: its own key, or `a.b` for the key b of the object under a;
-    or several paths, of which the first counts that the record has. Texts in the fields `numbers` become numbers; what
-    is in the fields `dates` becomes ISO 8601 where it is in another format; the fields `ignored` are left out. What
-    cannot be read stays as it is, for the cleaner to reject. Raises ValueError if the format is invalid.
+    `names` gives by field the path at which a record has it, such as `id` or `roi.times`, or several paths: the first
+    that exists counts. Texts in the fields `numbers` become numbers. Values in the fields `dates` become ISO 8601 if
+    `date_format` is another format. The fields `ignored` are left out. Invalid values stay as they are, and the cleaner
+    rejects them. Raises ValueError if the format is unknown.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Translation:
         if date_format not in get_args(DateFormat):
             raise ValueError(f"dates is {date_format!r} and must be one of {', '.join(get_args(DateFormat))}")
         self._names = {field: (paths,) if isinstance(paths, str) else tuple(paths) for field, paths in names.items()}
-        # What is found under another name is not found under its own.
+        # A renamed field is not read under its own name.
         self._renamed = {*names, *(path.partition(".")[0] for paths in self._names.values() for path in paths)}
         self._numbers = numbers
         self._dates = dates if date_format != "iso" else ()
@@ -69,35 +69,35 @@ class Translation:
         return translated
 
     def date(self, record: dict[str, Any], field: str) -> Any:
-        """What a record has for a date, in ISO 8601; Absent where it has nothing."""
+        """A record's value for a date field, in ISO 8601; Absent without one."""
         value = self.value(record, field)
         return value if self._date_format == "iso" else read_date(value, self._date_format)
 
     def paths(self, field: str) -> tuple[str, ...]:
-        """Where a record may have a field."""
+        """The paths at which a record may have a field."""
         return self._names.get(field, (field,))
 
     def names_of(self, fields: Collection[str], all_fields: Iterable[str]) -> set[str]:
-        """What the source calls these of `all_fields`, or the object that has them and no others."""
+        """The source's names of these `fields`. If an object has only such fields, its name stands for all of them."""
         paths = {name: self.paths(name)[0] for name in all_fields}
         parents = {name: path.partition(".")[0] for name, path in paths.items()}
         others = {parent for name, parent in parents.items() if name not in fields}
         return {paths[name] if parents[name] in others else parents[name] for name in fields}
 
     def value(self, record: dict[str, Any], field: str) -> Any:
-        """What a record has for a field, as it was sent; Absent where it has nothing."""
+        """A record's value for a field, as it was sent; Absent without one."""
         return next((found for path in self.paths(field) if (found := inside(record, path)) is not Absent), Absent)
 
 
 def inside(record: dict[str, Any], path: str) -> Any:
-    """What a record has at a path; where an object was expected on the way, what is there instead."""
+    """The value at a path of a record. If there is no object on the way, the value that is there instead."""
     found = at(record, path)
     while found is Absent and "." in path:
         path = path.rpartition(".")[0]
         outer = at(record, path)
         if isinstance(outer, dict):
             break
-        found = outer  # null, or what the cleaner will not take
+        found = outer  # null, or a value that the cleaner rejects
     return found
 
 
@@ -108,14 +108,14 @@ def convert(record: dict[str, Any], fields: Collection[str], read: Callable[[Any
 
 
 def read_number(value: Any) -> Any:
-    """The number that a text is, or what it is otherwise."""
+    """The number that a text stands for; any other value unchanged."""
     return number(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
 
 
 def read_date(value: Any, date_format: DateFormat) -> Any:
-    """In ISO 8601 the date that a number or a text of digits stands for, or what it is otherwise."""
+    """The date in ISO 8601 that a number or a text of digits stands for; any other value unchanged."""
     units = read_number(value)
-    if not isinstance(units, Decimal) or not units.is_finite() or abs(units) > LATEST:
+    if not isinstance(units, Decimal) or not units.is_finite() or abs(units) > MAX_UNITS:
         return value
     try:
         return (EPOCH + timedelta(microseconds=int(units * MICROSECONDS[date_format]))).isoformat()

@@ -1,7 +1,7 @@
-"""What an answer is worth: rows, a request to wait, another try, or the end. Pure: one function, no state, no clock.
+"""Judges an answer: records, a request to wait, another try, or a refusal. Pure: one function, no state, no clock.
 
-Success is a list of records, by itself or somewhere in an object; an error is an object in one of several forms, also
-with status 200.
+A good answer is a list of records, or an object with such a list. An error is an object in one of several forms, and it
+may have status 200.
 """
 
 import re
@@ -19,12 +19,12 @@ from coincrawl.paths import Absent, at, paths_to_records
 from coincrawl.retry_after import header, seconds_to_wait
 from webapp.coins.texts import printable, raw_json
 
-MAX_HEAD = 4_000  # characters of a page that are looked at for its title
-MAX_PATHS = 3  # that a wrong `rows` is answered with
+MAX_HEAD = 4_000  # characters of an HTML page that are searched for its title
+MAX_PATHS = 3  # suggestions for a wrong `rows`
 
 TOO_MANY_REQUESTS, NOT_ACCEPTABLE = 429, 406
 REDIRECTED = 0
-# What it is pointless to try again, by status, and what to check; a source may know better.
+# What to check, by status of answers that are not worth another try. A spider may declare its own.
 REMEDIES = {
     REDIRECTED: "redirects are not followed, so give the address itself",
     400: "check the spider's arguments",
@@ -38,15 +38,15 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class Rows:
-    """The page's records, numbers as Decimal with every digit that was sent, and the object in which they stood."""
+    """The records of an answer, with numbers as exact Decimals, and the object around the list."""
 
     rows: list[Any]
-    envelope: Mapping[str, Any] = field(default_factory=dict)  # empty where the list was all there was
+    envelope: Mapping[str, Any] = field(default_factory=dict)  # empty if the list is the whole answer
 
 
 @dataclass(frozen=True)
 class Throttled:
-    """Come back later: after `seconds`, or when we think best where that is None."""
+    """The API asks to wait: for `seconds`, or for any time if that is None."""
 
     reason: str
     seconds: float | None
@@ -57,9 +57,10 @@ class Throttled:
 
 @dataclass(frozen=True)
 class Broken:
-    """Worth another try. Where it looks final, but may be another's fault: what to check if it stays.
+    """An answer that is worth another try.
 
-    As long as no page has come, that is asked for only `tries` more times; None: as often as anything that is broken.
+    `remedy` says what to check if it stays broken. If there is one and no page has come yet, only `tries` more requests
+    are made; None means as many as for any broken answer.
     """
 
     reason: str
@@ -72,7 +73,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Refused:
-    """Pointless to try again: what the API said, what to check, and the status."""
+    """An answer that is not worth another try: the API's words, what to check, and the status."""
 
     words: str
     remedy: str
@@ -100,16 +101,18 @@ def judge(
     limit: int = MAX_BODY,
     secret: str = "",
 ) -> Judgement:
-    """Read an answer as it came over the wire, at the time `received`.
+    """Judge an answer as it came over the wire, at the time `received`.
 
-    The records are at the path `rows` (see `at`), or where that is empty they are the whole answer. A null there are no
-    records where `is_empty` says so of the object around it, but neither that nor an empty list is believed beside an
-    error. An answer that has objects elsewhere is broken; the remedy names the `rows` that would fit, and it is final
-    if `is_record` says so of the first of them. More than `max_rows` records are broken; a 404 of the API's own has no
-    records where `is_end_404`. What has one of `remedies`, by the error's code or by the status, is refused, and with a
-    code of `fatal_codes` a 429 is too; but an answer that is no JSON object is of a gateway, and worth another try.
-    `hook` is json's object_pairs_hook, for answers of which only a part is wanted; a body over `limit` bytes is broken;
-    where the answer repeats `secret`, there will be three asterisks instead.
+    - The records are at the path `rows` (see `paths.at`), or are the whole answer if that is empty. A null there means
+      no records if `is_empty` says so of the object around it. Neither a null nor an empty list counts beside an error.
+    - An answer with objects elsewhere is broken. The remedy names the `rows` that would fit. It is final if `is_record`
+      says that the first of these objects is a record.
+    - An answer with more than `max_rows` records, or with more than `limit` bytes, is broken.
+    - An answer whose error code or status is in `remedies` is refused. So is a 429 with a code in `fatal_codes`. But an
+      answer that is not a JSON object comes from a gateway, not from the API, and is worth another try.
+    - With `is_end_404`, a 404 of the API itself means no records.
+
+    `hook` is json's object_pairs_hook, for answers of which only a part is needed. `secret` is masked in the answer.
     """
     status, text, body, fault = response.status, "", None, ""
     try:
@@ -122,12 +125,12 @@ def judge(
     code, words = _error(body)
     seconds = seconds_to_wait(response, received)
     is_too_much = code not in fatal_codes and TOO_MANY_REQUESTS in (status, code)
-    if is_too_much or (status == 503 and seconds):  # 503 is not our doing, but it may name a time as well
+    if is_too_much or (status == 503 and seconds):  # a 503 may also say how long to wait
         return Throttled(printable(words, 200) or f"status {status}", seconds)
-    # A number that is no status of HTTP may mean something else in `remedies`, as 0 does.
+    # A number that is not a status of HTTP may have another meaning in `remedies`, as 0 does.
     if (status == 200 and fault) or not 100 <= status < 600:
         return Broken(fault if status == 200 else f"status {status}")
-    is_own = isinstance(body, dict)  # in a form that no gateway has
+    is_own = isinstance(body, dict)  # the API's own: a gateway does not answer with a JSON object
     envelope = body if isinstance(body, dict) else {}
     records = at(body, rows) if rows else body
     is_error = bool(words) or (code or 0) >= 400
@@ -152,7 +155,7 @@ def judge(
 
 
 def _no_list(rows: str, words: str, elsewhere: list[str], *, is_final: bool) -> Broken:
-    """An answer 200 without records where they should be; `elsewhere` are the paths at which there are objects."""
+    """An answer 200 without records at `rows`. `elsewhere` are the paths at which it has objects."""
     where = f"no list of records at {rows!r}" if rows else "an object where a list of records was expected"
     if elsewhere:
         fitting = " or ".join(f'rows="{printable(path, 100)}"' for path in elsewhere)
@@ -161,14 +164,17 @@ def _no_list(rows: str, words: str, elsewhere: list[str], *, is_final: bool) -> 
 
 
 def _words_of_page(text: str) -> str:
-    """What a page of HTML, or a text, says in few words."""
+    """The title of an HTML page, or else its text."""
     title = re.search(r"<title[^>]*>([^<]*)", text[:MAX_HEAD], re.IGNORECASE)
     return " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text[:MAX_HEAD])).split())
 
 
 def _error(body: Any) -> tuple[int | None, str]:
-    """Code and words of an error object: {"status": {"error_code", "error_message"}}, {"error_code", "status"},
-    {"status": 500, "error": text}, {"error": text}, {"detail": text} and {"errors": [...]} have all been seen."""
+    """The code and the words of an error object.
+
+    Known forms: {"status": {"error_code", "error_message"}}, {"error_code", "status"}, {"status": 500, "error": text},
+    {"error": text}, {"detail": text} and {"errors": [...]}.
+    """
     if not isinstance(body, dict):
         return None, ""
     status = body.get("status")

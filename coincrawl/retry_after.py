@@ -1,4 +1,4 @@
-"""How long an answer asks to wait. Pure."""
+"""Reads how long an answer asks to wait. Pure."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,9 +12,9 @@ def header(response: Response, name: str) -> str:
 
 
 def seconds_to_wait(response: Response, received: datetime) -> float | None:
-    """From Retry-After (seconds or a date) or x-ratelimit-reset; None where neither makes sense.
+    """From Retry-After (seconds or a date) or x-ratelimit-reset; None if neither is valid.
 
-    A date is measured against the answer's own clock: ours may be wrong.
+    A date is compared with the Date header of the answer, because our clock may be wrong.
     """
     named = header(response, "Retry-After")
     if named.isascii() and named.isdigit() and len(named) < 10 and int(named):
@@ -27,7 +27,6 @@ def seconds_to_wait(response: Response, received: datetime) -> float | None:
 
 
 def _answered_at(response: Response, received: datetime) -> datetime:
-    """When the API answered, by its own clock; `received` where it does not say."""
     return _date(header(response, "Date"), parsedate_to_datetime) or received
 
 
@@ -38,7 +37,7 @@ def _go_date(text: str) -> datetime:
 def _date(text: str, parse: Callable[[str], datetime]) -> datetime | None:
     try:
         moment = parse(text)
-        # asctime's form names no zone; HTTP's dates are all in UTC.
+        # A date in asctime's format has no zone. All dates of HTTP are in UTC.
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""How a spider says what its source is asked with."""
+"""How a spider declares the key or token of its source."""
 
 from dataclasses import dataclass
 
@@ -11,37 +11,36 @@ from webapp.environment import env
 
 @dataclass(frozen=True)
 class Secret:
-    """A key or token: which setting has it, and how it is sent. It goes to the spider's source alone.
+    """A key or token: its setting, and the header that carries it. It is sent to the spider's source only.
 
-    `setting` is a variable of the environment; the file that `<setting>_FILE` names may have it too.
+    `setting` is an environment variable. `<setting>_FILE` may name a file with the value instead.
     """
 
     setting: str
     header: str = "Authorization"
-    word: str = ""  # that stands before it in the header, such as Bearer
+    word: str = ""  # before the value in the header, such as Bearer
     is_required: bool = True
 
     def read(self, settings: BaseSettings) -> None:
-        """Have the settings know it. SystemExit with a sentence where it is no word."""
+        """Read the secret into the settings. Raises SystemExit with a sentence if it is not one word."""
         if self.setting not in settings:
             settings.set(self.setting, env.one_word(self.setting), priority="spider")
 
     def missing(self, settings: BaseSettings) -> str:
-        """A sentence where it has to be there, and is not."""
+        """A sentence if the secret is required and not set; else an empty text."""
         if not self.is_required or settings[self.setting]:
             return ""
         return (
-            f"{self.setting} must be set in the environment or in .env, or {self.setting}_FILE name the file that has "
-            "it: the source is asked with it."
+            f"{self.setting} must be set in the environment or in .env, or {self.setting}_FILE must name the file that "
+            "has it: the source requires it."
         )
 
     def headers(self, secret: str) -> dict[str, str]:
-        """What is added to a request at the last moment and never logged."""
         return {self.header: f"{self.word} {secret}".lstrip()} if secret else {}
 
 
 def missing_secret(spider: str) -> str:
-    """A sentence where this spider has to have a secret, and has none or one that is no word."""
+    """A sentence if this spider's secret is required and not set, or not one word; else an empty text."""
     settings = get_project_settings()
     kind = SpiderLoader.from_settings(settings).load(spider)
     try:

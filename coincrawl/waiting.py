@@ -1,9 +1,9 @@
-"""How to wait for something, and not for longer than a limit."""
+"""Waiting with a limit."""
 
 import asyncio
 from contextlib import suppress
 
-CHECK_SECONDS = 0.1  # between two looks at what sets no event
+CHECK_SECONDS = 0.1  # between two checks of a state that sets no event
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float) -> bool:

@@ -564,7 +564,7 @@ def test_how_long_to_wait_is_read_where_it_makes_sense(headers: dict[str, Any], 
 
 # Broken ----------------------------------------------------------------------------------------------
 
-NOT_GZIP = "not the gzip that its Content-Encoding speaks of"
+NOT_GZIP = "not gzip, although its Content-Encoding says so"
 CUT = "cut off in the middle"
 NO_LIST = "an object where a list of records was expected"
 MANY_MEMBERS = answers.packed(gzip.compress(b"") * (MAX_MEMBERS + 1))
