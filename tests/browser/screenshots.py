@@ -4,7 +4,6 @@ pytest collects this file only where it is named, because it changes files of th
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from html import escape
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PATIENCE, ROOT
@@ -25,14 +24,6 @@ TERMINAL = """
 <pre style="margin: 0; font: 13px/1.35 monospace; width: 118ch; white-space: pre-wrap">$ make demo
 {}</pre>
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The page on which the read API is tried: Debian's Chromium on a live server, as in test_browser."""
+"""The page on which the read API is tried, in a browser."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -7,7 +7,6 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 from rest_framework.authtoken.models import Token
 
-from tests.browser.test_coins import browser, foreign, page
 from tests.support.factories import make_coin
 from webapp.api.parameters import CoinsParameters
 from webapp.api.schema import whole_schema

@@ -1,13 +1,7 @@
-"""The admin as a person sees it: Debian's Chromium on a live server, with DJANGO_DEBUG off.
+"""The admin as a person sees it. The screenshots are in pytest's temporary folder."""
 
-Each test fails on a line in the browser's console, a dialog, and a request to a foreign host that it does not name. The
-screenshots are in pytest's temporary folder.
-"""
-
-import base64
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,74 +11,17 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import F, Model
-from playwright.sync_api import Browser, Dialog, Page, Route, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from rest_framework.authtoken.models import Token
 
 from tests.support.admin import page_of
+from tests.support.browser import contrast, fits, open_list, row
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.crawls.admin.runs import CrawlRunAdmin
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 
-CHROMIUM = shutil.which("chromium")
-LAPTOP = ViewportSize(width=1280, height=720)
 PICTURE = "https://pictures.example/bitcoin.png"
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-
-if CHROMIUM is None:
-    pytest.skip("no Chromium here: apt-get install chromium", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def foreign() -> list[str]:
-    """The addresses on other hosts that the browser has asked for; a test takes out those that it expects."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, live_server: Any, tmp_path: Path, foreign: list[str]) -> Iterator[Page]:
-    """The index, after logging in through the form."""
-    User.objects.create_superuser("admin", password="correct horse")
-    context = browser.new_context(viewport=LAPTOP, base_url=live_server.url)
-    page = context.new_page()
-    complaints: list[str] = []
-
-    def answer(route: Route) -> None:
-        if route.request.url.startswith(live_server.url):
-            route.continue_()
-        else:
-            foreign.append(route.request.url)
-            route.fulfill(body=PNG, content_type="image/png")
-
-    def dismiss(dialog: Dialog) -> None:
-        complaints.append(dialog.message)
-        dialog.dismiss()
-
-    context.route(re.compile("^http"), answer)
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", dismiss)
-    page.goto("/")
-    expect(page.get_by_label("Username")).to_be_focused()  # Chromium complains where somebody is faster than the page
-    page.get_by_label("Username").fill("admin")
-    page.get_by_label("Password").fill("correct horse")
-    page.get_by_role("button", name="Log in").click()
-
-    yield page
-
-    page.screenshot(path=tmp_path / "last.png", full_page=True)
-    context.close()
-    assert (complaints, foreign) == ([], [])
 
 
 @pytest.fixture
@@ -125,19 +62,21 @@ def runs(live_server: Any) -> CrawlRun:
     return complete
 
 
-def open_list(page: Page, name: str) -> None:
-    page.goto("/admin/")
-    page.locator("#content-main").get_by_role("link", name=name, exact=True).click()
-    expect(page.locator("#result_list")).to_be_visible()
-    page.wait_for_load_state("load")  # with its scripts
-
-
-def row(page: Page, text: str) -> Any:
-    return page.locator("#result_list tbody tr", has_text=text)
-
-
 def test_the_tests_run_as_in_production() -> None:
     assert settings.DEBUG is False
+
+
+def test_a_person_logs_in_and_out(page: Page) -> None:
+    User.objects.create_superuser("ada", password="correct horse")
+    page.get_by_role("button", name="Log out").click()
+    page.goto("/")
+    expect(page.get_by_label("Username")).to_be_focused()  # Chromium complains where somebody is faster than the page
+
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Log in").click()
+
+    expect(page.locator("#user-tools")).to_contain_text("ada")
 
 
 def test_the_index_leads_with_what_was_crawled(page: Page) -> None:
@@ -291,19 +230,3 @@ def test_a_list_fits_a_laptop(page: Page, market: None, runs: CrawlRun, name: st
     open_list(page, name)
 
     assert fits(page, "html, .results")
-
-
-def fits(page: Page, selector: str) -> bool:
-    """Whether all of each element can be seen without scrolling sideways."""
-    script = "elements => elements.every(element => element.scrollWidth <= element.clientWidth)"
-    return bool(page.locator(selector).evaluate_all(script))
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG's contrast of two colours written as rgb(r, g, b): 1 for equal ones, 21 for black and white."""
-    lightness = []
-    for colour in (one, other):
-        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-        lightness.append(0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
-    return max(lightness) / min(lightness)

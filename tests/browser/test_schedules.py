@@ -1,4 +1,4 @@
-"""Schedules and jobs as a person sees them in the admin: Debian's Chromium on a live server, as in test_browser."""
+"""Schedules and jobs as a person sees them in the admin."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_coins import browser, contrast, fits, foreign, open_list, page, row
 from tests.support.admin import page_of
+from tests.support.browser import contrast, fits, open_list, row
 from tests.support.factories import NOON
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
 from webapp.crawls.verdict import Verdict

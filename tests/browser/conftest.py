@@ -1,0 +1,75 @@
+"""Debian's Chromium on a live server, with DJANGO_DEBUG off.
+
+Each test fails on a line in the browser's console, a dialog, and a request to a foreign host that it does not name.
+"""
+
+import base64
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Browser, Dialog, Page, Route, ViewportSize, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+CHROMIUM = shutil.which("chromium")
+LAPTOP = ViewportSize(width=1280, height=720)
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.fixture(scope="package")  # not of the session: other tests start an event loop where Playwright has one
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def foreign() -> list[str]:
+    """The addresses on other hosts that the browser has asked for; a test takes out those that it expects."""
+    return []
+
+
+@pytest.fixture
+def page(
+    browser: Browser, live_server: LiveServer, client: Client, tmp_path: Path, foreign: list[str]
+) -> Iterator[Page]:
+    """The index, as a superuser sees it."""
+    client.force_login(User.objects.create_superuser("admin"))  # checking a password would take half a second
+    context = browser.new_context(viewport=LAPTOP, base_url=live_server.url)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
+    page = context.new_page()
+    complaints: list[str] = []
+
+    def answer(route: Route) -> None:
+        if route.request.url.startswith(live_server.url):
+            route.continue_()
+        else:
+            foreign.append(route.request.url)
+            route.fulfill(body=PNG, content_type="image/png")
+
+    def dismiss(dialog: Dialog) -> None:
+        complaints.append(dialog.message)
+        dialog.dismiss()
+
+    context.route(re.compile("^http"), answer)
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", dismiss)
+    page.goto("/")
+
+    yield page
+
+    page.screenshot(path=tmp_path / "last.png", full_page=True)
+    context.close()
+    assert (complaints, foreign) == ([], [])
