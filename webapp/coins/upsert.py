@@ -4,7 +4,7 @@ The later answer wins, unless it may be a stale one from a cache: see `Upsert`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from webapp.coins.fields import ExactDecimalField, count_rounded
 
 Row = Mapping[str, Any]
+Dates = dict[str, datetime | None]  # by key
 Column = models.Field
 
 # Errors that a row can cause, in either database and on the way to it.
@@ -90,7 +91,7 @@ class Upsert:
         InterfaceError, or a bare DatabaseError: errors that no row has caused.
         """
         newest: dict[str, Row] = {}
-        dates: dict[str, datetime | None] = {}
+        dates: Dates = {}
         for row in rows:
             if not row.keys() <= self.names:
                 raise ValueError(f"no such field: {', '.join(sorted(row.keys() - self.names))}")
@@ -242,13 +243,7 @@ def less_tolerance(version: datetime | None) -> datetime | None:
     return version and max(version, FIRST + TOLERANCE) - TOLERANCE
 
 
-def keep_newest(
-    rows: MutableMapping[str, Row],
-    dates: MutableMapping[str, datetime | None],
-    key: str,
-    row: Row,
-    version: datetime | None,
-) -> bool:
+def keep_newest(rows: dict[str, Row], dates: Dates, key: str, row: Row, version: datetime | None) -> bool:
     """Puts `row` into `rows`, unless `dates` has a newer version of its key. Returns whether it did.
 
     What only the earlier of two rows has is kept. A row without a date counts as the newest, and leaves the date.

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.text import Truncator
 
-from webapp.coins.admin.formats import column, counts, duration, in_words, log, mark, number, second
+from webapp.coins.admin.formats import address_of, column, counts, duration, in_words, log, mark, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls import queue
@@ -142,3 +142,17 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
         if verdict == Verdict.PENDING:
             return "The crawl is just beginning: it ends before its first request, or soon after.", "Asked to stop."
         return f"It ends {SOON}, as interrupted; what it has seen by then is stored.", "Asked to stop."
+
+
+def began(run: CrawlRun) -> str:
+    """When it began, or was to begin."""
+    return second(run.started_at or run.slot or run.queued_at)
+
+
+def mark_alone(run: CrawlRun) -> str:
+    """A mark that links to the run, with words for a pointer and for screen readers."""
+    words = f"{run.verdict}, {began(run)} UTC"
+
+    return format_html(
+        '<a class="verdict {0}" href="{1}" title="{2}" aria-label="{2}"></a>', run.verdict, address_of(run), words
+    )

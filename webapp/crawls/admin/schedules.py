@@ -22,9 +22,10 @@ from webapp.crawls import ticker
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin
 from webapp.crawls.admin.outlook import Outlook, outlooks
+from webapp.crawls.admin.runs import began, mark_alone
 from webapp.crawls.admin.schedule_form import ScheduleForm
 from webapp.crawls.costs import Bill, Cost
-from webapp.crawls.models import CrawlRun, CrawlSchedule
+from webapp.crawls.models import CrawlSchedule
 
 SLOTS_SHOWN = 5
 
@@ -245,17 +246,3 @@ class CrawlScheduleAdmin(ButtonAdmin):
         bill = Bill.of_all()
         context = {"notes": self.notes(None), "bill": "" if bill.warning else bill.sentence}
         return super().changelist_view(request, context | (extra_context or {}))
-
-
-def began(run: CrawlRun) -> str:
-    """When it began, or was to begin."""
-    return second(run.started_at or run.slot or run.queued_at)
-
-
-def mark_alone(run: CrawlRun) -> str:
-    """A mark that links to the run, with words for a pointer and for screen readers."""
-    words = f"{run.verdict}, {began(run)} UTC"
-    address = address_of(run)
-    return format_html(
-        '<a class="verdict {0}" href="{1}" title="{2}" aria-label="{2}"></a>', run.verdict, address, words
-    )
