@@ -1,4 +1,4 @@
-"""The last thing before the wire: a request waits for a credit and its turn here, and does not outlive its run."""
+"""The last step before the network: a request waits for a credit and its turn, and is cut off when the run ends."""
 
 import asyncio
 
@@ -13,24 +13,24 @@ from coincrawl.extensions.pace import ENDING, Pace
 from coincrawl.extensions.stop import Stop
 from coincrawl.meta import meta_of
 
-GRACE = 3.0  # seconds that answers under way are given when a run ends: they have been paid for
+GRACE = 3.0  # seconds: when the run is ending, answers under way may take so long, because they cost credits
 
 
 class PacedDownloadHandler(HTTP11DownloadHandler):
-    """Scrapy's handler, but a request leaves when credits and pace allow it, once, and is cut off when the run ends.
+    """Scrapy's handler, but a request leaves only when credits and pace allow it, and is cut off when the run ends.
 
-    Counts the requests that left in the stat `coincrawl/requests`, and leaves AutoThrottle's delay as it was then in
-    `request.meta["throttle"]`.
+    The stat `coincrawl/requests` counts the requests that have left. `request.meta["throttle"]` is AutoThrottle's delay
+    at that time.
     """
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> HTTP11DownloadHandler:  # type: ignore[override]  # or the one that it builds on
-        """Scrapy's own where the spider is none of ours."""
+        """Scrapy's own handler for a spider that is not a PaginatedSpider."""
         return cls(crawler) if crawls_a_source(crawler) else HTTP11DownloadHandler(crawler)
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        # Twisted sends a GET again when a kept connection turns out to be dead: out of turn, and uncounted.
+        # If a kept connection is dead, Twisted would send a GET again: without a turn, and uncounted.
         self._pool.retryAutomatically = False
         self.stop, self.pace = extension(crawler, Stop), extension(crawler, Pace)
         self.credits = extension(crawler, Credits)
@@ -38,13 +38,13 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
 
     async def download_request(self, request: Request) -> Response:
         await self.credits.take()
-        meta_of(request).pop("download_latency", None)  # an earlier try's; there will be one when a status has come
+        meta_of(request).pop("download_latency", None)  # of an earlier try; Scrapy sets it when a status comes
         is_spent = False
         try:
             response = await self._download(request)
             is_spent = response.status == 200
         except Exception:
-            is_spent = "download_latency" in meta_of(request)  # the status has come, and it was most likely 200
+            is_spent = "download_latency" in meta_of(request)  # a status has come, most likely 200
             raise
         finally:
             self.credits.settle(is_spent)

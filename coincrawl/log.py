@@ -1,4 +1,4 @@
-"""A log whose lines cannot be forged and that holds no secret, whichever handler writes it."""
+"""Makes the log safe: no text from outside can forge a line, and no line contains a secret, in any handler."""
 
 import logging
 import re
@@ -10,25 +10,25 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, ClassVar
 
-from scrapy.settings import Settings
+from scrapy.settings import BaseSettings, Settings
 from scrapy.utils.log import TopLevelFormatter
 
 from coincrawl.masking import pattern_of
 
-MARGIN = "  | "  # before every line of a traceback: a record's own line begins with its time
+MARGIN = "  | "  # before each line of a traceback; a record's own line begins with its time
 TAIL_LINES = 200
 TAIL_SIZE = 100_000  # characters of a run's log, or bytes of its file
-STATS = "scrapy.statscollectors"  # logs a dict in lines that tools read: they begin with {' or a space
-MIN_SECRET = 4  # characters; a shorter one is part of ordinary words, and their gaps would reveal it
+STATS = "scrapy.statscollectors"  # logs a dict in several lines, which tools read
+MIN_SECRET = 4  # characters; a shorter secret is part of ordinary words, and masking these would reveal it
 
 _unusual = re.compile("[^ -~]")
 _formatter = logging.Formatter()
 
 
 def protect_log(secrets: Iterable[str]) -> None:
-    """Make every record from now on safe, with `***` in place of a secret.
+    """Make all later records safe, with `***` in place of a secret.
 
-    Records are made safe and not a handler, because Scrapy installs a new handler when a crawl begins.
+    This changes the records, not a handler, because Scrapy installs a new handler when a crawl begins.
     """
     SafeRecord.secret = pattern_of(*(secret for secret in secrets if len(secret) >= MIN_SECRET))
     logging.setLogRecordFactory(SafeRecord)
@@ -110,19 +110,24 @@ def log_fault() -> str:
     return "; ".join(handler.fault for handler in logging.getLogger().handlers if isinstance(handler, LogFile))
 
 
-class Tail(logging.Handler):
-    """Keeps the last TAIL_LINES lines of the log."""
+class RunLog(logging.Handler):
+    """Keeps the last TAIL_LINES lines of a run's log, and counts errors, even those that LOG_LEVEL hides."""
 
-    def __init__(self, format: str, date_format: str) -> None:  # noqa: A002 - logging's name
-        super().__init__()
-        self.setFormatter(logging.Formatter(format, date_format))
+    def __init__(self, settings: BaseSettings) -> None:
+        super().__init__(settings["LOG_LEVEL"])
+        self.setFormatter(logging.Formatter(settings["LOG_FORMAT"], settings["LOG_DATEFORMAT"]))
+        self.errors = 0
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
+        self._tail_level = self.level
+        self.setLevel(min(self.level, logging.ERROR))
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.extend(self.format(record).split("\n"))
+        self.errors += record.levelno >= logging.ERROR
+        if record.levelno >= self._tail_level:
+            self._lines.extend(self.format(record).split("\n"))
 
-    def text(self) -> str:
-        return "\n".join(list(self._lines))[-TAIL_SIZE:]  # copied at once: another thread asks
+    def tail(self) -> str:
+        return "\n".join(list(self._lines))[-TAIL_SIZE:]  # copied first: another thread calls this
 
 
 def _with_margin(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Between the spider and the wire: what an answer is worth, what it leads to, and where a request may go."""
+"""Between the spider and the network: judges answers, rests, retries, and guards where requests go."""
 
 import logging
 import random
@@ -35,8 +35,7 @@ from webapp.crawls.verdict import Verdict
 logger = logging.getLogger(__name__)
 
 MAX_BACKOFF = 600.0  # seconds
-# At a terminal, while nothing has ever answered: a missing network shows at once.
-TRIES_WITHOUT_NETWORK = 1
+TRIES_WITHOUT_NETWORK = 1  # at a terminal, if the source has never answered: the user sees the error at once
 ABSENT = (CannotResolveHostError, DownloadConnectionRefusedError)
 
 FAULTS = {
@@ -50,10 +49,7 @@ FAULTS = {
 
 
 class JudgeMiddleware(Component):
-    """Says what an answer is worth: `judgement` in the request's meta.
-
-    What the API refuses once it refuses again: that ends the run.
-    """
+    """Judges an answer, and stores the `judgement` in the request's meta. A refusal ends the run."""
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
@@ -64,28 +60,28 @@ class JudgeMiddleware(Component):
         meta, judgement = meta_of(request), self.spider.judge(request, response)
         match judgement:
             case Rows(rows):
-                self.pace.rested_enough()
+                self.pace.reset_rests()
                 if rows:
                     self.outage.end()
                 else:
-                    self.outage.pass_over(request.url)
+                    self.outage.forget(request.url)
             case Refused(words, remedy, status):
                 self.outage.end()
                 if self.spider.survives(request, status):
                     raise WasRefused(words)
-                # Where something has been had, it is this request that is refused.
+                # After an answered page, the reason names the request: only this one may be refused.
                 whose = f"{self.spider.label(request)}: " if self.spider.coverage.pages else ""
                 self.stop.end(Verdict.FAILED, f"{whose}{words}: {remedy}")
                 raise IgnoreRequest(words)
             case _:
-                # An error is quickly written, in a 200 too, where AutoThrottle takes it for a page.
-                self.pace.not_faster_than(meta["throttle"])
+                # An error comes quickly. With status 200, AutoThrottle takes it for a fast page.
+                self.pace.restore_throttle(meta["throttle"])
         meta["judgement"] = judgement
         return response
 
 
 class RestMiddleware(Component):
-    """Rests where an answer asks for it, and asks for the page again. That uses up none of the page's tries."""
+    """Rests if an answer asks for it, then makes the request again. That does not count as one of its tries."""
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
@@ -98,7 +94,7 @@ class RestMiddleware(Component):
             return response
         tries = meta_of(request).get("retry_times", 0)
         again = cast(
-            Request,  # never None with so many tries
+            Request,  # not None, because there is no limit
             get_retry_request(
                 request,
                 spider=self.spider,
@@ -122,9 +118,9 @@ class RestMiddleware(Component):
 
 
 class BackOffMiddleware(Component):
-    """Tries a broken page again, later each time; it waits here, where it is in nobody's way.
+    """Retries a broken request, with a longer wait each time. Other requests go on meanwhile.
 
-    A page that stays broken reaches the errback as StayedBroken. A source that breaks everything ends the run.
+    A request that stays broken reaches its errback as StayedBroken. The run ends if the source stops answering.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -132,7 +128,7 @@ class BackOffMiddleware(Component):
         self.base = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.tries = crawler.settings.getint("RETRY_TIMES")
         self.worth_another_try = (
-            DownloadCancelledError,  # too long; one that the end of the run has cut off is an IgnoreRequest
+            DownloadCancelledError,  # the answer is too long
             *map(load_object, crawler.settings.getlist("RETRY_EXCEPTIONS")),
         )
         self.stop, self.outage = extension(crawler, Stop), extension(crawler, Outage)
@@ -153,14 +149,14 @@ class BackOffMiddleware(Component):
 
     def process_exception(self, request: Request, exception: Exception) -> Request | None:
         if not isinstance(exception, self.worth_another_try):
-            self.outage.pass_over(request.url)  # whatever it was: others may wait for this one
+            self.outage.forget(request.url)  # other requests may wait for this one
             return None
         is_absent = not has_answered(self.crawler) and (isinstance(exception, ABSENT) or is_untrusted(exception))
         tries = TRIES_WITHOUT_NETWORK if is_absent and self.spider.is_attended else self.tries
         return self._again(request, describe(exception, request), tries)
 
     def _again(self, request: Request, reason: str, tries: int | None = None, remedy: str = "") -> Request:
-        """The request, to be made later; StayedBroken after so many. Then a `remedy` is the last word of the run."""
+        """The request for the next try. Raises StayedBroken after the last; with a `remedy`, that also ends the run."""
         if self.outage.add(request.url):
             self.stop.give_up(f"the source stopped answering ({self.spider.label(request)}: {reason})")
             raise StayedBroken(reason)
@@ -169,7 +165,7 @@ class BackOffMiddleware(Component):
             request, spider=self.spider, reason=reason, max_retry_times=tries, give_up_log_level=logging.DEBUG
         )
         if again is None:
-            self.outage.pass_over(request.url)
+            self.outage.forget(request.url)
             if remedy:
                 self.stop.end(Verdict.FAILED, f"{reason}: {remedy}")
             raise StayedBroken(reason)
@@ -184,10 +180,10 @@ class BackOffMiddleware(Component):
 
 
 class OriginMiddleware(Component):
-    """The last before the wire: nothing leaves but to the spider's source, and only there goes the key.
+    """The last middleware before the network: requests go only to the spider's source, and so does the key.
 
-    It comes off before anything else sees what became of the request: that may be kept, or shown. A tool of Scrapy's
-    may ask elsewhere, without the key.
+    The key is removed when the request returns, because requests may be logged or stored. Scrapy's tools may make
+    requests to other addresses, without the key.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -199,9 +195,9 @@ class OriginMiddleware(Component):
         if origin(request.url) != origin(spider.url):
             if not self.is_strict:
                 return
-            raise IgnoreRequest(f"{spider.label(request)} is not at {spider.url}, so it is not asked for")
+            raise IgnoreRequest(f"{spider.label(request)} is not at {spider.url}, so it is not requested")
         if urlsplit(request.url).scheme == "http":
-            meta_of(request).pop("proxy", None)  # which would read it; the host is this machine, or one next door
+            meta_of(request).pop("proxy", None)  # a proxy could read plain HTTP; the host is this machine or near it
         request.headers.update(spider.secret_headers())
 
     def process_response(self, request: Request, response: Response) -> Response:
@@ -225,5 +221,5 @@ def describe(exception: Exception, request: Request) -> str:
 
 
 def is_untrusted(exception: Exception) -> bool:
-    """Whether TLS has refused the other side: OpenSSL its certificate, or service_identity the name in it."""
+    """Whether OpenSSL has rejected the certificate, or service_identity the host name in it."""
     return any(words in str(exception) for words in ("certificate verify failed", "VerificationError"))

@@ -1,15 +1,56 @@
-"""The notes on a run, in words: its fields, its batches, its log."""
+"""What a run has achieved: its verdict, and the notes on its fields, its batches and its log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from coincrawl.log import log_fault
 from coincrawl.shape import Shape
+from coincrawl.source import Source
+from coincrawl.start import Before
+from coincrawl.verdict import Evidence, decide
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import counted
 from webapp.crawls.batch import MAX_KEPT
-from webapp.crawls.models import CrawlRun
+from webapp.crawls.models import CrawlRun, Verdict
 
-KNOWN = {*(field.name for field in FullCoin.api_fields()), *FullCoin.BOOKKEEPING}
+NAMES = [field.name for field in FullCoin.api_fields()]
+KNOWN = {*NAMES, *FullCoin.BOOKKEEPING}
+
+ENOUGH_CHANGES = 250  # records; fewer changed records may differ from all the others
+
+
+def verdict_of(
+    run: CrawlRun, source: Source, shape: Shape, before: Before, *, errors: int, unwritten: Sequence[str]
+) -> tuple[Verdict, list[str]]:
+    """The verdict of a run that ended by itself, and the reasons. `unwritten` says why feeds could not be written."""
+    coverage, is_incremental = source.coverage, source.is_incremental
+    evidence = Evidence(
+        pages=coverage.pages,
+        records=coverage.records,
+        seen=run.seen,
+        coins=run.coins,
+        rejected=run.rejected,
+        errors=errors,
+        unwritten=unwritten,
+        doubts=coverage.doubts(),
+        dropped=source.translation.names_of(shape.dropped, NAMES) if run.seen else (),
+        absent=shape.absent,
+        filled=shape.filled,
+        usual={} if is_incremental and run.seen < ENOUGH_CHANGES else before.usual,
+        coins_before=0 if is_incremental else before.coins,
+        may_be_empty=is_incremental,
+    )
+    return decide(evidence)
+
+
+def notes(run: CrawlRun, source: Source, shape: Shape, verdict: Verdict, not_kept: int) -> Iterator[str]:
+    """What else is worth knowing. `not_kept` rejected records were only counted."""
+    if verdict == Verdict.COMPLETE:
+        yield f"proof: {source.coverage.proof()}"
+    yield from source.coverage.notes()
+    yield from notes_on_fields(shape, learns_fields=source.fields is None)
+    yield from notes_on_batches(run, not_kept)
+    if words := log_fault():
+        yield f"not all of the log could be written ({words})"
 
 
 def notes_on_fields(shape: Shape, *, learns_fields: bool) -> Iterator[str]:
@@ -24,7 +65,6 @@ def notes_on_fields(shape: Shape, *, learns_fields: bool) -> Iterator[str]:
 
 
 def notes_on_batches(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:
-    """Unusual results of batches. `not_kept` rejected records were only counted."""
     if coins := run.went_back + run.stale:
         yield (
             f"{counted(coins, 'coin')} went back in time (an older last_updated): {run.went_back:,} stored, "
@@ -38,8 +78,3 @@ def notes_on_batches(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:
     if run.rounded:
         numbers = ", ".join(f"{count} of {name}" for name, count in sorted(run.rounded.items()))
         yield f"numbers with more digits than SQLite can keep were rounded: {numbers}"
-
-
-def notes_on_log() -> Iterator[str]:
-    if words := log_fault():
-        yield f"not all of the log could be written ({words})"

@@ -1,4 +1,4 @@
-"""What a run may still spend of the month's credits."""
+"""The month's credits, and what a run may still spend of them."""
 
 import math
 
@@ -13,10 +13,10 @@ from webapp.crawls.verdict import Verdict
 
 
 class Credits(Component):
-    """Lets a request go only while there is a credit for it, and ends the run as partial where there is none.
+    """Lets a request go only if there is a credit for it. Without one, the run ends as partial.
 
-    An answer with status 200 costs a credit, whatever is in it. A request under way counts as spent until it is known
-    whether it was. What was spent is in the stat `coincrawl/credits`.
+    Each answer with status 200 costs a credit, also if it is unusable. A request under way counts as spent until its
+    answer comes. The stat `coincrawl/credits` has the credits that the run has spent.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -26,12 +26,12 @@ class Credits(Component):
         self.under_way = 0
 
     def begin(self, monthly: int, spent: int) -> None:
-        """From now on the month has `monthly` credits (0: there is no limit), and earlier runs have spent `spent`."""
+        """Set the credits of the month (0 for no limit), and how many of them earlier runs have `spent`."""
         self.monthly, self.spent_before = monthly, spent
         self.left = monthly - spent if monthly else math.inf
 
     async def take(self) -> None:
-        """Take a credit once there is one; `settle` has to follow. Raises IgnoreRequest if the run ends first."""
+        """Take a credit, or wait for one. `settle` must follow. Raises IgnoreRequest if the run ends first."""
         stop = extension(self.crawler, Stop)
         while self.under_way and self.under_way >= self.left and not stop.begun.is_set():
             await wait_for_event(stop.begun, CHECK_SECONDS)
@@ -42,12 +42,12 @@ class Credits(Component):
                 "wait for the next month or change the plan",
             )
         if stop.begun.is_set():
-            extension(self.crawler, Pace).let_go()
+            extension(self.crawler, Pace).drop_throttle()
             raise IgnoreRequest(ENDING)
         self.under_way += 1
 
     def settle(self, is_spent: bool) -> None:
-        """A request under way is over, and has cost its credit or not."""
+        """A request under way is over. `is_spent` says whether it has cost its credit."""
         self.under_way -= 1
         if is_spent:
             self.left -= 1

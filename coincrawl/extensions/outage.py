@@ -1,4 +1,4 @@
-"""When a source has stopped answering, or asks for a rest: then one request at a time finds out whether it is back."""
+"""Detects that a source has stopped answering. Then one request at a time checks whether it is back."""
 
 from time import monotonic
 
@@ -6,33 +6,33 @@ from scrapy.crawler import Crawler
 
 from coincrawl.components import Component
 
-MAX_BROKEN = 5  # requests that were answered by nothing useful, without another that was
-MAX_USELESS = 35  # answers in a row, of any kind: broken, or asking for a rest
+MAX_BROKEN = 5  # broken requests in a row; with so many the source is down
+MAX_USELESS = 35  # useless answers in a row: broken ones, and those that ask for a rest
 
 
 class Outage(Component):
-    """Holds back all requests but one while the source is down, and says when it is to be left alone.
+    """Holds back all requests but one, the probe, while the source is down, and says when to give up.
 
-    Down is a source that has broken `MAX_BROKEN` different requests in a row, whatever they were for. From then on one
-    request asks as often, and with such waits, as a broken page is tried again. It is one that was broken before, while
-    there is any: a source that breaks each request once is not down. A source that asks for a rest is asked by one
-    request alone afterwards. Where both take turns, `MAX_USELESS` answers are the end.
+    A source is down if `MAX_BROKEN` different requests in a row were broken. Then the probe is tried as often as any
+    broken request, and with the same waits. It is a request that was broken before, if there is one: a source that
+    breaks each request only once is not down. After a rest, too, only the probe is sent first. `MAX_USELESS` ends a run
+    whose source alternates between broken answers and rests.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.base = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.tries = crawler.settings.getint("RETRY_TIMES")
-        self._broken: set[str] = set()  # addresses, since the last good answer or rest
-        self._waiting: set[str] = set()  # of these, the ones that will be asked for again
-        self._useless = 0  # answers, since the last good one
+        self._broken: set[str] = set()  # addresses of broken requests since the last good answer or rest
+        self._waiting: set[str] = set()  # those of them that will be requested again
+        self._useless = 0  # answers since the last good one
         self._is_resting = False
-        self._probe = ""  # the address of the one request that may ask
-        self._probes = 0  # that were broken
-        self._next_probe = 0.0
+        self._probe = ""  # the address of the probe
+        self._probes = 0  # broken answers to probes
+        self._next_probe = 0.0  # seconds of the monotonic clock
 
     def holds(self, url: str) -> bool:
-        """Whether the request for this address has to wait for the answer to another."""
+        """Whether the request for this address must wait for the probe. Without a probe, it may become the probe."""
         if not (self._is_resting or self._is_down):
             return False
         if not self._probe and (url in self._waiting or not self._waiting):
@@ -41,17 +41,17 @@ class Outage(Component):
 
     @property
     def wait(self) -> float:
-        """In how many seconds the request that is not held may ask."""
+        """In how many seconds the probe may leave."""
         return self._next_probe - monotonic()
 
-    def pass_over(self, url: str) -> None:
-        """This request is over, and its answer, if any, has no records: that is no sign that the source is back."""
+    def forget(self, url: str) -> None:
+        """A request is over, but does not show that the source is back: it has no answer, or one without records."""
         self._waiting.discard(url)
         if url == self._probe:
             self._probe = ""
 
     def end(self) -> None:
-        """The source has answered as it should."""
+        """The source has sent a good answer."""
         self._useless = 0
         self._come_back()
 
@@ -61,14 +61,14 @@ class Outage(Component):
         self._is_resting, self._probe, self._probes, self._next_probe = False, "", 0, 0.0
 
     def rest(self) -> bool:
-        """The source has asked for a rest, so it is there; whether it is to be left alone all the same."""
+        """The source has asked for a rest, so it is not down. Returns whether the run must give up nevertheless."""
         self._useless += 1
         self._come_back()
         self._is_resting = True
         return self._useless >= MAX_USELESS
 
     def add(self, url: str) -> bool:
-        """Take note of a broken answer to the request for this address; whether the source is to be left alone."""
+        """The request for this address was broken. Returns whether the run must give up."""
         self._useless += 1
         if url == self._probe:
             self._probe = ""

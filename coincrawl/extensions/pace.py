@@ -1,4 +1,4 @@
-"""When a request may leave: evenly spaced, after any rest, and not while its answer could not be stored."""
+"""Decides when a request may leave: evenly spaced, not during a rest, and not while the database is away."""
 
 import asyncio
 import logging
@@ -16,34 +16,33 @@ from webapp.crawls.models.pace import Wait
 
 logger = logging.getLogger(__name__)
 
-MAX_REST = 600.0  # seconds; an API that asks for more is left alone, and a run that begins in more is skipped
+MAX_REST = 600.0  # seconds; if the API asks for more, the run ends, and later runs are skipped
 MAX_RESTS_IN_A_ROW = 20  # without a page in between
 MAX_TOTAL_REST = 7_200.0  # seconds in a run
-DOUBLINGS = 6  # of a rest of our own choice: to about two minutes, the longest that CoinGecko has asked for
+MAX_DOUBLINGS = 6  # of a rest whose length the API does not say: up to about two minutes
 
-AHEAD = 5.0  # seconds for which turns are taken in advance, so that few calls ask the database; a killed run loses them
-
-LITTLE = 0.03  # seconds
+TURNS_AHEAD = 5.0  # seconds; turns are stored in advance, to write rarely; a killed run loses that time
+TOLERANCE = 0.03  # seconds
 
 ENDING = "the run is ending"
 
 
 async def store_nothing() -> None:
-    """What a pace has that no run has begun with."""
+    """The `keep` of a pace before its run begins."""
 
 
 class OutOfPatience(Exception):
-    """The API asks for more rest than a run may take."""
+    """The API asks for more rest than a run allows."""
 
 
 class Pace(Component):
-    """Gives each request its turn: the source's calls per minute, spread evenly, and none during a rest.
+    """Gives each request its turn: the source's calls a minute, spread evenly, and none during a rest.
 
-    The download handler asks for the turn, so nothing can come between the turn and the wire. No turn is used, and no
-    rest taken, before it is kept where later runs find it: they go on at this pace, even if this one is killed.
+    The download handler acquires the turn, so nothing can delay the request after it. Turns and rests are stored before
+    they are used, so that later runs keep the pace even if this run is killed.
     """
 
-    MARGIN = 1.04  # exact pacing arrives a little fast, and a busy machine makes waves
+    MARGIN = 1.04  # intervals are 4 % longer: requests arrive less evenly than they leave
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
@@ -51,17 +50,17 @@ class Pace(Component):
         self.interval = self.MARGIN * 60 / per_minute if per_minute else 0.0  # seconds
         self.backoff = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.next_turn = self.rest_until = 0.0
-        self.taken_until = 0.0  # turns before that are kept as this run's
+        self.taken_until = 0.0  # turns before that time are stored as this run's
         self.keep: Callable[[], Awaitable[None]] = store_nothing
         self.rests_in_a_row = 0
-        self.rested = 0.0  # seconds in all
+        self.total_rest = 0.0  # seconds
         self.is_paused = False
         self.one_at_a_time = asyncio.Lock()
 
     def begin(self, wait: Wait, keep: Callable[[], Awaitable[None]]) -> None:
-        """Continue at the pace of earlier runs, and have `keep` store `wait` for later ones."""
-        # A turn further ahead than a run takes turns was written by a clock that has been put back since.
-        turn = min(wait.turn, 2 * self.interval + AHEAD) if self.interval else 0.0
+        """Continue at the pace of earlier runs. `keep` stores this run's `wait` for later ones."""
+        # No run takes turns further ahead than this. If one is, the clock has been set back since.
+        turn = min(wait.turn, 2 * self.interval + TURNS_AHEAD) if self.interval else 0.0
         self.next_turn, self.rest_until, self.keep = monotonic() + turn, monotonic() + wait.rest, keep
         if (seconds := max(turn, wait.rest)) >= 1:
             why = "the API asked an earlier run to slow down" if wait.rest >= turn else "an earlier run has just asked"
@@ -80,78 +79,78 @@ class Pace(Component):
                 turn = due
                 await wait_for_event(stop.begun, CHECK_SECONDS if self.is_paused else due - monotonic())
             if stop.begun.is_set():
-                self.let_go()
+                self.drop_throttle()
                 raise IgnoreRequest(ENDING)
             interval = max(self.interval, self.throttle)
-            # Who is a little late for its turn does not make the next one late: MARGIN has room for that.
-            is_late = monotonic() - turn > min(LITTLE, interval / 2)
+            # A slightly late request does not delay the next one: MARGIN allows for that.
+            is_late = monotonic() - turn > min(TOLERANCE, interval / 2)
             self.next_turn = (monotonic() if is_late else turn) + interval
 
     async def _take_turns(self) -> None:
         due = max(self.next_turn, self.rest_until, monotonic())
         if self.interval and due + self.interval > self.taken_until:
-            self.taken_until = due + self.interval + AHEAD
+            self.taken_until = due + self.interval + TURNS_AHEAD
             await self.keep()
 
-    def give_back(self) -> bool:
-        """No turn is used any more: those that are left are free again. Whether there were any."""
+    def release_turns(self) -> bool:
+        """Give up the turns that are left, because no request will use them. Returns whether there are any."""
         left, self.taken_until = self.taken_until > self.next_turn, self.next_turn
         return left
 
     @property
     def wait(self) -> Wait:
-        """How long a run that began now would have to wait."""
+        """How long a run that begins now has to wait."""
         return Wait(max(0.0, self.taken_until - monotonic()), self.resting)
 
     def pause(self) -> None:
-        """No request leaves until `resume`: what it would bring could not be stored."""
+        """Let no request leave until `resume`: its answer could not be stored."""
         self.is_paused = True
 
     def resume(self) -> None:
         self.is_paused = False
 
     async def rest(self, seconds: float | None) -> float:
-        """Let no request leave for so many seconds; None: the API has not said how many.
+        """Let no request leave for so many seconds; None if the API has not said how many.
 
-        Returns for how many. Raises OutOfPatience if that, or all rests together, are too much for a run.
+        Returns the seconds until the rest is over. Raises OutOfPatience if this rest, or all rests, are too long.
         """
         now = monotonic()
-        if now >= self.rest_until:  # answers to what was in flight when a rest began are part of it
+        if now >= self.rest_until:  # else the request was in flight when the rest began
             self.rests_in_a_row += 1
         if seconds is None:
-            seconds = self.backoff * 2 ** min(self.rests_in_a_row - 1, DOUBLINGS)
+            seconds = self.backoff * 2 ** min(self.rests_in_a_row - 1, MAX_DOUBLINGS)
         before, self.rest_until = max(self.rest_until, now), max(self.rest_until, now + seconds)
-        self.rested += self.rest_until - before
+        self.total_rest += self.rest_until - before
         if self.rest_until > before:
             await self.keep()
         if seconds > MAX_REST:
             raise OutOfPatience(f"the API asked for no requests for {seconds / 60:,.0f} minutes")
         if self.rests_in_a_row > MAX_RESTS_IN_A_ROW:
             raise OutOfPatience(f"the API asked to slow down {self.rests_in_a_row} times in a row")
-        if self.rested > MAX_TOTAL_REST:
-            raise OutOfPatience(f"the API asked to slow down for {self.rested / 60:,.0f} minutes in all")
+        if self.total_rest > MAX_TOTAL_REST:
+            raise OutOfPatience(f"the API asked to slow down for {self.total_rest / 60:,.0f} minutes in all")
         return self.resting
 
     @property
     def resting(self) -> float:
-        """For how many seconds no request may leave."""
+        """The seconds until the rest is over."""
         return max(0.0, self.rest_until - monotonic())
 
-    def rested_enough(self) -> None:
+    def reset_rests(self) -> None:
         """A page has been answered."""
         self.rests_in_a_row = 0
 
     @property
     def throttle(self) -> float:
-        """AutoThrottle's delay in seconds. All requests go to one host, so there is one slot at most."""
+        """AutoThrottle's delay in seconds. There is at most one slot, because all requests go to one host."""
         return max((slot.delay for slot in self._slots()), default=0.0)
 
-    def let_go(self) -> None:
-        """The run is ending: requests that AutoThrottle has queued are to end at once, and not one by one."""
+    def drop_throttle(self) -> None:
+        """The run is ending: AutoThrottle must not delay the end of the requests that it has queued."""
         self._set_throttle(lambda delay: 0.0)
 
-    def not_faster_than(self, throttle: float) -> None:
-        """Take back what a quick answer has done to AutoThrottle's delay."""
+    def restore_throttle(self, throttle: float) -> None:
+        """Undo that a quick answer has shortened AutoThrottle's delay."""
         self._set_throttle(lambda delay: max(delay, throttle))
 
     def _set_throttle(self, change: Callable[[float], float]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -20,14 +20,12 @@ from coincrawl.extensions.credits import Credits
 from coincrawl.extensions.feeds import unwritten
 from coincrawl.extensions.pace import MAX_REST, Pace
 from coincrawl.extensions.stop import Stop
-from coincrawl.log import Tail, without_secrets
+from coincrawl.log import RunLog, without_secrets
 from coincrawl.shape import Shape
 from coincrawl.source import Source
 from coincrawl.start import Before, Start, beginning
 from coincrawl.stored import Place, check_place, check_stored
-from coincrawl.verdict import Evidence, decide
 from coincrawl.waiting import wait_for_event
-from webapp.coins.models import FullCoin
 from webapp.coins.texts import one_line, printable
 from webapp.crawls import recording
 from webapp.crawls.addresses import source_fault
@@ -40,30 +38,15 @@ from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
-FIRST_PATIENCE = 10.0  # seconds; who has mistyped DATABASE_URL sees the warnings meanwhile
+FIRST_PATIENCE = 10.0  # seconds to wait for the database at the beginning: DATABASE_URL may be wrong
 
-LOST = "its row says that it is over: it showed no life for too long and another run took over, or somebody ended it"
-
-ENOUGH_CHANGES = 250  # records; fewer of those that have changed may be unlike all the others
-
-NAMES = [field.name for field in FullCoin.api_fields()]
-
-
-class Errors(logging.Handler):
-    """Counts what is logged as an error, whatever the log shows: nobody expected it, so it spoils the run."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.count = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.count += 1
+LOST = "its row is already finished: it had no heartbeat for too long and another run took over, or somebody ended it"
 
 
 class RunRecord(Component):
-    """The crawl's CrawlRun: takes the spider's lock, shows life, stores batches, and sets the verdict at the end.
+    """The crawl's CrawlRun: takes the spider's lock, sends heartbeats, stores batches, and sets the verdict at the end.
 
-    `run` is the row (None where the database could not even be asked), `verdict` and `reason` say how it ended.
+    `run` is the row (None if the database could not be used). `verdict` and `reason` say how the run ended.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -73,17 +56,16 @@ class RunRecord(Component):
         self.before = Before()
         self.verdict = Verdict.FAILED
         self.reason = "the crawl did not start"
-        self._shape = Shape(NAMES, ())
-        self._place: Place = None  # of the file that is written
+        self._shape = Shape(outcome.NAMES, ())
+        self._place: Place = None  # of the database's file
         self._coins: set[str] = set()  # that this run has stored
         self._not_kept = 0  # rejected records that were only counted
-        self._errors = Errors()
         self._unwritten: list[str] = []  # why feeds could not be written
-        self._tail = Tail(crawler.settings["LOG_FORMAT"], crawler.settings["LOG_DATEFORMAT"])
-        self._stored_tail = ""  # what the row has of the tail
+        self._log = RunLog(crawler.settings)
+        self._stored_tail = ""  # the log's tail in the row
         self._is_to_stop = False
-        self._has_given_up = False  # a batch could not be stored, and the next would not fare better
-        self._heartbeat: asyncio.Task[None] | None = None
+        self._has_given_up = False  # a batch could not be stored, so no other is tried
+        self._heartbeats: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         crawler.signals.connect(self.opened, signals.spider_opened)
         crawler.signals.connect(self.closed, signals.spider_closed)
@@ -91,9 +73,7 @@ class RunRecord(Component):
     # The beginning ---------------------------------------------------------------------------------
 
     async def opened(self, spider: Source) -> None:
-        for handler in (self._errors, self._tail):
-            logging.getLogger().addHandler(handler)
-        self._tail.setLevel(self.crawler.settings["LOG_LEVEL"])
+        logging.getLogger().addHandler(self._log)
         self.stop, pace = extension(self.crawler, Stop), extension(self.crawler, Pace)
         patience = self.crawler.settings.getfloat("DATABASE_PATIENCE")
         self.database = Database(patience, self.stop.begun, away=pace.pause, back=pace.resume)
@@ -112,10 +92,8 @@ class RunRecord(Component):
             self.reason = str(error)
         except AnyDatabaseError as error:
             self.reason = f"the database cannot be used ({one_line(error)}): check DATABASE_URL"
-        except Exception as error:
-            # Scrapy would log it, and crawl on without a run.
-            logger.exception("The run could not begin")
-            self.reason = f"the run could not begin ({type(error).__name__}: {one_line(error)})"
+        except Exception as error:  # Scrapy would log it, and crawl without a run
+            _, self.reason = _explain(error, "the run could not begin", "")
         else:
             self.run, self.before, self._place = start.run, start.before, start.place
             self.verdict, self.reason = Verdict(start.run.verdict), start.run.reason
@@ -123,26 +101,26 @@ class RunRecord(Component):
                 self._go_on(start, spider)
 
     def _go_on(self, start: Start, spider: Source) -> None:
-        """The run has its lock."""
-        extension(self.crawler, Pace).begin(start.wait, self._keep_pace)
+        """Prepare the other components. The run has its lock now."""
+        extension(self.crawler, Pace).begin(start.wait, self._store_pace)
         extension(self.crawler, Credits).begin(spider.monthly_credits, start.credits_spent)
         optional = self.crawler.settings.getlist("OPTIONAL_FIELDS")
-        self._shape = Shape(NAMES, {*spider.expected_fields(start.before.usual)}.difference(optional))
-        self._heartbeat = asyncio.create_task(self._show_life_until_closed(start.run))
+        self._shape = Shape(outcome.NAMES, {*spider.expected_fields(start.before.usual)}.difference(optional))
+        self._heartbeats = asyncio.create_task(self._send_heartbeats(start.run))
 
-    # While it goes on ------------------------------------------------------------------------------
+    # During the run --------------------------------------------------------------------------------
 
     def add_page(self, records: Sequence[Mapping[str, Any]], page: str) -> None:
-        """Take note of which fields the records of a page have; a warning where one has been missed."""
-        if missed := self._shape.add_page(records):
-            logger.warning("Page %s: no record has %s, so the stored values are kept", page, ", ".join(missed))
+        """Count the fields of a page's records. Logs a warning if an expected field is absent."""
+        if absent := self._shape.add_page(records):
+            logger.warning("Page %s: no record has %s, so the stored values are kept", page, ", ".join(absent))
 
     def add_values(self, values: Mapping[str, Any]) -> None:
-        """Take note of the values of a record that can be stored."""
+        """Count the values of a valid record."""
         self._shape.add(values)
 
     async def store(self, batch: Batch) -> None:
-        """Write a batch; where that fails for good, the run ends, and says what was not stored."""
+        """Write a batch. If that fails for good, the run ends."""
         run, progress = self.run, self.progress()
         if run is None or self._has_given_up:
             return
@@ -154,7 +132,7 @@ class RunRecord(Component):
         self._has_given_up = not await self._attempt(store, "a batch could not be stored")
 
     def progress(self) -> dict[str, int]:
-        """The run's counters of what it has asked for."""
+        """The run's counters of requests and answers, by field of CrawlRun."""
         stat = self.crawler.stats.get_value
         return {
             "pages": self.spider.coverage.pages,
@@ -165,57 +143,46 @@ class RunRecord(Component):
         }
 
     async def _attempt(self, function: Callable[[], None], failure: str) -> bool:
-        """Whether the database has done it; where not, the run ends, and says why."""
+        """Call a function that uses the database. If it fails, end the run. Returns whether it succeeded."""
         try:
             await self.database.call(function)
-        except RunLost:
-            self.stop.end(Verdict.LOST, LOST)
-        except NotStored as error:
-            self.stop.end(Verdict.FAILED, str(error))
-        except AnyDatabaseError as error:
-            self.stop.end(Verdict.FAILED, fault(error, "; only what the run has counted is stored"))
         except Exception as error:
-            # Whatever it is, the run must not end as if nothing had been.
-            logger.exception("%s", failure)
-            self.stop.end(Verdict.FAILED, f"{failure} ({type(error).__name__}: {one_line(error)})")
-        else:
-            return True
-        return False
+            self.stop.end(*_explain(error, failure, "; only what the run has counted is stored"))
+            return False
+        return True
 
-    async def _keep_pace(self) -> None:
+    async def _store_pace(self) -> None:
         await self._attempt(self._write_pace, "the pace could not be stored")
 
     def _write_pace(self) -> None:
         SourcePace.objects.keep(self.spider.url, self.spider.credential, extension(self.crawler, Pace).wait)
 
-    async def _show_life_until_closed(self, run: CrawlRun) -> None:
-        """Show life until the run is over, or has lost its lock or its database; end it where a stop is requested."""
+    async def _send_heartbeats(self, run: CrawlRun) -> None:
+        """Send heartbeats until the run is over, or one fails. End the run if a stop is requested."""
         every = self.crawler.settings.getfloat("HEARTBEAT_SECONDS")
-        show_life = partial(self._show_life, run)
-        failure = "the run could not show life"
-        while not await wait_for_event(self._closing, every) and await self._attempt(show_life, failure):
+        send, failure = partial(self._send_heartbeat, run), "the heartbeat could not be stored"
+        while not await wait_for_event(self._closing, every) and await self._attempt(send, failure):
             if self._is_to_stop:
                 self.stop.end(Verdict.INTERRUPTED, "stopped on request")
 
-    def _show_life(self, run: CrawlRun) -> None:
-        tail = self._tail.text()
+    def _send_heartbeat(self, run: CrawlRun) -> None:
+        tail = self._log.tail()
         recording.heartbeat(run, **self.progress(), **({} if tail == self._stored_tail else {"log_tail": tail}))
         self._stored_tail, self._is_to_stop = tail, recording.is_to_stop(run)
 
     # The end ---------------------------------------------------------------------------------------
 
     async def closed(self, spider: Source, reason: str) -> None:
-        self._unwritten = await unwritten(self.crawler)  # which may take long: the run shows life meanwhile
+        self._unwritten = await unwritten(self.crawler)  # may take long, so heartbeats go on meanwhile
         self._closing.set()
         try:
-            if self._heartbeat:
-                await self._heartbeat
+            if self._heartbeats:
+                await self._heartbeats
             if self.run and self.verdict == Verdict.RUNNING:
                 await self._finish(self.run, spider, reason)
             await self.database.close()
         finally:
-            for handler in (self._errors, self._tail):
-                logging.getLogger().removeHandler(handler)
+            logging.getLogger().removeHandler(self._log)
             self.stop.finish()
 
     def _decide(self, run: CrawlRun, spider: Source, reason: str) -> tuple[Verdict, Sequence[str]]:
@@ -223,27 +190,10 @@ class RunRecord(Component):
             return ending.verdict, [ending.reason]
         if self.stop.by_signal:
             return Verdict.INTERRUPTED, ["stopped by a signal"]
-        coverage = spider.coverage
         if reason != "finished":
-            return (Verdict.PARTIAL if coverage.pages else Verdict.FAILED), [f"closed early: {reason}"]
-        is_like_before = not spider.is_incremental
-        return decide(
-            Evidence(
-                pages=coverage.pages,
-                records=coverage.records,
-                seen=run.seen,
-                coins=run.coins,
-                rejected=run.rejected,
-                errors=self._errors.count,
-                unwritten=self._unwritten,
-                doubts=coverage.doubts(),
-                dropped=spider.translation.names_of(self._shape.dropped, NAMES) if run.seen else (),
-                absent=self._shape.absent,
-                filled=self._shape.filled,
-                usual=self.before.usual if is_like_before or run.seen >= ENOUGH_CHANGES else {},
-                coins_before=self.before.coins if is_like_before else 0,
-                may_be_empty=spider.is_incremental,
-            )
+            return (Verdict.PARTIAL if spider.coverage.pages else Verdict.FAILED), [f"closed early: {reason}"]
+        return outcome.verdict_of(
+            run, spider, self._shape, self.before, errors=self._log.errors, unwritten=self._unwritten
         )
 
     async def _finish(self, run: CrawlRun, spider: Source, reason: str) -> None:
@@ -251,6 +201,7 @@ class RunRecord(Component):
         try:
             self.verdict, reasons = self._decide(run, spider, reason)
             self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
+            notes = outcome.notes(run, spider, self._shape, self.verdict, self._not_kept)
             pace = extension(self.crawler, Pace)
             finish = partial(
                 recording.finish,
@@ -258,51 +209,49 @@ class RunRecord(Component):
                 self.verdict,
                 self.reason,
                 answered=coverage.present,
-                messages="\n".join(printable(without_secrets(note), 500) for note in self._notes(run, spider)),
+                messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=pace.resting,
                 not_kept=self._not_kept,
                 heard=has_answered(self.crawler),
                 filled=self._shape.filled,
                 listed=coverage.listed,
-                # What was stale is asked for again.
+                # After a stale answer, the next run asks for the same changes again.
                 newest_change=self.before.newest_change if run.stale else spider.newest_change,
-                log_tail=self._tail.text(),
+                log_tail=self._log.tail(),
                 **self.progress(),
             )
-            if self.verdict not in (Verdict.FAILED, Verdict.LOST):  # which claim nothing
+            if self.verdict not in (Verdict.FAILED, Verdict.LOST):  # these claim nothing
                 await self._read_back(partial(check_stored, run, self._coins))
             await self.database.call(finish)
-            if pace.give_back():
+            if pace.release_turns():
                 await self.database.call(self._write_pace)
             await self._read_back(partial(recording.check_over, run))
             if run.verdict != self.verdict:
                 self.verdict, self.reason = Verdict(run.verdict), run.reason
-        except RunLost:
-            self.verdict, self.reason = Verdict.LOST, LOST
-        except NotStored as error:
-            self.verdict, self.reason = Verdict.FAILED, str(error)
-            with suppress(AnyDatabaseError):
-                await self.database.call(partial(recording.take_back, run, self.reason), patience=0)
-        except AnyDatabaseError as error:
-            self.verdict = Verdict.FAILED
-            self.reason = fault(error, ", so the run will be shown as lost")
         except Exception as error:
-            logger.exception("The run could not be ended as it should")
-            self.verdict = Verdict.FAILED
-            self.reason = f"the run could not be ended as it should ({type(error).__name__}: {one_line(error)})"
+            failure, then = "the run could not be finished", ", so the run will be shown as lost"
+            self.verdict, self.reason = _explain(error, failure, then)
             with suppress(AnyDatabaseError, RunLost, NotStored):
-                await self.database.call(partial(recording.finish, run, self.verdict, self.reason))
+                if isinstance(error, NotStored):
+                    await self.database.call(partial(recording.take_back, run, self.reason), patience=0)
+                elif not isinstance(error, AnyDatabaseError | RunLost):
+                    await self.database.call(partial(recording.finish, run, self.verdict, self.reason))
 
     async def _read_back(self, check: Callable[[], None]) -> None:
-        """Have the check see the database that is at its place now, and not what the old connection still sees."""
+        """Check the database on a new connection: the old one may still use a file that was deleted or replaced."""
         await self.database.call(partial(check_place, self._place))
         await self.database.renew()
         await self.database.call(check)
 
-    def _notes(self, run: CrawlRun, spider: Source) -> Iterable[str]:
-        if self.verdict == Verdict.COMPLETE:
-            yield f"proof: {spider.coverage.proof()}"
-        yield from spider.coverage.notes()
-        yield from outcome.notes_on_fields(self._shape, learns_fields=spider.fields is None)
-        yield from outcome.notes_on_batches(run, self._not_kept)
-        yield from outcome.notes_on_log()
+
+def _explain(error: Exception, failure: str, then: str) -> tuple[Verdict, str]:
+    """The verdict after an error, and its reason: `failure` for a bug, `then` for what a database error leads to."""
+    match error:
+        case RunLost():
+            return Verdict.LOST, LOST
+        case NotStored():
+            return Verdict.FAILED, str(error)
+        case AnyDatabaseError():
+            return Verdict.FAILED, fault(error, then)
+    logger.error("%s", failure, exc_info=error)
+    return Verdict.FAILED, f"{failure} ({type(error).__name__}: {one_line(error)})"

@@ -29,7 +29,7 @@ class Run:
         self.endings.append((verdict, reason))
         self.begun.set()
 
-    def let_go(self) -> None:
+    def drop_throttle(self) -> None:
         self.has_let_go = True
 
     def inc_value(self, name: str) -> None:

@@ -419,7 +419,7 @@ def test_a_request_that_stayed_broken_leaves_its_turn_to_others(crawler: Any) ->
     request = page(judgement=Broken("status 503"), retry_times=middleware.tries)
     outage = down(crawler, request)
     for number in range(1, 5):
-        outage.pass_over(f"https://api.example/{number}")
+        outage.forget(f"https://api.example/{number}")
     assert outage.holds("https://api.example/5")
 
     with pytest.raises(StayedBroken):

@@ -77,7 +77,7 @@ def test_the_one_is_a_request_that_was_broken_before_while_there_is_any(source: 
 
     assert [source.holds(page) for page in (PAGES[7], PAGES[2], PAGES[0])] == [True, False, True]
     for page in PAGES[:5]:
-        source.pass_over(page)  # asked for as often as is sensible
+        source.forget(page)  # asked for as often as is sensible
     assert [source.holds(page) for page in (PAGES[7], PAGES[8])] == [False, True]
 
 
@@ -100,10 +100,10 @@ def test_an_answer_without_records_leaves_the_turn_to_another_and_ends_nothing(s
         source.add(page)
     source.holds(PAGES[0])
 
-    source.pass_over(PAGES[1])
+    source.forget(PAGES[1])
     assert source.holds(PAGES[2])
 
-    source.pass_over(PAGES[0])
+    source.forget(PAGES[0])
     assert [source.holds(page) for page in PAGES[2:4]] == [False, True]
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from scrapy.exceptions import IgnoreRequest
 from scrapy.settings import Settings
 
-from coincrawl.extensions.pace import AHEAD, OutOfPatience, Pace
+from coincrawl.extensions.pace import TURNS_AHEAD, OutOfPatience, Pace
 from fake_api import FakeAPI, Market, answers
 from tests.conftest import Crawl, Crawling
 from webapp.coins.models import FullCoin
@@ -159,7 +159,7 @@ def test_answers_to_what_was_in_flight_are_part_of_the_rest(clock: Clock) -> Non
     pace = pace_of(clock)
 
     assert [rest(pace), rest(pace), rest(pace, 30), rest(pace, 5)] == [2, 2, 30, 30]
-    assert pace.rested == 30
+    assert pace.total_rest == 30
 
 
 def test_a_page_in_between_makes_rests_short_again(clock: Clock) -> None:
@@ -168,7 +168,7 @@ def test_a_page_in_between_makes_rests_short_again(clock: Clock) -> None:
         rest(pace)
         clock.now = pace.rest_until
 
-    pace.rested_enough()
+    pace.reset_rests()
 
     assert rest(pace) == 2
 
@@ -196,7 +196,7 @@ def test_patience_with_short_rests_has_an_end_too(
         rest(pace, seconds)
         clock.now = pace.rest_until
         if page_between:
-            pace.rested_enough()
+            pace.reset_rests()
 
     with pytest.raises(OutOfPatience, match=reason):
         rest(pace, seconds)
@@ -237,7 +237,7 @@ def kept_by(pace: Pace, clock: Clock, wait: Wait = NO_WAIT) -> list[Wait]:
         pytest.param(60, Wait(turn=0.7), 0.7, id="a turn"),
         pytest.param(60, Wait(rest=300), 300, id="a rest"),
         pytest.param(60, Wait(turn=7, rest=5), 7, id="a turn after a rest"),
-        pytest.param(60, Wait(turn=3_600), 2 * INTERVAL + AHEAD, id="a turn by a clock that has gone back"),
+        pytest.param(60, Wait(turn=3_600), 2 * INTERVAL + TURNS_AHEAD, id="a turn by a clock that has gone back"),
         pytest.param(0, Wait(turn=7), 0, id="a turn where there is no limit any more"),
         pytest.param(0, Wait(rest=5), 5, id="a rest where there is no limit"),
     ],
@@ -284,7 +284,7 @@ def test_whenever_a_run_is_killed_the_next_one_is_not_too_early(seed: int, calls
                 rest(pace, rng.choice([1, 30]))
         (left,) = departures(pace, clock, 1)
         assert kept[-1].turn >= left + pace.interval
-        assert kept[-1].turn <= left + 2 * pace.interval + AHEAD
+        assert kept[-1].turn <= left + 2 * pace.interval + TURNS_AHEAD
         assert kept[-1].rest <= left
 
 
@@ -303,7 +303,7 @@ def test_where_there_is_no_limit_nothing_is_kept(clock: Clock) -> None:
 
     departures(pace, clock, 50)
 
-    assert (kept, pace.give_back()) == ([], False)
+    assert (kept, pace.release_turns()) == ([], False)
 
 
 def test_a_rest_is_kept_at_once_also_one_that_is_too_long(clock: Clock) -> None:
@@ -323,15 +323,15 @@ def test_turns_that_were_taken_and_not_used_are_given_back(clock: Clock) -> None
     kept_by(pace, clock)
     departures(pace, clock, 1)
 
-    assert pace.give_back()
+    assert pace.release_turns()
     assert pace.wait.turn == pytest.approx(INTERVAL)
 
 
 def test_a_quick_error_does_not_speed_up_what_autothrottle_has_slowed_down(clock: Clock) -> None:
     pace = pace_of(clock, throttle=0.3)
 
-    pace.not_faster_than(0.8)
-    pace.not_faster_than(0.5)
+    pace.restore_throttle(0.8)
+    pace.restore_throttle(0.5)
 
     assert pace.throttle == 0.8
 

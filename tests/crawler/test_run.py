@@ -95,7 +95,7 @@ def beat(
     monkeypatch.setattr("coincrawl.extensions.run.wait_for_event", wait_for_event)
     monkeypatch.setattr(recording, "heartbeat", raising(*errors))
     monkeypatch.setattr(recording, "is_to_stop", lambda run: is_to_stop)
-    asyncio.run(record._show_life_until_closed(CrawlRun()))
+    asyncio.run(record._send_heartbeats(CrawlRun()))
     return waited
 
 
@@ -174,7 +174,7 @@ def test_a_batch_that_cannot_be_stored_ends_the_run(
         (OperationalError("gone"), Verdict.FAILED, "the database fails (gone), so the run will be shown as"),
         (DatabaseError("malformed"), Verdict.FAILED, "the database's file is damaged (malformed): restore a backup"),
         (NotStored("gone"), Verdict.FAILED, "gone"),
-        (KeyError("a bug"), Verdict.FAILED, "the run could not be ended as it should (KeyError: 'a bug')"),
+        (KeyError("a bug"), Verdict.FAILED, "the run could not be finished (KeyError: 'a bug')"),
     ],
     ids=["lock taken", "no database", "damaged", "not stored", "bug"],
 )
@@ -197,7 +197,7 @@ def test_a_bug_at_the_end_is_written_into_the_row(end: Callable[..., None]) -> N
 
     end(finish=finish)
 
-    assert written == [(Verdict.FAILED, "the run could not be ended as it should (KeyError: 'a bug')")]
+    assert written == [(Verdict.FAILED, "the run could not be finished (KeyError: 'a bug')")]
 
 
 @pytest.mark.parametrize("again", [RunLost(), NotStored("gone"), OperationalError("gone")])
@@ -206,7 +206,7 @@ def test_a_bug_is_the_reason_also_where_it_cannot_be_written(
 ) -> None:
     end(finish=raising(KeyError("a bug"), again))
 
-    assert record.reason.startswith("the run could not be ended as it should (KeyError: 'a bug')")
+    assert record.reason.startswith("the run could not be finished (KeyError: 'a bug')")
 
 
 @pytest.mark.parametrize("has_answered", [True, False])
@@ -268,7 +268,7 @@ def decided(record: RunRecord, monkeypatch: pytest.MonkeyPatch, facts: dict[str,
     record.stop.ending = facts.get("ending")
     record.crawler.crawling = not facts.get("by_signal", False)
     record.before = Before(coins=facts.get("before", 0), usual=facts.get("usual", {}))
-    record._errors.count = facts.get("errors", 0)
+    record._log.errors = facts.get("errors", 0)
     shape: dict[str, Any] = {"dropped": set(), "absent": {}, "filled": {}}
     record._shape = cast(Any, SimpleNamespace(**{name: facts.get(name, value) for name, value in shape.items()}))
     run: Any = SimpleNamespace(seen=seen, coins=seen, rejected=facts.get("rejected", 0))
