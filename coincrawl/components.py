@@ -1,4 +1,4 @@
-"""What our middlewares, pipelines and extensions have in common."""
+"""What middlewares, pipelines and extensions have in common."""
 
 from typing import Self, TypeVar, cast
 
@@ -28,18 +28,18 @@ class Component:
 
 
 def crawls_a_source(crawler: Crawler) -> bool:
-    """Whether its spider is one of ours, which have what our components ask of a spider."""
+    """Whether the crawler's spider has what the components need."""
     return issubclass(crawler.spidercls, Source)
 
 
 def has_answered(crawler: Crawler) -> bool:
-    """Whether the source has ever answered anything, if only a part of it."""
+    """Whether the source has answered at least once, even incompletely."""
     stat = crawler.stats.get_value
     return bool(stat("downloader/response_count") or stat("coincrawl/credits"))
 
 
 def enabled(component: T | None) -> T:
-    """A component that is needed, as Scrapy's getters return it. Raises NotConfigured if it is None."""
+    """A component from one of Scrapy's getters. Raises NotConfigured if it is None."""
     if component is None:
         raise NotConfigured(
             "coincrawl's components need each other: enable them together, as coincrawl/crawl_settings.py does"
@@ -48,5 +48,5 @@ def enabled(component: T | None) -> T:
 
 
 def extension(crawler: Crawler, kind: type[T]) -> T:
-    """The crawler's extension of this kind. Raises NotConfigured before the extensions have been made."""
+    """The crawler's extension of this kind. Raises NotConfigured if there is none (yet)."""
     return enabled(crawler.get_extension(kind))

@@ -1,4 +1,4 @@
-"""Django's ORM for event loops: one worker thread, hence one connection; and patience while the database is away."""
+"""Django's ORM for event loops: one worker thread with one connection, and patience while the database is away."""
 
 import asyncio
 import logging
@@ -23,27 +23,26 @@ from webapp.coins.upsert import DATABASE_ERRORS
 
 logger = logging.getLogger(__name__)
 
-LAST_PATIENCE = 2.0  # seconds, once the run is to end
-LONGEST_PAUSE = 2.0  # seconds between two attempts
+LAST_PATIENCE = 2.0  # seconds, when the run is ending
+MAX_PAUSE = 2.0  # seconds between two attempts
 
-# An attempt has a limit, so that it can be made again: kept by the database, and here where a server does not answer.
+# Each attempt has a limit. The database enforces it; if the server does not answer at all, `ATTEMPT_SECONDS` does.
 SQLITE_LIMIT = "PRAGMA busy_timeout = 3000"  # ms to wait for another writer
-# Until the end of the transaction: what is set for longer reaches others that PgBouncer gives the same session to.
+# Only until the end of the transaction: behind PgBouncer, other clients may use the same session later.
 POSTGRESQL_LIMITS = (
     "SELECT set_config('lock_timeout', '3s', true), set_config('statement_timeout', '20s', true), "
     "set_config('idle_in_transaction_session_timeout', '60s', true)"
 )
 ATTEMPT_SECONDS = 30.0
-LAST_ATTEMPT_SECONDS = 4.0  # once the run is to end
+LAST_ATTEMPT_SECONDS = 4.0  # when the run is ending
 
 T = TypeVar("T")
 
 
 class Worker:
-    """Calls functions that use the ORM in its one thread, in the order of the calls, on its one connection.
+    """Calls functions that use the ORM, one after the other, in one thread and on one connection.
 
-    None of their statements waits for long, where the database's own limits hold; where they do not, `sever` ends the
-    call under way.
+    The database's own limits end a statement that waits too long. If the server does not answer, `sever` ends the call.
     """
 
     def __init__(self) -> None:
@@ -54,7 +53,6 @@ class Worker:
         return self._thread.submit(self._connected, function)
 
     def disconnect(self) -> Future[None]:
-        """A broken connection would fail every later call."""
         return self._thread.submit(_disconnect)
 
     def shut(self) -> None:
@@ -71,19 +69,19 @@ class Worker:
         return function()
 
     def sever(self) -> None:
-        """Break the connection under the thread, which waits for a server that has stopped answering."""
+        """Break the connection, so that a call that waits for the server fails."""
         wire = self._connection.connection if self._connection and self._connection.vendor == "postgresql" else None
         if wire and not wire.closed:
-            # It may have gone by itself in this very moment.
+            # The connection may break by itself at the same moment.
             with suppress(OSError, DatabaseError), socket.socket(fileno=os.dup(wire.fileno())) as end:
                 end.shutdown(socket.SHUT_RDWR)
 
 
 class Database:
-    """A worker for the event loop, with patience.
+    """A worker for the event loop. It tries again while the database is away, for at most `patience` seconds.
 
-    The database may be away for `patience` seconds: `away` is called when it stops answering, and `back` when it
-    answers again. Once `end` is set, patience and attempts are short.
+    `away` is called when the database stops answering, and `back` when it answers again. When `end` is set, patience
+    and attempts become short.
     """
 
     def __init__(
@@ -101,7 +99,7 @@ class Database:
         self._away_since: float | None = None
 
     async def call(self, function: Callable[[], T], patience: float = math.inf) -> T:
-        """The function's result. Database errors are raised once it has been away for too long, or for `patience`."""
+        """Return the function's result. Raises a database error if the database is away for longer than `patience`."""
         patience = min(patience, self._patience)
         async with self._in_order:
             pause = 0.25
@@ -120,10 +118,10 @@ class Database:
                     await asyncio.sleep(pause)
                 else:
                     await wait_for_event(self._end, pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, MAX_PAUSE)
 
     async def renew(self) -> None:
-        """Have the next call open a new connection."""
+        """Make the next call open a new connection."""
         async with self._in_order:
             await wrap_future(self._worker.disconnect())
 
@@ -132,7 +130,7 @@ class Database:
         self._worker.shut()
 
     def _goes_away(self) -> float:
-        """Since when it is away."""
+        """Call `away` if the database was there. Returns since when it is away, in seconds of the monotonic clock."""
         if self._away_since is None:
             self._away_since = monotonic()
             self._away()
@@ -156,11 +154,11 @@ class Database:
 
 
 def limited(execute: Callable[..., T], sql: str, params: Any, many: bool, context: dict[str, Any]) -> T:
-    """Execute a statement within the limits; Django calls this for each one."""
+    """Execute a statement with a limit on its time. Django calls this for each statement."""
     wrapper: BaseDatabaseWrapper = context["connection"]
     wire = wrapper.connection
     if wire.info.transaction_status != TransactionStatus.IDLE:
-        return execute(sql, params, many, context)  # the transaction has begun with them
+        return execute(sql, params, many, context)  # the limits were set when the transaction began
     with nullcontext() if wrapper.in_atomic_block else transaction.atomic():
         with wrapper.wrap_database_errors:
             wire.execute(POSTGRESQL_LIMITS)
@@ -168,17 +166,17 @@ def limited(execute: Callable[..., T], sql: str, params: Any, many: bool, contex
 
 
 def _disconnect() -> None:
-    connection.close()  # looked up here, because each thread has a connection of its own
+    connection.close()  # in the worker's thread, because each thread has its own connection
 
 
 def fault(error: AnyDatabaseError, then: str) -> str:
-    """What a database error tells a person; `then` is what follows from it, unless the database itself is damaged."""
-    # Only a damaged file raises this very class.
+    """A database error in words; `then` says what it leads to, unless the database is damaged."""
+    # Only a damaged file raises exactly this class.
     return damage(one_line(error)) if type(error) is DatabaseError else f"the database fails ({one_line(error)}){then}"
 
 
 def damage(words: str) -> str:
-    """What to do about a SQLite file that is damaged in this way."""
+    """A damaged SQLite file in words, and what to do."""
     return (
         f"the database's file is damaged ({words}): restore a backup, or move the file away, run "
         "`python webapp/manage.py migrate`, and crawl again"

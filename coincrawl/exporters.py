@@ -1,7 +1,7 @@
-"""Exporters for every format that Scrapy has, which write a coin's values exactly.
+"""Exporters that write a coin's values exactly, for all formats of Scrapy.
 
-Numbers keep all their digits: JSON has them as numbers, CSV, XML and marshal as texts, pickle as Decimals. Dates are in
-ISO 8601. CSV cannot tell an empty text from none.
+Numbers keep all digits: they are numbers in JSON, texts in CSV, XML and marshal, and Decimals in pickle. Dates are in
+ISO 8601. In CSV, an empty text and a null look the same.
 """
 
 import json
@@ -20,12 +20,12 @@ from scrapy.exporters import (
     XmlItemExporter,
 )
 
-# What XML cannot hold, and the carriage return, which its readers make a line feed.
+# Characters that XML does not allow, and the carriage return, which its readers turn into a line feed.
 NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def plain(value: Any) -> Any:
-    """A value as every format can hold it: numbers with a fraction or many digits, and dates, as texts."""
+    """A value that all formats can hold: Decimals and dates become texts."""
     if isinstance(value, Decimal):
         return str(value)
     return value.isoformat() if isinstance(value, datetime) else value
@@ -66,16 +66,16 @@ class ExactCsvItemExporter(CsvItemExporter):
 
 
 class ExactMarshalItemExporter(MarshalItemExporter):
-    """`-O coins.marshal`: it has no type for decimals and dates."""
+    """`-O coins.marshal`, which has no type for decimals and dates."""
 
     def serialize_field(self, field: Any, name: str, value: Any) -> Any:
         return plain(value)
 
 
 class ExactXmlItemExporter(XmlItemExporter):
-    """`-O coins.xml`: an element that is not there is a null.
+    """`-O coins.xml`. A missing element is a null.
 
-    A text with characters that XML cannot hold is escaped as in JSON, and its element says so: `escaped="json"`.
+    A text with characters that XML does not allow is escaped as in JSON, and its element has `escaped="json"`.
     """
 
     def _export_xml_field(self, name: str, serialized_value: Any, depth: int) -> None:

@@ -1,4 +1,4 @@
-"""From records to rows: cleaned on the event loop, stored in batches by the database's thread."""
+"""Cleans records on the event loop, and stores them in batches in the database's thread."""
 
 import asyncio
 from functools import cached_property
@@ -16,7 +16,7 @@ from webapp.crawls.batch import Batch
 
 
 class CleanPipeline(Component):
-    """Turns an item's record into the values of the model's fields, or into its rejection."""
+    """Turns an item's record into the values of the model's fields, or into a rejection."""
 
     @cached_property
     def cleaner(self) -> Cleaner:
@@ -35,9 +35,9 @@ class CleanPipeline(Component):
 
 
 class ShowPipeline(Component):
-    """In the place of the next one, where a tool shows items: without what the values were made from.
+    """Replaces UpsertPipeline in Scrapy's tools: shows an item's values without the record they were made from.
 
-    A record that cannot be stored is shown with the reasons.
+    A rejected record is shown with the reasons.
     """
 
     def process_item(self, item: CoinItem) -> CoinItem:
@@ -48,9 +48,9 @@ class ShowPipeline(Component):
 
 
 class UpsertPipeline(Component):
-    """Buffers items and stores them in batches; each record is counted once, as what became of it.
+    """Stores items in batches. Each record is counted once: as created, updated, unchanged, rejected ...
 
-    Items go on to the feeds as they were sent; duplicates and rejected records are dropped from them.
+    Items go on to the feeds. Duplicates and rejected records are dropped.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -63,7 +63,7 @@ class UpsertPipeline(Component):
         record, page = item.pop("record"), item.pop("page")
         dropped = ""
         if rejection := item.pop("rejection", None):
-            # Of a source that tells which coins are missing, what cannot be read does not tell the contrary.
+            # If the source reports missing coins, an invalid record may be of a missing coin: it is no sighting.
             is_sighting = not self.spider.reports_missing
             self.batch.reject(rejection, record, page, round_number=self.spider.round, is_sighting=is_sighting)
             dropped = "; ".join(rejection.reasons)
@@ -71,7 +71,7 @@ class UpsertPipeline(Component):
             values = dict(item)
             extension(self.crawler, RunRecord).add_values(values)
             if not self.batch.add(values, record, page):
-                dropped = "a coin that this run has had before"
+                dropped = "a duplicate: this run already has the coin"
         if len(self.batch) >= self.size:
             await self.flush()
         if dropped:
@@ -79,7 +79,7 @@ class UpsertPipeline(Component):
         return item
 
     async def flush(self) -> None:
-        # Swapped before anything is awaited: items that come meanwhile belong to the next batch.
+        # The batch is replaced before the first await: later items belong to the next one.
         batch, self.batch = self.batch, Batch(self.batch.memory)
         if batch:
             async with self.one_at_a_time:

@@ -1,4 +1,4 @@
-"""Scrapy's settings for every command. Crawls of our own spiders have more of them: see crawl_settings.py."""
+"""Scrapy's settings for all commands. Crawls of a PaginatedSpider also use crawl_settings.py."""
 
 import os
 
@@ -12,15 +12,15 @@ from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, MIRROR_UR
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 django.setup()  # items are made from a Django model
 
-from webapp.coins.models import FullCoin  # noqa: E402 - a model can be imported once Django is set up
+from webapp.coins.models import FullCoin  # noqa: E402 - models can be imported only after django.setup()
 
 BOT_NAME = "coincrawl"
 SPIDER_MODULES = ["coincrawl.spiders"]
 NEWSPIDER_MODULE = "coincrawl.spiders"
 COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit status; tools that begin no run
-RECORD_RUNS = True  # those tools switch it off
+RECORD_RUNS = True  # False in these tools
 
-# The source --------------------------------------------------------------------------------------
+# The sources -------------------------------------------------------------------------------------
 COINGECKO_API_KEY = env.one_word("COINGECKO_API_KEY")
 COINGECKO_PLAN = COINGECKO_PLAN
 BASE_API_URL = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
@@ -31,22 +31,22 @@ if "?" in BASE_API_URL or not is_source(BASE_API_URL, PLAIN_HTTP_HOSTS):
     )
 COINGECKO_CALLS_PER_MINUTE = env.number("COINGECKO_CALLS_PER_MINUTE", PLANS[COINGECKO_PLAN].calls_per_minute)
 COINGECKO_MONTHLY_CREDITS = COINGECKO_MONTHLY_CREDITS
-# The other source: a read API that is mirrored
+# The read API that is mirrored
 MIRROR_URL = MIRROR_URL
 API_TOKEN = env.one_word("API_TOKEN")
-MIRROR_CALLS_PER_MINUTE = env.number("MIRROR_CALLS_PER_MINUTE", 120)  # well below the 300 that our own read API takes
+MIRROR_CALLS_PER_MINUTE = env.number("MIRROR_CALLS_PER_MINUTE", 120)  # coincrawl's own read API allows 300
 VS_CURRENCY = VS_CURRENCY
-# Fields of FullCoin that may be absent or empty: no run is partial because of them.
+# Fields of FullCoin that may be absent or empty without making a run partial
 OPTIONAL_FIELDS = [name.strip() for name in env.list("OPTIONAL_FIELDS", default=[])]
 if strange := sorted({*OPTIONAL_FIELDS}.difference(field.name for field in FullCoin.api_fields())):
     raise SystemExit(
         f"OPTIONAL_FIELDS must be names of a coin's fields with commas between them, and not {strange[0]!r}."
     )
-# An empty User-Agent is answered with 403, and so may be one that says nothing.
+# CoinGecko answers 403 to an empty User-Agent.
 USER_AGENT = "coincrawl (a Scrapy project that keeps a copy of the coin market)"
 RETRY_BACKOFF_BASE = env.number("RETRY_BACKOFF_BASE", 2)  # s: about 2, 4, 8, 16, 32
 
-# Safety: nobody is let in, and nothing is asked that cannot prove who it is ---------------------------
+# Safety: no access from outside, and no source without a valid certificate ----------------------------
 TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False  # would run code sent over HTTP
 DOWNLOAD_VERIFY_CERTIFICATES = True

@@ -1,6 +1,6 @@
-"""Whether what a run has stored is in the database: it is read back, on a connection that is new.
+"""Checks on a new connection that the database has what a run has stored.
 
-A SQLite file that is deleted or replaced goes on taking what is written into it until it is closed.
+This is needed because writes into a SQLite file succeed even after it was deleted or replaced, until it is closed.
 """
 
 import os
@@ -14,35 +14,35 @@ from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.recording import GONE, NotStored, heartbeat
 
-SMALL = 100_000_000  # bytes; the check of a SQLite file takes 1.5 ms a megabyte, so that one of these takes 0.15 s
+MAX_CHECKED = 100_000_000  # bytes; checking a SQLite file for damage takes 1.5 ms a megabyte
 
-Place = tuple[int, int] | None
+Place = tuple[int, int] | None  # device and inode
 
 
 def place() -> Place:
-    """Device and inode of the SQLite file that DATABASE_URL names; None where none is there, or an empty one."""
+    """Device and inode of the SQLite file that DATABASE_URL names; None without such a file, or if it is empty."""
     if connection.vendor == "sqlite":
         with suppress(OSError):
             status = os.stat(connection.settings_dict["NAME"])
-            # An empty one is not to be opened: that waits until nobody else has it open.
+            # An empty file must not be opened: that would wait until no other process has it open.
             return (status.st_dev, status.st_ino) if status.st_size else None
     return None
 
 
 def check_place(written: Place) -> None:
-    """Raises NotStored unless the file that was written is still at its path; where it is not, none is made there."""
+    """Raises NotStored if the file that was `written` is no longer at its path. Does not create a file there."""
     if place() != written:
         raise NotStored(
-            "the file that DATABASE_URL names is not the one that this run wrote into, which was deleted, emptied, "
-            "moved or replaced meanwhile: what this run has stored is not there. Put the file back, or run "
+            "the file that DATABASE_URL names is not the one that this run wrote into: that one was deleted, emptied, "
+            "moved or replaced meanwhile, with all that this run has stored. Put the file back, or run "
             "`python webapp/manage.py migrate` for a new one, and crawl again"
         )
 
 
 def check_stored(run: CrawlRun, coins: Collection[str]) -> None:
-    """Raises NotStored unless the database is sound and has the row of this run, and all of these coins.
+    """Raises NotStored if the database is damaged, or lacks the row of this run or one of these coins.
 
-    RunLost where the run no longer has its lock. A large SQLite file is not checked for damage.
+    Raises RunLost if the run has lost its lock. SQLite files over MAX_CHECKED are not checked for damage.
     """
     if connection.vendor == "sqlite":
         _check_sound()
@@ -61,7 +61,7 @@ def _check_sound() -> None:
         size = 1
         for factor in ("page_count", "page_size"):
             size *= cursor.execute(f"PRAGMA {factor}").fetchone()[0]
-        if size <= SMALL:
+        if size <= MAX_CHECKED:
             words = cursor.execute("PRAGMA quick_check(1)").fetchone()[0].splitlines()[-1]
             if words != "ok":
                 raise NotStored(damage(words))

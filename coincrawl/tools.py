@@ -1,4 +1,4 @@
-"""What Scrapy's own commands have in common here: shell, fetch, view, parse, check and runspider begin no run."""
+"""What Scrapy's own commands (shell, fetch, view, parse, check, runspider) have in common here: they begin no run."""
 
 import argparse
 
@@ -12,7 +12,7 @@ from webapp.crawls.catalog import SPIDERS, ArgumentError, parse_arguments
 class WithoutRun(ScrapyCommand):
     """A command that needs no database and stores nothing, whichever spider it uses.
 
-    It fetches any address, as in other projects. The spider's key goes only to its source.
+    It fetches any address, as in other projects. The spider's key is sent only to its source.
     """
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:

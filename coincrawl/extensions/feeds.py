@@ -1,4 +1,4 @@
-"""Feeds (`-O coins.json`): Scrapy's own exporter, which here says what could not be written."""
+"""Feeds (`-O coins.json`): Scrapy's exporter, but the run learns which feeds could not be written."""
 
 import asyncio
 import logging
@@ -20,50 +20,47 @@ from webapp.coins.texts import one_line
 
 logger = logging.getLogger(__name__)
 
-QUIET_FOR = 1.0  # seconds
-LAST_PATIENCE = 3.0  # seconds, once the run is to end
+QUIET_FOR = 1.0  # seconds of storing before the log mentions it
+LAST_PATIENCE = 3.0  # seconds to wait for a feed when the run is ending early
 
 _login = re.compile(r"(?<=://)([^/:@]*):?([^/]*)@")  # user and password
 
 
 def without_login(uri: str) -> str:
-    """A feed's address as anybody may see it."""
     return _login.sub("", uri)
 
 
 def passwords(uris: Iterable[str]) -> list[str]:
-    """Those in the addresses of feeds."""
     return [unquote(found[2]) for uri in uris if (found := _login.search(uri))]
 
 
 async def unwritten(crawler: Crawler) -> list[str]:
-    """Why feeds could not be written, a sentence each, once they are closed."""
+    """Wait until all feeds are closed. Returns a sentence for each that could not be written."""
     if feeds := crawler.get_extension(Feeds):
         return await feeds.faults()
     return ["no feed could be written: the log says why"] if crawler.settings.getdict("FEEDS") else []
 
 
 class Feeds(FeedExporter):
-    """Scrapy's exporter. A feed that cannot be written is given up, and the others go on; `faults` says why."""
+    """Scrapy's exporter. If a feed cannot be written, the others go on, and `faults` says why."""
 
     def __init__(self, crawler: Crawler) -> None:
         self._patience = crawler.settings.getfloat("FEED_PATIENCE")
         self._faults: dict[str, str] = {}  # by feed
-        self._closing: dict[str, None] = {}  # feeds that are being stored, in their order
+        self._closing: dict[str, None] = {}  # feeds that are being stored, in order
         self._closed = asyncio.Event()
         super().__init__(crawler)
 
     @property
     def hangs(self) -> bool:
-        """Whether a feed is still being stored, by a thread that nothing can end."""
+        """Whether a feed is still being stored, in a thread that cannot be stopped."""
         return bool(self._closing)
 
     async def faults(self) -> list[str]:
-        """Why feeds could not be written, a sentence each, once they are closed."""
         await self._closed.wait()
         return [f"the feed {without_login(uri)} could not be written: {words}" for uri, words in self._faults.items()]
 
-    # What Scrapy calls, a feed at a time ---------------------------------------------------------
+    # Scrapy's methods, called for one feed at a time ---------------------------------------------
 
     def open_spider(self, spider: Spider) -> None:
         feeds = self.feeds
@@ -83,7 +80,7 @@ class Feeds(FeedExporter):
         self.slots = written
 
     async def close_spider(self, spider: Spider) -> None:
-        """Store all; what takes longer than FEED_PATIENCE is given up, or than a moment once the run is to end."""
+        """Store all feeds. Those that take longer than FEED_PATIENCE (LAST_PATIENCE in an early end) are given up."""
         try:
             await self._wait_for(asyncio.create_task(super().close_spider(spider)))
             for uri in self._closing:
@@ -104,7 +101,7 @@ class Feeds(FeedExporter):
             await asyncio.wait({storing}, timeout=LAST_PATIENCE)
 
     async def _close_slot(self, slot: FeedSlot, spider: Spider) -> None:
-        """As Scrapy does, which would log a traceback."""
+        """Like Scrapy's, but without a traceback in the log if storing fails."""
         if not slot.itemcount and not (slot.store_empty and slot.batch_id == 1):
             return
         self._closing[slot.uri] = None
@@ -112,27 +109,26 @@ class Feeds(FeedExporter):
             slot.start_exporting()
             slot.finish_exporting()
             file = self._get_file(slot)
-            file.flush()  # standard output says only now that it is full, or closed
+            file.flush()  # standard output raises an error only now, if it is full or closed
             await ensure_awaitable(slot.storage.store(file))
             logger.info("Stored %s items in %s", f"{slot.itemcount:,}", without_login(slot.uri))
         del self._closing[slot.uri]
         await self.crawler.signals.send_catch_log_async(signals.feed_slot_closed, slot=slot)
 
     def _storage_supported(self, uri: str, feed_options: dict[str, Any]) -> bool:
-        """Scrapy would export no feed at all where it is not. Here that is found out when each feed is opened."""
-        return True
+        return True  # else Scrapy would export no feed at all; `_get_storage` raises ValueError for this one
 
     def _get_storage(self, uri: str, feed_options: dict[str, Any]) -> FeedStorageProtocol:
         scheme = urlsplit(uri).scheme
         if scheme not in self.storages and not PureWindowsPath(uri).drive:
-            raise ValueError(f"nothing here writes to {scheme}://")
+            raise ValueError(f"{scheme}:// is not supported")
         return super()._get_storage(uri, feed_options)
 
-    # What becomes of those that fail -------------------------------------------------------------
+    # Faults --------------------------------------------------------------------------------------
 
     @contextmanager
     def _noting(self, uri: str) -> Iterator[None]:
-        """Whatever fails in here is the feed's fault, and nobody else's."""
+        """Any exception in this context is noted as a fault of the feed."""
         try:
             yield
         except Exception as error:

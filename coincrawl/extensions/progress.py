@@ -1,4 +1,4 @@
-"""What a person sees while a crawl goes on: a bar, or lines."""
+"""Shows a crawl's progress: a bar, or lines in the log."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ BAR_EVERY = 0.1  # seconds
 
 
 class Progress(Component):
-    """How far the crawl is: on a terminal a bar, in a file or a pipe a line now and then."""
+    """Shows how far the crawl is: a bar on a terminal, else a line from time to time."""
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
@@ -46,7 +46,7 @@ class Progress(Component):
             self._start_bar()
         every = BAR_EVERY if self.bar else self.crawler.settings.getfloat("LOGSTATS_INTERVAL")
         if every:
-            self.task = asyncio.create_task(self._tell(every))
+            self.task = asyncio.create_task(self._report(every))
 
     def closed(self) -> None:
         if self.task:
@@ -55,7 +55,7 @@ class Progress(Component):
             self.bar.stop()
             self._send_log_to(sys.stderr)
 
-    async def _tell(self, every: float) -> None:
+    async def _report(self, every: float) -> None:
         while True:
             await asyncio.sleep(every)
             done, in_all = self.spider.coverage.pages, self._pages_in_all()
@@ -74,9 +74,9 @@ class Progress(Component):
         return f"{done:,} of {counted(in_all, 'page')}, {coins:,} coins, {rate}, about {_duration(left)} left"
 
     def _pages_in_all(self) -> int | None:
-        """How many pages the run will ask for; None where nobody can say.
+        """How many pages the run will request; None if unknown.
 
-        As the API counts them, or else as it was in the last complete run, or else as it usually is.
+        By the API's count, or else as in the last complete run, or else as usual.
         """
         coverage = self.spider.coverage
         in_all = coverage.expected or self.record.before.pages or self.spider.expected_calls
@@ -87,7 +87,7 @@ class Progress(Component):
         self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
         self.bar.add_task(self.spider.name, words="")
         self.bar.start()
-        self._send_log_to(sys.stderr)  # which is now rich's: log lines go above the bar, not through it
+        self._send_log_to(sys.stderr)  # this is rich's now, which writes log lines above the bar
 
     @staticmethod
     def _send_log_to(stream: object) -> None:

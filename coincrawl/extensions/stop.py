@@ -24,11 +24,11 @@ class Ending:
 
 
 class Stop(Component):
-    """Ends the run early. `begun` is set from then on: by `end`, or by SIGTERM or SIGINT.
+    """Ends the run early. `begun` is set by `end`, and by SIGTERM and SIGINT.
 
-    Scrapy itself waits for all requests that are under way. Whatever may take long (a turn, a rest, an answer that does
-    not come, a database that is away) waits for `begun` as well, and gives up then. `ending` says why the run ends; it
-    is None where a signal ended it.
+    Scrapy waits for all requests under way. So everything that may take long (a turn, a rest, a missing answer, a
+    database that is away) must also wait for `begun`, and give up then. `ending` says why the run ends. It is None if a
+    signal ended the run.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -37,7 +37,7 @@ class Stop(Component):
         self.over: Deferred[None] = Deferred()
         self.ending: Ending | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._closing: asyncio.Future[None] | None = None  # kept, or it might be collected before it is done
+        self._closing: asyncio.Future[None] | None = None  # a reference, so that it is not garbage collected
         crawler.signals.connect(self.opened, signals.spider_opened)
 
     def end(self, verdict: Verdict, reason: str) -> None:
@@ -48,7 +48,7 @@ class Stop(Component):
             self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=verdict.value))
 
     def give_up(self, reason: str) -> None:
-        """End the run early: as partial where it has had a page, else as failed."""
+        """End the run early: as partial if a page was answered, else as failed."""
         self.end(Verdict.PARTIAL if self.spider.coverage.pages else Verdict.FAILED, reason)
 
     @property
@@ -59,23 +59,23 @@ class Stop(Component):
         from twisted.internet import reactor  # noqa: PLC0415 - Scrapy installs it late
 
         self._watching = asyncio.create_task(self._watch())
-        # A signal that comes while the spider is being opened or closed would stop the reactor too early.
+        # Without this, a signal would stop the reactor while the spider is still being opened or closed.
         reactor.addSystemEventTrigger("before", "shutdown", lambda: self.over)  # type: ignore[arg-type]
 
     def finish(self) -> None:
-        """The run's verdict has been written: the process may end."""
+        """The run's verdict is stored, so the process may end."""
         if self._watching:
             self._watching.cancel()
         if not self.over.called:
             self.over.callback(None)
 
     async def _watch(self) -> None:
-        # Scrapy reports a signal only when all that was under way is done, and sets no event.
+        # Scrapy sends no event for a signal until all requests under way are done.
         while not self.by_signal:  # noqa: ASYNC110
             await asyncio.sleep(CHECK_SECONDS)
         self.begun.set()
         await asyncio.sleep(SAME_STOP_SECONDS)
-        if self._is_forced():  # by two signals that came as one, from a terminal and from a supervisor
+        if self._is_forced():  # two signals at once, from a terminal and from a supervisor, are one stop
             return
         while not self._is_forced():  # noqa: ASYNC110
             await asyncio.sleep(CHECK_SECONDS)

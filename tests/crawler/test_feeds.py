@@ -31,7 +31,7 @@ def test_feeds_that_cannot_be_written_make_the_run_partial_and_keep_no_other_fro
         f"ftp://ada:lovelace@{dead}": (f"ftp://{dead}", "Connection refused"),
         "/dev/full:json": ("/dev/full", "No space left on device"),
         "/dev/null/coins.json": ("/dev/null/coins.json", "Not a directory"),
-        "gopher://ada:lovelace@host/x.json": ("gopher://host/x.json", "nothing here writes to gopher://"),
+        "gopher://ada:lovelace@host/x.json": ("gopher://host/x.json", "gopher:// is not supported"),
         "s3://ada:lovelace@bucket/x.json": ("s3://bucket/x.json", "missing boto3 library"),
         "ftp:///x.json": ("ftp:///x.json", "Got a storage URI without a hostname"),
     }

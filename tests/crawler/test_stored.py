@@ -121,7 +121,7 @@ def test_a_file_that_is_not_what_was_written_makes_the_run_failed(
 def test_a_file_is_checked_for_damage_where_that_costs_little(
     small: int, is_checked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coincrawl.stored.SMALL", small)
+    monkeypatch.setattr("coincrawl.stored.MAX_CHECKED", small)
     run = recording.begin("markets", {})
 
     with CaptureQueriesContext(connection) as queries:
