@@ -3,37 +3,23 @@
 import os
 import sqlite3
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from functools import cache
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from fake_api import FakeAPI, LinkedAPI, Market
-from tests.support.nodes import ScrapydNode
-from tests.support.preloaded import Preloaded
-from webapp.crawls.models import CrawlRun
-
-ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 120  # seconds that a crawl may take before it counts as hung
-
-Api = FakeAPI | LinkedAPI | str  # where it is a str, its address
-Crawl = Callable[..., subprocess.CompletedProcess[str]]
-Crawling = Callable[..., AbstractContextManager["Process"]]
-StartNode = Callable[..., ScrapydNode]
-Away = Callable[[], AbstractContextManager[None]]
-
-SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables that name them
+from fake_api import FakeAPI, Market
+from tests.support.crawls import Api, Crawl, Crawling, Process, crawl_command
+from tests.support.databases import Away, administer, cut_all
+from tests.support.nodes import ScrapydNode, StartNode
+from tests.support.processes import PATIENCE, preloaded
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -70,18 +56,6 @@ def database_url(transactional_db: None) -> str:
     return urlunsplit(urlsplit(os.environ["COINCRAWL_TEST_URL"])._replace(path=f"/{name}"))
 
 
-def administer(*statements: str) -> None:
-    """Statements for the server, from outside the test database."""
-    url = urlunsplit(urlsplit(os.environ["COINCRAWL_TEST_URL"])._replace(path="/postgres"))
-    with psycopg.connect(url, autocommit=True) as server:
-        for statement in statements:
-            server.execute(statement)
-
-
-def cut_all(database: str) -> str:
-    return f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
-
-
 @pytest.fixture
 def away(database_url: str) -> Away:
     """A context in which the test database cannot be used: locked, or on PostgreSQL unreachable."""
@@ -105,26 +79,11 @@ def away(database_url: str) -> Away:
     return locked if connection.vendor == "sqlite" else unreachable
 
 
-def last_run() -> CrawlRun:
-    return CrawlRun.objects.order_by("-started_at")[0]
-
-
-@cache
-def preloaded() -> Preloaded:
-    return Preloaded()
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _end_preloaded() -> Iterator[None]:
     yield
     if preloaded.cache_info().currsize:
         preloaded().close()
-
-
-def python(arguments: list[str], environment: dict[str, str], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Python in an environment of nothing else."""
-    clean = {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "webapp.settings"}
-    return preloaded().run(arguments, folder, clean | environment, PATIENCE)
 
 
 @pytest.fixture
@@ -141,18 +100,6 @@ def api() -> Iterator[FakeAPI]:
         yield fake
 
 
-def crawl_command(
-    api: Api, database_url: str, *arguments: str, spider: str = "markets", **environment: str
-) -> dict[str, Any]:
-    """`scrapy crawl ...` against an API or what is at a URL, for subprocess.run and subprocess.Popen."""
-    url = api if isinstance(api, str) else api.url
-    return {
-        "args": [sys.executable, "-m", "scrapy", "crawl", spider, *arguments],
-        "cwd": ROOT,
-        "env": os.environ | {SOURCES[spider]: url, "DATABASE_URL": database_url} | environment,
-    }
-
-
 @pytest.fixture
 def crawl(database_url: str) -> Crawl:
     """Run `scrapy crawl ...` against an API; the result has returncode, stdout and stderr."""
@@ -163,28 +110,6 @@ def crawl(database_url: str) -> Crawl:
         return preloaded().run(given, command["cwd"], dict(command["env"]), PATIENCE)
 
     return run
-
-
-class Process(subprocess.Popen[str]):
-    """A crawl under way. `log` has the lines of its stderr that were read so far."""
-
-    log: list[str]
-
-    def read_until(self, words: str) -> None:
-        """Return when a line of the log has these words in it; AssertionError where there is none."""
-        assert self.stderr is not None
-        for line in self.stderr:
-            self.log.append(line)
-            if words in line:
-                return
-        raise AssertionError(f"{words!r} is not in the log:\n{''.join(self.log)}")
-
-    def end(self) -> list[str]:
-        """Wait for the end; all lines of the log."""
-        assert self.stderr is not None
-        self.log += self.stderr.readlines()
-        self.wait(PATIENCE)
-        return self.log
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 
-from tests.conftest import python
 from tests.support.api import ADDRESSES, COINS, make_rows, read, rejected
 from tests.support.factories import NOON, make_coin
+from tests.support.processes import python
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.authtoken.models import Token
 
-from tests.conftest import python
+from tests.support.processes import python
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -12,10 +12,10 @@ from django.db.models import DecimalField
 from django.test import Client
 from django.utils import timezone
 
-from tests.conftest import python
 from tests.support.admin import HOSTILE
 from tests.support.api import COINS, HEALTH, RUNS, make_rows, read, rejected, walk
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
+from tests.support.processes import python
 from webapp.api.serializers import CoinSerializer, RunSerializer
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import plain

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, ViewportSize
 from pytest_django.live_server_helper import LiveServer
 
-from tests.conftest import PATIENCE, ROOT
+from tests.support.processes import PATIENCE, ROOT
 
 IMAGES = ROOT / "docs/images"
 MAX_SIZE = 80_000  # bytes of a picture

@@ -13,7 +13,8 @@ from coincrawl.commands.crawl import check, check_event_loop
 from coincrawl.commands.settings import Command as SettingsCommand
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI
-from tests.conftest import Crawl, python
+from tests.support.crawls import Crawl
+from tests.support.processes import python
 from webapp.crawls.models import CrawlRun
 
 LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR, CRITICAL)."

@@ -15,7 +15,9 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from fake_api import Answer, FakeAPI, Market, Request, answers
-from tests.conftest import PATIENCE, Away, Crawl, Crawling, administer, crawl_command, cut_all
+from tests.support.crawls import Crawl, Crawling, crawl_command
+from tests.support.databases import Away, administer, cut_all
+from tests.support.processes import PATIENCE
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
 

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from coincrawl.extensions import feeds as feeds_module
 from coincrawl.extensions.feeds import Feeds, passwords, without_login
 from fake_api import FakeAPI
-from tests.conftest import Crawl, last_run
+from tests.support.crawls import Crawl, last_run
 from tests.support.nodes import free_port
 
 

@@ -19,7 +19,7 @@ from twisted.python import log as twisted_log
 
 from coincrawl.log import LogFile, protect_log
 from fake_api import FakeAPI, Market, answers
-from tests.conftest import Crawl
+from tests.support.crawls import Crawl
 
 FORGED = "x\n1999-12-31 23:59:59 [coincrawl] INFO: markets: complete"
 SECRET = "CG-a1/b2 c3%ä\\d🚀\t9"

@@ -26,7 +26,7 @@ from coincrawl.pagination import NextLink
 from coincrawl.responses import Broken, Rows, Throttled
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, answers
-from tests.conftest import Crawl
+from tests.support.crawls import Crawl
 from tests.support.spiders import make_spider
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict

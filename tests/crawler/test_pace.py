@@ -18,7 +18,7 @@ from scrapy.settings import Settings
 
 from coincrawl.extensions.pace import TURNS_AHEAD, OutOfPatience, Pace
 from fake_api import FakeAPI, Market, answers
-from tests.conftest import Crawl, Crawling
+from tests.support.crawls import Crawl, Crawling
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.pace import Wait

@@ -2,15 +2,11 @@
 
 import html
 import math
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.apps import apps
-from django.db import connection
 from scrapy.crawler import Crawler
 from scrapy.settings import Settings
 from scrapy.utils.project import get_project_settings
@@ -18,7 +14,8 @@ from scrapy.utils.project import get_project_settings
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import Answer, FakeAPI, Listener, Market, Request, answers
 from fake_api.tls import self_signed
-from tests.conftest import Crawl, Crawling
+from tests.support.crawls import Crawl, Crawling
+from tests.support.databases import files_of_the_database, tables
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
 
@@ -67,19 +64,6 @@ FAULTS: dict[str, tuple[Any, float]] = {
     "nested": (answers.nested(200_000), math.inf),
     "too long": (answers.oversized(17), math.inf),
 }
-
-
-def tables() -> str:
-    """Every value of every table."""
-    rows = [row for model in apps.get_models() for row in model._default_manager.values_list()]
-    return repr(rows)
-
-
-def files_of_the_database() -> bytes:
-    if connection.vendor != "sqlite":
-        return b""
-    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as database:
-        return "\n".join(database.iterdump()).encode()
 
 
 @pytest.mark.parametrize("fault", FAULTS)

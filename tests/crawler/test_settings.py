@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import python
+from tests.support.processes import python
 
 
 def settings(*names: str, **environment: str) -> subprocess.CompletedProcess[str]:

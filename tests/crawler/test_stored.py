@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from coincrawl.stored import check_stored
 from fake_api import Answer, FakeAPI, Market, Request
-from tests.conftest import Crawl
+from tests.support.crawls import Crawl
 from webapp.coins.models import FullCoin
 from webapp.crawls import recording
 from webapp.crawls.models import CrawlRun

@@ -14,7 +14,8 @@ from scrapy.crawler import Crawler
 
 from coincrawl.commands.crawl import report
 from fake_api import FakeAPI, Market, answers
-from tests.conftest import PATIENCE, Crawl, crawl_command, last_run
+from tests.support.crawls import Crawl, crawl_command, last_run
+from tests.support.processes import PATIENCE
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 

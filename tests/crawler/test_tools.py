@@ -19,7 +19,7 @@ from coincrawl import crawl_settings
 from coincrawl.downloadhandlers import PacedDownloadHandler
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, answers
-from tests.conftest import ROOT, python
+from tests.support.processes import ROOT, python
 from webapp.crawls.catalog import SPIDERS
 
 KEY = "the-key-of-the-tests"

@@ -3,16 +3,13 @@
 import math
 import signal
 from collections.abc import Callable
-from time import monotonic
 
 import pytest
 
 from fake_api import FakeAPI, Market, answers
-from tests.conftest import Crawling, Process
+from tests.support.crawls import SOON, Crawling, stop
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
-
-SOON = 10  # seconds
 
 # What keeps the run when the signal comes: the fault, how many requests come before it, and the crawl's environment.
 STATES: dict[str, tuple[Callable[[FakeAPI], None], int, dict[str, str]]] = {
@@ -34,14 +31,6 @@ def agrees(run: CrawlRun) -> bool:
     """Whether the run has counted what is stored, and nothing else."""
     counted = run.created + run.updated + run.unchanged + run.stale + run.duplicates + run.rejected
     return run.seen == counted == FullCoin.objects.count()
-
-
-def stop(process: Process, number: signal.Signals = signal.SIGTERM) -> float:
-    """The seconds that the process takes to end after a signal."""
-    process.send_signal(number)
-    sent = monotonic()
-    process.end()
-    return monotonic() - sent
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.conftest import python
 from tests.support.factories import NOON
+from tests.support.processes import python
 from tests.support.receivers import MailServer, Receiver
 from tests.support.settings import BOTH_SETTINGS, assert_one_sentence, setting
 from webapp.crawls import channels

@@ -20,9 +20,9 @@ from django.test import Client
 from django.utils import timezone
 
 from fake_api import Listener
-from tests.conftest import PATIENCE, ROOT
 from tests.support.broken_databases import away, empty, silent
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_node, make_runs_of, make_schedule
+from tests.support.processes import PATIENCE, ROOT
 from tests.support.receivers import MailServer, Receiver
 from webapp.crawls.management.commands import watch
 from webapp.crawls.management.commands.watch import Watch

@@ -14,17 +14,10 @@ from django.test import Client
 
 from fake_api import FakeAPI
 from fake_api.coins import in_july
-from tests.conftest import Crawl, administer, last_run
+from tests.support.crawls import Crawl, last_run, outcome
+from tests.support.databases import administer
 from webapp.coins.models import FullCoin
-from webapp.crawls.models import CrawlRun, RejectedRecord
-
-COUNTS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected")
-
-
-def outcome(run: CrawlRun) -> dict[str, int]:
-    """What became of the records, without the zeros."""
-    return {name: getattr(run, name) for name in COUNTS if getattr(run, name)}
-
+from webapp.crawls.models import RejectedRecord
 
 # A key that stands twice in a record ------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fake_api import FakeAPI, Market, Request, answers
-from tests.conftest import Crawl, last_run
+from tests.support.crawls import Crawl, last_run
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import RejectedRecord
 

@@ -15,7 +15,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from tests.conftest import PATIENCE, ROOT, crawl_command
+from tests.support.crawls import crawl_command
+from tests.support.processes import PATIENCE, ROOT
 from webapp.coins.models import FullCoin
 
 IDS = [f"coin-{number:03}" for number in range(300)]

@@ -11,8 +11,7 @@ from django.db.models import F
 from fake_api import LinkedAPI, Market
 from fake_api.coins import START
 from fake_api.linked import ODD_QUERY
-from tests.conftest import Crawl, last_run
-from tests.end_to_end.test_crawl import outcome
+from tests.support.crawls import Crawl, last_run, outcome
 from webapp.coins.models import FullCoin
 
 CHANGED = ("-a", "only=changed")

@@ -10,8 +10,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.conftest import ROOT, Crawl, last_run
+from tests.support.crawls import Crawl, last_run
 from tests.support.drf import TOKEN
+from tests.support.processes import ROOT
 from webapp.coins.models import FullCoin
 
 COINS = 45  # in three pages of 20

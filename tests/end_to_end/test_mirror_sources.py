@@ -11,8 +11,8 @@ from fake_api import LinkedAPI, Listener, Market, answers
 from fake_api.coins import START
 from fake_api.linked import ABSENT, FORBIDDEN, NOT_FOUND, ODD_QUERY, throttled
 from fake_api.tls import self_signed
-from tests.conftest import Crawl, last_run
-from tests.crawler.test_secrets import files_of_the_database, tables
+from tests.support.crawls import Crawl, last_run
+from tests.support.databases import files_of_the_database, tables
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import RejectedRecord
 

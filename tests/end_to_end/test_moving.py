@@ -16,8 +16,8 @@ from django.db.models.signals import post_save
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
-from tests.conftest import ROOT
 from tests.support.everything import THEN, fill, rows
+from tests.support.processes import ROOT
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.verdict import Verdict

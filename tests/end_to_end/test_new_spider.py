@@ -11,8 +11,9 @@ import pytest
 
 from fake_api import LinkedAPI, Market, answers
 from fake_api.records import Record
-from tests.conftest import PATIENCE, ROOT, last_run, preloaded
+from tests.support.crawls import last_run
 from tests.support.pages import block
+from tests.support.processes import PATIENCE, ROOT, preloaded
 from webapp.coins.models import FullCoin
 from webapp.crawls.verdict import Verdict
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from coincrawl.extensions.run import LOST
 from fake_api import FakeAPI, answers
-from tests.conftest import Crawl, Crawling
+from tests.support.crawls import Crawl, Crawling
 from webapp.coins.models import FullCoin
 from webapp.crawls import costs, queue, recording
 from webapp.crawls.models import CrawlRun

@@ -13,8 +13,10 @@ import psycopg
 import pytest
 
 from fake_api import FakeAPI
-from tests.conftest import ROOT, StartNode, administer, crawl_command, last_run, python
-from tests.support.nodes import until
+from tests.support.crawls import crawl_command, last_run
+from tests.support.databases import administer
+from tests.support.nodes import StartNode, until
+from tests.support.processes import ROOT, python
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
 

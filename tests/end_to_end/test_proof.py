@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from fake_api import FakeAPI, Market, Request, answers
-from tests.conftest import Crawl, last_run
-from tests.end_to_end.test_crawl import outcome
+from tests.support.crawls import Crawl, last_run, outcome
 from webapp.coins.models import FullCoin
 from webapp.crawls.catalog import ORDERS
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from fake_api import FakeAPI, answers
-from tests.conftest import Away, Crawl, StartNode
-from tests.support.nodes import free_port, kill_group, until
+from tests.support.crawls import Crawl
+from tests.support.databases import Away
+from tests.support.nodes import StartNode, free_port, kill_group, until
 from webapp.coins.models import FullCoin
 from webapp.crawls import queue, ticker
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node

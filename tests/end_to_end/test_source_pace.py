@@ -10,8 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from fake_api import FakeAPI, Market, answers
-from tests.conftest import Crawl, Crawling, last_run
-from tests.crawler.test_waiting import SOON, stop
+from tests.support.crawls import SOON, Crawl, Crawling, last_run, stop
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.pace import Wait
 from webapp.crawls.models.run import LOST_AFTER

@@ -14,8 +14,7 @@ from scrapy.signalmanager import SignalManager
 
 from coincrawl.extensions.stop import Stop
 from fake_api import Answer, FakeAPI, Market, Request, answers
-from tests.conftest import Crawl, Crawling, Process
-from tests.crawler.test_waiting import stop
+from tests.support.crawls import Crawl, Crawling, Process, stop
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
 

@@ -20,9 +20,8 @@ import yaml
 
 from coincrawl.scrapyd.launcher import MAX_STOP_SECONDS
 from coincrawl.scrapyd.settings import LOGS_DIR
-from tests.conftest import PATIENCE, ROOT
 from tests.support.nodes import free_port
-from tests.support.processes import read_until
+from tests.support.processes import PATIENCE, ROOT, read_until
 
 COMPOSE = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

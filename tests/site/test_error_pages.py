@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import python
+from tests.support.processes import python
 
 # A server hands on the environment with each request, as `manage.py runserver` does.
 ASK = """

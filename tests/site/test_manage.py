@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PATIENCE, ROOT, python
+from tests.support.processes import PATIENCE, ROOT, python
 
 AWAY = "postgres://ada:hidden@127.0.0.1:1/coins"
 

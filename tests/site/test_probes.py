@@ -12,9 +12,9 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from tests.conftest import PATIENCE
 from tests.support.broken_databases import away, checks_of_readyz, empty, silent
 from tests.support.factories import DAY, HOUR, MINUTE, make_node, make_run, make_runs_of, make_schedule
+from tests.support.processes import PATIENCE
 from webapp import probes
 
 pytestmark = pytest.mark.every_database

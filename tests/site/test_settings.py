@@ -13,7 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.conftest import ROOT, python
+from tests.support.processes import ROOT, python
 from tests.support.settings import BOTH_SETTINGS, assert_one_sentence, setting
 
 KEY = secrets.token_urlsafe(50)

@@ -23,9 +23,8 @@ from django.contrib.auth.hashers import check_password
 from django.core.management import call_command
 
 from fake_api import FakeAPI, answers
-from tests.conftest import PATIENCE, ROOT
 from tests.support.nodes import free_port
-from tests.support.processes import read_until
+from tests.support.processes import PATIENCE, ROOT, read_until
 from webapp.crawls.models import CrawlSchedule
 from webapp.management.commands import up
 

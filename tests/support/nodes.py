@@ -15,8 +15,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 60.0  # seconds that anything here may take before it counts as hung
+from tests.support.processes import PATIENCE, ROOT
 
 _moment = threading.Event()  # never set: the condition is checked again
 
@@ -126,6 +125,9 @@ class ScrapydNode:
         """Stop it as a supervisor does; its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
+
+
+StartNode = Callable[..., ScrapydNode]
 
 
 def kill_group(pid: int) -> None:

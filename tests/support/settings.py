@@ -4,7 +4,7 @@ import json
 import subprocess
 from typing import Any
 
-from tests.conftest import python
+from tests.support.processes import python
 
 BOTH_SETTINGS = ["-c", "import coincrawl.settings, webapp.settings"]
 

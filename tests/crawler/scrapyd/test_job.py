@@ -10,7 +10,7 @@ import pytest
 
 from coincrawl.scrapyd.job import Job, end_of, forget_old_logs
 from fake_api import FakeAPI
-from tests.conftest import PATIENCE, ROOT
+from tests.support.processes import PATIENCE, ROOT
 from webapp.crawls import queue
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.queue import Death

@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from coincrawl.scrapyd.job import Job
 from coincrawl.scrapyd.launcher import Launcher
 from coincrawl.scrapyd.queue import RunQueue
-from tests.conftest import PATIENCE
+from tests.support.processes import PATIENCE
 from webapp.crawls import queue
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict

@@ -20,7 +20,8 @@ from coincrawl.scrapyd import settings
 from coincrawl.scrapyd.application import _use_steady_clock, application
 from coincrawl.scrapyd.throttle import MAX_WRONG
 from fake_api import FakeAPI, answers
-from tests.conftest import PATIENCE, StartNode, python
+from tests.support.nodes import StartNode
+from tests.support.processes import PATIENCE, python
 from webapp.crawls.models import Node
 
 ONE_PAGE = {"order": "market_cap_desc", "pages": "1"}

@@ -28,7 +28,7 @@ from coincrawl.scrapyd.queue import RunQueue
 from coincrawl.scrapyd.web import Root
 from coincrawl.secret import Secret
 from coincrawl.spiders.markets import MarketsSpider
-from tests.conftest import ROOT
+from tests.support.processes import ROOT
 from webapp.crawls import queue, recording, ticker
 from webapp.crawls.models import CrawlRun, CrawlSchedule
 from webapp.crawls.queue import Death
