@@ -10,7 +10,8 @@ from coincrawl.verdict import Evidence, decide
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import counted
 from webapp.crawls.batch import MAX_KEPT
-from webapp.crawls.models import CrawlRun, Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.verdict import Verdict
 
 NAMES = [field.name for field in FullCoin.api_fields()]
 KNOWN = {*NAMES, *FullCoin.BOOKKEEPING}
