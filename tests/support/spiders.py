@@ -7,9 +7,12 @@ from scrapy.crawler import Crawler
 from scrapy.http import Request, Response
 from scrapy.utils.reactor import is_reactor_installed
 
+from coincrawl.components import extension
+from coincrawl.extensions.run import RunRecord
 from coincrawl.meta import Meta
 from coincrawl.responses import Rows
 from coincrawl.spiders.base import PaginatedSpider
+from coincrawl.start import Before
 
 Spider = TypeVar("Spider", bound=PaginatedSpider)
 
@@ -42,3 +45,14 @@ def answered(request: Request, *rows: Any, headers: dict[str, str] | None = None
     """The answer with these records to a request, as a spider gets it."""
     meta = Meta(judgement=Rows([*rows], envelope))
     return Response(request.url, headers=headers, request=request.replace(meta=request.meta | meta))
+
+
+def with_a_run_before(spider: Spider, **facts: Any) -> Spider:
+    """The spider, as if an earlier run had had these."""
+    extension(spider.crawler, RunRecord).before = Before(**facts)
+    return spider
+
+
+def ids_in(spider: PaginatedSpider, rows: list[Any]) -> list[str]:
+    """The ids of these records, as far as they can be one."""
+    return [record.coin_id for record in spider.read(rows) if record.coin_id is not None]

@@ -1,0 +1,334 @@
+"""How the body of an answer is read: unpacked strictly, and parsed without losing a digit or a record."""
+
+import gzip
+import json
+import time
+import tracemalloc
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from coincrawl.body import MAX_BODY
+from coincrawl.responses import Broken, Rows, Throttled
+from coincrawl.spiders.markets import only_id
+from fake_api import Answer, answers
+from tests.support.judging import (
+    BITCOIN,
+    BITCOIN_ROWS,
+    CUT,
+    DEEP_RECORDS,
+    DEPTH,
+    HALVES,
+    NEIGHBOURS,
+    judged,
+    table,
+)
+from webapp.coins.texts import Nested, Repeating, raw_json
+
+
+@pytest.mark.parametrize(
+    ("answer", "rows"),
+    table(
+        {
+            "a page": (Answer(body=BITCOIN), BITCOIN_ROWS),
+            "the page past the end": (answers.data("[]"), []),
+            "with space around it": (answers.data(" \r\n\t[ ] \n"), []),
+            "under another content-type": (Answer(body=BITCOIN, headers=answers.HTML), BITCOIN_ROWS),
+            "without a content-type": (Answer(body=BITCOIN, headers={}), BITCOIN_ROWS),
+            "after a byte order mark": (Answer(body=b"\xef\xbb\xbf" + BITCOIN), BITCOIN_ROWS),
+            "what is no object": (answers.data('[null, true, 5, "x", []]'), [None, True, Decimal(5), "x", []]),
+            "all of Unicode": (answers.data('["\\ud800 \\ud83d\\ude80 🚀 \\u0000"]'), ["\ud800 🚀 🚀 \0"]),
+            "gzip": (answers.packed(gzip.compress(BITCOIN)), BITCOIN_ROWS),
+            "gzip by its old name": (answers.packed(gzip.compress(BITCOIN), " X-GZip "), BITCOIN_ROWS),
+            "gzip in two members": (answers.packed(HALVES), BITCOIN_ROWS),
+            "gzip with an empty member": (answers.packed(gzip.compress(b"") + gzip.compress(BITCOIN)), BITCOIN_ROWS),
+            "identity": (answers.packed(BITCOIN, "identity"), BITCOIN_ROWS),
+            "90 levels": (answers.data("[" * 90 + "]" * 90), json.loads("[" * 90 + "]" * 90)),
+        }
+    ),
+)
+def test_a_list_is_rows(answer: Answer, rows: list[Any]) -> None:
+    assert judged(answer) == Rows(rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.000000000000000001",
+        "21000000.0",
+        "1e-18",
+        "3.2e+46",
+        pytest.param("9" * 5_000, id="5,000 digits"),
+        "1e999999999999",
+        "-0.0",
+        "12345678901234567890",
+    ],
+)
+def test_numbers_keep_every_digit(text: str) -> None:
+    judgement: Any = judged(answers.data(f"[{text}]"))
+
+    assert str(judgement.rows[0]) == str(Decimal(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e9999999999999999999", "Infinity"),
+        ("-1e9999999999999999999", "-Infinity"),
+        ("Infinity", "Infinity"),
+        ("-Infinity", "-Infinity"),
+        ("NaN", "NaN"),
+    ],
+)
+def test_what_is_no_number_is_a_row_for_the_cleaner_to_reject(text: str, value: str) -> None:
+    judgement: Any = judged(answers.data(f'[{{"ath": {text}, "atl": 0.10}}]'))
+
+    assert {name: str(number) for name, number in judgement.rows[0].items()} == {"ath": value, "atl": "0.10"}
+
+
+@pytest.mark.parametrize("text", ["0E99999999999999999999", "-0.00e-99999999999999999999", "0e99"])
+def test_zero_is_zero_whatever_its_exponent(text: str) -> None:
+    judgement: Any = judged(answers.data(f"[{text}]"))
+
+    assert judgement.rows == [0]
+
+
+@pytest.mark.parametrize("record", DEEP_RECORDS.values(), ids=DEEP_RECORDS)
+@pytest.mark.parametrize("place", range(4))
+def test_a_record_too_deep_for_the_parser_does_not_cost_its_page(record: str, place: int) -> None:
+    rows: list[Any] = [json.loads(text, parse_float=Decimal) for text in NEIGHBOURS]
+    texts = [*NEIGHBOURS[:place], record, *NEIGHBOURS[place:]]
+
+    judgement = judged(answers.data(f" [ {', '.join(texts)} ] "))
+
+    assert judgement == Rows([*rows[:place], Nested(record), *rows[place:]])
+
+
+def test_several_such_records_are_told_apart() -> None:
+    first, second = (f'{{"id":"{name}","x":{"[" * DEPTH}{"]" * DEPTH}}}' for name in "ab")
+
+    judgement = judged(answers.data(f"[{first},{NEIGHBOURS[2]},{second}]"))
+
+    assert judgement == Rows([Nested(first), {"id": "c", "ath": Decimal("1e-18")}, Nested(second)])
+
+
+@pytest.mark.parametrize("text", ["\\u0000nested:", "nested 0123:", "nested"])
+def test_no_text_passes_for_such_a_record(text: str) -> None:
+    deep, other = DEEP_RECORDS["lists"], f'{{"id":"a","name":"{text}{{}}","x":["{text}"]}}'
+
+    judgement = judged(answers.data(f'[{other},{deep},"{text}"]'))
+
+    assert judgement == Rows([json.loads(other), Nested(deep), json.loads(f'"{text}"')])
+
+
+def test_such_a_record_does_not_cost_the_list_of_ids() -> None:
+    record = DEEP_RECORDS["lists"]
+
+    judgement = judged(answers.data(f'[{{"id":"a","symbol":"]"}},{record},{{"id":"b"}}]'), hook=only_id)
+
+    assert judgement == Rows([("a",), Nested(record), ("b",)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    table(
+        {
+            "brackets that never close": "[" * DEPTH,
+            "brackets": "[" * DEPTH + "]" * DEPTH,
+            "too many closing ones": "[" * DEPTH + "]" * DEPTH * 2,
+            "only closing ones": "]" * DEPTH,
+            "a record that is a list": f'[{{"id":"a"}},{"[" * DEPTH}{"]" * DEPTH}]',
+            "an object": f'{{"data":{{"x":{"[" * DEPTH}{"]" * DEPTH}}}}}',
+            "an object with a code": f'{{"status":{{"error_code":404,"x":{"[" * DEPTH}{"]" * DEPTH}}}}}',
+            "cut after the deep record": f"[{DEEP_RECORDS['lists']},",
+            "cut in the deep record": f"[{NEIGHBOURS[0]},{DEEP_RECORDS['lists'][:-9]}",
+            "bad JSON beside it": f"[{DEEP_RECORDS['lists']},{{id:1}}]",
+        }
+    ),
+)
+def test_depth_alone_makes_no_page(text: str) -> None:
+    assert isinstance(judged(answers.data(text)), Broken)
+
+
+@pytest.mark.parametrize("end", ["", "\\"], ids=["cut", "cut behind a backslash"])
+def test_a_string_without_an_end_is_read_only_once(end: str) -> None:
+    answer = answers.data(f'[{{"x":{"[" * DEPTH}"' + '\\"' * 20_000 + end)
+    begun = time.process_time()
+
+    judgement = judged(answer)
+
+    assert isinstance(judgement, Broken)
+    assert time.process_time() - begun < 4  # seconds; read from each quote anew it would be 8
+
+
+# A key that stands twice ------------------------------------------------------------------------------
+
+DEEP_AND_TWICE = f'{{"id":{"[" * 400}{"]" * 400},"id":{"[" * 50}{{"x":1,"x":2}}{"]" * 50}}}'
+
+
+@pytest.mark.parametrize(
+    ("record", "known", "repeated"),
+    table(
+        {
+            "with two values": ('{"id": "a", "id": "b", "ath": 1.50}', {"ath": Decimal("1.50")}, ["id"]),
+            "with one value": ('{"id": "a", "id": "a"}', {}, ["id"]),
+            "escaped": (r'{"id": "a", "\u0069d": "b"}', {}, ["id"]),
+            "three times": ('{"ath": 1, "ath": 2, "ath": null, "id": "a"}', {"id": "a"}, ["ath"]),
+            "two keys": ('{"ath": 1, "atl": 2, "atl": 3, "ath": 4}', {}, ["ath", "atl"]),
+            "beside a huge number": ('{"x": 1e99999999999999999999, "id": 1, "id": 2}', {"x": Decimal("inf")}, ["id"]),
+            "further inside": ('{"id": "a", "roi": {"times": 1, "times": 2}}', {"id": "a", "roi": {}}, ["roi.times"]),
+            "in a list": ('{"id": "a", "x": [1, [{"y": 1, "y": 2}]]}', {"id": "a", "x": [Decimal(1), [{}]]}, ["x.y"]),
+            "the object too": (
+                '{"roi": {"a": 1, "a": 2, "b": 3}, "roi": {"a": 1}, "id": "a"}',
+                {"id": "a"},
+                ["roi", "roi.a"],
+            ),
+            "no key": ('{"": 1, "": 2}', {}, [""]),
+            "deep inside": (DEEP_AND_TWICE, {}, ["id", "id.x"]),
+        }
+    ),
+)
+def test_what_a_key_stands_for_that_stands_twice_in_a_record_is_not_known(
+    record: str, known: dict[str, Any], repeated: list[str]
+) -> None:
+    judgement: Any = judged(answers.data(f"[{NEIGHBOURS[2]}, {record}]"))
+
+    neighbour, found = judgement.rows
+    assert neighbour == {"id": "c", "ath": Decimal("1e-18")}
+    assert (dict(found), found.repeated) == (known, repeated)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"id": "a", "ath": 1.50, "id": "b"}',
+        '{"roi": {"times": 1.0, "times": 2}, "id": null, "x": [{"y": "\\ud83d\\ude80", "y": []}]}',
+    ],
+)
+def test_such_a_record_is_kept_as_it_was_sent(record: str) -> None:
+    judgement: Any = judged(answers.data(f"[{record}]"))
+
+    assert raw_json(judgement.rows[0]) == record
+
+
+def test_such_a_record_may_be_too_deep_to_be_written_down() -> None:
+    judgement: Any = judged(answers.data("[" + '{"x":1,"x":' * 300 + "1" + "}" * 300 + "]"))
+
+    assert raw_json(judgement.rows[0]) == "(nested too deeply to be written down)"
+
+
+def test_such_a_record_and_one_too_deep_for_the_parser_cost_no_other() -> None:
+    deep = DEEP_RECORDS["lists"]
+
+    judgement: Any = judged(answers.data(f'[{NEIGHBOURS[2]}, {{"id": 1, "id": 2}}, {deep}]'))
+
+    assert judgement.rows == [{"id": "c", "ath": Decimal("1e-18")}, {}, Nested(deep)]
+    assert judgement.rows[1].repeated == ["id"]
+
+
+def test_around_the_records_the_last_value_of_a_key_counts() -> None:
+    text = '{"n": 1, "n": 2, "data": {"next": "a", "next": "b", "items": [5], "items": [{"id": 1, "id": 2}]}}'
+
+    judgement: Any = judged(answers.data(text), rows="data.items")
+
+    assert isinstance(judgement.rows[0], Repeating)
+    assert (judgement.envelope["n"], judgement.envelope["data"]["next"]) == (2, "b")
+
+
+def test_an_error_may_have_a_key_twice() -> None:
+    text = '{"error": "x", "status": {"error_code": 1, "error_code": 429, "error_message": "slow down"}}'
+
+    assert judged(answers.data(text)) == Throttled("slow down", None)
+
+
+def test_an_entry_of_the_list_with_two_ids_names_none() -> None:
+    answer = answers.data('[{"id": "a", "id": "b"}, {"id": "c", "name": "x", "name": "y"}]')
+
+    judgement: Any = judged(answer, hook=only_id)
+
+    assert judgement.rows == [{"id": "b"}, ("c",)]
+
+
+@pytest.mark.parametrize("record", DEEP_RECORDS.values(), ids=DEEP_RECORDS)
+def test_a_record_in_an_object_too_deep_for_the_parser_does_not_cost_its_page(record: str) -> None:
+    text = f'{{"n": 1, "links": [[1], {{"a": [2]}}], "data": {{"items": [{NEIGHBOURS[2]}, {record}, 5]}}, "x": [[]]}}'
+
+    judgement: Any = judged(answers.data(text), rows="data.items")
+
+    assert judgement.rows == [{"id": "c", "ath": Decimal("1e-18")}, Nested(record), 5]
+    assert (judgement.envelope["n"], judgement.envelope["links"]) == (1, [[1], {"a": [2]}])
+
+
+def test_what_is_too_deep_and_no_record_breaks_its_page() -> None:
+    text = f'{{"results": [{{"id": "a"}}], "links": {"[" * DEPTH}{"]" * DEPTH}}}'
+
+    assert judged(answers.data(text), rows="results") == Broken("nested too deeply")
+
+
+def test_a_damaged_bit_never_damages_a_digit() -> None:
+    packed = gzip.compress(BITCOIN, compresslevel=0, mtime=0)
+    damaged = [bytearray(packed) for _ in range(len(packed) * 8)]
+    for place, body in enumerate(damaged):
+        body[place // 8] ^= 1 << place % 8
+
+    judgements = [judged(answers.packed(bytes(body))) for body in damaged]
+
+    taken = [judgement for judgement in judgements if not isinstance(judgement, Broken)]
+    assert all(judgement == Rows(BITCOIN_ROWS) for judgement in taken)
+    assert len(taken) < 80  # bits of gzip's header that mean nothing
+
+
+def test_a_gzip_cut_anywhere_is_broken() -> None:
+    packed = gzip.compress(BITCOIN, mtime=0)
+
+    judgements = [judged(answers.packed(packed[:length])) for length in range(1, len(packed))]
+
+    assert judgements == [Broken(CUT)] * (len(packed) - 1)
+
+
+LIMIT = 1_000
+
+
+def two_members(body: bytes) -> Answer:
+    return answers.packed(gzip.compress(body[:500]) + gzip.compress(body[500:]))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(lambda body: Answer(body=body), id="plain"),
+        pytest.param(lambda body: answers.packed(gzip.compress(body)), id="packed"),
+        pytest.param(two_members, id="packed in two"),
+    ],
+)
+def test_a_body_may_have_its_limit_and_not_a_byte_more(sent: Any) -> None:
+    fits = b"[" + b" " * (LIMIT - 2) + b"]"
+
+    judgements = [judged(sent(body), limit=LIMIT) for body in (fits, fits + b" ")]
+
+    assert judgements == [Rows([]), Broken(f"longer than {LIMIT} bytes")]
+
+
+def test_nobody_sends_a_page_longer_than_16_mib() -> None:
+    judgement = judged(answers.oversized(16))
+
+    assert judgement == Broken(f"longer than {MAX_BODY} bytes")
+
+
+def test_a_bomb_is_not_unpacked_further_than_the_limit() -> None:
+    bomb = answers.gzip_bomb(64)
+    tracemalloc.start()
+
+    judgement = judged(bomb, limit=1 << 20)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert judgement == Broken(f"longer than {1 << 20} bytes")
+    assert peak < 8 << 20
+
+
+def test_a_body_of_millions_of_brackets_is_given_up_soon() -> None:
+    judgement = judged(answers.data('[{"a": ' + "[" * 600_000 + "]" * 600_000 + "}]"))
+
+    assert judgement == Broken("nested too deeply")
