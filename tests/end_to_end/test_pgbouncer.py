@@ -80,7 +80,7 @@ def test_the_site_works(pooled: str) -> None:
         "from django.test import Client\n"
         "client = Client(SERVER_NAME='localhost')\n"
         "client.force_login(User.objects.create_superuser('ada'))\n"
-        "pages = ['/admin/', '/admin/coins/fullcoin/', '/admin/coins/crawlschedule/', '/api/coins/', '/api/health/']\n"
+        "pages = ['/admin/', '/admin/coins/fullcoin/', '/admin/crawls/crawlschedule/', '/api/coins/', '/api/health/']\n"
         "print([client.get(page).status_code for page in pages])\n"
     )
     done = python(["-c", program], {"DATABASE_URL": pooled})
