@@ -17,7 +17,7 @@ MAX_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins ha
 MAX_MEMBERS = 10  # of a gzip; servers send one, and each costs a copy of the rest
 MAX_DEPTH = 100  # levels; a coin's record has two
 MAX_TOKENS = 1_000_000  # a page has about 15,000; reading more would block the event loop for seconds
-STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # possessive, so never slow
+STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # an unclosed string is read only once
 
 Hook = Callable[[list[tuple[str, Any]]], Any]  # json's object_pairs_hook
 

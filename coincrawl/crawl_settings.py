@@ -50,7 +50,7 @@ DEFAULT_REQUEST_HEADERS = {"Accept-Encoding": "gzip"}  # and the spider's `accep
 DOWNLOADER_MIDDLEWARES = {
     "coincrawl.middlewares.BackOffMiddleware": 560,
     "coincrawl.middlewares.RestMiddleware": 570,
-    "coincrawl.middlewares.JudgeMiddleware": 580,  # before the other two, because answers pass in reverse order
+    "coincrawl.middlewares.JudgeMiddleware": 580,  # judges before the other two act: answers pass in reverse order
     "coincrawl.middlewares.OriginMiddleware": 950,  # the last one
     "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,  # checks only hosts, and not those of retries
 }

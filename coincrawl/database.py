@@ -70,10 +70,10 @@ class Worker:
 
     def sever(self) -> None:
         """Break the connection, so that a call that waits for the server fails."""
-        wire = self._connection.connection if self._connection and self._connection.vendor == "postgresql" else None
-        if wire and not wire.closed:
+        raw = self._connection.connection if self._connection and self._connection.vendor == "postgresql" else None
+        if raw and not raw.closed:
             # The connection may break by itself at the same moment.
-            with suppress(OSError, DatabaseError), socket.socket(fileno=os.dup(wire.fileno())) as end:
+            with suppress(OSError, DatabaseError), socket.socket(fileno=os.dup(raw.fileno())) as end:
                 end.shutdown(socket.SHUT_RDWR)
 
 
@@ -156,12 +156,12 @@ class Database:
 def limited(execute: Callable[..., T], sql: str, params: Any, many: bool, context: dict[str, Any]) -> T:
     """Execute a statement with a limit on its time. Django calls this for each statement."""
     wrapper: BaseDatabaseWrapper = context["connection"]
-    wire = wrapper.connection
-    if wire.info.transaction_status != TransactionStatus.IDLE:
+    raw = wrapper.connection
+    if raw.info.transaction_status != TransactionStatus.IDLE:
         return execute(sql, params, many, context)  # the limits were set when the transaction began
     with nullcontext() if wrapper.in_atomic_block else transaction.atomic():
         with wrapper.wrap_database_errors:
-            wire.execute(POSTGRESQL_LIMITS)
+            raw.execute(POSTGRESQL_LIMITS)
         return execute(sql, params, many, context)
 
 

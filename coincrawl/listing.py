@@ -33,7 +33,7 @@ class LookupCoverage(Coverage):
         return self.lookup.ask(ids, self.answered)
 
     def again(self) -> list[list[str]]:
-        """The calls of the next round. None if all ids are settled, or if further calls do not help."""
+        """The calls of the next round. Empty if all ids are settled, or if further calls do not help."""
         calls = self.lookup.again(self.answered)
         if not calls:
             self.answered.update(self.lookup.perhaps_absent)

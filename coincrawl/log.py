@@ -67,8 +67,8 @@ class SafeRecord(logging.LogRecord):
 class LogFile(logging.FileHandler):
     """Scrapy's LOG_FILE. A line that cannot be written is lost, and `fault` says why: the crawl goes on.
 
-    It is opened at once, and raises OSError if that fails, LookupError or ValueError if a setting is invalid. A job's
-    is opened, and its folder made, as soon as that is possible.
+    Raises OSError if the file cannot be opened, LookupError or ValueError if a setting is invalid. A job's file is
+    opened, and its folder made, for the first record, or for a later one if that fails.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -96,7 +96,7 @@ class LogFile(logging.FileHandler):
             super().handleError(record)
 
     def close(self) -> None:
-        with suppress(OSError):  # of what could not be written before
+        with suppress(OSError):  # buffered lines still cannot be written
             super().close()
 
     def _open(self) -> TextIOWrapper:
@@ -135,7 +135,7 @@ def _with_margin(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text as one line. Letters of all languages stay; characters that move a cursor or turn a line are escaped."""
+    """The text as one line. Letters of all languages stay; control characters and the like are escaped."""
     return text if text.isprintable() else _unusual.sub(_visible, text)
 
 

@@ -19,8 +19,8 @@ class Lookup:
     """Makes rounds of calls. Each round asks for the ids that no answer had so far.
 
     `size` is the most ids in a call, and `fits` says whether a list of ids fits into one call. `ask` returns the calls
-    of the first round, `add` takes the answer to a call, and `again` returns the calls of the next round. When `again`
-    returns none, `absent` are the ids that the source does not have, unless there are `doubts`.
+    of the first round, `add` takes the answer to a call, and `again` returns the calls of the next round. If there are
+    none, `absent` are the ids that the source does not have, unless there are `doubts`.
     """
 
     def __init__(self, size: int, fits: Callable[[Sequence[str]], bool]) -> None:
@@ -69,7 +69,7 @@ class Lookup:
             self._untrusted |= missing
 
     def again(self, known: Collection[str] = ()) -> list[list[str]]:
-        """The calls of the next round. None if all ids are settled, or if the last rounds returned too little."""
+        """The calls of the next round. Empty if all ids are settled, or if the last rounds returned too little."""
         self._poor_rounds += self._received < self._asked * POOR
         # A source may send only the known records and leave others out. So a trusted round is followed by one without
         # known records: a source that has some of the ids must then send them.

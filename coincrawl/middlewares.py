@@ -49,7 +49,10 @@ FAULTS = {
 
 
 class JudgeMiddleware(Component):
-    """Judges an answer, and stores the `judgement` in the request's meta. A refusal ends the run."""
+    """Judges an answer, and stores the `judgement` in the request's meta.
+
+    A refusal ends the run, unless the run can do without the request.
+    """
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
@@ -96,11 +99,7 @@ class RestMiddleware(Component):
         again = cast(
             Request,  # not None, because there is no limit
             get_retry_request(
-                request,
-                spider=self.spider,
-                reason="asked",
-                max_retry_times=sys.maxsize,
-                stats_base_key="throttled",
+                request, spider=self.spider, reason="asked", max_retry_times=sys.maxsize, stats_base_key="throttled"
             ),
         )
         meta_of(again)["retry_times"] = tries

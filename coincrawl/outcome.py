@@ -16,7 +16,7 @@ from webapp.crawls.verdict import Verdict
 NAMES = [field.name for field in FullCoin.api_fields()]
 KNOWN = {*NAMES, *FullCoin.BOOKKEEPING}
 
-ENOUGH_CHANGES = 250  # records; fewer changed records may differ from all the others
+ENOUGH_CHANGES = 250  # changed records; with fewer, the usual shares of values mean nothing
 
 
 def verdict_of(

@@ -101,7 +101,7 @@ def judge(
     limit: int = MAX_BODY,
     secret: str = "",
 ) -> Judgement:
-    """Judge an answer as it came over the wire, at the time `received`.
+    """Judge an answer, before it is unpacked. `received` is the time at which it came.
 
     - The records are at the path `rows` (see `paths.at`), or are the whole answer if that is empty. A null there means
       no records if `is_empty` says so of the object around it. Neither a null nor an empty list counts beside an error.

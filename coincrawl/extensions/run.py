@@ -33,13 +33,11 @@ from webapp.crawls.batch import Batch
 from webapp.crawls.migrated import NotMigrated
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.run import new_key
-from webapp.crawls.recording import NotStored, RunLost
 from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
 FIRST_PATIENCE = 10.0  # seconds to wait for the database at the beginning: DATABASE_URL may be wrong
-
 LOST = "its row is already finished: it had no heartbeat for too long and another run took over, or somebody ended it"
 
 
@@ -81,7 +79,7 @@ class RunRecord(Component):
             self.reason = f"the source's address is {wrong}"
         else:
             await self._begin(spider)
-        if self.run is None or self.verdict != Verdict.RUNNING:
+        if self.verdict != Verdict.RUNNING:
             raise CloseSpider(self.verdict.value)
 
     async def _begin(self, spider: Source) -> None:
@@ -231,10 +229,10 @@ class RunRecord(Component):
         except Exception as error:
             failure, then = "the run could not be finished", ", so the run will be shown as lost"
             self.verdict, self.reason = _explain(error, failure, then)
-            with suppress(AnyDatabaseError, RunLost, NotStored):
-                if isinstance(error, NotStored):
+            with suppress(AnyDatabaseError, recording.RunLost, recording.NotStored):
+                if isinstance(error, recording.NotStored):
                     await self.database.call(partial(recording.take_back, run, self.reason), patience=0)
-                elif not isinstance(error, AnyDatabaseError | RunLost):
+                elif not isinstance(error, AnyDatabaseError | recording.RunLost):
                     await self.database.call(partial(recording.finish, run, self.verdict, self.reason))
 
     async def _read_back(self, check: Callable[[], None]) -> None:
@@ -247,9 +245,9 @@ class RunRecord(Component):
 def _explain(error: Exception, failure: str, then: str) -> tuple[Verdict, str]:
     """The verdict after an error, and its reason: `failure` for a bug, `then` for what a database error leads to."""
     match error:
-        case RunLost():
+        case recording.RunLost():
             return Verdict.LOST, LOST
-        case NotStored():
+        case recording.NotStored():
             return Verdict.FAILED, str(error)
         case AnyDatabaseError():
             return Verdict.FAILED, fault(error, then)

@@ -83,5 +83,5 @@ class Stop(Component):
 
     @staticmethod
     def _is_forced() -> bool:
-        """Scrapy ignores all signals after the second."""
+        """Whether a second signal has come. Scrapy ignores all signals after it."""
         return signal.getsignal(signal.SIGTERM) == signal.SIG_IGN

@@ -68,7 +68,7 @@ class PaginatedSpider(Source):
         while requests := [self.with_callback(request, self.parse) for request in pages()]:
             yield requests
 
-    def with_callback(self, request: Request, callback: Any) -> Request:
+    def with_callback(self, request: Request, callback: Callable[..., object]) -> Request:
         return request.replace(callback=callback, errback=self.give_up)
 
     def on_idle(self) -> None:

@@ -1,4 +1,4 @@
-"""The copy of a copy: the read API of another coincrawl, or one like it."""
+"""Mirrors the read API of another coincrawl, or an API like it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
