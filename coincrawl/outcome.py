@@ -1,21 +1,29 @@
 """What a run has achieved: its verdict, and the notes on its fields, its batches and its log."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
+from django.db import Error as AnyDatabaseError
+
+from coincrawl.database import fault
 from coincrawl.log import log_fault
 from coincrawl.shape import Shape
 from coincrawl.source import Source
 from coincrawl.start import Before
 from coincrawl.verdict import Evidence, decide
 from webapp.coins.models import FullCoin
-from webapp.coins.texts import counted
+from webapp.coins.texts import counted, one_line
+from webapp.crawls import recording
 from webapp.crawls.batch import MAX_KEPT
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 
+logger = logging.getLogger(__name__)
+
 NAMES = [field.name for field in FullCoin.api_fields()]
 KNOWN = {*NAMES, *FullCoin.BOOKKEEPING}
 
+LOST = "its row is already finished: it had no heartbeat for too long and another run took over, or somebody ended it"
 ENOUGH_CHANGES = 250  # changed records; with fewer, the usual shares of values mean nothing
 
 
@@ -41,6 +49,19 @@ def verdict_of(
         may_be_empty=is_incremental,
     )
     return decide(evidence)
+
+
+def verdict_after(error: Exception, failure: str, then: str) -> tuple[Verdict, str]:
+    """The verdict after an error, and its reason: `failure` for a bug, `then` for what a database error leads to."""
+    match error:
+        case recording.RunLost():
+            return Verdict.LOST, LOST
+        case recording.NotStored():
+            return Verdict.FAILED, str(error)
+        case AnyDatabaseError():
+            return Verdict.FAILED, fault(error, then)
+    logger.error("%s", failure, exc_info=error)
+    return Verdict.FAILED, f"{failure} ({type(error).__name__}: {one_line(error)})"
 
 
 def notes(run: CrawlRun, source: Source, shape: Shape, verdict: Verdict, not_kept: int) -> Iterator[str]:

@@ -15,7 +15,7 @@ from scrapy.exceptions import CloseSpider
 
 from coincrawl import outcome
 from coincrawl.components import Component, extension, has_answered
-from coincrawl.database import Database, fault
+from coincrawl.database import Database
 from coincrawl.extensions.credits import Credits
 from coincrawl.extensions.feeds import unwritten
 from coincrawl.extensions.pace import MAX_REST, Pace
@@ -38,7 +38,6 @@ from webapp.crawls.verdict import Verdict
 logger = logging.getLogger(__name__)
 
 FIRST_PATIENCE = 10.0  # seconds to wait for the database at the beginning: DATABASE_URL may be wrong
-LOST = "its row is already finished: it had no heartbeat for too long and another run took over, or somebody ended it"
 
 
 class RunRecord(Component):
@@ -91,7 +90,7 @@ class RunRecord(Component):
         except AnyDatabaseError as error:
             self.reason = f"the database cannot be used ({one_line(error)}): check DATABASE_URL"
         except Exception as error:  # Scrapy would log it, and crawl without a run
-            _, self.reason = _explain(error, "the run could not begin", "")
+            _, self.reason = outcome.verdict_after(error, "the run could not begin", "")
         else:
             self.run, self.before, self._place = start.run, start.before, start.place
             self.verdict, self.reason = Verdict(start.run.verdict), start.run.reason
@@ -145,7 +144,7 @@ class RunRecord(Component):
         try:
             await self.database.call(function)
         except Exception as error:
-            self.stop.end(*_explain(error, failure, "; only what the run has counted is stored"))
+            self.stop.end(*outcome.verdict_after(error, failure, "; only what the run has counted is stored"))
             return False
         return True
 
@@ -228,7 +227,7 @@ class RunRecord(Component):
                 self.verdict, self.reason = Verdict(run.verdict), run.reason
         except Exception as error:
             failure, then = "the run could not be finished", ", so the run will be shown as lost"
-            self.verdict, self.reason = _explain(error, failure, then)
+            self.verdict, self.reason = outcome.verdict_after(error, failure, then)
             with suppress(AnyDatabaseError, recording.RunLost, recording.NotStored):
                 if isinstance(error, recording.NotStored):
                     await self.database.call(partial(recording.take_back, run, self.reason), patience=0)
@@ -240,16 +239,3 @@ class RunRecord(Component):
         await self.database.call(partial(check_place, self._place))
         await self.database.renew()
         await self.database.call(check)
-
-
-def _explain(error: Exception, failure: str, then: str) -> tuple[Verdict, str]:
-    """The verdict after an error, and its reason: `failure` for a bug, `then` for what a database error leads to."""
-    match error:
-        case recording.RunLost():
-            return Verdict.LOST, LOST
-        case recording.NotStored():
-            return Verdict.FAILED, str(error)
-        case AnyDatabaseError():
-            return Verdict.FAILED, fault(error, then)
-    logger.error("%s", failure, exc_info=error)
-    return Verdict.FAILED, f"{failure} ({type(error).__name__}: {one_line(error)})"

@@ -9,9 +9,10 @@ import pytest
 from django.db import DatabaseError, DataError, OperationalError
 
 from coincrawl.components import extension
-from coincrawl.extensions.run import LOST, RunRecord
+from coincrawl.extensions.run import RunRecord
 from coincrawl.extensions.stop import Ending, Stop
 from coincrawl.listing import ListedCoverage
+from coincrawl.outcome import LOST
 from coincrawl.spiders.markets import MarketsSpider
 from coincrawl.start import Before
 from tests.support.spiders import make_spider

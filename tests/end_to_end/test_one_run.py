@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 from django.db.models.functions import Now
 
-from coincrawl.extensions.run import LOST
+from coincrawl.outcome import LOST
 from fake_api import FakeAPI, answers
 from tests.support.crawls import Crawl, Crawling
 from webapp.coins.models import FullCoin
