@@ -30,7 +30,7 @@ from webapp.crawls.models import Alarm, CrawlSchedule
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
 
-LOOK = timedelta(seconds=30)
+ROUND = timedelta(seconds=30)
 SECRET = "/hooks/secret-token"
 
 
@@ -82,20 +82,20 @@ def without_a_table(_: Path) -> Iterator[None]:
     rename("elsewhere", "crawls_alarm")
 
 
-def look(looker: Watch, number: int = 2, now: datetime = NOON) -> None:
+def run_checks(watch: Watch, number: int = 2, now: datetime = NOON) -> None:
     """So many in a row."""
     for count in range(number):
-        looker.look(now + count * LOOK)
+        watch.run_checks(now + count * ROUND)
 
 
 # What is told ------------------------------------------------------------------------------------
 def test_one_message_when_a_check_fails_and_one_when_it_recovers(receiver: Receiver) -> None:
-    looker = Watch()
+    watching = Watch()
 
     fail()
-    look(looker, 10)
+    run_checks(watching, 10)
     recover()
-    look(looker, 10, NOON + HOUR)
+    run_checks(watching, 10, NOON + HOUR)
 
     failing, recovered = receiver.messages
     reason = "The last 3 runs of the schedule failing, since 2026-02-05 11:57:00 UTC, were not complete "
@@ -107,50 +107,50 @@ def test_one_message_when_a_check_fails_and_one_when_it_recovers(receiver: Recei
 
 
 def test_a_check_that_never_fails_is_no_news(receiver: Receiver) -> None:
-    look(Watch(), 3)
+    run_checks(Watch(), 3)
 
     assert receiver.got == []
 
 
-def test_what_a_single_look_has_seen_is_no_news(receiver: Receiver) -> None:
-    looker = Watch()
+def test_what_a_single_round_has_found_is_no_news(receiver: Receiver) -> None:
+    watching = Watch()
     fail()
-    look(looker, 1)
+    run_checks(watching, 1)
     recover()
-    look(looker, 3, NOON + HOUR)
+    run_checks(watching, 3, NOON + HOUR)
 
     assert receiver.got == []
 
 
-def test_single_good_looks_are_no_news_either(receiver: Receiver) -> None:
-    looker = Watch()
+def test_single_good_rounds_are_no_news_either(receiver: Receiver) -> None:
+    watching = Watch()
     fail()
-    look(looker, 2)
+    run_checks(watching, 2)
     for enabled in (False, True, False, True):
         CrawlSchedule.objects.update(enabled=enabled)
-        look(looker, 1, NOON + HOUR)
+        run_checks(watching, 1, NOON + HOUR)
 
     assert receiver.said == ["runs failing"]
 
 
 def test_a_check_that_fails_again_is_told_again(receiver: Receiver) -> None:
-    looker = Watch()
+    watching = Watch()
     fail()
     for enabled in (True, False, True):
         CrawlSchedule.objects.update(enabled=enabled)
-        look(looker, 2)
+        run_checks(watching, 2)
 
     assert receiver.said == ["runs failing", "runs recovered", "runs failing"]
 
 
 def test_another_sentence_of_a_lasting_failure_is_no_news_and_is_told_at_its_end(receiver: Receiver) -> None:
-    looker = Watch()
+    watching = Watch()
     fail()
-    look(looker)
+    run_checks(watching)
     make_runs_of(CrawlSchedule.objects.get(), "partial", last=NOON + MINUTE)
-    look(looker)
+    run_checks(watching)
     CrawlSchedule.objects.update(enabled=False)
-    look(looker)
+    run_checks(watching)
 
     assert receiver.said == ["runs failing", "runs recovered"]
     assert "The last one: the reason of 12:01." in receiver.messages[1]["text"]
@@ -160,7 +160,7 @@ def test_each_failing_check_has_a_message_of_its_own(receiver: Receiver) -> None
     fail()
     make_schedule("wrong", crontab="never")
 
-    look(Watch())
+    run_checks(Watch())
 
     assert sorted(receiver.said) == ["runs failing", "schedule failing"]
 
@@ -170,9 +170,9 @@ def test_a_channel_that_fails_is_not_tried_with_every_message(receiver: Receiver
     fail()
     make_schedule("wrong", crontab="never")
 
-    look(Watch(), 2)
+    run_checks(Watch(), 2)
     at_first = len(receiver.said)
-    look(Watch(), 1)
+    run_checks(Watch(), 1)
 
     assert at_first == 1
     assert sorted(receiver.said[1:]) == ["runs failing", "schedule failing"]
@@ -183,17 +183,17 @@ def test_a_message_is_not_endless(receiver: Receiver) -> None:
     for number in range(100):
         make_schedule(f"wrong {number}", crontab="never")
 
-    look(Watch())
+    run_checks(Watch())
 
     assert len(receiver.messages[0]["text"]) == 2_000
 
 
 def test_it_is_not_ready_meanwhile(client: Client, receiver: Receiver) -> None:
     fail(timezone.now())
-    look(Watch())
+    run_checks(Watch())
     during = client.get("/readyz").status_code
     CrawlSchedule.objects.update(enabled=False)
-    look(Watch())
+    run_checks(Watch())
     after = client.get("/readyz").status_code
 
     assert (during, after) == (503, 200)
@@ -204,15 +204,15 @@ def test_it_is_not_ready_meanwhile(client: Client, receiver: Receiver) -> None:
 def test_a_restart_neither_repeats_nor_forgets(receiver: Receiver) -> None:
     fail()
     for _ in range(5):
-        look(Watch(), 1)
+        run_checks(Watch(), 1)
     recover()
     for _ in range(5):
-        look(Watch(), 1)
+        run_checks(Watch(), 1)
 
     assert receiver.said == ["runs failing", "runs recovered"]
 
 
-def test_looking_once_at_a_time_tells_as_well(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
+def test_single_rounds_tell_as_well(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
     make_schedule("wrong", crontab="never", enabled=True)
     for _ in range(3):
         call_command("watch", "--once")
@@ -232,34 +232,34 @@ def test_a_webhook_that_fails_is_tried_again_and_mail_is_not_repeated(
     receiver.statuses = [status, status]
     fail()
 
-    look(Watch(), 2)
-    look(Watch(), 3)
+    run_checks(Watch(), 2)
+    run_checks(Watch(), 3)
 
     assert receiver.said == ["runs failing"] * 3
     assert [path for _, path, _ in receiver.got] == [SECRET] * 3
     assert len(mail.got) == 1
-    assert caplog.messages.count(f"The channel webhook fails (it answered {status}); the next look tries again") == 2
+    assert caplog.messages.count(f"The channel webhook fails (it answered {status}); the next round tries again") == 2
     assert SECRET not in caplog.text
 
 
 def test_what_was_not_told_while_it_lasted_is_told_at_its_end(receiver: Receiver) -> None:
     receiver.statuses = [500]
-    looker = Watch()
+    watching = Watch()
     fail()
-    look(looker, 2)
+    run_checks(watching, 2)
     CrawlSchedule.objects.update(enabled=False)
     receiver.statuses = [500]
-    look(looker, 3)
+    run_checks(watching, 3)
 
     assert receiver.said == ["runs failing", "runs failing", "runs recovered"]
 
 
 def test_mail_goes_to_all_and_says_the_same(receiver: Receiver, mail: MailServer) -> None:
-    looker = Watch()
+    watching = Watch()
     fail()
-    look(looker)
+    run_checks(watching)
     recover()
-    look(looker, now=NOON + HOUR)
+    run_checks(watching, now=NOON + HOUR)
 
     failing, recovered = map(message_from_bytes, mail.got)
     assert (failing["Subject"], recovered["Subject"]) == ("coincrawl: runs is failing", "coincrawl: runs recovered")
@@ -274,7 +274,7 @@ def test_a_channel_that_is_not_there_holds_up_nobody(settings: Any, mail: MailSe
     settings.ALARM_PING_URL = f"http://127.0.0.1:{port}"
     fail()
 
-    look(Watch(), 3)
+    run_checks(Watch(), 3)
 
     assert len(mail.got) == 1
 
@@ -287,21 +287,21 @@ def test_a_channel_that_is_silent_is_given_up(
     with Listener() as silent:
         settings.ALARM_WEBHOOK_URL = silent.url
         settings.EMAIL_PORT = int(silent.url.rpartition(":")[2])
-        look(Watch(), 2)
+        run_checks(Watch(), 2)
 
-    fails = "The channel {} fails (TimeoutError); the next look tries again"
+    fails = "The channel {} fails (TimeoutError); the next round tries again"
     assert {fails.format("webhook"), fails.format("email")} <= set(caplog.messages)
 
 
 def test_while_nothing_fails_and_all_is_told_an_address_is_pinged(settings: Any, receiver: Receiver) -> None:
     settings.ALARM_PING_URL = f"{receiver.url}/ping"
-    looker = Watch()
-    look(looker, 3)
+    watching = Watch()
+    run_checks(watching, 3)
     fail()
-    look(looker, 3)
+    run_checks(watching, 3)
     CrawlSchedule.objects.update(enabled=False)
     receiver.statuses = [500]  # the message that it recovered
-    look(looker, 4)
+    run_checks(watching, 4)
 
     asked = [(method, path) for method, path, _ in receiver.got]
     ping, post = ("GET", "/ping"), ("POST", SECRET)
@@ -315,14 +315,14 @@ def test_while_nothing_fails_and_all_is_told_an_address_is_pinged(settings: Any,
 def test_trouble_with_the_database_is_told_and_all_else_waits_for_its_end(
     receiver: Receiver, tmp_path: Path, trouble: Any, check: str
 ) -> None:
-    looker = Watch()
+    watching = Watch()
     fail()
-    look(looker, 3)
+    run_checks(watching, 3)
     with trouble(tmp_path):
-        look(looker, 3, NOON + HOUR)
-    look(looker, 3, NOON + 2 * HOUR)
+        run_checks(watching, 3, NOON + HOUR)
+    run_checks(watching, 3, NOON + 2 * HOUR)
     CrawlSchedule.objects.update(enabled=False)
-    look(looker, 3, NOON + 3 * HOUR)
+    run_checks(watching, 3, NOON + 3 * HOUR)
 
     assert receiver.said == ["runs failing", f"{check} failing", f"{check} recovered", "runs recovered"]
     assert receiver.messages[2]["since"] == "2026-02-05T14:00:00+00:00"
@@ -334,15 +334,15 @@ def test_a_database_that_is_silent_is_told_and_is_asked_once(
     def asking() -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread.name == "watch"]
 
-    looker = Watch()
+    watching = Watch()
     with silent(tmp_path):
-        monkeypatch.setattr(watch, "LOOK_SECONDS", 0.1)
-        look(looker, 3)
+        monkeypatch.setattr(watch, "CHECK_SECONDS", 0.1)
+        run_checks(watching, 3)
         at_once = len(asking())
     for thread in asking():
         thread.join()
-    monkeypatch.setattr(watch, "LOOK_SECONDS", 30)
-    look(looker, 3)
+    monkeypatch.setattr(watch, "CHECK_SECONDS", 30)
+    run_checks(watching, 3)
 
     assert at_once == 1
     assert receiver.said == ["database failing", "database recovered"]
@@ -354,24 +354,24 @@ def test_what_is_told_while_the_table_goes_away_is_told_once_more(receiver: Rece
         rename("crawls_alarm", "elsewhere")
         connection.close()  # the receiver's own
 
-    looker = Watch()
+    watching = Watch()
     fail()
     receiver.on_message = take_the_table_away
-    look(looker, 2)
+    run_checks(watching, 2)
     receiver.on_message = lambda: None
     rename("elsewhere", "crawls_alarm")
-    look(looker, 3)
+    run_checks(watching, 3)
 
     assert receiver.said == ["runs failing"] * 2
     assert Alarm.objects.get().untold == []
 
 
-def test_a_look_that_breaks_is_told_too(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    looker = Watch()
+def test_a_round_that_breaks_is_told_too(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = Watch()
     with monkeypatch.context() as patch:
         patch.setattr(watch, "diagnose", lambda now: 1 / 0)
-        look(looker, 3)
-    look(looker, 3)
+        run_checks(watching, 3)
+    run_checks(watching, 3)
 
     assert receiver.said == ["watch failing", "watch recovered"]
     assert "The checks cannot be run (ZeroDivisionError: division by zero)" in receiver.messages[0]["text"]
@@ -397,14 +397,14 @@ def test_it_watches_until_it_is_stopped_and_then_stops_at_once(database_url: str
         client.close()
 
     assert process.returncode == 0
-    assert "Looking every 0.1 s, and telling webhook" in log
+    assert "Checking every 0.1 s, and telling webhook" in log
     assert "schedule is failing since" in log
     assert "Traceback" not in log
     assert "fails" not in log  # it has not waited for that
 
 
-def test_a_single_look_says_what_it_cannot_remember(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with away(tmp_path), pytest.raises(CommandError, match="A single look cannot tell people this"):
+def test_a_single_round_says_what_it_cannot_remember(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with away(tmp_path), pytest.raises(CommandError, match="A single round cannot tell people this"):
         call_command("watch", "--once")
 
     assert capsys.readouterr().out.startswith("database: The database cannot be reached, or fails: ")

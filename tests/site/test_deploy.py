@@ -37,7 +37,7 @@ PORTS = {"web": "8000", "scrapyd": "6800"}
 READY = {
     "web": ["Listening at:"],
     "scrapyd": ["coincrawl.scrapyd.launcher", "Site starting on"],  # with our parts in it
-    "watch": ["Looking every"],
+    "watch": ["Checking every"],
 }
 # A user who can do nothing against the files' modes, as in a container without capabilities.
 UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('reason', models.TextField(blank=True, help_text='What is wrong, or was: the latest words.')),
                 ('failing_since', models.DateTimeField(null=True)),
                 ('recovered_at', models.DateTimeField(help_text='Empty while it is failing.', null=True)),
-                ('doubted_at', models.DateTimeField(help_text='The last look, if it was the first to disagree.', null=True)),
+                ('doubted_at', models.DateTimeField(help_text='The last round of checks, if it was the first to disagree.', null=True)),
                 ('untold', models.JSONField(default=list, help_text='The channels that have still to tell of the last change.')),
             ],
         ),

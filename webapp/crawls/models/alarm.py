@@ -9,7 +9,7 @@ from django.db import models
 
 class AlarmQuerySet(models.QuerySet["Alarm"]):
     def update_all(self, problems: Mapping[str, str], now: datetime, channels: Collection[str]) -> list["Alarm"]:
-        """Update all alarms by the problems of one look. Returns them as they are then."""
+        """Update all alarms by the problems that one round of checks has found. Returns them as they are then."""
         alarms = {check: Alarm(check) for check in problems} | {alarm.pk: alarm for alarm in self}
         for check, alarm in alarms.items():
             if alarm.update(problems.get(check, ""), now, channels):
@@ -18,14 +18,14 @@ class AlarmQuerySet(models.QuerySet["Alarm"]):
 
 
 class Alarm(models.Model):
-    """Whether a check is failing, as people are told. It changes if two looks in a row agree."""
+    """Whether a check is failing, as people are told. It changes if two rounds of checks in a row agree."""
 
     # not `check`, which is a method of every model
     name = models.CharField(max_length=20, primary_key=True, help_text="The check.")
     reason = models.TextField(blank=True, help_text="What is wrong, or was: the latest words.")
     failing_since = models.DateTimeField(null=True)
     recovered_at = models.DateTimeField(null=True, help_text="Empty while it is failing.")
-    doubted_at = models.DateTimeField(null=True, help_text="The last look, if it was the first to disagree.")
+    doubted_at = models.DateTimeField(null=True, help_text="The last round of checks, if it was the first to disagree.")
     untold = models.JSONField(default=list, help_text="The channels that have still to tell of the last change.")
 
     objects = AlarmQuerySet.as_manager()
@@ -48,7 +48,7 @@ class Alarm(models.Model):
         return timedelta(seconds=(self.since - cast(datetime, self.failing_since)) // timedelta(seconds=1))
 
     def update(self, problem: str, now: datetime, channels: Collection[str]) -> bool:
-        """Update it by what a look has found, "" for nothing wrong. Returns whether a field is different."""
+        """Update it by what a round of checks has found, "" for nothing wrong. Returns whether a field is different."""
         before = (self.reason, self.doubted_at)
         if bool(problem) == self.is_failing:
             self.doubted_at = None

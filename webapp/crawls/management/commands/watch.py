@@ -1,7 +1,7 @@
 """`manage.py watch`: runs all checks now and then, and tells people when one fails or has recovered.
 
 Each change is told through each channel. The table of alarms has which channels have still to tell it: a channel that
-fails tries again at the next look, also after a restart. A message is repeated if the table cannot be written just
+fails tries again in the next round, also after a restart. A message is repeated if the table cannot be written just
 after it was sent. If the database cannot be used, people are told so from memory.
 """
 
@@ -30,7 +30,7 @@ from webapp.crawls.monitoring import BEFORE_CHECKS, CHECKS, diagnose
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 30.0  # that the database may take; on SQLite it waits 20 s for another writer
+CHECK_SECONDS = 30.0  # that the database may take; on SQLite it waits 20 s for another writer
 SEND_SECONDS = 30.0  # that a channel may take in all; it has limits of its own for each answer
 MAX_TEXT = 2_000  # characters of a message
 
@@ -56,7 +56,7 @@ def in_thread(function: Callable[[], T]) -> Future[T]:
     return future
 
 
-def look(now: datetime | None, names: Collection[str]) -> tuple[dict[str, str], list[Alarm]]:
+def check(now: datetime | None, names: Collection[str]) -> tuple[dict[str, str], list[Alarm]]:
     """The problems and the alarms that follow from them. There are no alarms if their table cannot be used."""
     problems = diagnose(now)
     if problems.keys() & BEFORE_CHECKS:
@@ -78,7 +78,7 @@ def message_of(alarm: Alarm) -> Message:
 
 
 class Watch:
-    """Looks at the checks and tells people; it remembers what the database cannot be asked for."""
+    """Runs the checks and tells people. It remembers what the database cannot be asked for."""
 
     def __init__(self) -> None:
         self._asked: Future[Any] = Future()
@@ -86,10 +86,10 @@ class Watch:
         self._own = {check: Alarm(check) for check in (*BEFORE_CHECKS, "watch")}  # if these fail, the table may too
         self._logged: dict[str, bool] = {}
 
-    def look(self, now: datetime | None = None) -> dict[str, str]:
+    def run_checks(self, now: datetime | None = None) -> dict[str, str]:
         """Run all checks, tell what has changed, and ping if nothing fails. Returns the problems."""
         names = list(channels.set_up())
-        problems, kept = self._look(now, names)
+        problems, kept = self._check(now, names)
         for check, alarm in self._own.items():
             alarm.update(problems.get(check, ""), now or timezone.now(), names)
         alarms = [*kept, *self._own.values()]
@@ -102,13 +102,13 @@ class Watch:
             self._send("ping", channels.ping)
         return problems
 
-    def _look(self, now: datetime | None, names: Collection[str]) -> tuple[dict[str, str], list[Alarm]]:
+    def _check(self, now: datetime | None, names: Collection[str]) -> tuple[dict[str, str], list[Alarm]]:
         try:
-            return self._ask(partial(look, now, names))
+            return self._ask(partial(check, now, names))
         except TimeoutError:
-            return {"database": f"The database has not answered for {LOOK_SECONDS:g} s."}, []
+            return {"database": f"The database has not answered for {CHECK_SECONDS:g} s."}, []
         except Exception as error:
-            logger.exception("A look has failed")
+            logger.exception("A round of checks has failed")
             return {"watch": f"The checks cannot be run ({type(error).__name__}: {printable(error, 300)})."}, []
 
     def _ask(self, question: Callable[[], T]) -> T:
@@ -116,7 +116,7 @@ class Watch:
         if not self._asked.done():
             raise TimeoutError
         self._asked = in_thread(question)
-        return self._asked.result(LOOK_SECONDS)
+        return self._asked.result(CHECK_SECONDS)
 
     def _tell(self, alarms: Collection[Alarm]) -> None:
         for name, channel in channels.set_up().items():
@@ -135,7 +135,7 @@ class Watch:
             in_thread(send).result(SEND_SECONDS)
         except Exception as error:  # of any kind: nothing may end the watch
             words = str(error) if isinstance(error, ChannelError) else printable(type(error).__name__, 100)
-            logger.warning("The channel %s fails (%s); the next look tries again", name, words)
+            logger.warning("The channel %s fails (%s); the next round tries again", name, words)
             return False
         return True
 
@@ -145,7 +145,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--every", type=float, default=30.0, metavar="SECONDS", help="(default: 30)")
-        parser.add_argument("--once", action="store_true", help="look once; people are told at the second look")
+        parser.add_argument("--once", action="store_true", help="run them once; people are told in the second round")
         parser.add_argument("--test", action="store_true", help="send a message through each channel")
 
     def handle(self, *args: Any, every: float, once: bool, test: bool, **options: Any) -> None:
@@ -163,22 +163,22 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))  # without waiting for a thread
         names = ", ".join(channels.set_up()) or "nobody: set ALARM_WEBHOOK_URL or ALARM_EMAILS"
-        logger.info("Looking every %g s, and telling %s", every, names)
+        logger.info("Checking every %g s, and telling %s", every, names)
         watch = Watch()
         while True:
             began = monotonic()
             try:
-                watch.look()
+                watch.run_checks()
             except Exception:  # if the watch ended, nobody would be told
-                logger.exception("A look has failed")
+                logger.exception("A round of checks has failed")
             sleep(max(0.0, began + every - monotonic()))
 
     def _once(self) -> None:
-        problems = Watch().look()
+        problems = Watch().run_checks()
         for check, problem in problems.items():
             self.stdout.write(f"{check}: {problem}")
         if problems.keys() - set(CHECKS):
-            raise CommandError("A single look cannot tell people this, because the database cannot remember it.")
+            raise CommandError("A single round cannot tell people this, because the database cannot remember it.")
 
     def _test(self) -> None:
         text = f"coincrawl at {site_address()}: this is a test message."
