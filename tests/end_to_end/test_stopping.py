@@ -5,16 +5,17 @@ import math
 import os
 import signal
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db.models.functions import Now
-from scrapy.signalmanager import SignalManager
 
+from coincrawl.components import extension
 from coincrawl.extensions.stop import Stop
+from coincrawl.spiders.markets import MarketsSpider
 from fake_api import Answer, FakeAPI, Market, Request, answers
 from tests.support.crawls import Crawl, Crawling, Process, stop
+from tests.support.spiders import make_spider
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
 
@@ -79,11 +80,10 @@ def test_two_signals_that_come_as_one_are_one(api: FakeAPI, crawling: Crawling) 
 def test_a_second_signal_that_comes_later_ends_the_process_where_it_stands(
     forced: list[bool], is_over: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coincrawl.extensions.stop.ONE_GESTURE", 0)
+    monkeypatch.setattr("coincrawl.extensions.stop.SAME_STOP_SECONDS", 0)
     monkeypatch.setattr("coincrawl.extensions.stop.CHECK_SECONDS", 0)
     monkeypatch.setattr(Stop, "_is_forced", lambda self: forced.pop(0))
-    crawler: Any = SimpleNamespace(signals=SignalManager(), crawling=False)
-    stop = Stop(crawler)
+    stop = extension(make_spider(MarketsSpider).crawler, Stop)
 
     asyncio.run(stop._watch())
 
