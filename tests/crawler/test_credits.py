@@ -2,42 +2,35 @@
 
 import asyncio
 import random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from scrapy.exceptions import IgnoreRequest
 
+from coincrawl.components import extension
 from coincrawl.extensions.credits import Credits
+from coincrawl.extensions.pace import Pace
+from coincrawl.extensions.stop import Ending, Stop
+from coincrawl.spiders.markets import MarketsSpider
+from tests.support.spiders import Engine, make_spider
 from webapp.crawls.verdict import Verdict
 
 SPENT, FREE = True, False
 
 
 class Run:
-    """A run as far as its credits look at it: it counts what was spent, and how it was told to end."""
+    """A run that has begun to spend; AutoThrottle's delay is a second."""
 
     def __init__(self, monthly: int, spent: int = 0) -> None:
-        self.begun = asyncio.Event()
-        self.endings: list[tuple[Verdict, str]] = []
-        self.stats: dict[str, int] = {}
-        crawler: Any = SimpleNamespace(spider=self, stats=self, get_extension=lambda kind: self)
-        self.credits = Credits(crawler)
+        self.crawler: Any = make_spider(MarketsSpider).crawler
+        self.crawler.engine = Engine(throttle=1)
+        self.stop, self.credits = extension(self.crawler, Stop), extension(self.crawler, Credits)
         self.credits.begin(monthly, spent)
-
-    def end(self, verdict: Verdict, reason: str) -> None:
-        self.endings.append((verdict, reason))
-        self.begun.set()
-
-    def drop_throttle(self) -> None:
-        self.has_let_go = True
-
-    def inc_value(self, name: str) -> None:
-        self.stats[name] = self.stats.get(name, 0) + 1
 
     @property
     def spent(self) -> int:
-        return self.stats.get("coincrawl/credits", 0)
+        number: int = self.crawler.stats.get_value("coincrawl/credits", 0)
+        return number
 
     def leaves(self) -> asyncio.Task[bool]:
         """Whether a request leaves, once that is clear."""
@@ -79,7 +72,7 @@ def test_so_many_leave_one_after_the_other(monthly: int, before: int, answers: l
     run = Run(monthly, before)
 
     assert asyncio.run(ask()) == number
-    assert bool(run.endings) == (number < len(answers))
+    assert bool(run.stop.ending) == (number < len(answers))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +99,7 @@ def test_a_request_that_might_be_one_too_many_waits_for_those_under_way(
     run = Run(monthly=2)
 
     assert asyncio.run(ask()) == leaves
-    assert bool(run.endings) == ends
+    assert bool(run.stop.ending) == ends
 
 
 def test_the_end_is_partial_and_says_the_figures() -> None:
@@ -115,27 +108,25 @@ def test_the_end_is_partial_and_says_the_figures() -> None:
     with pytest.raises(IgnoreRequest):
         asyncio.run(run.credits.take())
 
-    assert run.has_let_go
-    assert run.endings == [
-        (
-            Verdict.PARTIAL,
-            "the month's 10,000 credits (UTC) are spent, 10,000 of them by earlier runs: wait for the next month or "
-            "change the plan",
-        )
-    ]
+    assert extension(run.crawler, Pace).throttle == 0  # what AutoThrottle has queued ends at once
+    assert run.stop.ending == Ending(
+        Verdict.PARTIAL,
+        "the month's 10,000 credits (UTC) are spent, 10,000 of them by earlier runs: wait for the next month or "
+        "change the plan",
+    )
 
 
 def test_who_waits_when_the_run_is_stopped_does_not_leave_and_does_not_end_it() -> None:
     async def ask() -> bool:
         assert await run.leaves()
         second = run.leaves()
-        run.begun.set()
+        run.stop.begun.set()
         return await second
 
     run = Run(monthly=1)
 
     assert not asyncio.run(ask())
-    assert run.endings == []
+    assert run.stop.ending is None
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -154,4 +145,4 @@ def test_whatever_is_under_way_the_last_credit_is_spent_and_none_more(seed: int)
     asyncio.run(ask())
 
     assert run.spent == 12 - run.credits.spent_before
-    assert len(run.endings) == 1
+    assert run.stop.ending

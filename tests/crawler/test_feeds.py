@@ -7,20 +7,20 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from socketserver import StreamRequestHandler, TCPServer
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from scrapy import Spider
-from scrapy.settings import Settings
-from scrapy.signalmanager import SignalManager
 from twisted.internet.defer import Deferred
 
+from coincrawl.components import extension
 from coincrawl.extensions import feeds as feeds_module
 from coincrawl.extensions.feeds import Feeds, passwords, without_login
+from coincrawl.extensions.stop import Stop
+from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI
 from tests.support.crawls import Crawl, last_run
 from tests.support.nodes import free_port
+from tests.support.spiders import make_spider
 
 
 def test_feeds_that_cannot_be_written_make_the_run_partial_and_keep_no_other_from_it(
@@ -108,24 +108,18 @@ def test_nobody_waits_for_a_feed_for_ever_and_who_stops_a_run_not_for_long(
 ) -> None:
     monkeypatch.setattr(feeds_module, "QUIET_FOR", 0.01)
     monkeypatch.setattr(feeds_module, "LAST_PATIENCE", 0.01)
-    begun, spider = asyncio.Event(), Spider("endless")
-    crawler: Any = SimpleNamespace(
-        settings=Settings(
-            {
-                "FEEDS": {"endless://host/x": {"format": "json"}},
-                "FEED_STORAGES": {"endless": Endless},
-                "FEED_PATIENCE": 0.01 if how == "patience" else 600,
-            }
-        ),
-        signals=SignalManager(),
-        get_extension=lambda kind: SimpleNamespace(begun=begun),
-    )
+    settings = {
+        "FEEDS": {"endless://host/x": {"format": "json"}},
+        "FEED_STORAGES": {"endless": Endless},
+        "FEED_PATIENCE": 0.01 if how == "patience" else 600,
+    }
+    spider = make_spider(MarketsSpider, settings)
+    feeds, stop = extension(spider.crawler, Feeds), extension(spider.crawler, Stop)
 
     async def close() -> list[str]:
-        feeds = Feeds(crawler)
         feeds.open_spider(spider)
         if how == "stop":
-            asyncio.get_running_loop().call_later(0.05, begun.set)
+            asyncio.get_running_loop().call_later(0.05, stop.begun.set)
         await feeds.close_spider(spider)
         assert feeds.hangs
         return await feeds.faults()

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from coincrawl.responses import Broken, Rows, Throttled
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, answers
 from tests.support.crawls import Crawl
-from tests.support.spiders import make_spider
+from tests.support.spiders import Engine, make_spider
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 
@@ -37,9 +36,8 @@ def crawler(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A crawler that has not been started, and that remembers how it was ended; AutoThrottle's delay is 0.1 s."""
     crawler: Any = make_spider(MarketsSpider, {"RETRY_BACKOFF_BASE": 2}).crawler
     crawler.settings.frozen = False
-    crawler.asked, crawler.endings = [], []
-    downloader = SimpleNamespace(slots={"api": SimpleNamespace(delay=0.1)})
-    crawler.engine = SimpleNamespace(downloader=downloader, crawl=crawler.asked.append)
+    crawler.endings = []
+    crawler.engine = Engine(throttle=0.1)
     monkeypatch.setattr(Stop, "end", lambda stop, *ending: crawler.endings.append(ending))
     return crawler
 
@@ -404,7 +402,7 @@ def test_what_need_not_wait_for_a_page_that_is_tried_again_is_asked_for_at_once(
 
     BackOffMiddleware(crawler).process_response(request, Response(request.url))
 
-    assert [asked.meta["page"] for asked in crawler.asked] == [10]
+    assert [asked.meta["page"] for asked in crawler.engine.asked] == [10]
 
 
 @pytest.mark.parametrize("done", [None, 0, 4])

@@ -1,30 +1,24 @@
 """Where a request may go, and with which key."""
 
 import math
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from scrapy.exceptions import (
-    DownloadFailedError,
-    IgnoreRequest,
-)
+from scrapy.exceptions import DownloadFailedError, IgnoreRequest
 from scrapy.http import Request, Response
-from scrapy.settings import Settings
 
 from coincrawl.middlewares import OriginMiddleware
+from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, answers
 from tests.support.crawls import Crawl
+from tests.support.spiders import make_spider
 
-KEY = {"x-cg-demo-api-key": "the key"}
+KEY = "the-key"
 
 
 def guard(url: str, *, in_a_tool: bool = False) -> OriginMiddleware:
-    """The guard of a spider whose source is at `url`."""
-    spider = SimpleNamespace(url=url, secret_headers=lambda: KEY, label=lambda request: request.url)
-    stats = SimpleNamespace(inc_value=lambda name: None)
-    crawler: Any = SimpleNamespace(spider=spider, stats=stats, settings=Settings({"RECORD_RUNS": not in_a_tool}))
-    return OriginMiddleware(crawler)
+    """The guard of a spider with a key whose source is at `url`."""
+    settings = {"BASE_API_URL": url, "COINGECKO_API_KEY": KEY, "COINGECKO_PLAN": "demo", "RECORD_RUNS": not in_a_tool}
+    return OriginMiddleware(make_spider(MarketsSpider, settings).crawler)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +34,7 @@ def test_the_source_is_asked_with_the_key(url: str) -> None:
 
     guard("https://api.example/api/v3").process_request(request)
 
-    assert request.headers["x-cg-demo-api-key"] == b"the key"
+    assert request.headers["x-cg-demo-api-key"] == KEY.encode()
 
 
 @pytest.mark.parametrize("ending", ["response", "exception"])
@@ -68,7 +62,7 @@ def test_the_key_comes_off_with_what_became_of_the_request(ending: str) -> None:
     ],
 )
 def test_nothing_else_is_asked_and_gets_no_key(url: str) -> None:
-    request = Request(url)
+    request = Request(url, meta={"page": 1})
 
     with pytest.raises(IgnoreRequest, match=r"is not at https://api\.example/api/v3"):
         guard("https://api.example/api/v3").process_request(request)

@@ -1,13 +1,12 @@
 """When a source is asked by one request alone, and when it is left alone."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
-from scrapy.settings import Settings
 
+from coincrawl.components import extension
 from coincrawl.extensions import outage
 from coincrawl.extensions.outage import Outage
+from coincrawl.spiders.markets import MarketsSpider
+from tests.support.spiders import make_spider
 
 PAGES = [f"https://api.example/?page={number}" for number in range(1, 20)]
 
@@ -16,8 +15,7 @@ PAGES = [f"https://api.example/?page={number}" for number in range(1, 20)]
 def source(monkeypatch: pytest.MonkeyPatch) -> Outage:
     """A source that is asked at a time that stands still."""
     monkeypatch.setattr(outage, "monotonic", lambda: 1_000.0)
-    crawler: Any = SimpleNamespace(settings=Settings({"RETRY_BACKOFF_BASE": 2, "RETRY_TIMES": 5}))
-    return Outage(crawler)
+    return extension(make_spider(MarketsSpider, {"RETRY_BACKOFF_BASE": 2}).crawler, Outage)
 
 
 def down_to_the_last_try(source: Outage) -> None:

@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 from scrapy.exceptions import IgnoreRequest
-from scrapy.settings import Settings
 
+from coincrawl.components import extension
 from coincrawl.extensions.pace import TURNS_AHEAD, OutOfPatience, Pace
+from coincrawl.extensions.stop import Stop
+from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, Market, answers
 from tests.support.crawls import Crawl, Crawling
+from tests.support.spiders import Engine, make_spider
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.pace import Wait
@@ -49,14 +51,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def pace_of(clock: Clock, calls_per_minute: float = 0, throttle: float = 0.0) -> Pace:
-    slots = {"localhost": SimpleNamespace(delay=throttle)}
-    crawler: Any = SimpleNamespace(
-        settings=Settings({"RETRY_BACKOFF_BASE": 2}),
-        spider=SimpleNamespace(calls_per_minute=calls_per_minute),
-        get_extension=lambda kind: clock,
-        engine=SimpleNamespace(downloader=SimpleNamespace(slots=slots)),
-    )
-    return Pace(crawler)
+    """The pace of a run whose end is the clock's; AutoThrottle's delay is `throttle`."""
+    settings = {"RETRY_BACKOFF_BASE": 2, "COINGECKO_CALLS_PER_MINUTE": calls_per_minute}
+    crawler: Any = make_spider(MarketsSpider, settings).crawler
+    crawler.engine = Engine(throttle)
+    extension(crawler, Stop).begun = clock.begun
+    return extension(crawler, Pace)
 
 
 def departures(pace: Pace, clock: Clock, number: int) -> list[float]:
@@ -263,9 +263,10 @@ def test_a_run_waits_for_its_first_turn_as_for_any(
 def test_a_run_that_waits_says_for_how_long_and_why(
     wait: Wait, line: str | None, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    pace = pace_of(clock, 60)
     caplog.set_level("INFO")
 
-    kept_by(pace_of(clock, 60), clock, wait)
+    kept_by(pace, clock, wait)
 
     assert caplog.messages == ([line] if line else [])
 

@@ -1,8 +1,10 @@
 """Spiders with a real crawler that has not been started."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
+from scrapy.core.downloader import Slot
 from scrapy.crawler import Crawler
 from scrapy.http import Request, Response
 from scrapy.utils.reactor import is_reactor_installed
@@ -34,6 +36,20 @@ def make_spider(cls: type[Spider], settings: Mapping[str, Any] | None = None, **
     spider = crawler.spider = crawler._create_spider(**arguments)
     crawler._apply_settings()
     return cast(Spider, spider)
+
+
+class Engine:
+    """What our components ask of an engine: AutoThrottle's delay in seconds; it notes what it is to fetch."""
+
+    def __init__(self, throttle: float) -> None:
+        self.downloader = SimpleNamespace(slots={"api": Slot(concurrency=8, delay=throttle)})
+        self.asked: list[Request] = []
+
+    def crawl(self, request: Request) -> None:
+        self.asked.append(request)
+
+    async def close_spider_async(self, *, reason: str) -> None:
+        """As if the run had ended."""
 
 
 def page(number: int, **meta: Any) -> Request:
