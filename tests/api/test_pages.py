@@ -50,6 +50,15 @@ def test_the_links_lead_through_all_coins(reader: Client, order: str, size: int)
     assert pages[0]["previous"] is None
 
 
+def test_the_links_lead_through_all_coins_whatever_fields_are_asked_for(reader: Client) -> None:
+    for number in range(7):
+        make_coin(f"{number:03}", name=f"Name {9 - number}")
+
+    names = [row["name"] for page in walk(reader, f"{COINS}?fields=name&page_size=2") for row in page["results"]]
+
+    assert names == [f"Name {9 - number}" for number in range(7)]
+
+
 def test_links_keep_the_question_and_know_the_pages_beside(reader: Client) -> None:
     make_coins(9)
 

@@ -129,6 +129,8 @@ def test_the_latest_of_many_years_are_found_without_going_through_all(expression
         ("0 */6 * * *", "UTC", 120),
         ("0 2 * * *", BERLIN, 30),
         ("0 0 * * mon", "UTC", 5),
+        ("0 0 * * 1-5", "UTC", 22),
+        ("0 6 * * 1-5", "UTC", 22),
         ("0 0,12 1 * *", "UTC", 2),
         ("0 0 29 2 *", "UTC", 0),
         ("@daily", LORD_HOWE, 30),
