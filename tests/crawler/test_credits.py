@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from scrapy.exceptions import IgnoreRequest
@@ -23,7 +23,7 @@ class Run:
 
     def __init__(self, monthly: int, spent: int = 0) -> None:
         self.crawler: Any = make_spider(MarketsSpider).crawler
-        self.crawler.engine = Engine(throttle=1)
+        self.crawler.engine = cast(Any, Engine(throttle=1))
         self.stop, self.credits = extension(self.crawler, Stop), extension(self.crawler, Credits)
         self.credits.begin(monthly, spent)
 
