@@ -53,7 +53,7 @@ class Worker:
         return self._thread.submit(self._connected, function)
 
     def disconnect(self) -> Future[None]:
-        return self._thread.submit(_disconnect)
+        return self._thread.submit(connections.close_all)  # those of the thread
 
     def shut(self) -> None:
         self._thread.shutdown(wait=False)
@@ -163,10 +163,6 @@ def limited(execute: Callable[..., T], sql: str, params: Any, many: bool, contex
         with wrapper.wrap_database_errors:
             raw.execute(POSTGRESQL_LIMITS)
         return execute(sql, params, many, context)
-
-
-def _disconnect() -> None:
-    connection.close()  # in the worker's thread, because each thread has its own connection
 
 
 def fault(error: AnyDatabaseError, then: str) -> str:

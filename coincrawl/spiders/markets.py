@@ -43,7 +43,7 @@ REMEDIES = {
 }
 
 
-def only_id(pairs: list[tuple[str, Any]]) -> Any:
+def only_id(pairs: list[tuple[str, Any]]) -> tuple[str] | dict[str, Any]:
     """A json hook that keeps only the id of each entry of the list, because the whole list needs much memory."""
     ids = [value for name, value in pairs if name == "id"]
     return (ids[0],) if len(ids) == 1 and isinstance(ids[0], str) else dict(pairs)
