@@ -134,7 +134,7 @@ class ListedCoverage(LookupCoverage):
             odd = f"{self._odd_entries:,}"
             notes.append(f"entries of {self._list} that repeat an id, or have none that can be one: {odd}")
         if self.present is None:
-            why = "the API counts more coins than came" if self.is_sound else "not all pages came as they should"
+            why = "the API counts more coins than came" if self.is_sound else "some pages were missing or damaged"
             notes.append(f"no coin was marked missing, because {why}")
         if absent := self._absent():
             notes.append(f"not on the market, though {self._list} names them: {counted(len(absent), 'id')}")
@@ -149,7 +149,7 @@ class ListedCoverage(LookupCoverage):
         if covered < len(self.answered) * LIST_COVERS:
             return f"{self._list} names only {covered:,} of the {len(self.answered):,} coins that pages had"
         if listed < self._listed_before * LIST_SHARE:
-            return f"{self._list} names {listed:,} coins, where the last complete run had {self._listed_before:,}"
+            return f"{self._list} names {listed:,} coins, but the last complete run had {self._listed_before:,}"
         return ""
 
     def _shortfall(self) -> str:

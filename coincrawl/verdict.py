@@ -62,7 +62,7 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
     reasons += emptied(evidence.filled, evidence.usual)
     reasons += unsent(evidence.absent, evidence.filled, evidence.usual)
     if evidence.coins_before and evidence.coins < evidence.coins_before * MIN_COINS:
-        reasons.append(f"{counted(evidence.coins, 'coin')}, where the last complete run had {evidence.coins_before:,}")
+        reasons.append(f"{counted(evidence.coins, 'coin')}, but the last complete run had {evidence.coins_before:,}")
     return (Verdict.PARTIAL if reasons else Verdict.COMPLETE), reasons
 
 

@@ -9,7 +9,7 @@ from coincrawl.responses import Rows
 from tests.support.spiders import page
 
 URL = "https://api.example/coins"
-UNSOUND = "no coin was marked missing, because not all pages came as they should"
+UNSOUND = "no coin was marked missing, because some pages were missing or damaged"
 
 
 def listed(pagination: PageNumber | None = None) -> ListedCoverage:
@@ -41,7 +41,7 @@ def asked_for(ids: list[str]) -> Request:
         (1_000, 990, 1_000, None, ""),
         (1_000, 989, 1_000, None, "/coins/list names only 989 of the 1,000 coins that pages had"),
         (900, 900, 900, 1_000, ""),
-        (899, 899, 899, 1_000, "/coins/list names 899 coins, where the last complete run had 1,000"),
+        (899, 899, 899, 1_000, "/coins/list names 899 coins, but the last complete run had 1,000"),
         (5, 0, 0, None, ""),
         (0, 0, 0, None, "/coins/list has no entry with an id"),
         (100_000, 1, 1, None, ""),

@@ -290,7 +290,7 @@ EMPTIED = {"usual": {"ath": 1.0}}
         ({"by_signal": True, "reason": "shutdown"}, Verdict.INTERRUPTED, "stopped by a signal"),
         ({"reason": "closespider_timeout"}, Verdict.PARTIAL, "closed early: closespider_timeout"),
         ({"reason": "closespider_timeout", "pages": 0}, Verdict.FAILED, "closed early: closespider_timeout"),
-        ({"before": 400}, Verdict.PARTIAL, "300 coins, where the last complete run had 400"),
+        ({"before": 400}, Verdict.PARTIAL, "300 coins, but the last complete run had 400"),
         ({"before": 400, "is_incremental": True}, Verdict.COMPLETE, ""),
         ({"errors": 1}, Verdict.PARTIAL, "1 unexpected error: the log has the details"),
         ({"doubts": ["page 7 is gone"]}, Verdict.PARTIAL, "page 7 is gone"),

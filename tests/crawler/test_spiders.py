@@ -235,7 +235,7 @@ def test_a_list_is_compared_with_that_of_the_last_complete_run() -> None:
 
     coverage.add_list(["a"], 1)
 
-    assert coverage.doubts()[0] == "/coins/list names 1 coins, where the last complete run had 1,000"
+    assert coverage.doubts()[0] == "/coins/list names 1 coins, but the last complete run had 1,000"
 
 
 def pages_in_all(spider: PaginatedSpider) -> int | None:

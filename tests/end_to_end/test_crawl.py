@@ -142,7 +142,7 @@ def test_a_market_that_shrank_by_a_third_is_not_believed(api: FakeAPI, crawl: Cr
     done = crawl(api)
 
     assert done.returncode == 3
-    assert "400 coins, where the last complete run had 600" in last_run().reason
+    assert "400 coins, but the last complete run had 600" in last_run().reason
     assert not FullCoin.objects.exclude(missing_since=None).exists()
 
 

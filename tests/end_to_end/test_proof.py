@@ -191,7 +191,7 @@ def test_a_list_that_has_become_shorter_by_a_tenth_proves_nothing(crawl: Crawl) 
         done = crawl(api)
 
     assert done.returncode == 3
-    assert "/coins/list names 300 coins, where the last complete run had 400" in last_run().reason
+    assert "/coins/list names 300 coins, but the last complete run had 400" in last_run().reason
 
 
 def test_a_list_that_is_refused_after_all_pages_makes_the_run_partial(api: FakeAPI, crawl: Crawl) -> None:
