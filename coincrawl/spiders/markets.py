@@ -65,7 +65,7 @@ class MarketsSpider(PaginatedSpider):
         "roi_percentage": "roi.percentage",
     }
     secret = Secret("COINGECKO_API_KEY", is_required=False)
-    # The API has sent the other field only since 2026.
+    # The API sends the rank with rehypothecated coins only since 2026, so its absence is no fault.
     fields = tuple(field.name for field in FIELDS if field.name != "market_cap_rank_with_rehypothecated")
     remedies = REMEDIES
     fatal_codes = (SPENT_CREDITS,)
