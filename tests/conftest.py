@@ -106,8 +106,7 @@ def crawl(database_url: str) -> Crawl:
 
     def run(api: Api, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = crawl_command(api, database_url, *arguments, **environment)
-        _, *given = command["args"]
-        return preloaded().run(given, command["cwd"], dict(command["env"]), PATIENCE)
+        return preloaded().run(command["args"][1:], command["cwd"], command["env"], PATIENCE)
 
     return run
 
@@ -119,15 +118,20 @@ def crawling(database_url: str) -> Crawling:
     @contextmanager
     def start(api: Api, *arguments: str, **environment: str) -> Iterator[Process]:
         command = crawl_command(api, database_url, *arguments, **environment)
-        with Process(**command, stderr=subprocess.PIPE, text=True) as process:
-            process.log = []
-            watchdog = threading.Timer(PATIENCE, process.kill)
+        read, write = os.pipe()
+        with (
+            open(read) as stderr,
+            open(write, "w") as theirs,
+            open(os.devnull, "w") as stdout,
+            preloaded().program(command["args"][1:], command["cwd"], command["env"], stdout, theirs) as program,
+        ):
+            theirs.close()  # so that the log ends with the process
+            watchdog = threading.Timer(PATIENCE, program.kill)
             watchdog.start()
             try:
-                yield process
+                yield Process(program, stderr)
             finally:
                 watchdog.cancel()
-                process.kill()
 
     return start
 

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from time import monotonic
-from typing import Any
+from typing import IO, Any
 
 from fake_api import FakeAPI, LinkedAPI
+from tests.support.preloaded import Program
 from tests.support.processes import PATIENCE, ROOT
 from webapp.crawls.models import CrawlRun
 
@@ -34,15 +35,24 @@ def crawl_command(
     }
 
 
-class Process(subprocess.Popen[str]):
+class Process:
     """A crawl under way. `log` has the lines of its stderr that were read so far."""
 
-    log: list[str]
+    def __init__(self, program: Program, stderr: IO[str]) -> None:
+        self._program, self._stderr = program, stderr
+        self.pid, self.poll, self.send_signal, self.kill = program.pid, program.poll, program.send_signal, program.kill
+        self.log: list[str] = []
+
+    @property
+    def returncode(self) -> int | None:
+        return self._program.returncode
+
+    def wait(self) -> int:
+        return self._program.wait(PATIENCE)
 
     def read_until(self, words: str) -> None:
         """Return when a line of the log has these words in it; AssertionError where there is none."""
-        assert self.stderr is not None
-        for line in self.stderr:
+        for line in self._stderr:
             self.log.append(line)
             if words in line:
                 return
@@ -50,9 +60,8 @@ class Process(subprocess.Popen[str]):
 
     def end(self) -> list[str]:
         """Wait for the end; all lines of the log."""
-        assert self.stderr is not None
-        self.log += self.stderr.readlines()
-        self.wait(PATIENCE)
+        self.log += self._stderr.readlines()
+        self.wait()
         return self.log
 
 

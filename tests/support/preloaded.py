@@ -2,22 +2,24 @@
 
 A program is a process of its own all the same, with its own arguments, environment and outputs. Only libraries are
 imported beforehand, and nothing that reads the environment. Variables that Python reads when it starts, as
-PYTHONWARNINGS, have no effect. Tests of signals and of what a process shows start a real one.
+PYTHONWARNINGS, have no effect. Tests of what a process shows start a real one.
 """
 
 import gc
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 LIBRARIES = [
     "aiohttp",
@@ -59,7 +61,42 @@ LIBRARIES = [
     "django.db.backends.sqlite3.base",
 ]
 REQUEST = 2**20  # bytes at most
+LINE = 32  # bytes of an answer: a process id, or an exit status
 END = 10  # seconds
+
+
+class Program:
+    """A program under way, as subprocess.Popen has it."""
+
+    def __init__(self, answers: socket.socket) -> None:
+        self._answers = answers
+        self.pid = self._next()
+        self.returncode: int | None = None
+
+    def _next(self) -> int:
+        if answer := self._answers.recv(LINE):
+            return int(answer)
+        raise RuntimeError("the process that forks programs has died")
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._answers], [], [], 0)[0]:
+            self.returncode = self._next()
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        """Its exit status. Raises TimeoutError if it does not end within so many seconds."""
+        if self.returncode is None:
+            self._answers.settimeout(timeout)
+            self.returncode = self._next()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 class Preloaded:
@@ -77,26 +114,30 @@ class Preloaded:
         self._control.close()
         self._process.wait(END)
 
+    @contextmanager
+    def program(
+        self, arguments: list[str], cwd: Path, env: Mapping[str, str], out: IO[Any], err: IO[Any]
+    ) -> Iterator[Program]:
+        """Start Python with these arguments; it is killed at the end of the context."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours:
+            request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": dict(env)}).encode()
+            with theirs:
+                socket.send_fds(self._control, [request], [out.fileno(), err.fileno(), theirs.fileno()])
+            program = Program(ours)
+            try:
+                yield program
+            finally:
+                program.kill()
+                program.wait(END)
+
     def run(
-        self, arguments: list[str], cwd: Path, env: dict[str, str], timeout: float
+        self, arguments: list[str], cwd: Path, env: Mapping[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
         """As subprocess.run(["python", *arguments], ..., capture_output=True, text=True)."""
-        ours, theirs = socket.socketpair()
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, ours, theirs:
-            request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": env}).encode()
-            socket.send_fds(self._control, [request], [out.fileno(), err.fileno(), theirs.fileno()])
-            theirs.close()
-            ours.settimeout(timeout)
-            answers, pid = ours.makefile(), 0
-            try:
-                pid = int(answers.readline())
-                status = int(answers.readline())
-            except TimeoutError:
-                if pid:
-                    os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(arguments, timeout) from None
-            except ValueError:
-                raise RuntimeError("the process that forks programs has died") from None
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            with self.program(arguments, cwd, env, out, err) as program:
+                status = program.wait(timeout)
             for file in (out, err):
                 file.seek(0)
             return subprocess.CompletedProcess(arguments, status, out.read().decode(), err.read().decode())
@@ -126,10 +167,10 @@ def wait_for_program(request: dict[str, Any], out: int, err: int, answer: int) -
     """Fork the program, and say its process id and its exit status; returns in the program alone, when it is over."""
     pid = os.fork()
     if pid:
-        os.write(answer, f"{pid}\n".encode())
+        os.write(answer, str(pid).encode())
         _, status = os.waitpid(pid, 0)
         with suppress(BrokenPipeError):  # whoever has asked has given up
-            os.write(answer, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            os.write(answer, str(os.waitstatus_to_exitcode(status)).encode())
         os._exit(0)
     os.close(answer)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
