@@ -26,7 +26,7 @@ pytestmark = pytest.mark.every_database
 
 @pytest.fixture
 def market() -> Iterator[FakeAPI]:
-    with FakeAPI(Market(coins=8_000)) as fake:
+    with FakeAPI(Market(coins=4_000)) as fake:
         yield fake
 
 
@@ -70,10 +70,10 @@ def test_a_database_that_stays_away_ends_the_fetching_and_the_run(
     assert "markets: failed: the database fails (" in log[-1]
     assert "Traceback" not in "".join(log)
     assert len(market.requests) <= asked + 3
-    assert run.seen == counted(run) == FullCoin.objects.count() < 8_000
+    assert run.seen == counted(run) == FullCoin.objects.count() < 4_000
     age()
     assert crawl(market).returncode == 0
-    assert FullCoin.objects.count() == 8_000
+    assert FullCoin.objects.count() == 4_000
     assert set(CrawlRun.objects.values_list("verdict", flat=True)) in ({"failed", "complete"}, {"lost", "complete"})
 
 
@@ -110,7 +110,7 @@ def test_a_full_disk_is_named_and_what_is_counted_is_stored(market: FakeAPI, cra
     assert done.returncode == 1
     assert "markets: failed: the database fails (" in done.stderr.splitlines()[-1]
     assert "disk" in done.stderr.splitlines()[-1] or "device" in done.stderr.splitlines()[-1]
-    assert run.seen == counted(run) == FullCoin.objects.count() < 8_000
+    assert run.seen == counted(run) == FullCoin.objects.count() < 4_000
 
 
 @pytest.mark.postgresql
@@ -121,14 +121,14 @@ def test_connections_killed_in_mid_batch_cost_nothing(market: FakeAPI, crawl: Cr
         administer(cut_all(name))
         return answers.SERVER_ERROR
 
-    for page in (3, 5, 8, 13, 21):
+    for page in (2, 3, 5, 8, 13):
         market.fault(kill, page=page)
 
     done = crawl(market)
 
     connection.close()
     run = CrawlRun.objects.get()
-    assert (done.returncode, run.seen, counted(run), FullCoin.objects.count()) == (0, 8_000, 8_000, 8_000)
+    assert (done.returncode, run.seen, counted(run), FullCoin.objects.count()) == (0, 4_000, 4_000, 4_000)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -159,21 +159,23 @@ def by_turns(*kinds: answers.Answer) -> Callable[[Request], answers.Answer]:
     return lambda request: next(turns)
 
 
+BY_TURNS = by_turns(answers.UNAVAILABLE, answers.rate_limited("soon"))
+PAGES = ["-a", "per_page=50"]
 IDS = ["-a", f"ids={','.join(f'coin-{number}' for number in range(3_000))}"]
 
 
 @pytest.mark.parametrize(
     ("before", "dead", "arguments", "answer"),
     [
-        (False, {"path": "/coins/markets"}, [], answers.UNAVAILABLE),
-        (True, {"path": "/coins/markets"}, [], answers.HTML_IN_A_200),
+        (False, {"path": "/coins/markets"}, PAGES, answers.UNAVAILABLE),
+        (True, {"path": "/coins/markets"}, PAGES, answers.HTML_IN_A_200),
         (False, {"path": "/coins/markets"}, IDS, answers.UNAVAILABLE),
-        (True, {"path": "/coins/markets", "after": 1}, [], answers.UNAVAILABLE),
-        (True, {"path": "/coins/markets", "after": 1}, [], answers.rate_limited("soon")),
-        (True, {"path": "/coins/markets", "after": 1}, [], by_turns(*5 * [answers.UNAVAILABLE], answers.data("[]"))),
-        (True, {"path": "/coins/markets", "after": 1}, [], by_turns(answers.UNAVAILABLE, answers.rate_limited("soon"))),
-        (False, {"path": "/coins/markets", "after": 1}, [], answers.HTML_IN_A_200),
-        (False, {"path": None, "after": 5}, [], answers.UNAVAILABLE),
+        (True, {"path": "/coins/markets", "after": 1}, PAGES, answers.UNAVAILABLE),
+        (True, {"path": "/coins/markets", "after": 1}, PAGES, answers.rate_limited("soon")),
+        (True, {"path": "/coins/markets", "after": 1}, PAGES, by_turns(*5 * [answers.UNAVAILABLE], answers.data("[]"))),
+        (True, {"path": "/coins/markets", "after": 1}, PAGES, BY_TURNS),
+        (False, {"path": "/coins/markets", "after": 1}, PAGES, answers.HTML_IN_A_200),
+        (False, {"path": None, "after": 5}, PAGES, answers.UNAVAILABLE),
     ],
     ids=[
         "pages",
@@ -190,9 +192,9 @@ IDS = ["-a", f"ids={','.join(f'coin-{number}' for number in range(3_000))}"]
 def test_a_dead_source_is_left_alone(
     before: bool, dead: dict[str, Any], arguments: list[str], answer: Any, crawl: Crawl
 ) -> None:
-    with FakeAPI(Market(coins=2_500)) as api:
+    with FakeAPI(Market(coins=500)) as api:
         if before:
-            crawl(api)
+            crawl(api, *arguments)
         asked = len(api.requests)
         api.fault(answer, times=math.inf, **dead)
         done = crawl(api, *arguments)

@@ -13,17 +13,19 @@ from tests.support.crawls import Crawl, last_run, outcome
 from webapp.coins.models import FullCoin
 from webapp.crawls.catalog import ORDERS
 
+SMALL_PAGES = ("-a", "per_page=50")
+
 # The market is whole ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("total", ["exact", "absent", "many", "half", "double", "-5"])
 def test_the_total_header_changes_the_speed_and_never_the_result(total: str, crawl: Crawl) -> None:
-    with FakeAPI(Market(coins=1_300), total=total) as api:
-        done = crawl(api)
+    with FakeAPI(Market(coins=260), total=total) as api:
+        done = crawl(api, *SMALL_PAGES)
 
     assert (done.returncode, last_run().verdict) == (0, "complete")
-    assert outcome(last_run()) == {"seen": 1_300, "created": 1_300}
-    assert FullCoin.objects.count() == 1_300
+    assert outcome(last_run()) == {"seen": 260, "created": 260}
+    assert FullCoin.objects.count() == 260
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -284,12 +286,12 @@ def test_at_most_250_ids_are_asked_for_at_once(api: FakeAPI, crawl: Crawl) -> No
 
 @pytest.mark.parametrize("total", ["exact", "absent"])
 def test_an_empty_page_hides_none_of_those_behind_it(total: str, crawl: Crawl) -> None:
-    with FakeAPI(Market(coins=5_000), total=total) as api:
-        crawl(api, "-a", "pages=20")
+    with FakeAPI(Market(coins=1_000), total=total) as api:
+        crawl(api, *SMALL_PAGES, "-a", "pages=20")
         api.fault(answers.data("[]"), page=3)
-        done = crawl(api, "-a", "pages=20")
+        done = crawl(api, *SMALL_PAGES, "-a", "pages=20")
 
-    assert (done.returncode, last_run().seen) == (0, 5_000)
+    assert (done.returncode, last_run().seen) == (0, 1_000)
     assert "proof: each of the 20 pages came full" in last_run().messages
 
 
@@ -359,8 +361,8 @@ def test_a_hole_between_the_pages_of_a_narrow_run_makes_it_partial(api: FakeAPI,
         ("exact", 2, {"per_page": 0}),
         ("exact", 3, {"per_page": 0}),
         ("absent", 3, {"per_page": 0}),
-        ("exact", 2, {"per_page": 100, "page": 3}),
-        ("absent", 1, {"per_page": 100}),
+        ("exact", 2, {"per_page": 20, "page": 3}),
+        ("absent", 1, {"per_page": 20}),
     ],
     ids=[
         "an empty page",
@@ -373,16 +375,16 @@ def test_a_hole_between_the_pages_of_a_narrow_run_makes_it_partial(api: FakeAPI,
 def test_a_lapse_of_the_api_in_a_narrow_run_is_asked_for_again(
     total: str, page: int, lapse: dict[str, int], crawl: Crawl
 ) -> None:
-    with FakeAPI(Market(coins=1_000), total=total) as api:
+    with FakeAPI(Market(coins=200), total=total) as api:
         api.fault(answers.data("[]") if lapse == {"per_page": 0} else lapse, page=page)
-        done = crawl(api, "-a", "pages=9")
+        done = crawl(api, *SMALL_PAGES, "-a", "pages=9")
 
-    assert (done.returncode, FullCoin.objects.count()) == (0, 1_000)
+    assert (done.returncode, FullCoin.objects.count()) == (0, 200)
 
 
 def test_a_run_after_a_complete_one_asks_ahead_also_without_a_total(crawl: Crawl) -> None:
-    with FakeAPI(Market(coins=1_500), total="absent") as api:
-        crawl(api)
+    with FakeAPI(Market(coins=300), total="absent") as api:
+        crawl(api, *SMALL_PAGES)
         api.requests.clear()
         ahead = threading.Event()
 
@@ -392,9 +394,9 @@ def test_a_run_after_a_complete_one_asks_ahead_also_without_a_total(crawl: Crawl
 
         api.fault(lambda request: api.usual(request, wait=ahead), page=2)
         api.fault(let_the_others_go, page=6)
-        done = crawl(api)
+        done = crawl(api, *SMALL_PAGES)
 
-    assert (done.returncode, last_run().unchanged) == (0, 1_500)
+    assert (done.returncode, last_run().unchanged) == (0, 300)
 
 
 def test_ids_fetches_these_coins_and_names_those_that_are_not_there(api: FakeAPI, crawl: Crawl) -> None:
