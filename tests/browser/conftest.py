@@ -1,6 +1,7 @@
 """Debian's Chromium on a live server, with DJANGO_DEBUG off.
 
 Each test fails on a line in the browser's console, a dialog, and a request to a foreign host that it does not name.
+How a page was at the end of its test is in pytest's temporary folder.
 """
 
 import base64

@@ -1,7 +1,6 @@
 """The page on which the read API is tried, in a browser."""
 
 from decimal import Decimal
-from pathlib import Path
 
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
@@ -12,7 +11,7 @@ from webapp.api.parameters import CoinsParameters
 from webapp.api.schema import whole_schema
 
 
-def test_the_read_api_is_tried_with_a_token(page: Page, tmp_path: Path) -> None:
+def test_the_read_api_is_tried_with_a_token(page: Page) -> None:
     make_coin("bitcoin", symbol="btc", current_price=Decimal("0.00000012"))
     make_coin("ether", symbol="eth")
     token = Token.objects.create(user=User.objects.get())
@@ -29,13 +28,11 @@ def test_the_read_api_is_tried_with_a_token(page: Page, tmp_path: Path) -> None:
     coins = page.locator("#operations-coins-list_coins")
     coins.locator(".opblock-summary-control").click()
     coins.get_by_role("button", name="Try it out").click()
-    coins.screenshot(path=tmp_path / "coins.png")
     expect(coins.locator(".parameter__name")).to_have_text(list(CoinsParameters._declared_fields))
 
     coins.get_by_placeholder("symbol").fill("BTC")
     coins.get_by_role("button", name="Execute").click()
     answer = coins.locator(".live-responses-table")
     expect(answer.locator(".response-col_status").last).to_have_text("200")
-    answer.screenshot(path=tmp_path / "answer.png")
     expect(answer).to_contain_text('"current_price": "0.00000012"')
     expect(answer).to_contain_text('"count": 1')

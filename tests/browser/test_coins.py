@@ -1,10 +1,9 @@
-"""The admin as a person sees it. The screenshots are in pytest's temporary folder."""
+"""The admin as a person sees it."""
 
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,18 +85,16 @@ def test_the_index_leads_with_what_was_crawled(page: Page) -> None:
     expect(headings).to_have_text(["Crawled data", "Crawls", "Read API", "Users and groups"])
 
 
-def test_the_index_leads_with_what_is_ill(page: Page, market: None, tmp_path: Path) -> None:
+def test_the_index_leads_with_what_is_ill(page: Page, market: None) -> None:
     make_run(newest_update=NOON - timedelta(days=30), finished_at=NOON)
     page.reload()
-    page.screenshot(path=tmp_path / "ill.png")
 
     expect(page.locator(".messagelist .warning")).to_contain_text("The source of markets answers, but its data is old")
     assert fits(page, "html, .messagelist")
 
 
-def test_coins_are_listed_searched_and_filtered(page: Page, market: None, tmp_path: Path) -> None:
+def test_coins_are_listed_searched_and_filtered(page: Page, market: None) -> None:
     open_list(page, "Coins")
-    page.screenshot(path=tmp_path / "coins.png")
     coins = page.locator("#result_list .field-coin")
 
     expect(coins).to_have_text(["Bitcoin BTC", "Dust DST", "الذهب الرقمي ذهب", "<script>alert(1)</script> "])
@@ -118,12 +115,9 @@ def test_coins_are_listed_searched_and_filtered(page: Page, market: None, tmp_pa
     expect(coins).to_have_text(["Dust DST"])
 
 
-def test_a_coins_page_shows_all_digits_and_its_picture(
-    page: Page, market: None, foreign: list[str], tmp_path: Path
-) -> None:
+def test_a_coins_page_shows_all_digits_and_its_picture(page: Page, market: None, foreign: list[str]) -> None:
     open_list(page, "Coins")
     page.get_by_role("link", name="Bitcoin").click()
-    page.screenshot(path=tmp_path / "coin.png", full_page=True)
 
     expect(page.get_by_role("heading", name="Bitcoin (BTC)")).to_be_visible()
     expect(page.locator(".field-current_price .readonly")).to_have_text("96,114.0848")
@@ -158,52 +152,43 @@ def test_long_words_stay_inside_their_page(page: Page, make: Callable[[], Model]
     assert fits(page, "html, .form-row")
 
 
-def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun, tmp_path: Path) -> None:
+def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun) -> None:
     open_list(page, "Crawl runs")
-    page.screenshot(path=tmp_path / "runs.png")
 
     expect(row(page, "complete")).to_contain_text("0:01:15")
     expect(page.locator("#result_list .verdict")).to_have_text(list(reversed(Verdict)))
 
     row(page, "complete").get_by_role("link").click()
-    page.screenshot(path=tmp_path / "run.png", full_page=True)
     expect(page.locator(".field-messages .readonly")).to_have_text(
         "the API sent no total\npage 7 came twice", use_inner_text=True
     )
 
     page.get_by_role("link", name="1 last seen by this run").click()
-    page.screenshot(path=tmp_path / "rejected.png")
     expect(row(page, "field_0: not a number")).to_contain_text("and 27 more")
 
     row(page, "field_0").locator(".field-coin_id a").click()
-    page.screenshot(path=tmp_path / "record.png", full_page=True)
     expect(page.locator(".field-raw pre")).to_have_text('{ "name": "<b>", "p": 1.10 }')
     expect(page.locator(".field-reasons .readonly")).to_contain_text("field_29: not a number")
 
 
-def test_a_token_is_made_shown_once_and_deleted(page: Page, tmp_path: Path) -> None:
+def test_a_token_is_made_shown_once_and_deleted(page: Page) -> None:
     User.objects.create_user("berlin")
     page.goto("/admin/")
     page.locator("#content-main").get_by_role("link", name="Tokens", exact=True).click()
     page.get_by_role("link", name="Add token").click()
     page.get_by_label("User").select_option("berlin")
-    page.screenshot(path=tmp_path / "add.png")
     page.get_by_role("button", name="Save").click()
 
     expect(row(page, "berlin")).to_be_visible()
     key = Token.objects.get().key
     expect(page.locator(".messagelist")).to_contain_text(key)
-    page.screenshot(path=tmp_path / "added.png")
 
     page.reload()
-    page.screenshot(path=tmp_path / "tokens.png")
     expect(page.locator("html")).not_to_contain_text(key)
 
     row(page, "berlin").get_by_role("link").click()
     expect(page.locator(".field-user .readonly")).to_have_text("berlin")
-    page.screenshot(path=tmp_path / "token.png")
     page.get_by_role("link", name="Delete").click()
-    page.screenshot(path=tmp_path / "delete.png")
     expect(page.locator("html")).not_to_contain_text(key)
     page.get_by_role("button", name="Yes, I’m sure").click()
     expect(page.get_by_text("0 Tokens")).to_be_visible()
@@ -211,10 +196,9 @@ def test_a_token_is_made_shown_once_and_deleted(page: Page, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_each_verdict_has_a_mark_that_stands_out(page: Page, runs: CrawlRun, tmp_path: Path, theme: Any) -> None:
+def test_each_verdict_has_a_mark_that_stands_out(page: Page, runs: CrawlRun, theme: Any) -> None:
     page.emulate_media(color_scheme=theme)
     open_list(page, "Crawl runs")
-    page.screenshot(path=tmp_path / "runs.png")
 
     marks = page.locator("#result_list .verdict").evaluate_all(
         "marks => marks.map(mark => getComputedStyle(mark, '::before')).map(({content, color}) => [content, color])"

@@ -1,7 +1,6 @@
 """Schedules and jobs as a person sees them in the admin."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -36,7 +35,7 @@ def schedules(live_server: Any) -> CrawlSchedule:
     return schedule
 
 
-def test_a_schedule_is_made_run_and_its_job_cancelled(page: Page, tmp_path: Path) -> None:
+def test_a_schedule_is_made_run_and_its_job_cancelled(page: Page) -> None:
     Node.objects.heartbeat("berlin-1", capacity=4)
     page.goto("/admin/")
     page.locator("#content-main").get_by_role("link", name="Schedules", exact=True).click()
@@ -46,7 +45,6 @@ def test_a_schedule_is_made_run_and_its_job_cancelled(page: Page, tmp_path: Path
     page.get_by_label("Arguments").fill("pages=0")
     page.get_by_label("Crontab").fill("*/10 * * * *")
     page.get_by_role("button", name="Save", exact=True).click()
-    page.screenshot(path=tmp_path / "refused.png", full_page=True)
 
     expect(page.locator(".field-arguments .errorlist")).to_have_text(
         "pages=0 is not valid: pages is a whole number from 1 to 1000."
@@ -59,14 +57,12 @@ def test_a_schedule_is_made_run_and_its_job_cancelled(page: Page, tmp_path: Path
     expect(row(page, "Biggest")).to_contain_text("markets: pages 1")
 
     row(page, "Biggest").get_by_role("button", name="Run now").click()
-    page.screenshot(path=tmp_path / "queued.png")
     expect(page.locator(".messagelist .success")).to_contain_text("Biggest is queued")
 
     row(page, "Biggest").get_by_role("button", name="Run now").click()
     expect(page.locator(".messagelist .error")).to_contain_text("A run of markets is queued or under way")
 
     row(page, "Biggest").locator(".marks a").click()
-    page.screenshot(path=tmp_path / "job.png")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".messagelist .success")).to_contain_text("The job was removed from the queue")
     expect(page.locator(".field-verdict .readonly")).to_have_text("skipped")
@@ -86,7 +82,7 @@ def test_schedules_are_disabled_in_bulk(page: Page, schedules: CrawlSchedule) ->
     expect(page.locator("#result_list .field-enabled img[alt=False]")).to_have_count(3)
 
 
-def test_the_marks_of_runs_stand_out_and_have_words(page: Page, schedules: CrawlSchedule, tmp_path: Path) -> None:
+def test_the_marks_of_runs_stand_out_and_have_words(page: Page, schedules: CrawlSchedule) -> None:
     open_list(page, "Schedules")
     marks = row(page, "Biggest").locator(".marks").get_by_role("link")
 
@@ -95,32 +91,28 @@ def test_the_marks_of_runs_stand_out_and_have_words(page: Page, schedules: Crawl
 
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
-        page.screenshot(path=tmp_path / f"{theme}.png")
         colours = marks.evaluate_all("marks => marks.map(mark => getComputedStyle(mark, '::before').color)")
         ground = row(page, "Biggest").evaluate("row => getComputedStyle(row).backgroundColor")
         assert min(contrast(colour, ground) for colour in colours) > 3  # what WCAG asks of a sign
 
 
-def test_schedules_fit_a_laptop_and_a_telephone(page: Page, schedules: CrawlSchedule, tmp_path: Path) -> None:
+def test_schedules_fit_a_laptop_and_a_telephone(page: Page, schedules: CrawlSchedule) -> None:
     open_list(page, "Schedules")
     expect(page.get_by_text("No scrapyd is alive")).to_be_visible()
 
     assert fits(page, "html, .results")
 
     page.goto(page_of(schedules))
-    page.screenshot(path=tmp_path / "laptop.png", full_page=True)
     assert fits(page, "html, .form-row, .table")
 
     page.set_viewport_size({"width": 375, "height": 700})
-    page.screenshot(path=tmp_path / "telephone.png", full_page=True)
     assert fits(page, "html, .form-row")  # the table of runs scrolls in itself
 
 
-def test_a_log_is_seen_from_its_end_and_stays_in_its_block(page: Page, tmp_path: Path) -> None:
+def test_a_log_is_seen_from_its_end_and_stays_in_its_block(page: Page) -> None:
     log = "\n".join([f"line {number}" for number in range(199)] + ["x" * 1000])
     run = CrawlRun.objects.create(spider="markets", verdict=Verdict.RUNNING, heartbeat_at=NOON, log_tail=log)
     page.goto(page_of(run))
-    page.screenshot(path=tmp_path / "run.png", full_page=True)
 
     block = page.get_by_role("region", name="Log")
 
