@@ -3,6 +3,7 @@
 import math
 import signal
 import threading
+from collections import Counter
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
@@ -31,7 +32,7 @@ def test_of_two_crawls_that_start_together_one_asks_and_the_other_is_skipped(api
         all_have_begun.set()
         logs = [process.end() for process in processes]
 
-    assert sorted(process.returncode for process in processes) == [0, 75, 75]
+    assert Counter(process.returncode for process in processes) == {0: 1, 75: 2}
     assert sorted(CrawlRun.objects.values_list("verdict", flat=True)) == ["complete", "skipped", "skipped"]
     assert sum(CrawlRun.objects.values_list("requests", flat=True)) == len(api.requests)
     assert sum("another run of markets is under way;" in log[-1] for log in logs) == 2
