@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 from scrapy.core.downloader import Slot
 from scrapy.crawler import Crawler
 from scrapy.http import Request, Response
+from scrapy.settings import Settings
 from scrapy.utils.reactor import is_reactor_installed
 
 from coincrawl.components import extension
@@ -32,7 +33,11 @@ SETTINGS = {
 def make_spider(cls: type[Spider], settings: Mapping[str, Any] | None = None, **arguments: str) -> Spider:
     """A spider as `scrapy crawl` makes it, with its middlewares' extensions, before its run begins."""
     reactor = {"TWISTED_REACTOR_ENABLED": is_reactor_installed(), "TWISTED_REACTOR": None}  # whichever there is
-    crawler = Crawler(cls, {**SETTINGS, **reactor, **(settings or {})})
+    all_settings = Settings()
+    all_settings.setmodule("coincrawl.settings")
+    for more in (SETTINGS, reactor, settings or {}):
+        all_settings.setdict(more)
+    crawler = Crawler(cls, all_settings)
     spider = crawler.spider = crawler._create_spider(**arguments)
     crawler._apply_settings()
     return cast(Spider, spider)
