@@ -1,7 +1,8 @@
 """Python, half a second sooner: forked from a process that has imported what a crawl and the site import.
 
 A program is a process of its own all the same, with its own arguments, environment and outputs. Only libraries are
-imported beforehand, and nothing that reads the environment. Variables that Python reads when it starts, as
+imported beforehand, and nothing that reads the environment. Where a second crawl has the environment of an earlier one,
+this project is imported, too: its settings read the same again. Variables that Python reads when it starts, as
 PYTHONWARNINGS, have no effect. Tests of what a process shows start a real one.
 """
 
@@ -60,6 +61,18 @@ LIBRARIES = [
     "django.urls",
     "django.db.backends.sqlite3.base",
 ]
+CRAWL = ["-m", "scrapy", "crawl"]
+OURS = [
+    "coincrawl.commands.crawl",
+    "coincrawl.exporters",
+    "coincrawl.downloadhandlers",
+    "coincrawl.extensions.progress",
+    "coincrawl.middlewares",
+    "coincrawl.pipelines",
+    "coincrawl.spiders.markets",
+    "coincrawl.spiders.mirror",
+]
+READ_LATER = ("BASE_API_URL", "PYTEST_CURRENT_TEST")
 REQUEST = 2**20  # bytes at most
 LINE = 32  # bytes of an answer: a process id, or an exit status
 END = 10  # seconds
@@ -103,9 +116,7 @@ class Preloaded:
     """The process that forks; it ends with the one that has made it."""
 
     def __init__(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (self._control, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST)
+        self._control, theirs = pair()
         program = [sys.executable, "-m", "tests.support.preloaded", str(theirs.fileno())]
         self._process = subprocess.Popen(program, pass_fds=[theirs.fileno()])
         theirs.close()
@@ -143,24 +154,69 @@ class Preloaded:
             return subprocess.CompletedProcess(arguments, status, out.read().decode(), err.read().decode())
 
 
-def serve(control: socket.socket) -> None:
-    for name in LIBRARIES:
-        import_module(name)
+def serve(control: socket.socket, *, is_set_up: bool = False) -> None:
+    """Fork a program for each request; returns at the end of the requests, and in the program when it is over."""
     assert "twisted.internet.reactor" not in sys.modules, "each program has a reactor of its own"
     gc.collect()
     gc.freeze()  # what is here stays: no program has to look at it, and copy it by that
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that children leave no zombies: their status goes to `answer`
+    projects: dict[str, socket.socket | None] = {}  # what forks crawls with this environment, from the second one on
     while True:
         request, fds, _, _ = socket.recv_fds(control, REQUEST, 3)
         if not request:
             return
-        if os.fork() == 0:
+        wanted = json.loads(request)
+        project = None
+        if not is_set_up and (environment := of_a_crawl(wanted)):
+            if environment in projects and not projects[environment]:
+                ours, theirs = pair()
+                if os.fork() == 0:
+                    for end in (control, ours, *filter(None, projects.values())):
+                        end.close()
+                    for fd in fds:
+                        os.close(fd)
+                    set_up(wanted)
+                    serve(theirs, is_set_up=True)
+                    return
+                theirs.close()
+                projects[environment] = ours
+            project = projects.setdefault(environment, None)
+        if project:
+            socket.send_fds(project, [request], fds)
+        elif os.fork() == 0:
             control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            wait_for_program(json.loads(request), *fds)
+            wait_for_program(wanted, *fds)
             return  # in the program, whose run it was
         for fd in fds:
             os.close(fd)
+
+
+def of_a_crawl(request: dict[str, Any]) -> str:
+    """The environment of a crawl of this project, as far as Django's settings may read it; empty for other programs."""
+    if request["arguments"][:3] != CRAWL or request["cwd"] != os.getcwd():
+        return ""
+    return json.dumps({name: value for name, value in request["env"].items() if name not in READ_LATER}, sort_keys=True)
+
+
+def set_up(request: dict[str, Any]) -> None:
+    """Import what a crawl imports of this project, but for Scrapy's settings, which read the address of the source."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a crawl whose log is no terminal
+    os.environ.clear()
+    os.environ.update({name: value for name, value in request["env"].items() if name not in READ_LATER})
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+    import_module("django").setup()
+    for name in OURS:
+        import_module(name)
+    assert "coincrawl.settings" not in sys.modules, "each crawl reads its own"
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends for requests and their files."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST)
+    return ends
 
 
 def wait_for_program(request: dict[str, Any], out: int, err: int, answer: int) -> None:
@@ -194,6 +250,8 @@ def wait_for_program(request: dict[str, Any], out: int, err: int, answer: int) -
 
 
 def main() -> NoReturn:
+    for name in LIBRARIES:
+        import_module(name)
     serve(socket.socket(fileno=int(sys.argv[1])))
     sys.exit()
 
