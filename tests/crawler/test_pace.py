@@ -265,6 +265,7 @@ def test_a_run_that_waits_says_for_how_long_and_why(
 ) -> None:
     pace = pace_of(clock, 60)
     caplog.set_level("INFO")
+    caplog.clear()
 
     kept_by(pace, clock, wait)
 
