@@ -78,14 +78,14 @@ def test_a_person_logs_in_and_out(page: Page) -> None:
     expect(page.locator("#user-tools")).to_contain_text("ada")
 
 
-def test_the_index_leads_with_what_was_crawled(page: Page) -> None:
+def test_the_index_lists_crawled_data_first(page: Page) -> None:
     headings = page.locator("#content-main caption")
 
     expect(page).to_have_title(re.compile("coincrawl"))
     expect(headings).to_have_text(["Crawled data", "Crawls", "Read API", "Users and groups"])
 
 
-def test_the_index_leads_with_what_is_ill(page: Page, market: None) -> None:
+def test_the_index_begins_with_what_is_failing(page: Page, market: None) -> None:
     make_run(newest_update=NOON - timedelta(days=30), finished_at=NOON)
     page.reload()
 

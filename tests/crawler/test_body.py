@@ -105,7 +105,7 @@ def test_a_record_too_deep_for_the_parser_does_not_cost_its_page(record: str, pl
     assert judgement == Rows([*rows[:place], Nested(record), *rows[place:]])
 
 
-def test_several_such_records_are_told_apart() -> None:
+def test_several_records_that_are_too_deep_are_kept_apart() -> None:
     first, second = (f'{{"id":"{name}","x":{"[" * DEPTH}{"]" * DEPTH}}}' for name in "ab")
 
     judgement = judged(answers.data(f"[{first},{NEIGHBOURS[2]},{second}]"))
@@ -310,7 +310,7 @@ def test_a_body_may_have_its_limit_and_not_a_byte_more(sent: Any) -> None:
     assert judgements == [Rows([]), Broken(f"longer than {LIMIT} bytes")]
 
 
-def test_nobody_sends_a_page_longer_than_16_mib() -> None:
+def test_a_page_longer_than_16_mib_is_broken() -> None:
     judgement = judged(answers.oversized(16))
 
     assert judgement == Broken(f"longer than {MAX_BODY} bytes")

@@ -223,7 +223,7 @@ def test_changes_that_have_moved_from_their_page_have_been_had() -> None:
     assert coverage.doubts() == []
 
 
-def test_changes_are_not_looked_at_again_where_nothing_counts_them() -> None:
+def test_changes_are_not_checked_again_if_there_is_no_count() -> None:
     coverage = read_changes(Source(NextLink(rows=""), coins(98), counts=NO_COUNT))
 
     assert (coverage.unproven(), coverage.doubts()) == ([], [])

@@ -48,7 +48,7 @@ from tests.support.sources import (
         (NextLink(), lambda number: number, 98, [*range(1, 21)]),
     ],
 )
-def test_a_second_look_costs_a_tenth_at_most_and_nothing_below_ten_pages(
+def test_checking_again_costs_a_tenth_of_the_pages_at_most_and_nothing_below_ten_pages(
     pagination: PageNumber | NextLink, counts: Any, number: int, asked: list[int]
 ) -> None:
     source = Source(pagination, coins(number), counts=counts)
@@ -73,9 +73,7 @@ def test_a_page_that_its_lane_did_not_reach_is_asked_for_once() -> None:
     [(33, 33, []), (34, 35, ["page 1 had other records when asked for again"])],
     ids=["as many", "more"],
 )
-def test_a_short_list_is_looked_at_again_where_an_earlier_run_had_more(
-    before: int, came: int, doubts: list[str]
-) -> None:
+def test_a_short_list_is_checked_again_if_an_earlier_run_had_more(before: int, came: int, doubts: list[str]) -> None:
     source = Source(numbered(), coins(35), counts=NO_COUNT)
 
     coverage = crawl(source, before=before, meanwhile=shrinking(source, after=1, most=2))
@@ -234,7 +232,7 @@ def test_pages_that_are_all_short_once_are_all_asked_for_again() -> None:
     assert crawl(source).doubts() == []
 
 
-def test_what_costs_a_look_at_all_pages_is_not_done_for_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_goes_through_all_pages_is_not_done_for_each_page(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = {30: 0, 60: 0}
     last = Readings.last.fget  # type: ignore[attr-defined]  # a property has it
 
@@ -260,7 +258,7 @@ def test_a_broken_page_of_a_chain_is_the_only_doubt() -> None:
 
 
 @pytest.mark.parametrize("counts", [NO_COUNT, lambda number: number], ids=["no count", "a count"])
-def test_where_there_is_a_doubt_nothing_is_looked_at_again(counts: Any) -> None:
+def test_nothing_is_checked_again_if_there_is_a_doubt_already(counts: Any) -> None:
     source = Source(numbered(), coins(98), counts=counts, for_ever={5: BROKEN})
 
     crawl(source)

@@ -116,7 +116,7 @@ def test_the_end_is_partial_and_says_the_figures() -> None:
     )
 
 
-def test_who_waits_when_the_run_is_stopped_does_not_leave_and_does_not_end_it() -> None:
+def test_a_request_that_waits_when_the_run_is_stopped_neither_leaves_nor_ends_the_run() -> None:
     async def ask() -> bool:
         assert await run.leaves()
         second = run.leaves()

@@ -71,7 +71,7 @@ def telling(told: list[str]) -> dict[str, Any]:
     return {word: partial(told.append, word) for word in ("away", "back")}
 
 
-def test_who_waits_for_the_database_is_told_when_it_goes_and_when_it_comes_back() -> None:
+def test_the_database_says_when_it_goes_away_and_when_it_is_back() -> None:
     told: list[str] = []
     errors: list[Exception] = [OperationalError("gone"), OperationalError("gone")]
 

@@ -82,7 +82,7 @@ def test_a_password_that_a_feeds_host_repeats_is_masked(api: FakeAPI, crawl: Cra
     assert "lovelace" not in done.stderr + run.log_tail
 
 
-def test_feeds_that_scrapy_leaves_out_altogether_are_told_of(api: FakeAPI, crawl: Crawl) -> None:
+def test_feeds_that_scrapy_leaves_out_make_the_run_partial(api: FakeAPI, crawl: Crawl) -> None:
     done = crawl(api, "-s", 'FEEDS={"coins.txt": {"format": "txt"}}')
 
     assert (done.returncode, last_run().reason) == (3, "no feed could be written: the log says why")
@@ -103,7 +103,7 @@ class Endless:
 
 
 @pytest.mark.parametrize("how", ["patience", "stop"])
-def test_nobody_waits_for_a_feed_for_ever_and_who_stops_a_run_not_for_long(
+def test_a_run_waits_for_a_feed_until_its_patience_ends_or_it_is_stopped(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeds_module, "QUIET_FOR", 0.01)
@@ -139,6 +139,6 @@ def test_nobody_waits_for_a_feed_for_ever_and_who_stops_a_run_not_for_long(
         ("file:///var/a@b.json", "file:///var/a@b.json", []),
     ],
 )
-def test_the_login_in_a_feeds_address_is_nobodys_business(uri: str, shown: str, secret: list[str]) -> None:
+def test_the_login_in_a_feeds_address_is_not_shown(uri: str, shown: str, secret: list[str]) -> None:
     assert without_login(uri) == shown
     assert passwords([uri]) == secret

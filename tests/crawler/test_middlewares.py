@@ -121,7 +121,7 @@ def test_a_first_try_waits_for_nothing(crawler: Any) -> None:
     ],
     ids=["nothing yet", "an answer", "a part of one", "scrapyd", "no terminal"],
 )
-def test_only_who_waits_at_a_terminal_hears_after_two_tries_that_there_is_no_network(  # noqa: PLR0917 - a table
+def test_a_crawl_at_a_terminal_gives_up_after_two_tries_without_a_network(  # noqa: PLR0917 - a table
     attended: bool, job: str | None, heard: str | None, number: int, error: Exception, crawler: Any
 ) -> None:
     crawler.settings.set("ATTENDED", attended)

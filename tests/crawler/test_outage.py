@@ -176,7 +176,7 @@ def test_after_a_rest_a_broken_page_is_tried_as_any_other(source: Outage) -> Non
         assert not source.add(PAGES[0])
 
 
-def test_who_asks_for_a_rest_is_there(source: Outage) -> None:
+def test_a_source_that_asks_for_a_rest_is_not_down(source: Outage) -> None:
     for page in PAGES[:4]:
         source.add(page)
 

@@ -84,7 +84,7 @@ def test_turns_without_a_limit_are_not_spaced(clock: Clock) -> None:
     assert len(set(departures(pace_of(clock), clock, 5))) == 1
 
 
-def test_who_is_a_little_late_does_not_make_the_others_late(clock: Clock) -> None:
+def test_a_request_that_is_a_little_late_does_not_delay_the_others(clock: Clock) -> None:
     clock.late = lambda: 0.01
 
     times = departures(pace_of(clock, 300), clock, 100)
@@ -112,7 +112,7 @@ def test_the_delay_that_autothrottle_asks_for_counts_too(clock: Clock) -> None:
     assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([0.5, 0.5])
 
 
-def test_nobody_leaves_during_a_rest_and_after_it_all_keep_the_pace(clock: Clock) -> None:
+def test_no_request_leaves_during_a_rest_and_all_keep_the_pace_after_it(clock: Clock) -> None:
     pace = pace_of(clock, 60)
     rest(pace, 30)
 
@@ -129,7 +129,7 @@ def test_a_rest_that_begins_while_a_request_waits_for_its_turn_holds_it(clock: C
     assert departures(pace, clock, 1) == [1_030]
 
 
-def test_nobody_leaves_while_the_database_is_away(clock: Clock) -> None:
+def test_no_request_leaves_while_the_database_is_away(clock: Clock) -> None:
     pace = pace_of(clock)
     pace.pause()
     clock.at_next_wait = [pace.resume, *[lambda: None] * 50]
@@ -137,7 +137,7 @@ def test_nobody_leaves_while_the_database_is_away(clock: Clock) -> None:
     assert departures(pace, clock, 1) == pytest.approx([1_005.1])
 
 
-def test_who_waits_when_the_run_ends_does_not_leave(clock: Clock) -> None:
+def test_a_request_that_waits_when_the_run_ends_does_not_leave(clock: Clock) -> None:
     pace = pace_of(clock, 3)
     departures(pace, clock, 1)
     clock.at_next_wait = [clock.begun.set]

@@ -408,7 +408,7 @@ def test_of_refusals_alike_in_one_batch_the_last_is_kept() -> None:
 
 @pytest.mark.every_database
 @pytest.mark.django_db
-def test_refusals_with_the_same_reasons_are_told_apart_by_their_coin() -> None:
+def test_rejections_with_the_same_reasons_are_distinguished_by_coin() -> None:
     run_of(filled([{"id": "a", "ath": True}, {"id": "b", "ath": True}, {"id": "b", "atl": True}]))
 
     kept = [(record.coin_id, record.reasons, record.count) for record in RejectedRecord.objects.order_by("pk")]

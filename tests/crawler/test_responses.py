@@ -229,7 +229,7 @@ ADDRESS = "is the key right, the plan sufficient, and this address not blocked?"
         }
     ),
 )
-def test_what_will_not_get_better_is_refused_and_says_what_to_check(answer: Answer, remedy: str) -> None:
+def test_a_final_error_is_a_refusal_that_says_what_to_check(answer: Answer, remedy: str) -> None:
     judgement = judged(answer)
 
     assert isinstance(judgement, Refused)

@@ -131,7 +131,7 @@ def test_no_redirect_is_followed(status: int, crawl: Crawl) -> None:
     assert foreign.heard == []
 
 
-def test_a_page_that_sends_browsers_elsewhere_sends_nobody(crawl: Crawl) -> None:
+def test_a_page_that_redirects_browsers_redirects_no_crawl(crawl: Crawl) -> None:
     with FakeAPI(Market(coins=300), plan="demo", key=KEY) as api, Listener(answers=True) as foreign:
         leads = f'<meta http-equiv="refresh" content="0; url={foreign.url}/">'
         headers = {"refresh": f"0; url={foreign.url}/", "link": f'<{foreign.url}/>; rel="next"'}

@@ -35,7 +35,7 @@ def test_an_expected_field_that_no_record_has_is_dropped() -> None:
     assert shape_of({"coin_id": "a", "name": None}, expected=("coin_id", "name")).dropped == set()
 
 
-def test_a_field_that_a_page_has_not_is_told_once_and_counted() -> None:
+def test_a_field_that_is_missing_from_pages_is_logged_once_and_counted() -> None:
     shape = Shape(FIELDS, FIELDS)
     pages: list[list[dict[str, Any]]] = [
         [{"coin_id": "a", "name": "A", "price": 1}, {"coin_id": "b"}],
@@ -50,7 +50,7 @@ def test_a_field_that_a_page_has_not_is_told_once_and_counted() -> None:
     assert (shape.absent, shape.dropped) == ({"price": 3, "name": 1}, set())
 
 
-def test_names_that_nobody_knows_are_told() -> None:
+def test_unknown_fields_are_named() -> None:
     assert shape_of({"coin_id": "a", "sparkline": None, "missing_since": None}).unknown([*FIELDS, "missing_since"]) == [
         "sparkline"
     ]

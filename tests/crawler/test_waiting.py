@@ -64,7 +64,7 @@ def test_requests_that_autothrottle_has_queued_are_let_go_together(crawling: Cra
     assert took < SOON
 
 
-def test_who_stops_a_run_in_a_rest_does_not_end_the_rest(api: FakeAPI, crawling: Crawling) -> None:
+def test_a_run_that_is_stopped_in_a_rest_does_not_end_the_rest(api: FakeAPI, crawling: Crawling) -> None:
     api.fault(answers.rate_limited(retry_after=300), page=2)
     with crawling(api) as process:
         process.read_until("The API asks to slow down")

@@ -93,7 +93,7 @@ def test_a_run_that_is_to_stop_is_interrupted_at_its_next_sign_of_life(api: Fake
     assert "interrupted" in log[-1]
 
 
-def test_a_run_beats_as_long_as_it_waits(api: FakeAPI, crawling: Crawling) -> None:
+def test_a_run_sends_heartbeats_as_long_as_it_waits(api: FakeAPI, crawling: Crawling) -> None:
     api.fault(answers.HANGS)
     with crawling(api, "-s", "HEARTBEAT_SECONDS=0.2") as process:
         api.wait_for(requests=1)
@@ -124,7 +124,7 @@ def test_a_run_that_would_pass_the_months_credits_is_skipped(monthly: int, verdi
 
 
 @pytest.mark.django_db
-def test_it_says_the_figures() -> None:
+def test_a_run_that_is_skipped_for_want_of_credits_says_the_figures() -> None:
     spent(1_080)
 
     run = recording.begin("markets", {}, monthly_credits=1_100, expected_credits=76)
@@ -141,7 +141,7 @@ def test_last_months_credits_and_another_spiders_do_not_count() -> None:
     assert recording.begin("markets", {}, monthly_credits=1).verdict == Verdict.RUNNING
 
 
-def test_a_first_run_is_reckoned_with_as_many_credits_as_it_will_have_pages(api: FakeAPI, crawl: Crawl) -> None:
+def test_a_first_run_is_expected_to_take_as_many_credits_as_the_market_has_pages(api: FakeAPI, crawl: Crawl) -> None:
     done = crawl(api, COINGECKO_MONTHLY_CREDITS="76")
 
     assert done.returncode == 75
@@ -149,7 +149,7 @@ def test_a_first_run_is_reckoned_with_as_many_credits_as_it_will_have_pages(api:
     assert api.requests == []
 
 
-def test_a_first_run_of_a_part_is_kept_from_nothing_by_the_size_of_the_whole(api: FakeAPI, crawl: Crawl) -> None:
+def test_a_first_run_of_a_part_is_not_skipped_for_the_size_of_the_whole(api: FakeAPI, crawl: Crawl) -> None:
     done = crawl(api, "-a", "category=layer-1", COINGECKO_MONTHLY_CREDITS="76")
 
     assert done.returncode == 0

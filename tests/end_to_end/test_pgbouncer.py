@@ -62,7 +62,7 @@ def sessions(url: str) -> set[tuple[str, ...]]:
             client.close()
 
 
-def test_a_crawl_works_twice_and_leaves_its_limits_to_nobody(pooled: str, api: FakeAPI) -> None:
+def test_a_crawl_works_twice_and_leaves_its_limits_in_no_session(pooled: str, api: FakeAPI) -> None:
     verdicts = []
     for _ in range(2):
         done = subprocess.run(**crawl_command(api, pooled), capture_output=True, text=True, timeout=120, check=False)

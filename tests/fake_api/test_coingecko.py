@@ -38,7 +38,7 @@ def test_the_page_past_the_end_is_an_empty_list(api):
     ("total", "sent"),
     [("exact", "300"), ("absent", None), ("half", "150"), ("double", "600"), ("many", "many"), ("-5", "-5")],
 )
-def test_the_total_header_says_what_it_is_told_to(market, total, sent):
+def test_the_total_header_says_what_its_option_asks_for(market, total, sent):
     with FakeAPI(market, total=total) as api:
         page = ask(api, per_page=250, include_rehypothecated="true")
 

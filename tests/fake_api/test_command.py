@@ -25,7 +25,7 @@ def line_of(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def test_the_process_says_its_address_and_serves_until_it_is_told_to_stop(tmp_path):
+def test_the_process_prints_its_address_and_serves_until_it_is_stopped(tmp_path):
     with run_fake_api("--total", "half", "--log", tmp_path / "log.jsonl") as process:
         line = line_of(process)
         port = int(line.removesuffix("/api/v3\n").rpartition(":")[2])

@@ -220,7 +220,7 @@ def test_a_link_is_written_as_asked(market, form, start):
     assert link.startswith(start.format(urlsplit(api.url).port))
 
 
-def test_a_target_that_arrives_changed_is_told_apart(market):
+def test_a_target_that_arrives_changed_is_noticed(market):
     with LinkedAPI(market, page_size=20, query="a=%2C") as api:
         first = ask(api)
         ask(api, f"?{urlsplit(first.json['next']).query.replace('%2C', ',')}")
@@ -238,7 +238,7 @@ def test_a_target_that_arrives_changed_is_told_apart(market):
     ],
     ids=["nested", "dots in the key", "no count", "one object"],
 )
-def test_rows_link_and_count_stand_where_they_are_told_to(market, at, keys):
+def test_rows_link_and_count_stand_where_the_options_put_them(market, at, keys):
     with LinkedAPI(market, **at) as api:
         assert ask(api).json.keys() == keys
 
@@ -332,7 +332,7 @@ def test_it_asks_for_its_token_under_its_word(market, sent, status, words):
     assert reply.headers["www-authenticate"] == (words and "Bearer")
 
 
-def test_who_asks_too_often_is_told_when_to_come_back(market):
+def test_a_client_that_asks_too_often_gets_a_429_with_a_time(market):
     with LinkedAPI(market, calls_per_minute=1) as api:
         ask(api)
         reply = ask(api)

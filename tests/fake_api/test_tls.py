@@ -13,7 +13,7 @@ from fake_api.tls import self_signed
 from tests.support.asking import ask_on, connected
 
 
-def test_it_speaks_tls_to_those_who_trust_its_certificate(market, tmp_path):
+def test_a_client_that_trusts_its_certificate_is_answered_over_tls(market, tmp_path):
     certificate, key = self_signed(tmp_path)
 
     with FakeAPI(market, tls=(certificate, key)) as api, connected(api, trusted=certificate) as connection:
@@ -31,7 +31,7 @@ def test_it_speaks_tls_to_those_who_trust_its_certificate(market, tmp_path):
         pytest.param(None, "self-signed certificate", id="unknown"),
     ],
 )
-def test_who_does_not_trust_its_certificate_sends_no_request(market, tmp_path, capfd, made, problem):
+def test_a_client_that_does_not_trust_its_certificate_sends_no_request(market, tmp_path, capfd, made, problem):
     certificate, key = self_signed(tmp_path, **made or {})
 
     with (

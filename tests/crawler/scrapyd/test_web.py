@@ -214,7 +214,7 @@ def test_a_slot_that_passed_is_no_job_and_one_that_was_cancelled_is(node: Root) 
     assert [job["id"] for job in ask(node, "listjobs.json")["finished"]] == ["cancelled"]
 
 
-def test_a_process_that_has_still_to_end_runs_though_its_run_is_over(node: Root) -> None:
+def test_a_job_whose_process_has_not_ended_is_listed_as_running(node: Root) -> None:
     over("over", "here")
     own(node)["slot"] = process("over")
 
