@@ -363,7 +363,7 @@ def test_what_is_told_while_the_table_goes_away_is_told_once_more(receiver: Rece
     run_checks(watching, 3)
 
     assert receiver.said == ["runs failing"] * 2
-    assert Alarm.objects.get().untold == []
+    assert Alarm.objects.get().unsent == []
 
 
 def test_a_round_that_breaks_is_told_too(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,14 +397,14 @@ def test_it_watches_until_it_is_stopped_and_then_stops_at_once(database_url: str
         client.close()
 
     assert process.returncode == 0
-    assert "Checking every 0.1 s, and telling webhook" in log
+    assert "Checking every 0.1 s, and notifying webhook" in log
     assert "schedule is failing since" in log
     assert "Traceback" not in log
     assert "fails" not in log  # it has not waited for that
 
 
 def test_a_single_round_says_what_it_cannot_remember(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with away(tmp_path), pytest.raises(CommandError, match="A single round cannot tell people this"):
+    with away(tmp_path), pytest.raises(CommandError, match="A single round cannot notify people of this"):
         call_command("watch", "--once")
 
     assert capsys.readouterr().out.startswith("database: The database cannot be reached, or fails: ")

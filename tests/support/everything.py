@@ -43,7 +43,7 @@ def fill(using: str) -> None:
     )
     Node.objects.using(using).create(name="n", heartbeat_at=THEN)
     SourcePace.objects.using(using).create(digest="d", source="https://x:443", next_turn=THEN, rest_until=THEN)
-    Alarm.objects.using(using).create(name="schedule", failing_since=THEN, untold=["webhook"])
+    Alarm.objects.using(using).create(name="schedule", failing_since=THEN, unsent=["webhook"])
     user = User.objects.using(using).create(username="ada", password="hashed", date_joined=THEN, is_staff=True)
     group = Group.objects.using(using).create(name="readers")
     group.permissions.add(*Permission.objects.using(using).filter(codename__startswith="view_"))

@@ -1,4 +1,4 @@
-"""How people are told: a webhook, e-mail, and a ping for a service that notices when it stops. All are optional.
+"""How people are notified: a webhook, e-mail, and a ping for a service that notices when it stops. All are optional.
 
 A channel returns once the other side has taken the message, or raises ChannelError. Its address is a secret.
 """

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('failing_since', models.DateTimeField(null=True)),
                 ('recovered_at', models.DateTimeField(help_text='Empty while it is failing.', null=True)),
                 ('doubted_at', models.DateTimeField(help_text='The last round of checks, if it was the first to disagree.', null=True)),
-                ('untold', models.JSONField(default=list, help_text='The channels that have still to tell of the last change.')),
+                ('unsent', models.JSONField(default=list, help_text='The channels that have still to send the last change.')),
             ],
         ),
         migrations.CreateModel(

@@ -1,4 +1,4 @@
-"""Alarm: whether a check is failing, as people are told, and which channels have still to tell them."""
+"""Alarm: whether a check is failing, as people are notified, and which channels have still to do so."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ class AlarmQuerySet(models.QuerySet["Alarm"]):
 
 
 class Alarm(models.Model):
-    """Whether a check is failing, as people are told. It changes if two rounds of checks in a row agree."""
+    """Whether a check is failing, as people are notified. It changes if two rounds of checks in a row agree."""
 
     # not `check`, which is a method of every model
     name = models.CharField(max_length=20, primary_key=True, help_text="The check.")
@@ -26,7 +26,7 @@ class Alarm(models.Model):
     failing_since = models.DateTimeField(null=True)
     recovered_at = models.DateTimeField(null=True, help_text="Empty while it is failing.")
     doubted_at = models.DateTimeField(null=True, help_text="The last round of checks, if it was the first to disagree.")
-    untold = models.JSONField(default=list, help_text="The channels that have still to tell of the last change.")
+    unsent = models.JSONField(default=list, help_text="The channels that have still to send the last change.")
 
     objects = AlarmQuerySet.as_manager()
 
@@ -59,6 +59,6 @@ class Alarm(models.Model):
                 self.failing_since, self.recovered_at = self.doubted_at, None
             else:
                 self.recovered_at = self.doubted_at
-            self.doubted_at, self.untold = None, list(channels)
+            self.doubted_at, self.unsent = None, list(channels)
         self.reason = problem or self.reason
         return before != (self.reason, self.doubted_at)

@@ -1,8 +1,8 @@
-"""`manage.py watch`: runs all checks now and then, and tells people when one fails or has recovered.
+"""`manage.py watch`: runs all checks now and then, and notifies people when one fails or has recovered.
 
-Each change is told through each channel. The table of alarms has which channels have still to tell it: a channel that
-fails tries again in the next round, also after a restart. A message is repeated if the table cannot be written just
-after it was sent. If the database cannot be used, people are told so from memory.
+Each change is sent through each channel. The table of alarms has the channels that have still to send it: a channel
+that fails tries again in the next round, also after a restart. A message is repeated if the table cannot be written
+just after it was sent. If the database cannot be used, people are notified from memory.
 """
 
 import logging
@@ -78,7 +78,7 @@ def message_of(alarm: Alarm) -> Message:
 
 
 class Watch:
-    """Runs the checks and tells people. It remembers what the database cannot be asked for."""
+    """Runs the checks and notifies people. It remembers what the database cannot be asked for."""
 
     def __init__(self) -> None:
         self._asked: Future[Any] = Future()
@@ -87,7 +87,7 @@ class Watch:
         self._logged: dict[str, bool] = {}
 
     def run_checks(self, now: datetime | None = None) -> dict[str, str]:
-        """Run all checks, tell what has changed, and ping if nothing fails. Returns the problems."""
+        """Run all checks, send what has changed, and ping if nothing fails. Returns the problems."""
         names = list(channels.set_up())
         problems, kept = self._check(now, names)
         for check, alarm in self._own.items():
@@ -97,8 +97,8 @@ class Watch:
             if alarm.is_failing != self._logged.get(alarm.pk, False):
                 logger.warning("%s", printable(message_of(alarm).text, MAX_TEXT))
             self._logged[alarm.pk] = alarm.is_failing
-        self._tell(alarms)
-        if not (problems or any(alarm.is_failing or set(names) & set(alarm.untold) for alarm in alarms)):
+        self._notify(alarms)
+        if not (problems or any(alarm.is_failing or set(names) & set(alarm.unsent) for alarm in alarms)):
             self._send("ping", channels.ping)
         return problems
 
@@ -118,17 +118,17 @@ class Watch:
         self._asked = in_thread(question)
         return self._asked.result(CHECK_SECONDS)
 
-    def _tell(self, alarms: Collection[Alarm]) -> None:
+    def _notify(self, alarms: Collection[Alarm]) -> None:
         for name, channel in channels.set_up().items():
             for alarm in alarms:
-                if name not in alarm.untold:
+                if name not in alarm.unsent:
                     continue
                 if not self._send(name, partial(channel, message_of(alarm))):
                     break  # the others would fail too
-                alarm.untold.remove(name)
+                alarm.unsent.remove(name)
                 if alarm.pk not in self._own:
                     with suppress(Exception):  # then it is sent once more
-                        self._ask(partial(Alarm.objects.filter(pk=alarm.pk).update, untold=alarm.untold))
+                        self._ask(partial(Alarm.objects.filter(pk=alarm.pk).update, unsent=alarm.unsent))
 
     def _send(self, name: str, send: Callable[[], None]) -> bool:
         try:
@@ -141,11 +141,11 @@ class Watch:
 
 
 class Command(BaseCommand):
-    help = "Run all checks now and then, and tell people when one fails or has recovered, until it is stopped."
+    help = "Run all checks now and then, and notify people when one fails or has recovered, until it is stopped."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--every", type=float, default=30.0, metavar="SECONDS", help="(default: 30)")
-        parser.add_argument("--once", action="store_true", help="run them once; people are told in the second round")
+        parser.add_argument("--once", action="store_true", help="run them once; messages are sent in the second round")
         parser.add_argument("--test", action="store_true", help="send a message through each channel")
 
     def handle(self, *args: Any, every: float, once: bool, test: bool, **options: Any) -> None:
@@ -163,13 +163,13 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))  # without waiting for a thread
         names = ", ".join(channels.set_up()) or "nobody: set ALARM_WEBHOOK_URL or ALARM_EMAILS"
-        logger.info("Checking every %g s, and telling %s", every, names)
+        logger.info("Checking every %g s, and notifying %s", every, names)
         watch = Watch()
         while True:
             began = monotonic()
             try:
                 watch.run_checks()
-            except Exception:  # if the watch ended, nobody would be told
+            except Exception:  # if the watch ended, nobody would be notified
                 logger.exception("A round of checks has failed")
             sleep(max(0.0, began + every - monotonic()))
 
@@ -178,7 +178,7 @@ class Command(BaseCommand):
         for check, problem in problems.items():
             self.stdout.write(f"{check}: {problem}")
         if problems.keys() - set(CHECKS):
-            raise CommandError("A single round cannot tell people this, because the database cannot remember it.")
+            raise CommandError("A single round cannot notify people of this, because the database cannot remember it.")
 
     def _test(self) -> None:
         text = f"coincrawl at {site_address()}: this is a test message."
