@@ -10,7 +10,11 @@ from tests.support.pages import ROOT, named
 
 def test_pre_commit_runs_the_linters_of_make_lint() -> None:
     recipes = subprocess.run(
-        ["make", "--dry-run", "--old-file=.venv/tests", "lint"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/tests", "lint"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
 
