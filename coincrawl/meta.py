@@ -45,9 +45,3 @@ def rows_in(response: Response) -> Rows:
 def request_of(response: Response) -> Request:
     """The request that a response answers."""
     return cast(Request, response.request)
-
-
-def label_of(request: Request) -> str:
-    """What a request asks for, in words: "page 3", "/coins/list"."""
-    meta = meta_of(request)
-    return meta.get("label") or f"page {meta['page']}"

@@ -12,7 +12,7 @@ from scrapy.settings import BaseSettings
 
 from coincrawl import crawl_settings
 from coincrawl.coverage import Coverage
-from coincrawl.meta import label_of, meta_of
+from coincrawl.meta import meta_of
 from coincrawl.pagination import Pagination
 from coincrawl.paths import Absent
 from coincrawl.records import DateFormat, Names, Record, Translation
@@ -190,4 +190,5 @@ class Source(scrapy.Spider):
 
     @staticmethod
     def label(request: Request) -> str:
-        return printable(label_of(request), 200)
+        meta = meta_of(request)
+        return printable(meta.get("label") or f"page {meta['page']}", 200)

@@ -55,6 +55,10 @@ def price(cost: Cost, number: int) -> str:
     return f"{calls}, a credit each" if cost.counts_credits else f"{calls}, no credits"
 
 
+def warnings(bill: Bill) -> list[str]:
+    return [warning for warning in (nodes.warning(), bill.warning) if warning]
+
+
 @admin.register(CrawlSchedule)
 class CrawlScheduleAdmin(ButtonAdmin):
     FACTS = (
@@ -240,9 +244,9 @@ class CrawlScheduleAdmin(ButtonAdmin):
 
     # Warnings -----------------------------------------------------------------------------------
     def notes(self, row: CrawlSchedule | None) -> list[str]:
-        return [warning for warning in (nodes.warning(), Bill.of_all().warning) if warning]
+        return warnings(Bill.of_all())
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         bill = Bill.of_all()
-        context = {"notes": self.notes(None), "bill": "" if bill.warning else bill.sentence}
+        context = {"notes": warnings(bill), "bill": "" if bill.warning else bill.sentence}
         return super().changelist_view(request, context | (extra_context or {}))
