@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 
 from fake_api import FakeAPI, Market
 from tests.support.crawls import Api, Crawl, Crawling, Process, crawl_command
@@ -45,6 +45,16 @@ def django_db_modify_db_settings(
     database = settings.DATABASES["default"]
     if connection.vendor == "sqlite":
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_settings() -> Iterator[None]:
+    """Hash passwords in no time, and look for a static file when it is asked for, not for all at each new client."""
+    with override_settings(
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS],
+        WHITENOISE_AUTOREFRESH=True,
+    ):
+        yield
 
 
 @pytest.fixture
@@ -88,7 +98,7 @@ def _end_preloaded() -> Iterator[None]:
 
 @pytest.fixture
 def admin_client(client: Client) -> Client:
-    """A superuser's, without the third of a second that hashing a password takes."""
+    """A superuser's."""
     client.force_login(User.objects.create_superuser("admin"))
     return client
 
