@@ -14,7 +14,7 @@ from tests.support.api import ADDRESSES, COINS, make_rows, read, rejected
 from tests.support.factories import NOON, make_coin
 from tests.support.processes import python
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 CHALLENGE = 'Token, Bearer realm="api"'
 FOR_EVERYBODY = ["/api/schema/", "/api/docs/"]
@@ -22,6 +22,7 @@ addresses = pytest.mark.parametrize("address", ADDRESSES)
 
 
 # Who may read --------------------------------------------------------------------------------------
+@pytest.mark.every_database
 @addresses
 def test_a_token_lets_read(reader: Client, address: str) -> None:
     make_rows()
@@ -48,6 +49,7 @@ def test_without_a_token_nothing_is_read(client: Client, address: str) -> None:
     assert response.json() == {"detail": "Authentication credentials were not provided."}
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     "header",
     [
@@ -188,6 +190,7 @@ def test_a_client_that_accepts_anything_gets_json(reader: Client, accept: str) -
     assert (response.status_code, response["Content-Type"]) == (200, "application/json")
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 @addresses
 def test_what_has_not_changed_is_not_sent_again(reader: Client, address: str, packed: bool, time_machine: Any) -> None:

@@ -31,7 +31,7 @@ from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 from webapp.wsgi import application
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 api = schemathesis.openapi.from_wsgi("/api/schema/", application)
 
@@ -217,6 +217,7 @@ def headers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         signal.connect(close_old_connections)
 
 
+@pytest.mark.every_database
 @api.parametrize()
 @hypothesis.settings(
     max_examples=20,

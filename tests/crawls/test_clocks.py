@@ -25,7 +25,7 @@ from webapp.crawls import queue
 from webapp.crawls.crontab import Crontab
 from webapp.crawls.verdict import Verdict
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 # Clocks ------------------------------------------------------------------------------------------
@@ -44,6 +44,7 @@ def ran(first: datetime, last: datetime) -> int:
     return runs.filter(verdict=Verdict.COMPLETE, slot__gte=first, slot__lt=last).count()
 
 
+@pytest.mark.every_database
 def test_a_clock_that_jumps_ahead_by_a_day_and_back_neither_storms_nor_starves() -> None:
     schedule()
 
@@ -122,6 +123,7 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.every_database
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEPS, max_size=10))
 @example([("go on", 300), ("end", ENDINGS[3]), ("go on", 1), ("end", ENDINGS[3]), ("go on", 1)])

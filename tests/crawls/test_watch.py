@@ -28,7 +28,7 @@ from webapp.crawls.management.commands import watch
 from webapp.crawls.management.commands.watch import Watch
 from webapp.crawls.models import Alarm, CrawlSchedule
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUND = timedelta(seconds=30)
 SECRET = "/hooks/secret-token"
@@ -89,6 +89,7 @@ def run_checks(watch: Watch, number: int = 2, now: datetime = NOON) -> None:
 
 
 # What is told ------------------------------------------------------------------------------------
+@pytest.mark.every_database
 def test_one_message_when_a_check_fails_and_one_when_it_recovers(receiver: Receiver) -> None:
     watching = Watch()
 
@@ -188,6 +189,7 @@ def test_a_message_is_not_endless(receiver: Receiver) -> None:
     assert len(receiver.messages[0]["text"]) == 2_000
 
 
+@pytest.mark.every_database
 def test_it_is_not_ready_meanwhile(client: Client, receiver: Receiver) -> None:
     fail(timezone.now())
     run_checks(Watch())
@@ -201,6 +203,7 @@ def test_it_is_not_ready_meanwhile(client: Client, receiver: Receiver) -> None:
 
 
 # Restarts ----------------------------------------------------------------------------------------
+@pytest.mark.every_database
 def test_a_restart_neither_repeats_nor_forgets(receiver: Receiver) -> None:
     fail()
     for _ in range(5):
@@ -309,6 +312,7 @@ def test_while_nothing_fails_and_all_is_told_an_address_is_pinged(settings: Any,
 
 
 # The database ------------------------------------------------------------------------------------
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("trouble", "check"), [(away, "database"), (empty, "migrations"), (without_a_table, "database")]
 )
@@ -328,6 +332,7 @@ def test_trouble_with_the_database_is_told_and_all_else_waits_for_its_end(
     assert receiver.messages[2]["since"] == "2026-02-05T14:00:00+00:00"
 
 
+@pytest.mark.every_database
 def test_a_database_that_is_silent_is_told_and_is_asked_once(
     receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,6 +354,7 @@ def test_a_database_that_is_silent_is_told_and_is_asked_once(
     assert "The database has not answered for 0.1 s." in receiver.messages[0]["text"]
 
 
+@pytest.mark.every_database
 def test_what_is_told_while_the_table_goes_away_is_told_once_more(receiver: Receiver) -> None:
     def take_the_table_away() -> None:
         rename("crawls_alarm", "elsewhere")
@@ -378,6 +384,7 @@ def test_a_round_that_breaks_is_told_too(receiver: Receiver, monkeypatch: pytest
 
 
 # The command -------------------------------------------------------------------------------------
+@pytest.mark.every_database
 def test_it_watches_until_it_is_stopped_and_then_stops_at_once(database_url: str) -> None:
     make_schedule(changed_at=timezone.now() - HOUR)
     with closing(socket.create_server(("127.0.0.1", 0))) as server:

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -25,6 +25,7 @@ def adminuser(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.every_database
 def test_the_printed_name_and_password_open_the_admin(capsys: pytest.CaptureFixture[str], client: Client) -> None:
     lines = adminuser(capsys)
 
@@ -108,6 +109,7 @@ def test_the_line_that_starts_the_site_names_the_database(
     assert lines[0].startswith(f"Start the site: {prefix}/programs/python")
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("name", ["two words", "", "x" * 151])
 def test_an_invalid_name_is_rejected_with_a_sentence(capsys: pytest.CaptureFixture[str], name: str) -> None:
     with pytest.raises(CommandError, match="cannot be a user's name"):
