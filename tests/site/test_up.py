@@ -1,5 +1,6 @@
 """`make up` and `manage.py schedules`: from an empty database to a site, scrapyd and a watcher, and back to nothing."""
 
+import fcntl
 import json
 import os
 import pty
@@ -209,6 +210,25 @@ def test_a_terminal_that_is_closed_stops_all(tmp_path: Path) -> None:
 
     assert left == []
     assert process.returncode == 128 + signal.SIGTERM  # not killed by this test
+
+
+def test_a_signal_that_arrives_while_a_line_is_written_is_told_too() -> None:
+    read, write = os.pipe()
+    size = fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    with open(write, "wb", buffering=0), up.unbuffered(write) as output, open(read, "rb", buffering=0) as ours:
+
+        def tell(*_: object) -> None:
+            ours.read(size)
+            output.write("stopped\n")
+            output.flush()
+
+        before = signal.signal(signal.SIGALRM, tell)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        output.write("x" * 2 * size)
+        output.flush()  # waits for a reader, until the signal arrives
+        signal.signal(signal.SIGALRM, before)
+
+        assert b"stopped\n" in ours.read(size)
 
 
 # manage.py schedules ------------------------------------------------------------------------------

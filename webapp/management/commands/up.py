@@ -1,9 +1,11 @@
 """`manage.py up`: prepares the database and runs the processes of the Procfile until Ctrl-C."""
 
+import io
 import os
 import signal
 import socket
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 import honcho.command
 import honcho.manager
@@ -34,6 +36,15 @@ def check_free(variable: str, port: int) -> None:
             ) from None
 
 
+def unbuffered(descriptor: int) -> TextIO:
+    """An output for honcho, which prints in its signal handlers.
+
+    With a buffer, that is a RuntimeError wherever the signal arrives while a line is written. honcho then ends without
+    ending its processes.
+    """
+    return io.TextIOWrapper(open(descriptor, "wb", buffering=0, closefd=False), write_through=True)
+
+
 def stop(*_: object) -> None:
     """The terminal is closed: stop as for Ctrl-C, and write no more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -59,5 +70,6 @@ class Command(BaseCommand):
         os.chdir(settings.BASE_DIR)
         signal.signal(signal.SIGHUP, stop)
         honcho.manager.KILL_WAIT = PATIENCE
+        sys.stdout = unbuffered(1)
         # The processes read .env themselves. honcho would read it differently.
         honcho.command.main(["--env", os.devnull, "start", "--port", str(settings.PORT)])
