@@ -209,7 +209,7 @@ class RunRecord(Component):
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=pace.resting,
                 not_kept=self._not_kept,
-                heard=has_answered(self.crawler),
+                has_answered=has_answered(self.crawler),
                 filled=self._shape.filled,
                 listed=coverage.listed,
                 # After a stale answer, the next run asks for the same changes again.

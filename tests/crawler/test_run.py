@@ -221,7 +221,7 @@ def test_the_row_gets_what_it_cannot_see_itself(
 
     end(finish=lambda *_, **facts: written.update(facts))
 
-    assert (written["heard"], written["not_kept"]) == (has_answered, 7)
+    assert (written["has_answered"], written["not_kept"]) == (has_answered, 7)
 
 
 def test_the_verdict_is_the_one_that_was_stored(record: RunRecord, end: Callable[..., None]) -> None:

@@ -143,8 +143,8 @@ def test_a_slot_has_one_run_or_a_second_if_the_first_got_no_answer_and_every_slo
             moments.append(moments[-1] + (-1 if what == "set back" else 1) * how * SECOND)
             tick(moments[-1])
         elif queue.waiting().exists():
-            verdict, heard = how
-            end(verdict, heard=heard)
+            verdict, has_answered = how
+            end(verdict, has_answered=has_answered)
         assert runs.filter(verdict=Verdict.PENDING).count() <= 1
     for _ in range(4):
         tick(max(moments))

@@ -194,8 +194,8 @@ def test_nor_does_it_keep_its_locks_for_ever() -> None:
         assert cursor.fetchone() == ("1min",)
 
 
-def fail_unheard() -> None:
-    recording.finish(jobs.get(), Verdict.FAILED, heard=False)
+def fail_without_an_answer() -> None:
+    recording.finish(jobs.get(), Verdict.FAILED, has_answered=False)
 
 
 def settle() -> None:
@@ -210,7 +210,7 @@ def settle() -> None:
         (Verdict.RUNNING, queue.mark_silent_lost, Verdict.LOST),
         (Verdict.RUNNING, settle, Verdict.LOST),
         (Verdict.PENDING, settle, Verdict.FAILED),
-        (Verdict.RUNNING, fail_unheard, Verdict.FAILED),
+        (Verdict.RUNNING, fail_without_an_answer, Verdict.FAILED),
     ],
 )
 def test_retrying_a_slot_waits_for_the_tick_before_it_locks_the_run(

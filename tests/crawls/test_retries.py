@@ -42,9 +42,9 @@ def lost(one: CrawlSchedule) -> None:
     end(Verdict.LOST)
 
 
-def unheard(one: CrawlSchedule) -> None:
+def unanswered(one: CrawlSchedule) -> None:
     queue.enqueue(one.spider, {}, schedule=one, slot=NOON)
-    end(Verdict.FAILED, heard=False)
+    end(Verdict.FAILED, has_answered=False)
 
 
 def unbegun(one: CrawlSchedule) -> None:
@@ -57,8 +57,8 @@ def unbegun(one: CrawlSchedule) -> None:
 Come = Callable[[CrawlSchedule], None]  # a run of the slot at noon, and what becomes of it
 
 
-@pytest.mark.parametrize("second", [lost, unheard, unbegun])
-@pytest.mark.parametrize("first", [lost, unheard, unbegun])
+@pytest.mark.parametrize("second", [lost, unanswered, unbegun])
+@pytest.mark.parametrize("first", [lost, unanswered, unbegun])
 def test_a_slot_whose_run_never_got_an_answer_is_due_once_more_and_only_once(first: Come, second: Come) -> None:
     one = in_an_hour()
     later = next_of(one)
@@ -73,7 +73,7 @@ def test_a_slot_whose_run_never_got_an_answer_is_due_once_more_and_only_once(fir
     assert list(runs.order_by("queued_at").values_list("slot", "due_again")) == [(NOON, True), (NOON, False)]
 
 
-@pytest.mark.parametrize(("come", "wait"), [(lost, 0), (unheard, 60), (unbegun, 60)])
+@pytest.mark.parametrize(("come", "wait"), [(lost, 0), (unanswered, 60), (unbegun, 60)])
 def test_after_a_failure_it_is_due_a_minute_later(come: Come, wait: float) -> None:
     one = in_an_hour()
 
@@ -109,15 +109,15 @@ def test_a_schedule_that_is_edited_does_not_wait_for_what_it_was_before() -> Non
 
 
 @pytest.mark.parametrize("verdict", [Verdict.COMPLETE, Verdict.PARTIAL, Verdict.FAILED, Verdict.INTERRUPTED])
-@pytest.mark.parametrize("heard", [True, False])
-def test_any_other_end_of_a_run_stands(verdict: Verdict, heard: bool) -> None:
+@pytest.mark.parametrize("has_answered", [True, False])
+def test_any_other_end_of_a_run_stands(verdict: Verdict, has_answered: bool) -> None:
     one = in_an_hour()
     before = next_of(one)
     queue.enqueue(one.spider, {}, schedule=one, slot=NOON)
 
-    run = end(verdict, heard=heard)
+    run = end(verdict, has_answered=has_answered)
 
-    is_due = verdict == Verdict.FAILED and not heard
+    is_due = verdict == Verdict.FAILED and not has_answered
     assert (run.due_again, next_of(one)) == (is_due, NOON if is_due else before)
 
 
@@ -128,7 +128,7 @@ def test_a_run_that_fails_after_somebody_has_stopped_it_is_not_retried() -> None
     run = recording.begin("markets", {}, runs.get().pk)
     queue.stop(run.pk)
 
-    recording.finish(run, Verdict.FAILED, heard=False)
+    recording.finish(run, Verdict.FAILED, has_answered=False)
 
     assert next_of(one) == later
 
@@ -139,7 +139,7 @@ def test_a_run_whose_schedule_is_deleted_meanwhile_ends_as_any_other() -> None:
     run = recording.begin("markets", {}, runs.get().pk)
     one.delete()
 
-    recording.finish(run, Verdict.FAILED, heard=False)
+    recording.finish(run, Verdict.FAILED, has_answered=False)
 
     assert (run.verdict, run.schedule) == (Verdict.FAILED, None)
 
@@ -182,7 +182,7 @@ def test_so_does_one_whose_crawl_was_killed_before_it_could_begin() -> None:
     assert seen(one) == [(NOON, Verdict.LOST)]
 
 
-@pytest.mark.parametrize("come", [lost, unheard, unbegun])
+@pytest.mark.parametrize("come", [lost, unanswered, unbegun])
 @pytest.mark.parametrize("values", [{"next_run_at": NOON + MINUTE}, {"enabled": False}], ids=["later slot", "disabled"])
 def test_it_does_not_where_a_later_slot_is_due_or_none_is_wanted(values: dict[str, Any], come: Come) -> None:
     one = in_an_hour()
@@ -194,7 +194,7 @@ def test_it_does_not_where_a_later_slot_is_due_or_none_is_wanted(values: dict[st
     assert (next_of(one), runs.get().due_again) == (before, False)
 
 
-@pytest.mark.parametrize(("come", "is_due"), [(lost, True), (unheard, False), (unbegun, False)])
+@pytest.mark.parametrize(("come", "is_due"), [(lost, True), (unanswered, False), (unbegun, False)])
 def test_it_does_not_where_a_later_slot_is_due_before_the_minute_is_over(come: Come, is_due: bool) -> None:
     one = schedule("0 0 1 1 *", next_run_at=database_clock() + 50 * SECOND)
 

@@ -27,15 +27,15 @@ def tick(*moments: datetime) -> None:
         ticker.tick(moment)
 
 
-def end(verdict: Verdict = Verdict.COMPLETE, *, heard: bool = True) -> CrawlRun:
-    """Begin the job that waits, and end it; where its source is not `heard`, without an answer."""
+def end(verdict: Verdict = Verdict.COMPLETE, *, has_answered: bool = True) -> CrawlRun:
+    """Begin the job that waits, and end it; where its source is not `has_answered`, without an answer."""
     job = queue.claim("node")
     assert job
     run = recording.begin(job.spider, job.arguments, job.pk, claim=job.claim)
     if verdict == Verdict.LOST:
         queue.settle(job.claim, DEATH)
     else:
-        recording.finish(run, verdict, heard=heard)
+        recording.finish(run, verdict, has_answered=has_answered)
     return runs.get(pk=run.pk)
 
 

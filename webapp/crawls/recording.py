@@ -200,7 +200,7 @@ def finish(
     leave_alone: float | None = None,
     *,
     not_kept: int = 0,
-    heard: bool = True,
+    has_answered: bool = True,
     **facts: Any,
 ) -> None:
     """Set the verdict and these fields, and give up the lock. Raises RunLost and NotStored as `heartbeat` does.
@@ -208,11 +208,11 @@ def finish(
     `answered` are the ids that a complete run of the whole market has answers for. Every other stored coin is marked
     missing in the same transaction, or the run is partial if these are too many to be believed. Rejected records that
     did not come again are resolved, unless some were `not_kept`, which may be the same. `leave_alone` is for how many
-    seconds, at most a day, the API wants no requests. If a run has failed and its source was not `heard`, its slot is
+    seconds, at most a day, the API wants no requests. If a run has failed and its source has not answered, its slot is
     due once more.
     """
     with transaction.atomic():
-        if not heard:
+        if not has_answered:
             queue.lock_schedules(CrawlRun.objects.filter(pk=run.pk))
         try:
             heartbeat(run)
@@ -232,7 +232,7 @@ def finish(
                 if not not_kept:
                     RejectedRecord.objects.resolve_gone(run, answered)
                 facts["missing"] = FullCoin.objects.filter(missing_since__isnull=False).count()
-        if verdict == Verdict.FAILED and not heard:
+        if verdict == Verdict.FAILED and not has_answered:
             queue.retry_slot(CrawlRun.objects.get(pk=run.pk), TRY_AGAIN_AFTER)
         _still_running(run).update(verdict=verdict, reason=reason, finished_at=Now(), **facts)
     run.refresh_from_db()
