@@ -39,7 +39,7 @@ def _faults_in_attributes(spider: type[PaginatedSpider]) -> Iterator[str]:
     for name in vars(spider):
         if not name.startswith("_") and not hasattr(PaginatedSpider, name) and name not in ATTRIBUTES:
             for meant in get_close_matches(name, ATTRIBUTES, 1, 0.85):
-                yield f"a spider has no {name}: is {meant} meant?"
+                yield f"a spider has no {name} (did you mean {meant}?)"
 
 
 def _faults_in_source(spider: type[PaginatedSpider]) -> Iterator[str]:
@@ -48,7 +48,7 @@ def _faults_in_source(spider: type[PaginatedSpider]) -> Iterator[str]:
     if spider.__init__ is PaginatedSpider.__init__:  # others make their pagination from their arguments
         pagination = getattr(spider, "pagination", None)
         if not isinstance(pagination, PageNumber | NextLink):
-            yield f"pagination is {pagination!r} and must be a PageNumber, an Offset or a NextLink"
+            yield f"pagination is {pagination!r} and must be a PageNumber, an Offset, a OnePage or a NextLink"
     if not (spider.secret is None or isinstance(spider.secret, Secret)):
         yield f"secret is {spider.secret!r} and must be a Secret"
     if not isinstance(spider.accept, str):

@@ -134,7 +134,11 @@ class ListedCoverage(LookupCoverage):
             odd = f"{self._odd_entries:,}"
             notes.append(f"entries of {self._list} that repeat an id, or have none that can be one: {odd}")
         if self.present is None:
-            why = "the API counts more coins than came" if self.is_sound else "some pages were missing or damaged"
+            why = (
+                "the API counts more coins than came"
+                if self.is_sound
+                else "not all pages were read, or some were damaged"
+            )
             notes.append(f"no coin was marked missing, because {why}")
         if absent := self._absent():
             notes.append(f"not on the market, though {self._list} names them: {counted(len(absent), 'id')}")

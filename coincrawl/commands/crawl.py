@@ -209,7 +209,7 @@ def table(run: CrawlRun, verdict: str, reason: str) -> Table:
     table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    rows = {"verdict": verdict, "reasons": reason, "notes": run.messages}
+    rows = {"verdict": verdict, "reason": reason, "messages": run.messages}
     for name in COUNTERS:
         rows[name] = f"{getattr(run, name):,}"
     if run.finished_at and run.started_at:

@@ -9,7 +9,7 @@ from coincrawl.responses import Rows
 from tests.support.spiders import page
 
 URL = "https://api.example/coins"
-UNSOUND = "no coin was marked missing, because some pages were missing or damaged"
+UNSOUND = "no coin was marked missing, because not all pages were read, or some were damaged"
 
 
 def listed(pagination: PageNumber | None = None) -> ListedCoverage:

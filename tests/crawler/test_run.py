@@ -86,7 +86,7 @@ def ending(record: RunRecord) -> Ending | None:
 def beat(
     record: RunRecord, monkeypatch: pytest.MonkeyPatch, *errors: Exception | None, is_to_stop: bool = False
 ) -> list[float]:
-    """Let the run show life with these errors until it is over; how long it waited before each time."""
+    """Let the run write heartbeats with these errors until it is over; how long it waited before each time."""
     waited: list[float] = []
 
     async def wait_for_event(event: asyncio.Event, seconds: float) -> bool:

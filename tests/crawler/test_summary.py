@@ -96,7 +96,7 @@ def test_the_summary_has_every_count(api: FakeAPI, crawl: Crawl) -> None:
 
     lines = [line.split(maxsplit=1) for line in done.stderr.splitlines() if re.match("  [a-z]", line)]
     summary = dict(line for line in lines if len(line) == 2)
-    assert set(summary) == {"verdict", "notes", "pages", "requests", *COUNTS, "missing", "time"}
+    assert set(summary) == {"verdict", "messages", "pages", "requests", *COUNTS, "missing", "time"}
     assert summary["created"].strip() == "600"
 
 

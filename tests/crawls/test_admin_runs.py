@@ -132,7 +132,7 @@ def test_the_button_says_what_it_would_do(admin_client: Client, values: dict, la
     [
         pytest.param(WAITS, Verdict.SKIPPED, "success", "was removed from the queue", id="waiting"),
         pytest.param(CLAIMED, Verdict.PENDING, "success", "is just beginning", id="claimed"),
-        pytest.param(RUNNING, Verdict.RUNNING, "success", "at its next sign of life, within 15 s", id="running"),
+        pytest.param(RUNNING, Verdict.RUNNING, "success", "at its next heartbeat, within 15 s", id="running"),
         pytest.param(
             {"verdict": Verdict.FAILED, "finished_at": NOON},
             Verdict.FAILED,
@@ -172,7 +172,7 @@ def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) 
 
     shown = text_of(admin_client, page_of(run))
 
-    assert f"A stop was requested at {NOON_IN_WORDS}: the run ends at its next sign of life" in shown
+    assert f"A stop was requested at {NOON_IN_WORDS}: the run ends at its next heartbeat" in shown
 
 
 @pytest.mark.parametrize(

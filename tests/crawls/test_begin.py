@@ -49,7 +49,7 @@ def test_a_run_without_a_heartbeat_gives_way() -> None:
 
     dead.refresh_from_db()
     assert (run.verdict, dead.verdict) == (Verdict.RUNNING, Verdict.LOST)
-    assert "no sign of life for 180 s" in dead.reason
+    assert "no heartbeat for 180 s" in dead.reason
 
 
 def test_a_run_with_a_heartbeat_does_not() -> None:

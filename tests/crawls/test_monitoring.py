@@ -200,7 +200,7 @@ def test_schedule_fails_where_no_scrapyd_is_alive(heartbeat: timedelta, changed:
 
     found = monitoring.problems(NOON).get("schedule", "")
 
-    assert found.startswith(f"No scrapyd has shown life {said}: ") is bool(said)
+    assert found.startswith(f"No scrapyd has had a heartbeat {said}: ") is bool(said)
     assert bool(found) is bool(said)
 
 

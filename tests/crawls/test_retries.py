@@ -222,5 +222,5 @@ def test_a_tick_finds_the_run_without_a_heartbeat_and_retries_its_slot() -> None
     tick(slot + HOUR)
 
     assert seen(one) == [(slot, Verdict.LOST), (slot, Verdict.PENDING)]
-    assert runs.get(pk=lost_run.pk).reason.startswith("no sign of life for 180 s")
+    assert runs.get(pk=lost_run.pk).reason.startswith("no heartbeat for 180 s")
     assert next_of(one) == datetime(2100, 1, 1, tzinfo=UTC)

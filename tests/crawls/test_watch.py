@@ -224,7 +224,7 @@ def test_single_rounds_tell_as_well(receiver: Receiver, capsys: pytest.CaptureFi
         call_command("watch", "--once")
 
     assert receiver.said == ["schedule failing", "schedule recovered"]
-    assert "schedule: No scrapyd has shown life so far" in capsys.readouterr().out
+    assert "schedule: No scrapyd has had a heartbeat so far" in capsys.readouterr().out
 
 
 # Channels ----------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ def test_what_is_wrong_with_a_spider_is_said_at_once(copy: Copy, tmp_path: Path)
     absent = copy.run()
 
     assert [done.returncode for done in (misspelt, odd, absent)] == [2, 2, 2]
-    assert "listings: a spider has no secrets: is secret meant?" in misspelt.stderr
+    assert "listings: a spider has no secrets (did you mean secret?)" in misspelt.stderr
     assert "LISTINGS_API_KEY must be one word" in odd.stderr
     assert "The catalog has listings, and there is no such spider in SPIDER_MODULES." in absent.stderr
     assert "the source's address is http://listings.example/ and must be https://" in plain.stderr

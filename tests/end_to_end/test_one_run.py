@@ -75,7 +75,7 @@ def test_a_run_that_shows_no_life_gives_way_and_writes_nothing_more(
     first = CrawlRun.objects.get(verdict="lost")
     assert (process.returncode, second.returncode) == (1, 0)
     assert LOST in log[-1]
-    assert first.reason == "no sign of life for 180 s: killed, or cut off from the database"
+    assert first.reason == "no heartbeat for 180 s: killed, or cut off from the database"
     assert FullCoin.objects.count() == 250
 
 

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -29,12 +30,20 @@ def adminuser(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 def test_the_printed_name_and_password_open_the_admin(capsys: pytest.CaptureFixture[str], client: Client) -> None:
     lines = adminuser(capsys)
 
-    login = re.fullmatch(r"Log in: http://127\.0\.0\.1:8000(\S+) as admin, password (\S{16})", lines[-1])
+    login = re.fullmatch(r"Log in: http://testserver(\S+) as admin, password (\S{16})", lines[-1])
     assert login is not None
     assert len(lines) == 2
     assert client.login(username="admin", password=login[2])
     assert client.get(login[1]).status_code == 200
     assert User.objects.get().is_superuser
+
+
+def test_the_address_is_the_site_s(capsys: pytest.CaptureFixture[str], settings: Any) -> None:
+    settings.ALLOWED_HOSTS, settings.HTTPS = ["localhost", "coins.example"], True
+
+    lines = adminuser(capsys)
+
+    assert lines[-1].startswith("Log in: https://coins.example/admin/ as admin, ")
 
 
 def test_two_users_get_two_passwords(capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,5 +59,5 @@ def make_runs_of(schedule: CrawlSchedule, *verdicts: str, last: datetime = NOON,
 
 
 def make_node(name: str = "here", *, heartbeat_at: datetime = NOON) -> None:
-    """A scrapyd with its last sign of life; one that is there already shows life then."""
+    """A scrapyd with its last heartbeat; one that is there already gets it."""
     Node.objects.update_or_create(name=name, defaults={"heartbeat_at": heartbeat_at})

@@ -159,7 +159,7 @@ def _no_node(enabled: list[CrawlSchedule], now: datetime) -> Iterator[str]:
     last = Node.objects.aggregate(last=Max("heartbeat_at"))["last"]
     if last is None or last < silent_since:
         when = f"since {last:%F %T} UTC" if last else "so far"
-        yield f"No scrapyd has shown life {when}: start one, or read in its log why it does not."
+        yield f"No scrapyd has had a heartbeat {when}: start one, or read in its log why it does not."
 
 
 def _faulty(faults: dict[CrawlSchedule, str]) -> Iterator[str]:

@@ -213,7 +213,7 @@ def mark_silent_lost(spider: str = "") -> None:
     """
     silent = SILENT & Q(spider=spider) if spider else SILENT
     if CrawlRun.objects.filter(silent).exists():
-        reason = f"no sign of life for {LOST_AFTER.seconds} s: killed, or cut off from the database"
+        reason = f"no heartbeat for {LOST_AFTER.seconds} s: killed, or cut off from the database"
         mark_lost(silent, reason, skip_locked=True)
 
 

@@ -1,4 +1,4 @@
-"""The life of a run in the database: it begins, shows life, stores batches and finishes. Dates are by its clock."""
+"""The life of a run in the database: it begins, has heartbeats, stores batches and finishes. Dates are by its clock."""
 
 import socket
 from collections import Counter
@@ -107,8 +107,8 @@ def _holder(spider: str) -> str:
     if holder.verdict == Verdict.PENDING:
         return f"another run of {spider} is about to begin"
     return (
-        f"another run of {spider} is under way; its last sign of life was at {holder.heartbeat_at:%T} UTC, and if it "
-        f"was killed it gives way {LOST_AFTER.seconds} s after that"
+        f"another run of {spider} is under way; its last heartbeat was at {holder.heartbeat_at:%T} UTC, and if it "
+        f"was killed, a new run can begin {LOST_AFTER.seconds} s after that"
     )
 
 
@@ -133,7 +133,7 @@ def _write_beginning(run: CrawlRun, verdict: Verdict) -> None:
 
 # While it runs -----------------------------------------------------------------------------------
 def heartbeat(run: CrawlRun, **facts: Any) -> None:
-    """Show life, and write these fields of the row.
+    """Write a heartbeat and these fields of the row.
 
     Raises RunLost if the run is no longer running, NotStored if its row is gone, or lacks batches.
     """

@@ -89,7 +89,7 @@ def test_a_claim_is_kept_fresh_until_its_crawl_has_begun(launcher: Launcher, job
         pytest.param({"verdict": "complete"}, 60, id="when its run is over"),
         pytest.param({"claim": "another's"}, 60, id="when another process has its job"),
         pytest.param(
-            {"verdict": "running", "heartbeat_at": datetime(2026, 1, 1, tzinfo=UTC)}, 60, id="without a sign of life"
+            {"verdict": "running", "heartbeat_at": datetime(2026, 1, 1, tzinfo=UTC)}, 60, id="without a heartbeat"
         ),
     ],
 )

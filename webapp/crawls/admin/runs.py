@@ -24,7 +24,7 @@ from webapp.crawls.source_age import span
 from webapp.crawls.verdict import Verdict
 
 BUTTONS = {Verdict.PENDING.value: "Cancel", Verdict.RUNNING.value: "Stop"}  # by the run's verdict
-SOON = "at its next sign of life, within 15 s"
+SOON = "at its next heartbeat, within 15 s"
 
 
 class VerdictFilter(TableFilter):

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 ('log_tail', models.TextField(blank=True, help_text='The last lines of its log.')),
                 ('log_file', models.CharField(blank=True, help_text='Where the whole log is, on its node.', max_length=1000)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('heartbeat_at', models.DateTimeField(blank=True, help_text="The run's last sign of life.", null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, help_text="The run's last sign that it is alive.", null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('not_before', models.DateTimeField(blank=True, help_text='The API asked for no requests before this.', null=True)),
                 ('pages', models.PositiveIntegerField(default=0, help_text='Pages answered, including chunks of coins asked for by id.')),
@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
             name='Node',
             fields=[
                 ('name', models.CharField(max_length=255, primary_key=True, serialize=False)),
-                ('heartbeat_at', models.DateTimeField(help_text='Its last sign of life: its schedule ticks.')),
+                ('heartbeat_at', models.DateTimeField(help_text='The last tick of its schedule.')),
                 ('capacity', models.PositiveIntegerField(default=0, help_text='Crawls that it runs at a time.')),
             ],
         ),

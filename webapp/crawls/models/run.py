@@ -79,7 +79,7 @@ class CrawlRun(models.Model):
     log_file = models.CharField(max_length=1_000, blank=True, help_text="Where the whole log is, on its node.")
     # when, by the database's clock
     started_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True, help_text="The run's last sign of life.")
+    heartbeat_at = models.DateTimeField(null=True, blank=True, help_text="The run's last sign that it is alive.")
     finished_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True, help_text="The API asked for no requests before this.")
     # what it asked for

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 from django.urls import reverse
 
+from webapp.crawls.channels import site_address
 from webapp.management.users import give_password
 
 
@@ -37,4 +38,4 @@ class Command(BaseCommand):
         user, password = give_password(name, password)
         words = [*database(), here(Path(sys.executable)), here(settings.BASE_DIR / "webapp" / "manage.py"), "runserver"]
         self.stdout.write(f"Start the site: {shlex.join(words)}")
-        self.stdout.write(f"Log in: http://127.0.0.1:8000{reverse('admin:index')} as {user}, password {password}")
+        self.stdout.write(f"Log in: {site_address()}{reverse('admin:index')} as {user}, password {password}")

@@ -22,7 +22,7 @@ def described(schedule: CrawlSchedule, now: datetime) -> str:
 
 
 class Command(BaseCommand):
-    help = "Make two schedules that fit the plan if there are none, and list all."
+    help = "Makes two schedules that fit the plan if there are none, and lists all."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if CrawlSchedule.objects.make_defaults():

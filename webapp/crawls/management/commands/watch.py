@@ -141,11 +141,13 @@ class Watch:
 
 
 class Command(BaseCommand):
-    help = "Run all checks now and then, and notify people when one fails or has recovered, until it is stopped."
+    help = "Runs all checks every 30 seconds, and notifies people when one fails or recovers, until it is stopped."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--every", type=float, default=30.0, metavar="SECONDS", help="(default: 30)")
-        parser.add_argument("--once", action="store_true", help="run them once; messages are sent in the second round")
+        parser.add_argument(
+            "--once", action="store_true", help="run all checks once; messages need two results in a row"
+        )
         parser.add_argument("--test", action="store_true", help="send a message through each channel")
 
     def handle(self, *args: Any, every: float, once: bool, test: bool, **options: Any) -> None:
