@@ -17,8 +17,7 @@ from webapp.coins.models import FullCoin  # noqa: E402 - models can be imported 
 BOT_NAME = "coincrawl"
 SPIDER_MODULES = ["coincrawl.spiders"]
 NEWSPIDER_MODULE = "coincrawl.spiders"
-COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit status; tools that begin no run
-RECORD_RUNS = True  # False in these tools
+COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit status
 
 # The sources -------------------------------------------------------------------------------------
 COINGECKO_API_KEY = env.one_word("COINGECKO_API_KEY")

@@ -63,6 +63,8 @@ LEVELS = {Verdict.COMPLETE: logging.INFO} | dict.fromkeys(
 
 
 class Command(crawl.Command):
+    default_settings = {"RECORD_RUNS": True}  # Scrapy's other commands begin no run and store nothing
+
     def long_desc(self) -> str:
         spiders = "; ".join(
             f"{name} ({', '.join(entry.arguments) or 'no arguments'})" for name, entry in SPIDERS.items()

@@ -6,12 +6,13 @@ from typing import Any
 
 from scrapy import Spider
 from scrapy.commands import parse
+from scrapy.exceptions import UsageError
 from scrapy.http import Request, Response
 
 from coincrawl.meta import meta_of, request_of
 from coincrawl.responses import Rows
 from coincrawl.spiders.base import PaginatedSpider
-from coincrawl.tools import WithoutRun
+from webapp.crawls.catalog import SPIDERS, ArgumentError, parse_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -21,9 +22,14 @@ def nothing(response: Response) -> list[Request]:
     return []
 
 
-class Command(WithoutRun, parse.Command):
+class Command(parse.Command):
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
         super().process_options(args, opts)
+        if opts.spider in SPIDERS:
+            try:
+                parse_arguments(opts.spider, opts.spargs)
+            except ArgumentError as error:
+                raise UsageError(str(error), print_help=False) from None
         opts.pipelines = not opts.output  # with -o they go through the pipelines anyway
 
     def prepare_request(self, spider: Spider, request: Request, opts: argparse.Namespace) -> Request:

@@ -112,7 +112,8 @@ class MirrorSpider(PaginatedSpider):
             return
         if meta_of(response)["page"] == 1:
             # A coin that changes while later pages are fetched may be on an earlier page. So only page 1 counts.
-            known = extension(self.crawler, RunRecord).before.newest_change if self.is_incremental else None
+            run = self.crawler.get_extension(RunRecord)
+            known = run.before.newest_change if run and self.is_incremental else None
             changes = (self.translation.date(row, "changed_at") for row in rows)
             self.newest_change = newest([known, *changes], datetime.now(UTC))
         yield from super().parse(response)

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import pytest
 from scrapy.crawler import Crawler
-from scrapy.settings import Settings
 from scrapy.utils.project import get_project_settings
 
 from coincrawl.spiders.markets import MarketsSpider
@@ -183,7 +182,9 @@ def test_nothing_but_https_and_this_machine_is_a_source(url: str, crawl: Crawl) 
 
 
 def test_a_crawl_can_fetch_over_http_and_https_alone() -> None:
-    settings: Settings = Crawler(MarketsSpider, get_project_settings()).settings
+    settings = get_project_settings()
+    settings.set("RECORD_RUNS", value=True)
+    settings = Crawler(MarketsSpider, settings).settings
 
     handlers = settings.getwithbase("DOWNLOAD_HANDLERS")
 

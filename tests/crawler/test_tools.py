@@ -18,7 +18,7 @@ from scrapy.utils.misc import load_object
 from coincrawl import crawl_settings
 from coincrawl.downloadhandlers import PacedDownloadHandler
 from coincrawl.spiders.markets import MarketsSpider
-from fake_api import FakeAPI, answers
+from fake_api import FakeAPI, LinkedAPI, Market, answers
 from tests.support.processes import ROOT, python
 from webapp.crawls.catalog import SPIDERS
 
@@ -164,6 +164,15 @@ def test_parse_rejects_what_a_crawl_rejects(tool: Tool, api: FakeAPI) -> None:
     assert done.returncode == 2
     assert "error: markets has no argument 'pagez'." in done.stderr
     assert api.requests == []
+
+
+def test_parse_shows_what_has_changed_at_a_mirrors_source(tool: Tool) -> None:
+    with LinkedAPI(Market(coins=2)) as source:
+        given = ["-a", f"url={source.url}", "-a", "only=changed"]
+        done = tool("parse", "-L", "ERROR", "--nocolour", "--spider=mirror", *given, source.url)
+
+    assert "'coin_id': 'bitcoin'" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_parse_says_that_a_mirror_has_another_currency(tool: Tool, api: FakeAPI) -> None:
