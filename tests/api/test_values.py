@@ -237,6 +237,19 @@ def test_health_of_an_empty_database_has_no_problems(reader: Client) -> None:
     }
 
 
+@pytest.mark.postgresql
+def test_the_age_of_the_copy_is_by_the_databases_clock(reader: Client, settings: Any, time_machine: Any) -> None:
+    settings.DATA_MAX_AGE_HOURS = 2
+    now = timezone.now()
+    make_run(started_at=now - timedelta(hours=2), finished_at=now - timedelta(hours=1))
+
+    time_machine.move_to(now + timedelta(days=1))
+    health = read(reader, HEALTH)
+
+    assert health["fresh"]
+    assert 3600 <= health["last_complete"]["age"] < 3700
+
+
 def test_health_counts_and_names_what_is_stored(reader: Client, settings: Any) -> None:
     settings.DATA_MAX_AGE_HOURS = 2
     hour, now = timedelta(hours=1), timezone.now()

@@ -2,9 +2,10 @@
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
@@ -14,8 +15,9 @@ from django.utils.http import urlencode
 
 from tests.support.admin import keys_in_list, page_of, text_of
 from tests.support.factories import NOON, make_run, make_schedule
+from webapp.crawls.admin.runs import CrawlRunAdmin
 from webapp.crawls.models import CrawlRun, Node
-from webapp.crawls.queue import STOPPED_BEFORE
+from webapp.crawls.queue import STOPPED_BEFORE, JobError
 from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
@@ -165,6 +167,22 @@ def test_a_run_is_stopped_and_it_is_said_what_will_happen(
     assert bool(run.stop_requested_at) == (verdict != Verdict.FAILED)
     history = text_of(admin_client, reverse("admin:crawls_crawlrun_history", args=[run.pk]))
     assert ("admin" in history.partition("Action")[2]) == (level == "success")
+
+
+def test_of_a_run_that_has_ended_meanwhile_its_end_is_told() -> None:
+    run = make_run(**RUNNING)
+    CrawlRun.objects.update(verdict=Verdict.FAILED, finished_at=NOON)
+
+    with pytest.raises(JobError, match=f"^The run is over: failed, since {NOON_IN_WORDS}"):
+        cast(CrawlRunAdmin, admin.site.get_model_admin(CrawlRun)).press(run)
+
+
+def test_of_a_run_that_was_deleted_meanwhile_this_is_told() -> None:
+    run = make_run(**RUNNING)
+    CrawlRun.objects.all().delete()
+
+    with pytest.raises(JobError, match=r"^The run has been deleted"):
+        cast(CrawlRunAdmin, admin.site.get_model_admin(CrawlRun)).press(run)
 
 
 def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) -> None:

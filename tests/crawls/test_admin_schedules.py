@@ -233,6 +233,7 @@ def test_a_schedule_that_does_not_exist_leads_home(admin_client: Client, key: st
         pytest.param({}, 3, "2,160 2,160", "3 calls, a credit each (as its last complete run took)", id="measured"),
         pytest.param({"arguments": {}}, None, "55,440 55,440", "77 calls, a credit each", id="the whole market"),
         pytest.param({"spider": "mirror", "arguments": {}}, 19, "13,680 0", "19 calls, no credits", id="no credits"),
+        pytest.param({"crontab": "@monthly"}, None, "1 1", "1 call, a credit each", id="once"),
         pytest.param({"crontab": "0 0 * * * */30"}, None, "60 60", "1 call, a credit each", id="seconds"),
     ],
 )
@@ -249,7 +250,8 @@ def test_a_schedule_says_what_it_costs(
 
     assert f" {month} Run now" in listed
     assert f"A run: {run}" in shown
-    assert f"calls, {'no credits' if month.endswith(' 0') else 'a credit each'} All schedules:" in shown
+    assert "1 runs" not in shown
+    assert f", {'no credits' if month.endswith(' 0') else 'a credit each'} All schedules:" in shown
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any, ClassVar, cast
 
 from django.db import models
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webapp.api.writing import COIN, RUN
+from webapp.coins import clock
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
 
@@ -113,7 +113,7 @@ class CompleteRunSerializer(RunInShortSerializer):
         extra_kwargs: ClassVar = {"finished_at": {"allow_null": False}}  # it has ended
 
     def get_age(self, run: CrawlRun) -> int:
-        return int((timezone.now() - cast(datetime, run.finished_at)).total_seconds())
+        return int((clock.database_clock() - cast(datetime, run.finished_at)).total_seconds())
 
 
 class HealthSerializer(serializers.Serializer):

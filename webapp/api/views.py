@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Count, F, Max, QuerySet
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
@@ -33,6 +32,7 @@ from webapp.api.serializers import (
     RunSerializer,
 )
 from webapp.api.writing import COIN, RUN, write
+from webapp.coins import clock
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
 from webapp.crawls import monitoring
@@ -137,7 +137,7 @@ class Health(ReadView):
             "last_complete": monitoring.last_complete(),
             "last_run": begun.first(),
             "running": begun.filter(verdict=Verdict.RUNNING),
-            "fresh": monitoring.is_fresh(timezone.now()),
+            "fresh": monitoring.is_fresh(clock.database_clock()),
             "problems": monitoring.problems(),
         }
         return Response(HealthSerializer(answer).data)

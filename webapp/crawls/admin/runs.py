@@ -134,9 +134,11 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
         if run.verdict in BUTTONS and run.stop_requested_at:
             raise JobError(f"A stop was requested already, at {second(run.stop_requested_at)} UTC.")
         verdict = queue.stop(run.pk)
+        if not verdict:
+            raise JobError("The run has been deleted.")
+        run.refresh_from_db()
         if verdict not in BUTTONS:
             raise JobError(f"The run is over: {verdict}, since {second(run.finished_at)} UTC.")
-        run.refresh_from_db()
         if run.verdict == Verdict.SKIPPED:
             return "The job was removed from the queue.", "Cancelled, before it had begun."
         if verdict == Verdict.PENDING:

@@ -18,6 +18,7 @@ from django.utils.http import urlencode
 from webapp.coins.admin.formats import address_of, duration, in_words, link, mark, second, table
 from webapp.coins.admin.model_admin import RowList
 from webapp.coins.numbers import NOTHING, exact
+from webapp.coins.texts import counted
 from webapp.crawls import ticker
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin
@@ -51,7 +52,7 @@ def outlook(schedule: CrawlSchedule) -> Outlook:
 
 def price(cost: Cost, number: int) -> str:
     """A number of calls, and whether they are credits."""
-    calls = f"{exact(number)} call{'s' if number != 1 else ''}"
+    calls = counted(number, "call")
     return f"{calls}, a credit each" if cost.counts_credits else f"{calls}, no credits"
 
 
@@ -195,7 +196,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         cost = outlook(schedule).cost
         if cost is None:
             return NOTHING
-        return f"{exact(cost.runs_a_month)} runs in 30 days: {price(cost, cost.calls_a_month)}"
+        return f"{counted(cost.runs_a_month, 'run')} in 30 days: {price(cost, cost.calls_a_month)}"
 
     @admin.display(description="all schedules")
     def cost_of_all(self, schedule: CrawlSchedule) -> str:
