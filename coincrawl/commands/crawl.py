@@ -31,22 +31,12 @@ from coincrawl.spiders.base import PaginatedSpider
 from coincrawl.verdict import EXIT_STATUS
 from webapp.crawls.catalog import SPIDERS, ArgumentError, check_source, parse_arguments
 from webapp.crawls.models import CrawlRun
+from webapp.crawls.models.run import RECORDS
 from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger("coincrawl")
 
-COUNTERS = (
-    "pages",
-    "requests",
-    "seen",
-    "created",
-    "updated",
-    "unchanged",
-    "stale",
-    "duplicates",
-    "rejected",
-    "missing",
-)
+COUNTERS = ("pages", "requests", *RECORDS)
 
 # Loggers whose INFO is about Scrapy and not about the crawl. `-L DEBUG` shows them.
 CHATTER = ("scrapy.addons", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")

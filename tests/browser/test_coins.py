@@ -16,8 +16,8 @@ from rest_framework.authtoken.models import Token
 from tests.support.admin import page_of
 from tests.support.browser import contrast, fits, open_list, row
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
-from webapp.crawls.admin.runs import CrawlRunAdmin
 from webapp.crawls.models import CrawlRun
+from webapp.crawls.models.run import RECORDS
 from webapp.crawls.verdict import Verdict
 
 PICTURE = "https://pictures.example/bitcoin.png"
@@ -48,7 +48,7 @@ def runs(live_server: Any) -> CrawlRun:
     for number, verdict in enumerate(Verdict):
         make_run(id=verdict, verdict=verdict, started_at=NOON + timedelta(minutes=number))
     CrawlRun.objects.filter(pk="complete").update(
-        **dict.fromkeys(CrawlRunAdmin.RECORDS, 17_190),
+        **dict.fromkeys(RECORDS, 17_190),
         arguments={"order": "market_cap_desc"},
         messages="the API sent no total\npage 7 came twice",
         finished_at=F("started_at") + timedelta(seconds=75),

@@ -19,6 +19,7 @@ from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
+from webapp.crawls.models.run import RECORDS
 from webapp.crawls.queue import JobError
 from webapp.crawls.source_age import span
 from webapp.crawls.verdict import Verdict
@@ -49,7 +50,6 @@ class ScheduleFilter(TableFilter):
 @admin.register(CrawlRun)
 class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
     REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
-    RECORDS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected", "missing")
 
     list_display = (
         column("verdict", mark),

@@ -1,6 +1,6 @@
 """The admin of schedules: edit them, enable them, run them now, see how they went and what they cost."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -54,6 +54,22 @@ def price(cost: Cost, number: int) -> str:
     """A number of calls, and whether they are credits."""
     calls = counted(number, "call")
     return f"{calls}, a credit each" if cost.counts_credits else f"{calls}, no credits"
+
+
+def price_of_a_run(cost: Cost) -> str:
+    basis = "as its last complete run took" if cost.is_measured else "about; no run has been complete yet"
+    return f"{price(cost, cost.calls_a_run)} ({basis})"
+
+
+def of_cost(description: str, show: Callable[[Cost], str]) -> Callable[[Any, CrawlSchedule], str]:
+    """A column of what a schedule costs."""
+
+    @admin.display(description=description)
+    def shown(_: Any, schedule: CrawlSchedule) -> str:
+        cost = outlook(schedule).cost
+        return show(cost) if cost else NOTHING
+
+    return shown
 
 
 def warnings(bill: Bill) -> list[str]:
@@ -138,15 +154,8 @@ class CrawlScheduleAdmin(ButtonAdmin):
         marks = format_html_join("", "{}", ((mark_alone(run),) for run in outlook(schedule).runs))
         return format_html('<span class="marks">{}</span>', marks) if marks else NOTHING
 
-    @admin.display(description="calls a month")
-    def number_calls(self, schedule: CrawlSchedule) -> str:
-        cost = outlook(schedule).cost
-        return exact(cost.calls_a_month) if cost else NOTHING
-
-    @admin.display(description="credits a month")
-    def number_credits(self, schedule: CrawlSchedule) -> str:
-        cost = outlook(schedule).cost
-        return exact(cost.credits_a_month) if cost else NOTHING
+    number_calls = of_cost("calls a month", lambda cost: exact(cost.calls_a_month))
+    number_credits = of_cost("credits a month", lambda cost: exact(cost.credits_a_month))
 
     @admin.display(description="")
     def button(self, schedule: CrawlSchedule) -> str:
@@ -183,20 +192,10 @@ class CrawlScheduleAdmin(ButtonAdmin):
         shown = table(["Verdict", "Slot (UTC)", "Began (UTC)", "Duration", "Reason"], rows)
         return format_html('{}<a href="{}">All its runs</a>', shown, address)
 
-    @admin.display(description="a run")
-    def cost_of_a_run(self, schedule: CrawlSchedule) -> str:
-        cost = outlook(schedule).cost
-        if cost is None:
-            return NOTHING
-        as_what = "as its last complete run took" if cost.is_measured else "about; no run has been complete yet"
-        return f"{price(cost, cost.calls_a_run)} ({as_what})"
-
-    @admin.display(description="a month")
-    def cost_of_a_month(self, schedule: CrawlSchedule) -> str:
-        cost = outlook(schedule).cost
-        if cost is None:
-            return NOTHING
-        return f"{counted(cost.runs_a_month, 'run')} in 30 days: {price(cost, cost.calls_a_month)}"
+    cost_of_a_run = of_cost("a run", price_of_a_run)
+    cost_of_a_month = of_cost(
+        "a month", lambda cost: f"{counted(cost.runs_a_month, 'run')} in 30 days: {price(cost, cost.calls_a_month)}"
+    )
 
     @admin.display(description="all schedules")
     def cost_of_all(self, schedule: CrawlSchedule) -> str:

@@ -19,7 +19,6 @@ from webapp.crawls.verdict import Verdict
 CLAIM_HOLDS = timedelta(seconds=60)  # without being renewed; a node renews its claims every few seconds
 LOST_AFTER = timedelta(seconds=180)  # without a heartbeat; there is one every 15 s
 
-
 VERDICTS = [(verdict.value, verdict.title()) for verdict in Verdict]
 
 # Conditions of runs
@@ -30,6 +29,9 @@ RUNNING = Q(verdict=Verdict.RUNNING)
 SILENT = RUNNING & Q(heartbeat_at__lt=Now() - LOST_AFTER)
 BUSY = RUNNING | CLAIMED  # holds its spider's lock
 UNDER_WAY = RUNNING | Q(verdict=Verdict.PENDING)  # not over: it holds the lock, or waits for it
+
+# The counters of records: `seen` is the sum of all but `missing`, which is of the database.
+RECORDS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected", "missing")
 
 
 def new_key() -> str:
