@@ -1,11 +1,4 @@
-from django.apps import AppConfig
 from django.contrib.admin import apps
-
-
-class SiteConfig(AppConfig):
-    """The site as a whole: its commands and its templates."""
-
-    name = "webapp"
 
 
 class AdminConfig(apps.AdminConfig):

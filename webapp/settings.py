@@ -47,7 +47,7 @@ SECURE_HSTS_PRELOAD = env.bool("DJANGO_HSTS_PRELOAD", default=False)
 
 # Apps and middleware ------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "webapp.apps.SiteConfig",
+    "webapp",  # commands and templates of the whole site
     "webapp.coins",
     "webapp.crawls",
     "webapp.api",
@@ -75,7 +75,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "webapp.urls"
-WSGI_APPLICATION = "webapp.wsgi.application"
 _context = ["django.template.context_processors.request"]
 _context += [f"django.contrib.{app}.context_processors.{app}" for app in ("auth", "messages")]
 TEMPLATES = [

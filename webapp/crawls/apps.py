@@ -1,6 +1,0 @@
-from django.apps import AppConfig
-
-
-class CrawlsConfig(AppConfig):
-    name = "webapp.crawls"
-    verbose_name = "Crawls"
