@@ -12,13 +12,7 @@ from typing import Any
 from xml.sax.xmlreader import AttributesImpl
 
 import simplejson
-from scrapy.exporters import (
-    CsvItemExporter,
-    JsonItemExporter,
-    JsonLinesItemExporter,
-    MarshalItemExporter,
-    XmlItemExporter,
-)
+from scrapy import exporters
 
 # Characters that XML does not allow, and the carriage return, which its readers turn into a line feed.
 NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -38,7 +32,7 @@ class ExactEncoder(simplejson.JSONEncoder):
         return value.isoformat() if isinstance(value, datetime) else super().default(value)
 
 
-class ExactJsonItemExporter(JsonItemExporter):
+class ExactJsonItemExporter(exporters.JsonItemExporter):
     """`-O coins.json`: Scrapy's exporter would write numbers as texts."""
 
     encoder: Any
@@ -48,7 +42,7 @@ class ExactJsonItemExporter(JsonItemExporter):
         self.encoder = ExactEncoder(use_decimal=True, indent=self.indent or None, ensure_ascii=not self.encoding)
 
 
-class ExactJsonLinesItemExporter(JsonLinesItemExporter):
+class ExactJsonLinesItemExporter(exporters.JsonLinesItemExporter):
     """`-O coins.jsonl`."""
 
     encoder: Any
@@ -58,21 +52,21 @@ class ExactJsonLinesItemExporter(JsonLinesItemExporter):
         self.encoder = ExactEncoder(use_decimal=True, ensure_ascii=not self.encoding)
 
 
-class ExactCsvItemExporter(CsvItemExporter):
+class ExactCsvItemExporter(exporters.CsvItemExporter):
     """`-O coins.csv`."""
 
     def serialize_field(self, field: Any, name: str, value: Any) -> Any:
         return plain(value)
 
 
-class ExactMarshalItemExporter(MarshalItemExporter):
+class ExactMarshalItemExporter(exporters.MarshalItemExporter):
     """`-O coins.marshal`, which has no type for decimals and dates."""
 
     def serialize_field(self, field: Any, name: str, value: Any) -> Any:
         return plain(value)
 
 
-class ExactXmlItemExporter(XmlItemExporter):
+class ExactXmlItemExporter(exporters.XmlItemExporter):
     """`-O coins.xml`. A missing element is a null.
 
     A text with characters that XML does not allow is escaped as in JSON, and its element has `escaped="json"`.
