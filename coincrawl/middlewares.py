@@ -7,22 +7,13 @@ from time import monotonic
 from typing import cast
 from urllib.parse import urlsplit
 
+from scrapy import exceptions
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.retry import get_retry_request
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    IgnoreRequest,
-    ResponseDataLossError,
-)
 from scrapy.http import Request, Response
 from scrapy.utils.misc import load_object
 
 from coincrawl.components import Component, extension, has_answered
-from coincrawl.exceptions import StayedBroken, WasRefused
 from coincrawl.extensions.outage import Outage
 from coincrawl.extensions.pace import OutOfPatience, Pace
 from coincrawl.extensions.stop import Stop
@@ -36,16 +27,20 @@ logger = logging.getLogger(__name__)
 
 MAX_BACKOFF = 600.0  # seconds
 TRIES_WITHOUT_NETWORK = 1  # at a terminal, if the source has never answered: the user sees the error at once
-ABSENT = (CannotResolveHostError, DownloadConnectionRefusedError)
+ABSENT = (exceptions.CannotResolveHostError, exceptions.DownloadConnectionRefusedError)
 
 FAULTS = {
-    CannotResolveHostError: "cannot be found: is there a network?",
-    DownloadCancelledError: "sent an answer that is too long",
-    DownloadConnectionRefusedError: "refuses connections: is it up?",
-    DownloadFailedError: "broke the connection off: is it up?",
-    DownloadTimeoutError: "did not answer in time",
-    ResponseDataLossError: "broke off in the middle of an answer",
+    exceptions.CannotResolveHostError: "cannot be found: is there a network?",
+    exceptions.DownloadCancelledError: "sent an answer that is too long",
+    exceptions.DownloadConnectionRefusedError: "refuses connections: is it up?",
+    exceptions.DownloadFailedError: "broke the connection off: is it up?",
+    exceptions.DownloadTimeoutError: "did not answer in time",
+    exceptions.ResponseDataLossError: "broke off in the middle of an answer",
 }
+
+
+class WasRefused(exceptions.IgnoreRequest):
+    """The source refuses this request, and the run goes on without it; the text has the source's words."""
 
 
 class JudgeMiddleware(Component):
@@ -75,7 +70,7 @@ class JudgeMiddleware(Component):
                 # After an answered page, the reason names the request: only this one may be refused.
                 whose = f"{self.spider.label(request)}: " if self.spider.coverage.pages else ""
                 self.stop.end(Verdict.FAILED, f"{whose}{words}: {remedy}")
-                raise IgnoreRequest(words)
+                raise exceptions.IgnoreRequest(words)
             case _:
                 # An error comes quickly. With status 200, AutoThrottle takes it for a fast page.
                 self.pace.restore_throttle(meta["throttle"])
@@ -108,10 +103,10 @@ class RestMiddleware(Component):
             seconds = await self.pace.rest(judgement.seconds)
         except OutOfPatience as out:
             self.stop.end(Verdict.PARTIAL, str(out))
-            raise IgnoreRequest(str(out)) from None
+            raise exceptions.IgnoreRequest(str(out)) from None
         if is_down:
             self.stop.give_up(f"the source stopped answering ({judgement.reason})")
-            raise IgnoreRequest(judgement.reason)
+            raise exceptions.IgnoreRequest(judgement.reason)
         logger.warning("The API asks to slow down (%s); resting for %.1f s", judgement.reason, seconds)
         return again
 
@@ -119,7 +114,7 @@ class RestMiddleware(Component):
 class BackOffMiddleware(Component):
     """Retries a broken request, with a longer wait each time. Other requests go on meanwhile.
 
-    A request that stays broken reaches its errback as StayedBroken. The run ends if the source stops answering.
+    A request that stays broken reaches its errback as an IgnoreRequest. The run ends if the source stops answering.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -127,7 +122,7 @@ class BackOffMiddleware(Component):
         self.base = crawler.settings.getfloat("RETRY_BACKOFF_BASE")
         self.tries = crawler.settings.getint("RETRY_TIMES")
         self.worth_another_try = (
-            DownloadCancelledError,  # the answer is too long
+            exceptions.DownloadCancelledError,  # the answer is too long
             *map(load_object, crawler.settings.getlist("RETRY_EXCEPTIONS")),
         )
         self.stop, self.outage = extension(crawler, Stop), extension(crawler, Outage)
@@ -155,10 +150,10 @@ class BackOffMiddleware(Component):
         return self._again(request, describe(exception, request), tries)
 
     def _again(self, request: Request, reason: str, tries: int | None = None, remedy: str = "") -> Request:
-        """The request for the next try. Raises StayedBroken after the last; with a `remedy`, that also ends the run."""
+        """The request for the next try. Raises IgnoreRequest after the last; with a `remedy`, the run ends then."""
         if self.outage.add(request.url):
             self.stop.give_up(f"the source stopped answering ({self.spider.label(request)}: {reason})")
-            raise StayedBroken(reason)
+            raise exceptions.IgnoreRequest(reason)
         tries = self.tries if tries is None else tries
         again = get_retry_request(
             request, spider=self.spider, reason=reason, max_retry_times=tries, give_up_log_level=logging.DEBUG
@@ -167,7 +162,7 @@ class BackOffMiddleware(Component):
             self.outage.forget(request.url)
             if remedy:
                 self.stop.end(Verdict.FAILED, f"{reason}: {remedy}")
-            raise StayedBroken(reason)
+            raise exceptions.IgnoreRequest(reason)
         done = meta_of(again)["retry_times"]
         seconds = min(self.base * 2 ** (done - 1) * random.uniform(0.75, 1.25), MAX_BACKOFF)  # noqa: S311 - no secret
         meta_of(again)["not_before"] = monotonic() + seconds
@@ -194,7 +189,7 @@ class OriginMiddleware(Component):
         if origin(request.url) != origin(spider.url):
             if not self.is_strict:
                 return
-            raise IgnoreRequest(f"{spider.label(request)} is not at {spider.url}, so it is not requested")
+            raise exceptions.IgnoreRequest(f"{spider.label(request)} is not at {spider.url}, so it is not requested")
         if urlsplit(request.url).scheme == "http":
             meta_of(request).pop("proxy", None)  # a proxy could read plain HTTP; the host is this machine or near it
         request.headers.update(spider.secret_headers())

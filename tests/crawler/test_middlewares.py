@@ -14,11 +14,10 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Request, Response
 
-from coincrawl.exceptions import StayedBroken, WasRefused
 from coincrawl.extensions.outage import MAX_USELESS, Outage
 from coincrawl.extensions.pace import Pace
 from coincrawl.extensions.stop import Stop
-from coincrawl.middlewares import BackOffMiddleware, JudgeMiddleware, RestMiddleware, describe
+from coincrawl.middlewares import BackOffMiddleware, JudgeMiddleware, RestMiddleware, WasRefused, describe
 from coincrawl.pagination import NextLink
 from coincrawl.responses import Broken, Rows, Throttled
 from coincrawl.spiders.markets import MarketsSpider
@@ -79,7 +78,7 @@ def tries(crawler: Any, error: Exception) -> int:
         done += 1
         try:
             request = middleware.process_exception(request, error)
-        except StayedBroken:
+        except IgnoreRequest:
             break
     return done
 
@@ -300,7 +299,7 @@ def test_a_gateway_is_tried_three_times_before_any_page_has_been_had(
     crawler.spider.coverage.pages = pages
     request, done = page(judgement=Broken("status 403", remedy)), 0
 
-    with suppress(StayedBroken):
+    with suppress(IgnoreRequest):
         while done < 100:
             done += 1
             request = middleware.process_response(request, Response(request.url))
@@ -328,7 +327,7 @@ def test_a_request_that_stayed_broken_leaves_its_turn_to_others(crawler: Any) ->
         outage.forget(f"https://api.example/{number}")
     assert outage.holds("https://api.example/5")
 
-    with pytest.raises(StayedBroken):
+    with pytest.raises(IgnoreRequest):
         middleware.process_response(request, Response(request.url))
 
     assert not outage.holds("https://api.example/5")
@@ -347,7 +346,7 @@ def test_a_source_that_stopped_answering_ends_the_run_with_what_it_has(
             outage.holds(request.url)
             request = middleware.process_response(request, Response(request.url))
 
-    with pytest.raises(StayedBroken):
+    with pytest.raises(IgnoreRequest):
         ask_until_it_ends(page(judgement=Broken("status 503")))
 
     assert crawler.endings == [(verdict, "the source stopped answering (page 1: status 503)")]
