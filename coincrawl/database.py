@@ -96,7 +96,7 @@ class Database:
         self._patience = patience
         self._end = end or asyncio.Event()
         self._away, self._back = away, back
-        self._away_since: float | None = None
+        self._away_since: float | None = None  # by the monotonic clock
 
     async def call(self, function: Callable[[], T], patience: float = math.inf) -> T:
         """Return the function's result. Raises a database error if the database is away for longer than `patience`."""
@@ -108,10 +108,12 @@ class Database:
                     return await self._attempt(function)
                 except DATABASE_ERRORS as error:
                     await wrap_future(self._worker.disconnect())
-                    since = self._goes_away()
+                    if self._away_since is None:
+                        self._away_since = monotonic()
+                        self._away()
                     if self._end.is_set():
                         patience = min(patience, LAST_PATIENCE)
-                    if monotonic() + pause > since + patience:
+                    if monotonic() + pause > self._away_since + patience:
                         raise
                     logger.warning("The database fails (%s); trying again in %.2g s", one_line(error), pause)
                 if self._end.is_set():
@@ -129,18 +131,6 @@ class Database:
         await wrap_future(self._worker.disconnect())
         self._worker.shut()
 
-    def _goes_away(self) -> float:
-        """Call `away` if the database was there. Returns since when it is away, in seconds of the monotonic clock."""
-        if self._away_since is None:
-            self._away_since = monotonic()
-            self._away()
-        return self._away_since
-
-    def _comes_back(self) -> None:
-        if self._away_since is not None:
-            self._away_since = None
-            self._back()
-
     async def _attempt(self, function: Callable[[], T]) -> T:
         attempt = wrap_future(self._worker.submit(function))
         began = monotonic()
@@ -148,8 +138,9 @@ class Database:
             await asyncio.wait({attempt}, timeout=1.0)
             if monotonic() - began > (LAST_ATTEMPT_SECONDS if self._end.is_set() else ATTEMPT_SECONDS):
                 self._worker.sever()
-        if not isinstance(attempt.exception(), DATABASE_ERRORS):
-            self._comes_back()
+        if self._away_since is not None and not isinstance(attempt.exception(), DATABASE_ERRORS):
+            self._away_since = None
+            self._back()
         return attempt.result()
 
 
