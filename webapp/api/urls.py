@@ -1,18 +1,13 @@
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from webapp.api import views
 
 
-class AnyText:
+class AnyText(StringConverter):
     """A key. It may have slashes and line breaks."""
 
     regex = "(?s:.+)"
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
 
 
 register_converter(AnyText, "any")
