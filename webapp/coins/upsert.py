@@ -61,27 +61,26 @@ class Upserted:
 
 
 class Upsert:
-    """INSERT ... ON CONFLICT DO UPDATE for one model and database, made from the model's fields.
+    """INSERT ... ON CONFLICT DO UPDATE of coins for one database, made from the model's fields.
 
     `values` are the fields that rows may have, with the primary key. A field that a row does not have keeps its stored
     value, and is null in a new row. A stored row is updated if any value differs, unless the answer is stale: its
-    `version`, a date, is older than that of the stored row, and the stored row was written less than CACHED_FOR ago.
-    `stale_before` is the last version that was not null, less TOLERANCE. `created` is the date of the insert, `changed`
-    of the last write.
+    `last_updated` is older than that of the stored row, and the stored row was written less than CACHED_FOR ago.
+    `stale_before` is the last `last_updated` that was not null, less TOLERANCE. `first_seen_at` is the date of the
+    insert, `changed_at` of the last write.
     """
 
-    def __init__(
-        self, using: str, *, values: Sequence[Column], version: str, stale_before: str, created: str, changed: str
-    ) -> None:
+    version = "last_updated"
+
+    def __init__(self, using: str, values: Sequence[Column]) -> None:
         self.model = values[0].model
         meta = self.model._meta
         self.using = using
         self.values = values
         self.names = frozenset(column.name for column in values)
         self.key = meta.pk.name
-        self.version = version
-        self.stale_before = cast(Column, meta.get_field(stale_before))
-        self.stamps = [cast(Column, meta.get_field(name)) for name in (created, changed)]
+        self.stale_before = cast(Column, meta.get_field("stale_before"))
+        self.stamps = [cast(Column, meta.get_field(name)) for name in ("first_seen_at", "changed_at")]
 
     def __call__(self, rows: Iterable[Row], now: datetime, stamp: datetime) -> Upserted:
         """Writes `rows` at the time `now`, dated `stamp`. Of several rows with one key, the newest is written.

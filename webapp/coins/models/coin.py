@@ -218,11 +218,4 @@ class FullCoin(models.Model):
 
 @cache
 def _upsert(using: str) -> Upsert:
-    return Upsert(
-        using,
-        values=[*FullCoin.api_fields(), cast(models.Field, FullCoin._meta.get_field("vs_currency"))],
-        version="last_updated",
-        stale_before="stale_before",
-        created="first_seen_at",
-        changed="changed_at",
-    )
+    return Upsert(using, [*FullCoin.api_fields(), cast(models.Field, FullCoin._meta.get_field("vs_currency"))])
