@@ -3,11 +3,20 @@
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from webapp.coins.old_database import START_OVER, is_old
+# The migrations of databases from before version 0.1.0 are gone.
+START_OVER = (
+    "This database is from before version 0.1.0 and cannot be migrated: name a new one in DATABASE_URL, "
+    "run `python webapp/manage.py migrate`, and crawl again."
+)
 
 
 class NotMigrated(Exception):
     """The tables of the database are not those that the models describe."""
+
+
+def is_old(using: str) -> bool:
+    """Whether this database has a table that version 0.1.0 has moved to another app."""
+    return "coins_crawlrun" in connections[using].introspection.table_names()
 
 
 def check_migrated(using: str = DEFAULT_DB_ALIAS) -> None:

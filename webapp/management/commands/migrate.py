@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
-from webapp.coins.old_database import START_OVER, is_old
+from webapp.crawls.migrated import START_OVER, is_old
 
 
 class Command(migrate.Command):
