@@ -19,15 +19,11 @@ def seconds_to_wait(response: Response, received: datetime) -> float | None:
     named = header(response, "Retry-After")
     if named.isascii() and named.isdigit() and len(named) < 10 and int(named):
         return float(named)
-    answered = _answered_at(response, received)
+    answered = _date(header(response, "Date"), parsedate_to_datetime) or received
     for when in (_date(named, parsedate_to_datetime), _date(header(response, "x-ratelimit-reset"), _go_date)):
         if when and when > answered:
             return (when - answered).total_seconds()
     return None
-
-
-def _answered_at(response: Response, received: datetime) -> datetime:
-    return _date(header(response, "Date"), parsedate_to_datetime) or received
 
 
 def _go_date(text: str) -> datetime:
