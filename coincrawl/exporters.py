@@ -43,8 +43,6 @@ class ExactJsonItemExporter(exporters.JsonItemExporter):
 
 
 class ExactJsonLinesItemExporter(exporters.JsonLinesItemExporter):
-    """`-O coins.jsonl`."""
-
     encoder: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,8 +51,6 @@ class ExactJsonLinesItemExporter(exporters.JsonLinesItemExporter):
 
 
 class ExactCsvItemExporter(exporters.CsvItemExporter):
-    """`-O coins.csv`."""
-
     def serialize_field(self, field: Any, name: str, value: Any) -> Any:
         return plain(value)
 

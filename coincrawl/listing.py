@@ -29,7 +29,6 @@ class LookupCoverage(Coverage):
         self._failed: list[str] = []  # requests other than pages that failed for good, and why
 
     def ask(self, ids: Collection[str]) -> list[list[str]]:
-        """The calls that ask for these ids."""
         return self.lookup.ask(ids, self.answered)
 
     def again(self) -> list[list[str]]:

@@ -52,17 +52,14 @@ class Readings:
 
     @property
     def sizes(self) -> dict[int, int]:
-        """How many records each page has."""
         return {page: reading.size for page, reading in self._pages.items()}
 
     @property
     def ids(self) -> set[str]:
-        """The ids on all pages."""
         return {coin_id for coin_id, pages in self._holders.items() if pages}
 
     @property
     def without_id(self) -> int:
-        """Records without a usable id."""
         return sum(reading.without_id for reading in self._pages.values())
 
     @property
@@ -105,5 +102,4 @@ class Readings:
         return bool(ids) and all(self._holders[coin_id] > 1 for coin_id in ids)
 
     def unusable(self) -> list[int]:
-        """The pages with records, but none with a usable id."""
         return [page for page, reading in self._pages.items() if reading.is_unusable]

@@ -74,7 +74,6 @@ class Translation:
         return value if self._date_format == "iso" else read_date(value, self._date_format)
 
     def paths(self, field: str) -> tuple[str, ...]:
-        """The paths at which a record may have a field."""
         return self._names.get(field, (field,))
 
     def names_of(self, fields: Collection[str], all_fields: Iterable[str]) -> set[str]:

@@ -144,7 +144,6 @@ class Seen:
 
     @property
     def _full_size(self) -> int:
-        """How many records a full page has."""
         if self.pagination.is_numbered:
             return self.pagination.size or 0
         return max(self._pages.sizes.values(), default=0)

@@ -45,7 +45,6 @@ class Environment(environ.FileAwareEnv):
         return self.parse_value(text, cast)
 
     def number(self, name: str, default: float) -> float:
-        """A number from 0 up."""
         text = self.str(name, default="")
         if not re.fullmatch(r"(\d+\.?\d*|\.\d+)?", text, re.ASCII):
             raise SystemExit(f"{name}={text} is not a number from 0 up.")

@@ -52,7 +52,6 @@ class NextLink:
             raise ValueError("NextLink: link, header, or token and parameter must say where the next page is")
 
     def first(self, url: str, before: int = 0) -> Request:
-        """The request for the first page of the collection at `url`."""
         is_sized = self.size and self.size_parameter
         sized = add_or_replace_parameters(url, {self.size_parameter: str(self.size)}) if is_sized else url
         return Request(sized, meta={"page": 1, "empty": 0}, dont_filter=True)

@@ -55,7 +55,6 @@ class PaginatedSpider(Source):
             yield request
 
     def first_requests(self) -> Iterable[Request]:
-        """The first requests of the run."""
         first = self.coverage.begin(self.collection, extension(self.crawler, RunRecord).before.coins)
         return [self.with_callback(first, self.parse)]
 

@@ -93,7 +93,6 @@ class MarketsSpider(PaginatedSpider):
         return self._market(order=self.arguments.get("order", "id_asc"), category=self.arguments.get("category"))
 
     def secret_headers(self) -> Mapping[str, str]:
-        """The key, in the header of its plan."""
         header = PLANS[self.settings["COINGECKO_PLAN"]].key_header
         return {header: self.credential} if header and self.credential else {}
 

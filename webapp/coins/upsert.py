@@ -50,7 +50,6 @@ class Upserted:
     rounded: Counter[str] = field(default_factory=Counter)  # by field: values with more digits than can be stored
 
     def add(self, other: "Upserted") -> None:
-        """Adds the outcome of other rows."""
         for name in ("created", "updated", "unchanged", "stale", "rejected", "went_back", "rounded"):
             getattr(self, name).update(getattr(other, name))
 
@@ -122,7 +121,6 @@ class Upsert:
             result.add(written)
 
     def _execute(self, rows: list[Row], columns: list[Column], now: datetime, stamp: datetime) -> Upserted:
-        """Writes rows with these columns in one statement."""
         connection = connections[self.using]  # each thread has its own
         older = self._older(rows, connection)
         values = {column: [row[column.name] for row in rows] for column in columns}

@@ -19,8 +19,6 @@ class Argument:
 
 
 def choice(*values: str) -> Argument:
-    """One of these."""
-
     def parse(text: str) -> str:
         if text not in values:
             raise ValueError
@@ -30,8 +28,6 @@ def choice(*values: str) -> Argument:
 
 
 def integer(low: int, high: int) -> Argument:
-    """A whole number in these bounds."""
-
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
             raise ValueError
@@ -41,8 +37,6 @@ def integer(low: int, high: int) -> Argument:
 
 
 def number(low: float, high: float) -> Argument:
-    """A number in these bounds."""
-
     def parse(text: str) -> float:
         if not (re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII) and low <= float(text) <= high):
             raise ValueError

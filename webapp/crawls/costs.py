@@ -34,8 +34,6 @@ def too_few_credits(spider: str, monthly: int, expected: int) -> str:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a schedule costs."""
-
     calls_a_run: int
     is_measured: bool  # by its last complete run; else it is about what such a run takes
     runs_a_month: int

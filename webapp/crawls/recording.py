@@ -144,7 +144,6 @@ def heartbeat(run: CrawlRun, **facts: Any) -> None:
 
 
 def is_to_stop(run: CrawlRun) -> bool:
-    """Whether somebody has asked the run to stop."""
     return _still_running(run).filter(stop_requested_at__isnull=False).exists()
 
 

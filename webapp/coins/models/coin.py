@@ -133,7 +133,6 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
             self.filter(pk__in=ids).update(missing_since=now, changed_at=now)
 
     def number_of(self, ids: Collection[str]) -> int:
-        """How many of these coins there are."""
         return sum(self.filter(pk__in=some).count() for some in in_statements(sorted(ids)))
 
     def other_currency(self) -> str | None:

@@ -44,8 +44,6 @@ class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
 
 
 class CrawlSchedule(models.Model):
-    """A spider with its arguments, and the slots at which it runs."""
-
     name = models.CharField(max_length=100, unique=True)
     spider = models.CharField(max_length=100)
     arguments = models.JSONField(default=dict, blank=True)
