@@ -14,6 +14,7 @@ from scrapy.http import Request, Response
 from scrapy.utils.misc import load_object
 
 from coincrawl.components import Component, extension, has_answered
+from coincrawl.exceptions import WasRefused
 from coincrawl.extensions.outage import Outage
 from coincrawl.extensions.pace import OutOfPatience, Pace
 from coincrawl.extensions.stop import Stop
@@ -37,10 +38,6 @@ FAULTS = {
     exceptions.DownloadTimeoutError: "did not answer in time",
     exceptions.ResponseDataLossError: "broke off in the middle of an answer",
 }
-
-
-class WasRefused(exceptions.IgnoreRequest):
-    """The source refuses this request, and the run goes on without it; the text has the source's words."""
 
 
 class JudgeMiddleware(Component):

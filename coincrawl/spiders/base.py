@@ -12,11 +12,11 @@ from scrapy.http import Request, Response
 from twisted.python.failure import Failure
 
 from coincrawl.components import extension, has_answered
+from coincrawl.exceptions import WasRefused
 from coincrawl.extensions.run import RunRecord
 from coincrawl.extensions.stop import Stop
 from coincrawl.items import CoinItem
 from coincrawl.meta import meta_of, request_of, rows_in
-from coincrawl.middlewares import WasRefused
 from coincrawl.records import Record
 from coincrawl.source import FIELDS, Source
 from webapp.crawls.catalog import SPIDERS

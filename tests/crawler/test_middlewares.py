@@ -14,10 +14,11 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Request, Response
 
+from coincrawl.exceptions import WasRefused
 from coincrawl.extensions.outage import MAX_USELESS, Outage
 from coincrawl.extensions.pace import Pace
 from coincrawl.extensions.stop import Stop
-from coincrawl.middlewares import BackOffMiddleware, JudgeMiddleware, RestMiddleware, WasRefused, describe
+from coincrawl.middlewares import BackOffMiddleware, JudgeMiddleware, RestMiddleware, describe
 from coincrawl.pagination import NextLink
 from coincrawl.responses import Broken, Rows, Throttled
 from coincrawl.spiders.markets import MarketsSpider
