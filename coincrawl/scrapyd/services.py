@@ -14,15 +14,12 @@ from twisted.web.server import Request
 from coincrawl.scrapyd import database
 from coincrawl.scrapyd.log import Log
 from webapp.crawls import queue
-from webapp.crawls.catalog import SPIDERS, ArgumentError
+from webapp.crawls.catalog import ArgumentError
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.queue import JobError
 from webapp.crawls.verdict import Verdict
 
 log = Log()
-
-# What schedule.json takes besides a spider's arguments.
-PARAMETERS = ("project", "spider", "_version", "jobid", "priority", "setting")
 
 
 class Service(webservice.WsResource):
@@ -141,9 +138,8 @@ class Schedule(Service, webservice.Schedule):
     def _check(given: Mapping[bytes, list[bytes]]) -> None:
         for key, values in given.items():
             name = key.decode()
-            known = {name for entry in SPIDERS.values() for name in entry.arguments}
-            if name not in (*PARAMETERS, *known):
-                raise ArgumentError(f"There is no argument {name!r}. Arguments: {', '.join(sorted(known))}.")
+            if name == "_job":
+                raise ArgumentError("There is no argument '_job'. The id of a job is given as jobid.")
             if name == "setting" and any(b"=" not in value for value in values):
                 raise ArgumentError("A setting is given as setting=NAME=value.")
             if name != "setting" and len(values) > 1:

@@ -156,8 +156,8 @@ def test_a_user_who_is_not_active_gets_none(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("sqlite:///{folder}/empty.sqlite3", "no such table: auth_user"),
-        ("postgres://u:secret@127.0.0.1:1/x", "refused"),
+        ("sqlite:///{folder}/empty.sqlite3", "is not migrated: run `python webapp/manage.py migrate` first"),
+        ("postgres://u:secret@127.0.0.1:1/x", r"cannot be used \(.*refused\): see DATABASE_URL .*"),
     ],
     ids=["empty", "away"],
 )
@@ -165,7 +165,7 @@ def test_a_database_that_is_not_ready_is_an_error_in_a_sentence(tmp_path: Path, 
     done = python(["webapp/manage.py", "apitoken", "berlin"], {"DATABASE_URL": url.format(folder=tmp_path)})
 
     assert done.returncode == 1
-    assert re.fullmatch(rf"CommandError: The database cannot be used \(.*{words}\): see DATABASE_URL .*\n", done.stderr)
+    assert re.fullmatch(rf"CommandError: The database {words}\.\n", done.stderr)
     assert "secret" not in done.stderr
 
 

@@ -1,6 +1,7 @@
 """A database from before version 0.1.0, and the addresses of its admin."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -32,6 +33,14 @@ def test_migrate_says_to_start_over_and_changes_nothing(old_database: None) -> N
         call_command("migrate")
 
     assert (connection.introspection.table_names(), applied()) == before
+
+
+@pytest.mark.parametrize("command", [["adminuser"], ["apitoken", "ada"], ["schedules"]], ids=lambda words: words[0])
+def test_a_command_says_to_start_over_and_writes_nothing(old_database: None, command: list[str]) -> None:
+    with pytest.raises(CommandError, match=r"before version 0\.1\.0 .* name a new one in DATABASE_URL"):
+        call_command(*command)
+
+    assert not User.objects.exists()
 
 
 def test_what_needs_a_migrated_database_says_to_start_over(old_database: None) -> None:

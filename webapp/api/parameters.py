@@ -53,8 +53,9 @@ class Moment(serializers.DateTimeField):
     """A date and time, in UTC where it has no offset."""
 
     def to_internal_value(self, value: Any) -> datetime:
-        # A + that a client did not encode arrives as a space.
-        return super().to_internal_value(re.sub(r"(:\S+) (\d\d:\d\d)$", r"\1+\2", value.upper()))
+        # A + that a client did not encode arrives as a space. A number is no date, although Python reads one as such.
+        text = re.sub(r"(:\S+) (\d\d:\d\d)$", r"\1+\2", value.upper())
+        return super().to_internal_value(text if re.match(r"\d{4}-\d\d-\d\d", text) else "")
 
 
 class Rank(serializers.IntegerField):

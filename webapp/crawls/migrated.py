@@ -1,5 +1,6 @@
 """Whether the database has the tables that the models describe."""
 
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 
@@ -26,3 +27,15 @@ def check_migrated(using: str = DEFAULT_DB_ALIAS) -> None:
     executor = MigrationExecutor(connections[using])
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise NotMigrated("The database is not migrated: run `python webapp/manage.py migrate` first.")
+
+
+class MigratedCommand(BaseCommand):
+    """A command that needs the tables of the models. Without them it ends with a sentence, and writes nothing."""
+
+    requires_migrations_checks = True
+
+    def check_migrations(self) -> None:
+        try:
+            check_migrated()
+        except NotMigrated as error:
+            raise CommandError(str(error)) from None

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.db import connection
 from django.urls import reverse
 
 from webapp.crawls.channels import site_address
+from webapp.crawls.migrated import MigratedCommand
 from webapp.management.users import give_password
 
 
@@ -27,7 +28,7 @@ def database() -> list[str]:
     return [f"DATABASE_URL=sqlite:///{path.relative_to(project) if path.is_relative_to(project) else path}"]
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Makes a superuser, or gives an existing user a new password. Shows once how to log in."
 
     def add_arguments(self, parser: CommandParser) -> None:

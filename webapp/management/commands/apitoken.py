@@ -3,16 +3,17 @@
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from django.urls import reverse
 from rest_framework.authtoken.models import Token
 
 from webapp.crawls.channels import site_address
+from webapp.crawls.migrated import MigratedCommand
 from webapp.management.users import user_named
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Makes a token for the read API, and its user if there is none. Shows the token once."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,15 +3,20 @@
 import os
 
 from django.contrib.staticfiles.management.commands import runserver
-from django.db import Error
+from django.db import DEFAULT_DB_ALIAS, Error
 
+from webapp.crawls.migrated import START_OVER, is_old
 from webapp.management import unusable
 
 
 class Command(runserver.Command):
     def check_migrations(self) -> None:
         try:
-            super().check_migrations()
+            if not is_old(DEFAULT_DB_ALIAS):
+                super().check_migrations()
+                return
+            reason = f"CommandError: {START_OVER}"
         except Error as error:
-            self.stderr.write(unusable(error))
-            os._exit(1)  # as Django does if the port is in use: sys.exit would not end the process from this thread
+            reason = unusable(error)
+        self.stderr.write(reason)
+        os._exit(1)  # as Django does if the port is in use: sys.exit would not end the process from this thread

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from webapp.coins.texts import printable
 from webapp.crawls.catalog import as_texts
+from webapp.crawls.migrated import MigratedCommand
 from webapp.crawls.models import CrawlSchedule
 
 
@@ -21,7 +21,7 @@ def described(schedule: CrawlSchedule, now: datetime) -> str:
     return f"{printable(schedule, 100)}: {what}, {schedule.crontab} ({schedule.time_zone}), {when}"
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Makes two schedules that fit the plan if there are none, and lists all."
 
     def handle(self, *args: Any, **options: Any) -> None:
