@@ -31,7 +31,7 @@ class KeyRepeated(Exception):
 
 
 def text_of(response: Response, limit: int, secret: str) -> str:
-    """The unpacked body as text, with `secret` masked. Raises Unreadable, also for more than `limit` bytes."""
+    """The unpacked body as text, with `secret` masked. Raises Unreadable if it is no text, or above `limit` bytes."""
     body = _unpacked(response, limit)
     if not body.strip():
         raise Unreadable("an empty body")
@@ -75,9 +75,10 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
 
 
 def parse(text: str, hook: Hook | None) -> Any:
-    """Parse JSON. Numbers of any size, and NaN, become Decimals without ever being a float. Raises Unreadable.
+    """Parse JSON. Numbers of any size, and NaN, become Decimals without ever being a float.
 
-    A record that is nested too deeply becomes Nested.
+    A record that is nested too deeply becomes Nested. Raises Unreadable if the text is not JSON, or if anything else in
+    it is nested too deeply.
     """
     try:
         return _loads(text, hook)
@@ -100,7 +101,7 @@ def _read(text: str, parse: Callable[[str], Decimal], hook: Hook) -> Any:
 
 
 def _with_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Raises KeyRepeated. Without it, json would silently take the last value of a repeated key."""
+    """Raises KeyRepeated if there is a repeated key: json would silently take its last value."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise KeyRepeated

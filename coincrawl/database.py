@@ -99,7 +99,10 @@ class Database:
         self._away_since: float | None = None  # by the monotonic clock
 
     async def call(self, function: Callable[[], T], patience: float = math.inf) -> T:
-        """Return the function's result. Raises a database error if the database is away for longer than `patience`."""
+        """Return the function's result.
+
+        Raises OperationalError, InterfaceError or InternalError if the database is away for longer than `patience`.
+        """
         patience = min(patience, self._patience)
         async with self._in_order:
             pause = 0.25

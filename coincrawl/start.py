@@ -54,7 +54,7 @@ def beginning(spider: Source, settings: BaseSettings, key: str, max_rest: float)
     """Return a function that begins the run with this key, for the database's thread.
 
     The function may be called again if its result was lost. It skips the run if the source has asked for a rest of more
-    than `max_rest` seconds. Raises NotMigrated, and JobError if the key belongs to another run.
+    than `max_rest` seconds. Raises NotMigrated if the database is not, and JobError if the key is another run's.
     """
     claim, log_file = settings["JOB_CLAIM"], settings["LOG_FILE"]
     was_free = False

@@ -34,7 +34,7 @@ class RunQueue:
         self._node = config.get("node_name")
 
     def add(self, name: str, priority: float = 0.0, **values: Any) -> None:
-        """Queue a job. Values become texts. Raises ArgumentError or JobError, whose sentence says why it is invalid."""
+        """Queue a job. Values become texts. Raises ArgumentError or JobError if it is invalid."""
         key, settings = values.pop("_job", None), as_texts(values.pop("settings", None) or {})
         if not values.get("_version"):  # scrapyd passes on an empty one
             values.pop("_version", None)

@@ -163,7 +163,7 @@ CHECKS: dict[type[models.Field], Callable[[Any], Check]] = {  # the first match 
 
 
 def check_for(field: models.Field) -> Check:
-    """The check that turns a raw value into one that `field` can hold, or raises Unfit.
+    """The check that turns a raw value into one that `field` can hold. It raises Unfit if there is none.
 
     Raises TypeError if CHECKS has no check for this type of field.
     """

@@ -85,8 +85,9 @@ class Upsert:
         """Writes `rows` at the time `now`, dated `stamp`. Of several rows with one key, the newest is written.
 
         Rows with the same fields are one statement. If the database rejects it, its rows are halved inside savepoints
-        until the invalid row is found. That row ends in `rejected`, all others are written. Raises OperationalError,
-        InterfaceError, or a bare DatabaseError: errors that no row has caused.
+        until the invalid row is found. That row ends in `rejected`, all others are written. Raises ValueError if a row
+        has an unknown field, and OperationalError, InterfaceError, InternalError or a bare DatabaseError if no row has
+        caused the error.
         """
         newest: dict[str, Row] = {}
         dates: Dates = {}

@@ -89,7 +89,7 @@ JOB_SETTINGS: Mapping[str, Argument] = {
 def parse_arguments(spider: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The values of arguments that are given as texts or as values already, in the catalog's order.
 
-    Raises ArgumentError, which says what would be valid.
+    Raises ArgumentError if the spider or an argument is invalid, and says what would be valid.
     """
     if spider not in SPIDERS:
         raise ArgumentError(f"There is no spider {spider!r} in the catalog. Spiders: {', '.join(SPIDERS)}.")
@@ -147,7 +147,7 @@ def _parse(arguments: Mapping[str, Argument], texts: Mapping[str, str]) -> dict[
 
 
 def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Values as the texts that they were parsed from. Raises TypeError for a list of anything but texts."""
+    """Values as the texts that they were parsed from. Raises TypeError if a list has anything but texts."""
     return {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
 
 

@@ -65,7 +65,7 @@ class _NoRedirects(request.HTTPRedirectHandler):
 
 
 def _ask(url: str, json_body: bytes | None = None) -> None:
-    """GET, or POST of JSON. Raises ChannelError without the address and the answer, because both may have a secret."""
+    """GET, or POST of JSON. Raises ChannelError if it fails, without address and answer: both may have a secret."""
     headers = {"User-Agent": "coincrawl"} | ({"Content-Type": "application/json"} if json_body else {})
     asked = request.Request(url, json_body, headers)  # noqa: S310 - the settings let only http and https in
     try:

@@ -88,7 +88,7 @@ class ReadOnlyAdmin(RowAdmin):
 
 
 class TableFilter(admin.SimpleListFilter):
-    """A filter with a condition for each choice. Other choices raise IncorrectLookupParameters."""
+    """A filter with a condition for each choice. Raises IncorrectLookupParameters if another is chosen."""
 
     conditions: Mapping[str, Q]
 

@@ -81,8 +81,8 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         is stale and not stored if its `last_updated` is more than a second older than the stored one, and the stored
         row was written in the last ten minutes. The default of `now` is the database's clock, that of `changed_at` is
         `next_change`. Returns the ids that were created, updated, unchanged, stale, and rejected with the database's
-        error. Raises ValueError for a name that is not a field, OperationalError or InterfaceError if the database
-        fails.
+        error. Raises ValueError if a name is not a field, and OperationalError, InterfaceError, InternalError or a bare
+        DatabaseError if the database fails.
         """
         rows = [{"vs_currency": settings.VS_CURRENCY, **row} for row in rows]
         now = now or database_clock(self.db)

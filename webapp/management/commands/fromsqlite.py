@@ -66,7 +66,7 @@ def check_movable(file: Path) -> None:
 
 
 def copy(model: type[Model]) -> None:
-    """Copies all rows of a table unchanged. Raises CommandError for a row that the target rejects."""
+    """Copies all rows of a table unchanged. Raises CommandError if the target rejects a row."""
     for row in model._base_manager.using(SOURCE).order_by("pk").iterator():
         try:
             row.save_base(using=connection.alias, raw=True, force_insert=True)
