@@ -71,7 +71,7 @@ class Coverage(Seen):
         return self.pass_over(request)
 
     def pass_over(self, request: Request) -> list[Request]:
-        """The requests for the pages after one that is not answered yet, as far as these pages are known to exist."""
+        """The requests for the pages after an unanswered one, if they are known to exist."""
         return self._follow(request, None, None)
 
     def _follow(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:

@@ -63,7 +63,7 @@ class UpsertPipeline(Component):
         record, page = item.pop("record"), item.pop("page")
         dropped = ""
         if rejection := item.pop("rejection", None):
-            # If the source reports missing coins, an invalid record may be of a missing coin: it is no sighting.
+            # If the source reports missing coins, an invalid record may be of one: it is no proof of the coin.
             is_sighting = not self.spider.reports_missing
             self.batch.reject(rejection, record, page, round_number=self.spider.round, is_sighting=is_sighting)
             dropped = "; ".join(rejection.reasons)

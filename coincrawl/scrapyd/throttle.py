@@ -11,7 +11,7 @@ from twisted.web.server import Request
 
 MAX_WRONG = 10  # passwords from one sender in a minute
 MINUTE = 60  # s
-MAX_SENDERS = 10_000  # that are remembered; beyond that a third is forgotten, those that were seen last stay
+MAX_SENDERS = 10_000  # that are remembered; beyond it, the third seen longest ago is dropped
 
 
 class PasswordThrottle(Resource):

@@ -59,8 +59,8 @@ def test_arguments_are_written_a_line_each_and_stored_as_values(
         pytest.param({"arguments": "only=changed"}, "arguments", "markets has no argument 'only'.", id="argument"),
         pytest.param({"arguments": "pages=0"}, "arguments", "pages is a whole number from 1", id="value"),
         pytest.param({"arguments": "ids=a\npages=1"}, "arguments", "ids and pages cannot be given", id="both"),
-        pytest.param({"arguments": "pages"}, "arguments", "The line 'pages' is no name=value.", id="no value"),
-        pytest.param({"arguments": "=1"}, "arguments", "The line '=1' is no name=value.", id="no name"),
+        pytest.param({"arguments": "pages"}, "arguments", "The line 'pages' must be name=value.", id="no value"),
+        pytest.param({"arguments": "=1"}, "arguments", "The line '=1' must be name=value.", id="no name"),
         pytest.param({"arguments": "pages=1\npages=2"}, "arguments", "pages is given twice.", id="twice"),
         pytest.param({"arguments": "category=a\0b"}, "arguments", "category is one of", id="NUL"),
         pytest.param({"name": ""}, "name", "This field is required.", id="no name at all"),
@@ -94,7 +94,7 @@ def test_a_wrong_line_is_not_made_worse_by_the_arguments_of_before(admin_client:
 
     response = admin_client.post(page_of(schedule), filled_in(spider="mirror", arguments="changed"))
 
-    assert response.context["adminform"].form.errors == {"arguments": ["The line 'changed' is no name=value."]}
+    assert response.context["adminform"].form.errors == {"arguments": ["The line 'changed' must be name=value."]}
 
 
 def test_the_form_lists_each_spiders_arguments_and_suggests_time_zones(admin_client: Client) -> None:

@@ -23,7 +23,7 @@ ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d|\d{4}-?W\d\d(-?\d)?|\d{8}(?=T))([Tt ]|$
 
 
 class Unfit(ValueError):
-    """A value that its field cannot hold. The message says why, without the value: equal reasons are equal texts."""
+    """A value that its field cannot hold. The message says why, without the value, so equal reasons can be grouped."""
 
 
 @dataclass(frozen=True)

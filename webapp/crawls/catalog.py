@@ -30,8 +30,8 @@ class SpiderEntry:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     narrowing: tuple[str, ...] = ()  # the arguments that make a run see less than the whole source
     exclusive: tuple[tuple[str, str], ...] = ()  # pairs that cannot be given together
-    # By argument, the setting that has its value if it is not given: one of the two must be there. webapp/settings.py
-    # has the setting too, and whether `token` is set, because a job that lacks what it needs is not queued.
+    # By argument, the setting that replaces it. One of the two is required. webapp/settings.py has the setting too, and
+    # whether `token` is set, because a job that lacks what it needs is not queued.
     defaults: Mapping[str, str] = field(default_factory=dict)
     # The crawler's setting with the token for the source. It is sent to the address in the settings of `defaults`, and
     # not to one that somebody gives as an argument.
@@ -109,7 +109,7 @@ def parse_arguments(spider: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_source(spider: str, given: Collection[str], setting: Callable[[str], Any]) -> None:
-    """Raises ArgumentError unless a spider with these arguments has an address to ask, and one that its token is for.
+    """Raises ArgumentError if there is no address to ask, or a token without its own address.
 
     `setting` returns the value of the setting with this name.
     """

@@ -88,7 +88,7 @@ def forget_old() -> int:
 
 
 def _asked_for(runs: Iterable[CrawlRun]) -> set[str]:
-    """The keys of those runs that are still asked for, and of some others."""
+    """The keys of a superset of the runs in this batch that must be kept."""
     last_runs = CrawlSchedule.objects.values_list("last_run", flat=True)
     complete = [run for run in runs if run.verdict == Verdict.COMPLETE]
     scopes = {repr((run.spider, run.arguments)): run for run in complete}

@@ -116,9 +116,9 @@ RUNS = CrawlRun.objects.filter(schedule=OuterRef("pk"), queued_at__gte=OuterRef(
 def _first(
     number: int, runs: QuerySet[CrawlRun], schedules: Iterable[CrawlSchedule], **moments: Mapping[int, datetime]
 ) -> dict[CrawlSchedule, list[CrawlRun]]:
-    """The first of RUNS, or of those that a filter leaves, by schedule. Two queries for any number of schedules.
+    """By schedule, the newest `number` of `runs`. Two queries for any number of schedules.
 
-    The filter may refer to `moments`, each of which has a moment by schedule's key.
+    `runs` may refer to `moments`, each of which has a moment by schedule's key.
     """
     by_key = {schedule.pk: schedule for schedule in schedules}
     own = {

@@ -98,7 +98,8 @@ def waiting() -> QuerySet[CrawlRun]:
 def ready() -> QuerySet[CrawlRun]:
     """The waiting jobs whose spider is free.
 
-    A slot becomes a job when it is its turn (`turns`): then no other job of its spider and priority goes before it.
+    A slot becomes a job only when it is next (`turns`). So a waiting slot goes before other jobs of its spider and
+    priority.
     """
     busy = CrawlRun.objects.filter(BUSY).values("spider")
     has_slot = CrawlRun.objects.filter(WAITING, slot__isnull=False).values("spider")
@@ -106,7 +107,7 @@ def ready() -> QuerySet[CrawlRun]:
 
 
 def turns() -> Turns:
-    """Whose turn it is: a slot is next, but slots and the jobs that were queued before them alternate.
+    """Slots go first. If jobs were queued before a slot, slots and jobs alternate.
 
     So a long queue does not starve a schedule, and a schedule that is always due does not starve the queue.
     """

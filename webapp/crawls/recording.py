@@ -50,7 +50,7 @@ def begin(
     """Start a run and take the spider's lock, or record why not: the returned run's verdict says which.
 
     running  it has the lock
-    skipped  another run has the lock, the API wants no requests for `leave_alone` seconds, fewer of the
+    skipped  another run has the lock, the API asked for a rest of `leave_alone` seconds, fewer of the
              `monthly_credits` (0: no limit) are left than the `expected_credits`, or it was stopped while it waited
     failed   it would mix currencies
 

@@ -70,7 +70,7 @@ def usual_age(ages: Iterable[float], limit: float) -> float | None:
 
 
 def first_quartile(ordered: Sequence[float]) -> float:
-    """Of sorted numbers, the one that a quarter of the others are not above."""
+    """The first quartile of sorted numbers."""
     return ordered[(len(ordered) - 1) // 4]
 
 

@@ -25,9 +25,10 @@ MISSED = (
 
 
 def tick(now: datetime | None = None) -> None:
-    """Turn slots that are due into jobs: at most one for each spider, that of the rarest of several schedules.
+    """Turn slots that are due into jobs, at most one for each spider.
 
-    Any number of nodes may tick at the same time. `now` is by default the database's clock.
+    If several schedules of a spider are due, the rarest gets the job. Any number of nodes may tick at the same time.
+    The default of `now` is the database's clock.
     """
     queue.mark_silent_lost()
     now = now or clock.database_clock()
@@ -56,8 +57,8 @@ def _what_is_due(schedule: CrawlSchedule, now: datetime, turns: Turns) -> Due | 
 def _take(schedule: CrawlSchedule, due: Due, now: datetime) -> bool:
     """Do what is due, in the tick's transaction. Returns whether the schedule has a new job."""
     if due.is_new:
-        # A clock that was ahead has had slots that are still to come. They become free again, and the runs keep their
-        # times. Slots just ahead do not: if a clock is set back by seconds, no slot has a second run.
+        # If a clock was ahead, it made runs for slots in the future. Those slots become free again. Slots less than
+        # five minutes ahead stay taken: if a clock is set back by seconds, no slot has a second run.
         CrawlRun.objects.filter(schedule=schedule, slot__gt=now + CLOCK_JUMP).update(slot=None)
     _record_passed(schedule, due.passed, due.slot or due.next_run_at or now, now)
     run = None
@@ -102,7 +103,7 @@ def run_now(schedule: CrawlSchedule) -> CrawlRun:
     if fault := schedule.fault():
         raise JobError(f"It cannot run: {fault}")
     with transaction.atomic():
-        # All schedules of the spider are locked, so that of two that are run at the same moment one is rejected.
+        # Lock all schedules of the spider, so that only one of two simultaneous requests succeeds.
         list(CrawlSchedule.objects.filter(spider=schedule.spider).order_by("pk").select_for_update())
         if CrawlRun.objects.filter(UNDER_WAY, spider=schedule.spider).exists():
             raise JobError(f"A run of {schedule.spider} is queued or under way: wait for its end, or stop it.")

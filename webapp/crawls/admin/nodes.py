@@ -22,7 +22,7 @@ def warning() -> str:
     if Node.objects.filter(IS_ALIVE).exists():
         return ""
     return format_html(
-        'No scrapyd is alive: nothing will run until one is started. <a href="{}">Nodes</a> lists those there were.',
+        'No scrapyd is alive: nothing will run until one is started. <a href="{}">Nodes</a> lists the earlier ones.',
         reverse("admin:crawls_node_changelist"),
     )
 

@@ -1,4 +1,4 @@
-"""What the admin shows of schedules: when they run next, how they went, what they cost. Of many in few queries."""
+"""What the admin shows of schedules: the next run, the last ones, the cost. Few queries for any number of schedules."""
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable

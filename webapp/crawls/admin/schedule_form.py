@@ -32,7 +32,7 @@ class ArgumentsField(forms.Field):
             if not (name or sign):
                 continue
             if not (name and sign and text):
-                raise ValidationError(f"The line {line.strip()!r} is no name=value.")
+                raise ValidationError(f"The line {line.strip()!r} must be name=value.")
             if name in texts:
                 raise ValidationError(f"{name} is given twice.")
             texts[name] = text

@@ -36,7 +36,7 @@ KEEP = """
 
 class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
     def keep(self, run: CrawlRun, occurrences: Iterable[Occurrence]) -> None:
-        """Open a rejected record for each; those that agree in coin and reasons are one, which counts them all.
+        """Open a rejected record for each. Records with the same coin and reasons share one row, which counts them.
 
         If there is one already, it is opened again unless it is ignored. It has the record, the page and the run of the
         latest occurrence.

@@ -126,7 +126,7 @@ class CrawlSchedule(models.Model):
         return Due(passed, None, slot) if passed else None
 
     def rank(self, now: datetime) -> tuple[float, float]:
-        """Of several that are due, the lowest goes first: the rarest, and of those the one that has waited longest."""
+        """The sort key of due schedules. The rarest comes first, then the one whose last run is oldest."""
         rarity = self.timetable().a_month(now) if self.enabled else 0
         return rarity, self.last_run.queued_at.timestamp() if self.last_run else 0
 

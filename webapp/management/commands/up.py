@@ -46,7 +46,7 @@ def unbuffered(descriptor: int) -> TextIO:
 
 
 def stop(*_: object) -> None:
-    """The terminal is closed: stop as for Ctrl-C, and write no more."""
+    """The terminal is closed: stop as on Ctrl-C, without output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     signal.raise_signal(signal.SIGTERM)
 
