@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 NAMES = [field.name for field in FullCoin.api_fields()]
 KNOWN = {*NAMES, *FullCoin.BOOKKEEPING}
 
-LOST = "its row is already finished: it had no heartbeat for too long and another run took over, or somebody ended it"
+LOST = "its row is already finished: it had no heartbeat for too long, or somebody ended it"
 ENOUGH_CHANGES = 250  # changed records; with fewer, the usual shares of values mean nothing
 
 

@@ -58,7 +58,7 @@ def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
     if evidence.rejected > evidence.seen * MAX_REJECTED:
         reasons.append(f"{evidence.rejected:,} of {counted(evidence.seen, 'record')} were rejected")
     if evidence.dropped:
-        reasons.append(f"the API no longer sends {', '.join(sorted(evidence.dropped))}")
+        reasons.append(f"the API does not send {', '.join(sorted(evidence.dropped))}")
     reasons += emptied(evidence.filled, evidence.usual)
     reasons += unsent(evidence.absent, evidence.filled, evidence.usual)
     if evidence.coins_before and evidence.coins < evidence.coins_before * MIN_COINS:

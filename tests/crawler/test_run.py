@@ -296,7 +296,7 @@ EMPTIED = {"usual": {"ath": 1.0}}
         ({"doubts": ["page 7 is gone"]}, Verdict.PARTIAL, "page 7 is gone"),
         ({"records": 301}, Verdict.PARTIAL, "301 records came, and 300 were stored or rejected"),
         ({"rejected": 4}, Verdict.PARTIAL, "4 of 300 records were rejected"),
-        ({"dropped": {"coin_id", "ath"}}, Verdict.PARTIAL, "the API no longer sends ath, id"),
+        ({"dropped": {"coin_id", "ath"}}, Verdict.PARTIAL, "the API does not send ath, id"),
         ({"dropped": {"ath"}, "seen": 0}, Verdict.PARTIAL, "the API returned no coins at all"),
         ({"seen": 0, "is_incremental": True}, Verdict.COMPLETE, ""),
         ({"filled": {"coin_id": 300, "ath": 0}, **EMPTIED}, Verdict.PARTIAL, "empty in every record: ath"),

@@ -17,7 +17,7 @@ def evidence(**facts: object) -> Evidence:
         ({"rejected": 10}, "complete", ""),
         ({"rejected": 11}, "partial", "11 of 1,000 records were rejected"),
         ({"doubts": ["page 7 stayed broken: status 500"]}, "partial", "page 7 stayed broken: status 500"),
-        ({"dropped": {"roi", "ath"}}, "partial", "the API no longer sends ath, roi"),
+        ({"dropped": {"roi", "ath"}}, "partial", "the API does not send ath, roi"),
         ({"filled": {"coin_id": 1_000, "ath": 0}, "usual": {"ath": 0.01}}, "partial", "empty in every record: ath"),
         ({"filled": {"coin_id": 990, "ath": 0}, "usual": {"ath": 0.01}}, "complete", ""),
         ({"filled": {"coin_id": 10, "ath": 0}, "usual": {"ath": 1.0}}, "partial", "empty in every record: ath"),

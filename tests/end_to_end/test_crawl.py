@@ -164,7 +164,7 @@ def test_a_field_that_the_api_drops_makes_the_run_partial(api: FakeAPI, crawl: C
     done = crawl(api)
 
     assert done.returncode == 3
-    assert last_run().reason == "the API no longer sends roi"
+    assert last_run().reason == "the API does not send roi"
 
 
 def test_fields_that_have_gone_empty_or_nearly_so_make_the_run_partial(api: FakeAPI, crawl: Crawl) -> None:
@@ -193,7 +193,7 @@ def test_a_field_that_the_api_renames_keeps_its_stored_values(api: FakeAPI, craw
 
     run = last_run()
     assert (done.returncode, run.updated) == (3, 600)
-    assert run.reason == "the API no longer sends current_price"
+    assert run.reason == "the API does not send current_price"
     assert dict(FullCoin.objects.values_list("pk", "current_price")) == prices
     assert "missing from whole pages, so the stored values were kept: current_price (600 records)" in run.messages
     assert done.stderr.count("no record has current_price, so the stored values are kept") == 1
@@ -303,7 +303,7 @@ def test_a_field_that_few_installations_have_is_stored_where_it_comes(api: FakeA
     assert (last_run().verdict, ranks) == ("complete", {"tether": 3, "weth": 4})
     api.market.reshape(lambda record: {field: value for field, value in record.items() if field != name})
     crawl(api)
-    assert last_run().reason == f"the API no longer sends {name}"
+    assert last_run().reason == f"the API does not send {name}"
 
 
 # Poison ----------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def test_a_field_that_it_has_sent_before_is_missed(project: Project, crawl: Craw
 
     assert (done.returncode, last_run().reason) == (
         3,
-        "the API no longer sends current_price, roi_currency, roi_percentage, roi_times",
+        "the API does not send current_price, roi_currency, roi_percentage, roi_times",
     )
     assert FullCoin.objects.filter(current_price__isnull=True).count() == 0
 
