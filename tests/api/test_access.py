@@ -190,7 +190,6 @@ def test_a_client_that_accepts_anything_gets_json(reader: Client, accept: str) -
     assert (response.status_code, response["Content-Type"]) == (200, "application/json")
 
 
-@pytest.mark.every_database
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 @addresses
 def test_what_has_not_changed_is_not_sent_again(reader: Client, address: str, packed: bool, time_machine: Any) -> None:
