@@ -10,6 +10,7 @@ import pytest
 from scrapy.http import Request, Response
 
 from coincrawl.components import extension
+from coincrawl.extensions.pace import Pace
 from coincrawl.extensions.progress import Progress
 from coincrawl.extensions.run import RunRecord
 from coincrawl.extensions.stop import Stop
@@ -289,6 +290,18 @@ def test_while_a_page_waits_for_another_try_those_behind_it_are_asked_for(number
     requests = spider.following(page(number, expected=20))
 
     assert [request.meta["page"] for request in requests] == following
+
+
+class ListingsSpider(PaginatedSpider):
+    name = "markets"  # one that is in the catalog
+    url = "https://listings.example/v1/coins"
+    pagination = PageNumber(size=50)
+
+
+def test_a_source_is_asked_sixty_times_a_minute_if_its_spider_does_not_say_how_often() -> None:
+    spider = make_spider(ListingsSpider)
+
+    assert extension(spider.crawler, Pace).interval == pytest.approx(1.0 * Pace.MARGIN)
 
 
 class EpochSpider(MarketsSpider):

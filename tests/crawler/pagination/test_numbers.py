@@ -111,6 +111,10 @@ def test_a_limit_beyond_the_cap_is_cut_there_too() -> None:
     assert max(walk(PageNumber(size=5, limit=100, max_records=50), pages=1_000)) == 10
 
 
+def test_by_itself_the_cap_is_at_a_quarter_of_a_million_records() -> None:
+    assert [PageNumber(size=1).max_pages, Offset(size=250).max_pages] == [250_000, 1_000]
+
+
 def test_the_last_page_that_is_asked_for_need_not_be_full() -> None:
     assert PageNumber(size=7, max_records=50).max_pages == 8
 

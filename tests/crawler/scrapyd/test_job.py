@@ -67,6 +67,15 @@ def test_a_job_ends_with_a_reason_and_the_last_line_of_its_log(tmp_path: Path) -
     assert job.death() == Death("signal 9 (Killed): two", "one\ntwo\n", was_killed=True)
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_job_that_ended_by_itself_was_not_killed(status: int, tmp_path: Path) -> None:
+    with subprocess.Popen(["sh", "-c", f"exit {status}"]) as process:
+        pass
+    job = Job("coincrawl", "markets", "key", claim="claim", log=tmp_path / "none", process=process)
+
+    assert job.death() == Death(f"exit status {status}", was_killed=False)
+
+
 def test_the_end_of_a_log_is_its_last_200_lines_as_text(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"".join(b"line %d\n" % number for number in range(300)) + b"\xff\0end")
