@@ -24,7 +24,7 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
     """
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> HTTP11DownloadHandler:  # type: ignore[override]
+    def from_crawler(cls, crawler: Crawler) -> HTTP11DownloadHandler:  # type: ignore[override]  # sometimes its base
         """Scrapy's own handler for a spider that is not a PaginatedSpider."""
         return cls(crawler) if crawls_a_source(crawler) else HTTP11DownloadHandler(crawler)
 

@@ -251,7 +251,8 @@ def test_a_schedule_says_what_it_costs(
     assert f" {month} Run now" in listed
     assert f"A run: {run}" in shown
     assert "1 runs" not in shown
-    assert f", {'no credits' if month.endswith(' 0') else 'a credit each'} All schedules:" in shown
+    calls = "1 call" if month.startswith("1 ") else "calls"
+    assert f"{calls}, {'no credits' if month.endswith(' 0') else 'a credit each'} All schedules:" in shown
 
 
 @pytest.mark.parametrize(
