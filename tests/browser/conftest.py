@@ -1,7 +1,7 @@
 """Debian's Chromium on a live server, with DJANGO_DEBUG off.
 
 Each test fails on a line in the browser's console, a dialog, and a request to a foreign host that it does not name.
-How a page was at the end of its test is in pytest's temporary folder.
+How a page was when its test failed is in pytest's temporary folder.
 """
 
 import base64
@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, Dialog, Page, Route, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Route, ViewportSize, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 # What draws pages without a window takes half the processor time of the whole browser.
@@ -42,14 +41,18 @@ def foreign() -> list[str]:
 
 
 @pytest.fixture
+def context(browser: Browser, live_server: LiveServer, admin_client: Client) -> Iterator[BrowserContext]:
+    """With a superuser's session."""
+    session = admin_client.cookies[settings.SESSION_COOKIE_NAME].value
+    with browser.new_context(viewport=LAPTOP, base_url=live_server.url) as context:
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
+        yield context
+
+
+@pytest.fixture
 def page(
-    browser: Browser, live_server: LiveServer, client: Client, tmp_path: Path, foreign: list[str]
+    context: BrowserContext, live_server: LiveServer, foreign: list[str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Page]:
-    """The index, as a superuser sees it."""
-    client.force_login(User.objects.create_superuser("admin"))
-    context = browser.new_context(viewport=LAPTOP, base_url=live_server.url)
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
     page = context.new_page()
     complaints: list[str] = []
 
@@ -68,10 +71,10 @@ def page(
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", dismiss)
-    page.goto("/")
+    failed_before = request.session.testsfailed
 
     yield page
 
-    page.screenshot(path=tmp_path / "last.png", full_page=True)
-    context.close()
+    if request.session.testsfailed > failed_before:
+        page.screenshot(path=tmp_path / "last.png", full_page=True)
     assert (complaints, foreign) == ([], [])

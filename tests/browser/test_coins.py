@@ -67,6 +67,7 @@ def test_the_tests_run_as_in_production() -> None:
 
 def test_a_person_logs_in_and_out(page: Page) -> None:
     User.objects.create_superuser("ada", password="correct horse")
+    page.goto("/")
     page.get_by_role("button", name="Log out").click()
     page.goto("/")
     expect(page.get_by_label("Username")).to_be_focused()  # Chromium complains where somebody is faster than the page
@@ -79,6 +80,7 @@ def test_a_person_logs_in_and_out(page: Page) -> None:
 
 
 def test_the_index_lists_crawled_data_first(page: Page) -> None:
+    page.goto("/")
     headings = page.locator("#content-main caption")
 
     expect(page).to_have_title(re.compile("coincrawl"))
@@ -87,7 +89,7 @@ def test_the_index_lists_crawled_data_first(page: Page) -> None:
 
 def test_the_index_begins_with_what_is_failing(page: Page, market: None) -> None:
     make_run(newest_update=NOON - timedelta(days=30), finished_at=NOON)
-    page.reload()
+    page.goto("/")
 
     expect(page.locator(".messagelist .warning")).to_contain_text("The source of markets answers, but its data is old")
     assert fits(page, "html, .messagelist")
