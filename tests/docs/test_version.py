@@ -1,11 +1,10 @@
 """The version: in the code, in the changelog, and as a command prints it."""
 
 import re
-import subprocess
-import sys
 from importlib.metadata import version
 
 from tests.support.pages import ROOT
+from tests.support.processes import python
 from webapp import __version__
 
 
@@ -17,8 +16,6 @@ def test_the_version_is_that_of_the_newest_release() -> None:
 
 
 def test_manage_says_its_version_and_that_of_its_frameworks() -> None:
-    done = subprocess.run(
-        [sys.executable, "webapp/manage.py", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = python(["webapp/manage.py", "--version"], {})
 
     assert done.stdout == f"coincrawl {__version__}, Django {version('Django')}, Scrapy {version('Scrapy')}\n"

@@ -1,9 +1,6 @@
 """Two installations: one mirrors the read API of the other, which the tests' own site serves."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
@@ -16,7 +13,7 @@ from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
 from tests.support.crawls import crawl_command
-from tests.support.processes import PATIENCE, ROOT
+from tests.support.processes import PATIENCE, preloaded, python
 from webapp.coins.models import FullCoin
 
 IDS = [f"coin-{number:03}" for number in range(300)]
@@ -26,8 +23,8 @@ IDS = [f"coin-{number:03}" for number in range(300)]
 def copy(tmp_path: Path) -> Path:
     """The other installation's database, which has been migrated and not been used."""
     path = tmp_path / "copy.sqlite3"
-    env = os.environ | {"DATABASE_URL": f"sqlite:///{path}"}
-    subprocess.run([sys.executable, "webapp/manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=env, check=True)
+    done = python(["webapp/manage.py", "migrate", "--verbosity", "0"], {"DATABASE_URL": f"sqlite:///{path}"})
+    assert done.returncode == 0, done.stderr
     return path
 
 
@@ -49,7 +46,7 @@ def test_what_has_changed_is_found_whatever_the_sources_clock_says(
         store(price, wrong_by)
         arguments = ("-a", f"only={only}") if only else ()
         command = crawl_command(source, f"sqlite:///{copy}", *arguments, spider="mirror", API_TOKEN=token.key)
-        done = subprocess.run(**command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = preloaded().run(command["args"][1:], command["cwd"], command["env"], PATIENCE)
         assert done.returncode == 0, done.stderr
         with closing(sqlite3.connect(copy)) as database:
             prices.append(database.execute("SELECT current_price, COUNT(*) FROM coins_fullcoin GROUP BY 1").fetchall())

@@ -1,8 +1,5 @@
 """`manage.py fromsqlite FILE`: all that SQLite has is on PostgreSQL afterwards, and nothing else changes."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from tests.support.everything import THEN, fill, rows
-from tests.support.processes import ROOT
+from tests.support.processes import python
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.verdict import Verdict
@@ -34,8 +31,8 @@ FILE = "file"
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database that has been migrated and not been used."""
     path = tmp_path_factory.mktemp("moving") / "empty.sqlite3"
-    env = os.environ | {"DATABASE_URL": f"sqlite:///{path}"}
-    subprocess.run([sys.executable, "webapp/manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=env, check=True)
+    done = python(["webapp/manage.py", "migrate", "--verbosity", "0"], {"DATABASE_URL": f"sqlite:///{path}"})
+    assert done.returncode == 0, done.stderr
     return path
 
 

@@ -1,9 +1,7 @@
 """`manage.py adminuser`: who can log in after it, and what it prints."""
 
-import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-pytestmark = pytest.mark.django_db
+from tests.support.processes import ROOT, python
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.django_db
 
 
 def adminuser(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
@@ -126,13 +124,7 @@ def test_an_invalid_name_is_rejected_with_a_sentence(capsys: pytest.CaptureFixtu
 
 
 def test_an_empty_database_is_an_error_in_a_sentence(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "webapp" / "manage.py", "adminuser"],
-        env=os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python(["webapp/manage.py", "adminuser"], {"DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"})
 
     assert done.returncode == 1
     assert done.stderr == ("CommandError: The database is not migrated: run `python webapp/manage.py migrate` first.\n")

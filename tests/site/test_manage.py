@@ -1,13 +1,11 @@
 """`manage.py`: its commands end with a sentence if the database cannot be used."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.processes import PATIENCE, ROOT, python
+from tests.support.processes import python
 
 AWAY = "postgres://ada:hidden@127.0.0.1:1/coins"
 
@@ -24,15 +22,7 @@ AWAY = "postgres://ada:hidden@127.0.0.1:1/coins"
     ids=" ".join,
 )
 def test_a_database_that_is_away_is_a_sentence(arguments: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "webapp/manage.py", *arguments],
-        cwd=ROOT,
-        env={"ENV_FILE": "/dev/null", "DATABASE_URL": AWAY},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = python(["webapp/manage.py", *arguments], {"DATABASE_URL": AWAY})
 
     assert done.returncode == 1
     assert re.fullmatch(
