@@ -41,6 +41,13 @@ LIBRARIES = [
     "sqlite3",
     "tldextract",
     "scrapy.cmdline",
+    "scrapy.commands.bench",
+    "scrapy.commands.check",
+    "scrapy.commands.crawl",
+    "scrapy.commands.fetch",
+    "scrapy.commands.genspider",
+    "scrapy.commands.parse",
+    "scrapy.commands.shell",
     "scrapy.crawler",
     "scrapy.core.downloader.handlers.http11",
     "scrapy.core.engine",
@@ -61,7 +68,7 @@ LIBRARIES = [
     "django.urls",
     "django.db.backends.sqlite3.base",
 ]
-PACKAGES = ["commands", "downloadermiddlewares", "extensions", "spidermiddlewares"]  # of Scrapy, with all in them
+COMPONENTS = ["DOWNLOADER_MIDDLEWARES_BASE", "EXTENSIONS_BASE", "SPIDER_MIDDLEWARES_BASE"]  # Scrapy's own
 CRAWL = ["-m", "scrapy", "crawl"]
 OURS = [
     "coincrawl.commands.crawl",
@@ -279,9 +286,10 @@ def execute(arguments: list[str]) -> None:
 def main() -> NoReturn:
     for name in LIBRARIES:
         import_module(name)
-    walk_modules = import_module("scrapy.utils.misc").walk_modules  # not in the tests' own process
-    for name in PACKAGES:
-        walk_modules(f"scrapy.{name}")
+    defaults = import_module("scrapy.settings.default_settings")
+    for components in COMPONENTS:
+        for path in getattr(defaults, components):
+            import_module(path.rpartition(".")[0])
     serve(socket.socket(fileno=int(sys.argv[1])))
     sys.exit()
 
