@@ -33,8 +33,8 @@ class Job:
         self.process = process
         self.pid = process.pid
         self.start_time = datetime.now()  # noqa: DTZ005 - scrapyd shows it beside its own, which has no zone
-        self.idle: tuple[str | None, float] | None = None  # its run's verdict, and when the launcher first saw that
-        self.fault = ""  # why the launcher has killed it
+        self._verdict: tuple[str | None, float] | None = None  # its run's, and when the launcher first saw it
+        self._fault = ""  # why it was killed
 
     @classmethod
     def start(cls, message: Mapping[str, Any], runner: str, logs: Path, folder: Path) -> Self:
@@ -65,6 +65,16 @@ class Job:
     def signalProcess(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def kill(self, fault: str) -> None:
+        self._fault = f"killed by scrapyd, because {fault}"
+        self.signalProcess(signal.SIGKILL)
+
+    def seconds_with(self, verdict: str | None, now: float) -> float:
+        """For how long its run has had this verdict, by the calls of this method. `now` is a monotonic time."""
+        if self._verdict is None or self._verdict[0] != verdict:
+            self._verdict = verdict, now
+        return now - self._verdict[1]
+
     def has_ended(self) -> bool:
         return self.process.poll() is not None
 
@@ -72,7 +82,7 @@ class Job:
         """How it ended, with the end of its log."""
         status = self.process.returncode
         words = f"signal {-status} ({signal.strsignal(-status)})" if status < 0 else f"exit status {status}"
-        words = f"{self.fault}, {words}" if self.fault else words
+        words = f"{self._fault}, {words}" if self._fault else words
         tail = end_of(self.log)
         last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
         return Death(f"{words}: {last[:500]}" if last else words, tail, was_killed=status < 0)

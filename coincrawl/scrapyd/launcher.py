@@ -152,17 +152,13 @@ class Launcher(Service):
         """Kill a process that hangs before its run has begun or after it is over: it would hold its slot for ever."""
         for job in self.processes.values():
             verdict = verdicts.get(job.claim)  # none: another process has the job
-            if job.idle is None or job.idle[0] != verdict:
-                job.idle = verdict, monotonic()
-            if verdict != Verdict.RUNNING and monotonic() > job.idle[1] + (
-                MAX_BEGIN_SECONDS if verdict == Verdict.PENDING else MAX_END_SECONDS
-            ):
+            allowed = MAX_BEGIN_SECONDS if verdict == Verdict.PENDING else MAX_END_SECONDS
+            if job.seconds_with(verdict, monotonic()) > allowed and verdict != Verdict.RUNNING:
                 self._kill(job, "it hung")
 
     @staticmethod
     def _kill(job: Job, fault: str) -> None:
         log.warn("{job}: killing process {pid}, because {fault}", job=job.job, pid=job.pid, fault=fault)
-        job.fault = f"killed by scrapyd, because {fault}"
-        job.signalProcess(signal.SIGKILL)
+        job.kill(fault)
         with suppress(TimeoutExpired):  # a process that waits for a disk is removed at a later check
             job.process.wait(MAX_KILL_SECONDS)

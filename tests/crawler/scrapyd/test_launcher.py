@@ -54,7 +54,8 @@ def job(launcher: Launcher, tmp_path: Path) -> Iterator[Job]:
         process.kill()
 
 
-def make_run(**values: Any) -> CrawlRun:
+def make_job(**values: Any) -> CrawlRun:
+    """The run of a pending job that the launcher has claimed."""
     return CrawlRun.objects.create(**({"id": "key", "spider": "markets", "claim": "claim"} | values))
 
 
@@ -73,7 +74,7 @@ def end(job: Job) -> None:
 
 
 def test_a_claim_is_kept_fresh_until_its_crawl_has_begun(launcher: Launcher, job: Job) -> None:
-    make_run(claimed_at=datetime.now(UTC) - timedelta(seconds=59))
+    make_job(claimed_at=datetime.now(UTC) - timedelta(seconds=59))
 
     launcher._check()
 
@@ -96,7 +97,7 @@ def test_a_claim_is_kept_fresh_until_its_crawl_has_begun(launcher: Launcher, job
 def test_a_process_that_hangs_does_not_keep_its_place(
     launcher: Launcher, job: Job, clock: Clock, values: dict[str, Any], patience: float
 ) -> None:
-    make_run(**values)
+    make_job(**values)
 
     for seconds in (0, patience - 1):
         clock["now"] = 1_000 + seconds
@@ -111,7 +112,7 @@ def test_a_process_that_hangs_does_not_keep_its_place(
 
 
 def test_a_process_whose_run_goes_on_is_left_alone(launcher: Launcher, job: Job, clock: Clock) -> None:
-    make_run(verdict=Verdict.RUNNING, heartbeat_at=datetime.now(UTC))
+    make_job(verdict=Verdict.RUNNING, heartbeat_at=datetime.now(UTC))
 
     for clock["now"] in (1_000, 100_000):
         launcher._check()
@@ -120,7 +121,7 @@ def test_a_process_whose_run_goes_on_is_left_alone(launcher: Launcher, job: Job,
 
 
 def test_hanging_processes_are_found_before_anything_is_written(launcher: Launcher, job: Job) -> None:
-    make_run(verdict=Verdict.RUNNING, heartbeat_at=datetime(2026, 1, 1, tzinfo=UTC))
+    make_job(verdict=Verdict.RUNNING, heartbeat_at=datetime(2026, 1, 1, tzinfo=UTC))
 
     with CaptureQueriesContext(connection) as queries:
         verdicts = launcher._verdicts()
@@ -171,7 +172,7 @@ def test_what_can_never_be_recorded_does_not_keep_the_rest_from_it(launcher: Lau
 def test_a_process_that_was_killed_leaves_a_run_that_is_lost_unless_it_was_over(
     launcher: Launcher, job: Job, values: dict[str, Any], verdict: str
 ) -> None:
-    make_run(**values)
+    make_job(**values)
     end(job)
 
     launcher._check()
@@ -186,7 +187,7 @@ def test_a_process_that_was_killed_leaves_a_run_that_is_lost_unless_it_was_over(
 def test_a_job_that_has_not_begun_goes_back_into_the_queue_where_scrapyd_stops(
     launcher: Launcher, job: Job, verdict: str, then: str, claim: str
 ) -> None:
-    make_run(verdict=verdict, node="here")
+    make_job(verdict=verdict, node="here")
     launcher.running = 0
     end(job)
 
@@ -196,7 +197,7 @@ def test_a_job_that_has_not_begun_goes_back_into_the_queue_where_scrapyd_stops(
 
 
 def test_a_job_that_comes_while_scrapyd_stops_goes_back_into_the_queue(launcher: Launcher) -> None:
-    make_run()
+    make_job()
     launcher.running = 0
 
     launcher._start({"_job": "key", "settings": {"JOB_CLAIM": "claim"}}, 0)
@@ -206,7 +207,7 @@ def test_a_job_that_comes_while_scrapyd_stops_goes_back_into_the_queue(launcher:
 
 
 def test_a_process_that_ends_before_its_run_has_begun_has_failed(launcher: Launcher, job: Job) -> None:
-    make_run()
+    make_job()
     job.log.write_text("Usage\n")
     job.process = subprocess.Popen(["false"])
     job.process.wait(PATIENCE)
@@ -229,7 +230,7 @@ def test_a_process_that_ends_before_its_run_has_begun_has_failed(launcher: Launc
 def test_a_job_that_cannot_be_started_fails_with_the_reason_and_its_slot_is_free(
     message: dict[str, str], reason: str, launcher: Launcher, tmp_path: Path
 ) -> None:
-    make_run()
+    make_job()
     usual = {"_project": "coincrawl", "_spider": "markets", "_job": "key", "settings": {"JOB_CLAIM": "claim"}}
 
     launcher._start({**usual, **message}, 0)
@@ -241,7 +242,7 @@ def test_a_job_that_cannot_be_started_fails_with_the_reason_and_its_slot_is_free
 
 
 def test_a_run_that_has_begun_is_not_given_back() -> None:
-    make_run(verdict=Verdict.RUNNING)
+    make_job(verdict=Verdict.RUNNING)
 
     queue.release("claim")
 
@@ -251,8 +252,8 @@ def test_a_run_that_has_begun_is_not_given_back() -> None:
 def test_an_unreadable_row_fails_and_the_next_job_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coincrawl.scrapyd.database.later", maybeDeferred)
     monkeypatch.setattr("coincrawl.scrapyd.database.now", lambda function: function())
-    make_run(claim="", arguments=["odd"], priority=1)
-    good = make_run(id="good", claim="", arguments={"pages": 1, "name": "odd"})
+    make_job(claim="", arguments=["odd"], priority=1)
+    good = make_job(id="good", claim="", arguments={"pages": 1, "name": "odd"})
     queue, jobs = RunQueue(Config({"node_name": "here"}), "coincrawl"), list[Any]()
 
     listed = queue.list()
