@@ -131,7 +131,7 @@ class ListedCoverage(LookupCoverage):
         notes = [] if self.doubts() else super().doubts()
         if self._odd_entries:
             odd = f"{self._odd_entries:,}"
-            notes.append(f"entries of {self._list} that repeat an id, or have none that can be one: {odd}")
+            notes.append(f"entries of {self._list} with a repeated id, or without a valid id: {odd}")
         if self.present is None:
             why = (
                 "the API counts more coins than came"

@@ -104,7 +104,7 @@ class RestMiddleware(Component):
         if is_down:
             self.stop.give_up(f"the source stopped answering ({judgement.reason})")
             raise exceptions.IgnoreRequest(judgement.reason)
-        logger.warning("The API asks to slow down (%s); resting for %.1f s", judgement.reason, seconds)
+        logger.warning("The API asks to slow down (%s): no request is sent for %.1f s", judgement.reason, seconds)
         return again
 
 

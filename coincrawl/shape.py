@@ -8,11 +8,12 @@ from typing import Any
 class Shape:
     """The fields that a run has seen, under the model's names.
 
-    `fields` are the model's fields. `expected` are those that the source is known to send.
+    `fields` are the model's fields. `expected` are those that the source is known to send. It may leave out those that
+    are `optional`.
     """
 
-    def __init__(self, fields: Collection[str], expected: Collection[str]) -> None:
-        self._fields, self._expected = fields, expected
+    def __init__(self, fields: Collection[str], expected: Collection[str], optional: Collection[str] = ()) -> None:
+        self._fields, self._expected, self._optional = fields, set(expected).difference(optional), optional
         self._present: set[str] = set()  # in some record
         self._filled: Counter[str] = Counter()
         self._absent: Counter[str] = Counter()
@@ -24,7 +25,7 @@ class Shape:
         """
         present = set[str]().union(*records)
         self._present |= present
-        absent = set(self._expected) - present if records else set()
+        absent = self._expected - present if records else set()
         new = sorted(absent - self._absent.keys())
         self._absent.update(dict.fromkeys(absent, len(records)))
         return new
@@ -46,11 +47,11 @@ class Shape:
     @property
     def dropped(self) -> set[str]:
         """Expected fields that no record has."""
-        return set(self._expected) - self._present
+        return self._expected - self._present
 
     def unsent(self) -> list[str]:
-        """Fields that no record has and that were not expected."""
-        return [name for name in self._fields if name not in self._present and name not in self._expected]
+        """Fields that no record has, and that are neither expected nor optional."""
+        return [name for name in self._fields if name not in {*self._present, *self._expected, *self._optional}]
 
     def unknown(self, known: Iterable[str]) -> list[str]:
         """Names in records that are not among the `known` ones."""

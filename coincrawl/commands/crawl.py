@@ -41,7 +41,7 @@ COUNTERS = ("pages", "requests", *RECORDS)
 # Loggers whose INFO is about Scrapy and not about the crawl. `-L DEBUG` shows them.
 CHATTER = ("scrapy.addons", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
 FORBIDDEN = {  # Scrapy's settings
-    "HTTPCACHE_ENABLED": "answers would be kept as they came, with a key that they repeat, and old ones prove nothing",
+    "HTTPCACHE_ENABLED": "it writes answers to disk, with a key that they repeat, and a cached answer proves nothing",
     "JOBDIR": "what a run has proven cannot be kept there, so no other run can continue it",
 }
 COMPONENTS = ("DOWNLOADER_MIDDLEWARES", "DOWNLOAD_HANDLERS", "EXTENSIONS", "ITEM_PIPELINES")

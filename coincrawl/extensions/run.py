@@ -102,7 +102,7 @@ class RunRecord(Component):
         extension(self.crawler, Pace).begin(start.wait, self._store_pace)
         extension(self.crawler, Credits).begin(spider.monthly_credits, start.credits_spent)
         optional = self.crawler.settings.getlist("OPTIONAL_FIELDS")
-        self._shape = Shape(outcome.NAMES, {*spider.expected_fields(start.before.usual)}.difference(optional))
+        self._shape = Shape(outcome.NAMES, spider.expected_fields(start.before.usual), optional)
         self._heartbeats = asyncio.create_task(self._send_heartbeats(start.run))
 
     # During the run --------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def test_the_printed_token_opens_the_api_to_a_user_who_can_do_nothing_else(
 @pytest.mark.parametrize(
     ("hosts", "https", "address"),
     [
-        (["localhost", "127.0.0.1"], False, "http://127.0.0.1:8000/api/coins/"),
+        (["localhost", "127.0.0.1"], False, "http://127.0.0.1:8001/api/coins/"),
         (["localhost", "coins.example"], True, "https://coins.example/api/coins/"),
         ([".coins.example"], False, "http://coins.example/api/coins/"),
     ],
@@ -80,7 +80,7 @@ def test_the_printed_token_opens_the_api_to_a_user_who_can_do_nothing_else(
 def test_it_says_how_to_use_the_token_and_where(
     settings: Any, capsys: pytest.CaptureFixture[str], hosts: list[str], https: bool, address: str
 ) -> None:
-    settings.ALLOWED_HOSTS, settings.HTTPS = hosts, https
+    settings.ALLOWED_HOSTS, settings.HTTPS, settings.PORT = hosts, https, 8001
 
     lines = apitoken(capsys, "berlin")
 

@@ -68,7 +68,7 @@ def test_wrong_options_end_with_a_sentence(
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"HTTPCACHE_ENABLED": "1"}, "HTTPCACHE_ENABLED cannot be used: answers would be kept as they came"),
+        ({"HTTPCACHE_ENABLED": "1"}, "HTTPCACHE_ENABLED cannot be used: it writes answers to disk"),
         ({"JOBDIR": "folder"}, "JOBDIR cannot be used: what a run has proven cannot be kept there"),
         ({"EXTENSIONS": {}}, "EXTENSIONS must keep coincrawl.extensions.feeds.Feeds: without it a run proves nothing."),
         ({"DOWNLOADER_MIDDLEWARES": {}}, "DOWNLOADER_MIDDLEWARES must keep coincrawl.middlewares.BackOff"),

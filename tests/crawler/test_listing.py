@@ -72,7 +72,7 @@ def test_a_list_counts_each_id_once_and_notes_the_entries_without_one() -> None:
     coverage.add_list(["a", "a", "b"], 4)
 
     assert (coverage.listed, coverage.ask_unanswered(), coverage.pages) == (2, [["a", "b"]], 1)
-    assert "entries of /coins/list that repeat an id, or have none that can be one: 2" in coverage.notes()
+    assert "entries of /coins/list with a repeated id, or without a valid id: 2" in coverage.notes()
 
 
 def test_what_was_not_answered_keeps_a_run_of_ids_from_being_complete() -> None:

@@ -35,6 +35,14 @@ def test_an_expected_field_that_no_record_has_is_dropped() -> None:
     assert shape_of({"coin_id": "a", "name": None}, expected=("coin_id", "name")).dropped == set()
 
 
+def test_an_optional_field_is_never_missing() -> None:
+    shape = Shape(FIELDS, ["coin_id", "price"], optional=["name", "price"])
+
+    absent = shape.add_page([{"coin_id": "a"}])
+
+    assert (absent, shape.absent, shape.dropped, shape.unsent()) == ([], {}, set(), [])
+
+
 def test_a_field_that_is_missing_from_pages_is_logged_once_and_counted() -> None:
     shape = Shape(FIELDS, FIELDS)
     pages: list[list[dict[str, Any]]] = [

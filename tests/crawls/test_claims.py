@@ -188,7 +188,7 @@ def test_a_job_that_is_given_back_waits_again_and_one_that_has_begun_is_not() ->
     [
         (nothing, Verdict.FAILED, "the crawl could not begin: signal 9 (Killed)", "the last line"),
         (stopped, Verdict.SKIPPED, STOPPED_BEFORE, "the last line"),
-        (begun, Verdict.LOST, "its process ended before it had: signal 9 (Killed)", "the last line"),
+        (begun, Verdict.LOST, "its process ended before the run was over: signal 9 (Killed)", "the last line"),
         (complete, Verdict.COMPLETE, "", ""),
         (claimed_anew, Verdict.PENDING, "", ""),
     ],

@@ -258,7 +258,9 @@ def test_slots_missed_while_everything_was_down_are_run_once() -> None:
     assert {run.reason for run in runs.filter(verdict=Verdict.SKIPPED)} == {MISSED}
 
 
-@pytest.mark.parametrize(("more", "told"), [(0, ""), (1, "; so it was with all slots from 2026-11-22 12:00:00 UTC on")])
+@pytest.mark.parametrize(
+    ("more", "told"), [(0, ""), (1, "; the same is true of all slots since 2026-11-22 12:00:00 UTC")]
+)
 def test_of_very_many_the_latest_are_recorded_and_the_others_told_of(more: int, told: str) -> None:
     schedule("* * * * *")
 

@@ -163,7 +163,7 @@ def test_an_impossible_id_on_the_list_does_not_hide_the_others(named: str, api: 
     done = crawl(api)
 
     assert (done.returncode, FullCoin.objects.count()) == (0, 600)
-    assert "entries of /coins/list that repeat an id, or have none that can be one: 1" in last_run().messages
+    assert "entries of /coins/list with a repeated id, or without a valid id: 1" in last_run().messages
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_a_job_that_is_killed_is_lost_at_once_and_its_slot_is_made_up_for(start_
 
     runs = schedule.crawlrun_set.order_by("queued_at")
     assert [(run.verdict, run.slot) for run in runs] == [("lost", slot), ("complete", slot)]
-    assert runs[0].reason.startswith("its process ended before it had: signal 9 (Killed)")
+    assert runs[0].reason.startswith("its process ended before the run was over: signal 9 (Killed)")
 
 
 def test_a_slot_whose_source_cannot_be_reached_falls_due_once_more(crawl: Crawl) -> None:

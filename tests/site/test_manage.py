@@ -52,6 +52,12 @@ def test_a_file_that_is_no_database_of_ours_is_a_sentence(
     assert done.stderr.endswith("run `manage.py migrate` if it is not prepared yet.\n")
 
 
+def test_the_server_listens_on_the_port_of_the_environment() -> None:
+    program = "from webapp.management.commands.runserver import Command; print(Command.default_port)"
+
+    assert python(["-c", program], {"PORT": "8001"}).stdout == "8001\n"
+
+
 def test_the_option_traceback_shows_one() -> None:
     done = python(["webapp/manage.py", "migrate", "--traceback"], {"DATABASE_URL": AWAY})
 

@@ -85,4 +85,4 @@ def site_address() -> str:
     for name in settings.ALLOWED_HOSTS:
         if name not in settings.LOOPBACK:
             return f"{'https' if settings.HTTPS else 'http'}://{name.removeprefix('.')}"
-    return "http://127.0.0.1:8000"
+    return f"http://127.0.0.1:{settings.PORT}"

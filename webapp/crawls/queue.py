@@ -172,7 +172,7 @@ def settle(claim: str, death: Death) -> None:
     lost = RUNNING | Q(verdict=Verdict.PENDING, stop_requested_at=None) if death.was_killed else RUNNING
     with transaction.atomic():
         lock_schedules(CrawlRun.objects.filter(claim=claim))
-        mark_lost(lost & Q(claim=claim), f"its process ended before it had: {death.words}", death.log_tail)
+        mark_lost(lost & Q(claim=claim), f"its process ended before the run was over: {death.words}", death.log_tail)
         job = CrawlRun.objects.filter(verdict=Verdict.PENDING, claim=claim).select_for_update().first()
         if job and job.stop_requested_at:
             _end(job, Verdict.SKIPPED, STOPPED_BEFORE, death.log_tail)

@@ -94,7 +94,7 @@ def _record_passed(schedule: CrawlSchedule, passed: Sequence[datetime], followin
             )
         )
     if schedule.next_run_at and passed[0] > schedule.next_run_at:
-        runs[0].reason += f"; so it was with all slots from {schedule.next_run_at:%F %T} UTC on"
+        runs[0].reason += f"; the same is true of all slots since {schedule.next_run_at:%F %T} UTC"
     CrawlRun.objects.bulk_create(runs, ignore_conflicts=True)
 
 

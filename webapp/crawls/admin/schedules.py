@@ -189,7 +189,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         if not rows:
             return "It has not run yet."
         address = reverse("admin:crawls_crawlrun_changelist") + "?" + urlencode({"schedule": schedule.name})
-        shown = table(["Verdict", "Slot (UTC)", "Began (UTC)", "Duration", "Reason"], rows)
+        shown = table(["Verdict", "Slot (UTC)", "Started (UTC)", "Duration", "Reason"], rows)
         return format_html('{}<a href="{}">All its runs</a>', shown, address)
 
     cost_of_a_run = of_cost("a run", price_of_a_run)

@@ -21,7 +21,7 @@ class Node(models.Model):
     """A scrapyd that shares the queue. Each of them ticks: it turns due slots into jobs."""
 
     name = models.CharField(max_length=255, primary_key=True)
-    heartbeat_at = models.DateTimeField(help_text="The last tick of its schedule.")
+    heartbeat_at = models.DateTimeField(help_text="When it was last alive. It writes this every 15 seconds.")
     capacity = models.PositiveIntegerField(default=0, help_text="Crawls that it runs at a time.")
 
     objects = NodeQuerySet.as_manager()

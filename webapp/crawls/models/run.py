@@ -62,7 +62,7 @@ class CrawlRun(models.Model):
     schedule = models.ForeignKey(
         "crawls.CrawlSchedule", on_delete=models.SET_NULL, null=True, blank=True, help_text="What asked for it."
     )
-    slot = models.DateTimeField(null=True, blank=True, help_text="The moment of the schedule that it is for.")
+    slot = models.DateTimeField(null=True, blank=True, help_text="The slot of the schedule that this run is for.")
     due_again = models.BooleanField(
         "slot due again", default=False, help_text="Whether its slot is due once more, because the run failed."
     )
@@ -85,7 +85,7 @@ class CrawlRun(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True, help_text="The API asked for no requests before this.")
     # what it asked for
-    pages = count("Pages answered, including chunks of coins asked for by id.")
+    pages = count("Pages answered, including the list of ids and answers to requests by id.")
     requests = count("Requests sent, including those tried again.")
     credits = count("Answers with status 200, which are what a plan counts.")
     retries = count("Requests tried again.")
@@ -99,7 +99,7 @@ class CrawlRun(models.Model):
     duplicates = count("Later occurrences of a coin, or of a rejected record, in the same run.")
     rejected = count("Records that could not be stored and are kept as rejected records.")
     missing = count("Stored coins that the market no longer has, if the whole market was crawled.")
-    listed = models.PositiveIntegerField(null=True, blank=True, help_text="Ids in the source's list of all names.")
+    listed = models.PositiveIntegerField(null=True, blank=True, help_text="Ids in the source's list of all ids.")
     went_back = count("Of those updated: coins whose record was older than what was stored.")
     rounded = models.JSONField(
         default=dict, blank=True, help_text="By field: numbers with more digits than SQLite keeps, stored rounded."
@@ -107,7 +107,7 @@ class CrawlRun(models.Model):
     newest_change = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="The latest change that the source reported, by its clock; changes are asked for from then on.",
+        help_text="The latest change in the source, by its clock. The next `only=changed` begins ten minutes before.",
     )
     newest_update = models.DateTimeField(
         null=True, blank=True, help_text="The newest `last_updated` of a coin, by the source's clock."

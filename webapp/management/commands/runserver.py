@@ -1,7 +1,8 @@
-"""`manage.py runserver`: Django's own. If the database is unreachable, it ends with one sentence."""
+"""`manage.py runserver`: Django's own, on the port PORT. If the database is unreachable, it ends with one sentence."""
 
 import os
 
+from django.conf import settings
 from django.contrib.staticfiles.management.commands import runserver
 from django.db import DEFAULT_DB_ALIAS, Error
 
@@ -10,6 +11,8 @@ from webapp.management import unusable
 
 
 class Command(runserver.Command):
+    default_port = str(settings.PORT)
+
     def check_migrations(self) -> None:
         try:
             if not is_old(DEFAULT_DB_ALIAS):

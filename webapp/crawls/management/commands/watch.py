@@ -144,9 +144,11 @@ class Command(BaseCommand):
     help = "Runs all checks every 30 seconds, and notifies people when one fails or recovers, until it is stopped."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--every", type=float, default=30.0, metavar="SECONDS", help="(default: 30)")
         parser.add_argument(
-            "--once", action="store_true", help="run all checks once; messages need two results in a row"
+            "--every", type=float, default=30.0, metavar="SECONDS", help="from one round of checks to the next (30)"
+        )
+        parser.add_argument(
+            "--once", action="store_true", help="one round of checks; a message needs the same result in two rounds"
         )
         parser.add_argument("--test", action="store_true", help="send a message through each channel")
 
@@ -180,7 +182,7 @@ class Command(BaseCommand):
         for check, problem in problems.items():
             self.stdout.write(f"{check}: {problem}")
         if problems.keys() - set(CHECKS):
-            raise CommandError("A single round cannot notify people of this, because the database cannot remember it.")
+            raise CommandError("Nobody was notified: the database, which keeps the results of rounds, cannot be used.")
 
     def _test(self) -> None:
         text = f"coincrawl at {site_address()}: this is a test message."
