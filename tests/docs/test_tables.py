@@ -11,7 +11,7 @@ from scrapy.settings import default_settings
 from coincrawl import crawl_settings
 from coincrawl.verdict import EXIT_STATUS
 from tests.support.pages import README, ROOT, rows
-from webapp.crawls.catalog import ORDERS, SPIDERS
+from webapp.crawls.catalog import ORDERS, PLANS, SPIDERS
 from webapp.crawls.monitoring import BEFORE_CHECKS, CHECKS
 
 DOCS = ROOT / "docs"
@@ -37,6 +37,15 @@ def test_the_arguments_of_a_crawl_are_the_catalogs() -> None:
 
     assert [*table] == [*SPIDERS["markets"].arguments]
     assert sorted(table["order"]) == sorted(ORDERS)
+
+
+def test_the_plans_are_the_catalogs() -> None:
+    table = rows((DOCS / "settings.md").read_text(), "| `COINGECKO_PLAN` |")
+
+    assert [(code(name)[0], a_minute, a_month) for name, a_minute, a_month in table] == [
+        (name, str(plan.calls_per_minute), f"{plan.credits_per_month:,}" if plan.credits_per_month else "any number")
+        for name, plan in PLANS.items()
+    ]
 
 
 def test_the_checks_are_those_that_are_made() -> None:
