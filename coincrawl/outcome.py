@@ -14,7 +14,7 @@ from coincrawl.verdict import Evidence, decide
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import counted, one_line
 from webapp.crawls import recording
-from webapp.crawls.batch import MAX_KEPT
+from webapp.crawls.batch import MAX_KEPT, Memory
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 
@@ -64,13 +64,13 @@ def verdict_after(error: Exception, failure: str, then: str) -> tuple[Verdict, s
     return Verdict.FAILED, f"{failure} ({type(error).__name__}: {one_line(error)})"
 
 
-def notes(run: CrawlRun, source: Source, shape: Shape, verdict: Verdict, not_kept: int) -> Iterator[str]:
-    """What else is worth knowing. `not_kept` rejected records were only counted."""
+def notes(run: CrawlRun, source: Source, shape: Shape, verdict: Verdict, memory: Memory) -> Iterator[str]:
+    """What else is worth knowing."""
     if verdict == Verdict.COMPLETE:
         yield f"proof: {source.coverage.proof()}"
     yield from source.coverage.notes()
     yield from notes_on_fields(shape, learns_fields=source.fields is None)
-    yield from notes_on_batches(run, not_kept)
+    yield from notes_on_batches(run, memory)
     if words := log_fault():
         yield f"not all of the log could be written ({words})"
 
@@ -86,13 +86,16 @@ def notes_on_fields(shape: Shape, *, learns_fields: bool) -> Iterator[str]:
         yield f"missing from whole pages, so the stored values were kept: {missed}"
 
 
-def notes_on_batches(run: CrawlRun, not_kept: int = 0) -> Iterator[str]:
+def notes_on_batches(run: CrawlRun, memory: Memory) -> Iterator[str]:
+    if reasons := memory.commonest_reasons():
+        named = "; ".join(f"{reason} ({counted(records, 'record')})" for reason, records in reasons)
+        yield f"why records were rejected, first of all: {named}"
     if coins := run.went_back + run.stale:
         yield (
             f"{counted(coins, 'coin')} went back in time (an older last_updated): {run.went_back:,} stored, "
             f"{run.stale:,} ignored as stale because newer values had just been stored"
         )
-    if not_kept:
+    if not_kept := memory.not_kept:
         yield (
             f"{counted(not_kept, 'rejected record')} not kept, only counted: a run keeps the first {MAX_KEPT:,}, "
             "so that no source can fill the database with them"

@@ -20,7 +20,7 @@ OK, UNKNOWN = "ok", "unknown"
 WORDS = {
     "database": "the database cannot be reached, or fails",
     "migrations": "the database is not migrated",
-    "data": "the copy is too old",
+    "data": "no run was complete for too long",
     "schedule": "the schedule does not run",
     "runs": "runs fail one after the other",
     "rejected": "more records are rejected than before",

@@ -36,6 +36,7 @@ from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger("coincrawl")
 
+GIVEN_WITH_A = "A spider's arguments are given with -a: scrapy crawl markets -a pages=1. See scrapy crawl --help."
 COUNTERS = ("pages", "requests", *RECORDS)
 
 # Loggers whose INFO is about Scrapy and not about the crawl. `-L DEBUG` shows them.
@@ -77,9 +78,9 @@ class Command(crawl.Command):
         # the warnings from it.
         globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
         if unknown := [argument for argument in args if argument.startswith("-")]:
-            raise UsageError(f"No such option: {unknown[0]}. See scrapy crawl --help.", print_help=False)
+            raise UsageError(f"No such option: {unknown[0]}. {GIVEN_WITH_A}", print_help=False)
         if len(args) != 1:
-            raise UsageError(f"Name one spider: scrapy crawl {next(iter(SPIDERS))}", print_help=False)
+            raise UsageError(f"Name one spider. {GIVEN_WITH_A}", print_help=False)
         try:
             given = parse_arguments(args[0], {name: value for name, value in opts.spargs.items() if name != "_job"})
             check_source(args[0], given, settings.get)
@@ -202,7 +203,7 @@ def table(run: CrawlRun, verdict: str, reason: str) -> Table:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     rows = {"verdict": verdict, "reason": reason, "messages": run.messages}
-    for name in COUNTERS:
+    for name in COUNTERS if run.requests else ():
         rows[name] = f"{getattr(run, name):,}"
     if run.finished_at and run.started_at:
         rows["time"] = f"{(run.finished_at - run.started_at).total_seconds():,.1f} s"

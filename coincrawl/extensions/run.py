@@ -29,7 +29,7 @@ from coincrawl.waiting import wait_for_event
 from webapp.coins.texts import one_line, printable
 from webapp.crawls import recording
 from webapp.crawls.addresses import source_fault
-from webapp.crawls.batch import Batch
+from webapp.crawls.batch import Batch, Memory
 from webapp.crawls.migrated import NotMigrated
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.run import new_key
@@ -56,7 +56,7 @@ class RunRecord(Component):
         self._shape = Shape(outcome.NAMES, ())
         self._place: Place = None  # of the database's file
         self._coins: set[str] = set()  # that this run has stored
-        self._not_kept = 0  # rejected records that were only counted
+        self._memory = Memory()  # of what this run has stored or rejected
         self._unwritten: list[str] = []  # why feeds could not be written
         self._log = RunLog(crawler.settings)
         self._stored_tail = ""  # the log's tail in the row
@@ -124,7 +124,7 @@ class RunRecord(Component):
 
         def store() -> None:
             self._coins |= recording.store(run, batch, progress)
-            self._not_kept = batch.memory.not_kept
+            self._memory = batch.memory
 
         self._has_given_up = not await self._attempt(store, "a batch could not be stored")
 
@@ -198,7 +198,7 @@ class RunRecord(Component):
         try:
             self.verdict, reasons = self._decide(run, spider, reason)
             self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
-            notes = outcome.notes(run, spider, self._shape, self.verdict, self._not_kept)
+            notes = outcome.notes(run, spider, self._shape, self.verdict, self._memory)
             pace = extension(self.crawler, Pace)
             finish = partial(
                 recording.finish,
@@ -208,7 +208,7 @@ class RunRecord(Component):
                 answered=coverage.present,
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=pace.resting,
-                not_kept=self._not_kept,
+                not_kept=self._memory.not_kept,
                 has_answered=has_answered(self.crawler),
                 filled=self._shape.filled,
                 listed=coverage.listed,

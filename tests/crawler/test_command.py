@@ -35,7 +35,7 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         (["-O", "coins.foo"], "Unrecognized output format 'foo'. Set a supported one"),
         (["-s", "JOBDIR=FOLDER"], "JOBDIR cannot be used: what a run has proven cannot be kept there"),
         (["-s", "TWISTED_REACTOR=foo"], "TWISTED_REACTOR must stay as it is: crawls run on asyncio's loop."),
-        (["--pages", "3"], "No such option: --pages. See scrapy crawl --help."),
+        (["--pages", "3"], "No such option: --pages. A spider's arguments are given with -a: scrapy crawl markets -a "),
     ],
     ids=[
         "level",

@@ -29,9 +29,9 @@ COUNTS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rej
         (["-a", "order=foo"], "order is one of id_asc, id_desc, market_cap_asc"),
         (["-a", "pagez=1"], "markets has no argument 'pagez'. Its arguments: order, per_page, pages, category, ids."),
         (["-a", "ids=bitcoin", "-a", "pages=1"], "ids and pages cannot be given together"),
-        (["another"], "Name one spider"),
+        (["pages=1"], "Name one spider. A spider's arguments are given with -a: scrapy crawl markets -a pages=1."),
     ],
-    ids=["out of range", "no such choice", "no such name", "excluding each other", "two spiders"],
+    ids=["out of range", "no such choice", "no such name", "excluding each other", "without -a"],
 )
 def test_wrong_arguments_end_at_once_with_a_sentence(
     arguments: list[str], sentence: str, api: FakeAPI, crawl: Crawl

@@ -109,9 +109,7 @@ def test_a_copy_older_than_the_setting_fails(settings: Any) -> None:
     settings.DATA_MAX_AGE_HOURS = 6
     make_run(finished_at=NOON - 7 * HOUR)
 
-    assert monitoring.problems(NOON)["data"].startswith(
-        "No run of a whole source has been complete in the last 6 hours"
-    )
+    assert monitoring.problems(NOON)["data"].startswith("No run of a whole source has been complete for 6 hours")
 
 
 FRIDAY = datetime(2026, 2, 6, tzinfo=UTC)

@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from tests.support.factories import make_run
 from tests.support.racing import at_once, meanwhile, wait_until_somebody_waits_for_a_lock
 from tests.support.slots import (
     DAY,
@@ -201,8 +202,8 @@ def test_a_tick_waits_for_one_who_is_just_running_a_schedule_of_the_spider() -> 
 
 @pytest.mark.parametrize(("plan", "calls"), [("keyless", 14_400 + 120 * 77), ("demo", 8_940)])
 def test_the_first_schedules_fit_the_plan_and_are_made_once(plan: str, calls: int, settings: Any) -> None:
-    settings.COINGECKO_PLAN = plan
-
+    settings.COINGECKO_PLAN, settings.MIRROR_URL = plan, ""
+    make_run()  # of this source
     made = [schedules.make_defaults(), schedules.make_defaults()]
 
     assert made == [True, False]
@@ -210,3 +211,13 @@ def test_the_first_schedules_fit_the_plan_and_are_made_once(plan: str, calls: in
     assert calls == sum(
         typical_calls(one.spider, one.arguments) * one.timetable().a_month(NOON) for one in schedules.all()
     )
+
+
+@pytest.mark.parametrize("source", ["a mirror's", "another spider's"])
+def test_a_database_of_another_source_gets_no_first_schedules(source: str, settings: Any) -> None:
+    settings.MIRROR_URL = "https://coins.example/api/coins/" if source == "a mirror's" else ""
+    if source == "another spider's":
+        make_run(spider="listings")
+
+    assert schedules.make_defaults() is False
+    assert not schedules.exists()

@@ -114,7 +114,7 @@ def test_it_is_ready_while_the_copy_is_fresh_enough(
 
     answer = asked(client)
 
-    assert answer == ((200, READY) if is_ready else (503, READY | {"data": "the copy is too old"}))
+    assert answer == ((200, READY) if is_ready else (503, READY | {"data": "no run was complete for too long"}))
 
 
 def not_beaten() -> None:
@@ -144,7 +144,7 @@ def rejecting() -> None:
 @pytest.mark.parametrize(
     ("illness", "said"),
     [
-        (not_beaten, {"schedule": "the schedule does not run", "data": "the copy is too old"}),
+        (not_beaten, {"schedule": "the schedule does not run", "data": "no run was complete for too long"}),
         (failing, {"runs": "runs fail one after the other"}),
         (rejecting, {"rejected": "more records are rejected than before"}),
     ],

@@ -40,6 +40,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "SCRAPYD_LOGS_DIR": str(folder / "logs"),
         "PORT": str(free_port()),
         "SCRAPYD_HTTP_PORT": str(free_port()),
+        "MIRROR_URL": "",
         **more,
     }
 
@@ -186,7 +187,7 @@ def test_a_database_that_cannot_be_reached_is_a_sentence(tmp_path: Path) -> None
     done = run(environment(tmp_path, DATABASE_URL=f"postgres://ada:hidden@127.0.0.1:{free_port()}/coins"))
 
     assert done.returncode == 1
-    assert re.fullmatch(r"CommandError: The database cannot be used \(.*\): see DATABASE_URL .*\n", done.stderr)
+    assert re.fullmatch(r"CommandError: The database cannot be used \(.*\): check DATABASE_URL\.\n", done.stderr)
     assert "hidden" not in done.stderr
 
 
@@ -235,7 +236,8 @@ def test_a_signal_that_arrives_while_a_line_is_written_is_told_too() -> None:
 
 
 @pytest.mark.django_db
-def test_schedules_are_made_once_and_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_schedules_are_made_once_and_listed(capsys: pytest.CaptureFixture[str], settings: Any) -> None:
+    settings.MIRROR_URL = ""
     call_command("schedules")
     call_command("schedules")
 
@@ -247,6 +249,13 @@ def test_schedules_are_made_once_and_listed(capsys: pytest.CaptureFixture[str]) 
     )
     assert lines[2].startswith("The whole market: markets, 0 */6 * * * (UTC), next at ")
     assert [line.partition(", next")[0] for line in lines[3:]] == [line.partition(", next")[0] for line in lines[1:3]]
+
+
+@pytest.mark.django_db
+def test_a_mirror_has_no_schedule_until_somebody_makes_one(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("schedules")
+
+    assert capsys.readouterr().out == "There is no schedule. Make one in the admin: Schedules > Add schedule.\n"
 
 
 @pytest.mark.django_db

@@ -21,7 +21,7 @@ from django.db import Error
 from django.db.models import Case, Count, DateTimeField, Max, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from webapp.coins import clock
-from webapp.coins.texts import printable
+from webapp.coins.texts import counted, printable
 from webapp.crawls import history, queue
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.migrated import NotMigrated, check_migrated
@@ -100,9 +100,9 @@ def is_fresh(now: datetime) -> bool | None:
 
 def _old_copy(now: datetime) -> Iterator[str]:
     if is_fresh(now) is False:
-        hours = settings.DATA_MAX_AGE_HOURS
+        hours = counted(settings.DATA_MAX_AGE_HOURS, "hour")
         yield (
-            f"No run of a whole source has been complete in the last {hours} hours (DATA_MAX_AGE_HOURS): "
+            f"No run of a whole source has been complete for {hours} (DATA_MAX_AGE_HOURS): "
             "the last runs say why, or there is no schedule for one."
         )
 

@@ -29,8 +29,11 @@ class Due:
 
 class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
     def make_defaults(self) -> bool:
-        """Make two schedules that fit the plan if there is none at all. Returns whether it did."""
-        if self.exists():
+        """Make two schedules of CoinGecko's market, which fit the plan, if there is none. Returns whether it did.
+
+        A database of another source gets none: one database is the copy of one source.
+        """
+        if self.exists() or settings.MIRROR_URL or CrawlRun.objects.exclude(spider="markets").exists():
             return False
         minutes, hours = (10, 12) if settings.COINGECKO_PLAN == "demo" else (3, 6)
         self.create(

@@ -22,11 +22,13 @@ def described(schedule: CrawlSchedule, now: datetime) -> str:
 
 
 class Command(MigratedCommand):
-    help = "Makes two schedules that fit the plan if there are none, and lists all."
+    help = "Lists all schedules. If there are none, makes two of CoinGecko's market first, which fit the plan."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if CrawlSchedule.objects.make_defaults():
             self.stdout.write("There was no schedule. These two were made:")
-        now = timezone.now()
-        for schedule in CrawlSchedule.objects.all():
+        now, schedules = timezone.now(), CrawlSchedule.objects.all()
+        for schedule in schedules:
             self.stdout.write(described(schedule, now))
+        if not schedules:
+            self.stdout.write("There is no schedule. Make one in the admin: Schedules > Add schedule.")
