@@ -32,6 +32,7 @@ FOREIGN = {
     "docker",
     "dropdb",
     "mkdir",
+    "mv",
     "pg_dump",
     "pg_restore",
     "pre-commit",
@@ -40,7 +41,7 @@ FOREIGN = {
     "uv",
 }
 # Of the tests, of the example of a new spider, and of no program: NAME stands for any of them.
-OTHER_VARIABLES = {"TEST_DATABASE", "LISTINGS_API_KEY", "LISTINGS_TOKEN", "NAME"}
+OTHER_VARIABLES = {"TEST_DATABASE", "LISTINGS_API_KEY", "NAME"}
 
 
 def check(words: list[str]) -> None:
