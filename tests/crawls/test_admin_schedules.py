@@ -229,12 +229,12 @@ def test_a_schedule_that_does_not_exist_leads_home(admin_client: Client, key: st
 @pytest.mark.parametrize(
     ("values", "credits_had", "month", "run"),
     [
-        pytest.param({}, None, "720 720", "1 call, a credit each (about; no run has been complete yet", id="typical"),
-        pytest.param({}, 3, "2,160 2,160", "3 calls, a credit each (as its last complete run took)", id="measured"),
-        pytest.param({"arguments": {}}, None, "55,440 55,440", "77 calls, a credit each", id="the whole market"),
-        pytest.param({"spider": "mirror", "arguments": {}}, 19, "13,680 0", "19 calls, no credits", id="no credits"),
-        pytest.param({"crontab": "@monthly"}, None, "1 1", "1 call, a credit each", id="once"),
-        pytest.param({"crontab": "0 0 * * * */30"}, None, "60 60", "1 call, a credit each", id="seconds"),
+        pytest.param({}, None, "720 720", "1 request, a credit each (about; no run has been complete", id="typical"),
+        pytest.param({}, 3, "2,160 2,160", "3 requests, a credit each (as its last complete run took)", id="measured"),
+        pytest.param({"arguments": {}}, None, "55,440 55,440", "77 requests, a credit each", id="the whole market"),
+        pytest.param({"spider": "mirror", "arguments": {}}, 19, "13,680 0", "19 requests, no credits", id="no credits"),
+        pytest.param({"crontab": "@monthly"}, None, "1 1", "1 request, a credit each", id="once"),
+        pytest.param({"crontab": "0 0 * * * */30"}, None, "60 60", "1 request, a credit each", id="seconds"),
     ],
 )
 def test_a_schedule_says_what_it_costs(
@@ -251,8 +251,9 @@ def test_a_schedule_says_what_it_costs(
     assert f" {month} Run now" in listed
     assert f"A run: {run}" in shown
     assert "1 runs" not in shown
-    calls = "1 call" if month.startswith("1 ") else "calls"
-    assert f"{calls}, {'no credits' if month.endswith(' 0') else 'a credit each'} All schedules:" in shown
+    assert " 1 requests" not in shown
+    requests = "1 request" if month.startswith("1 ") else "requests"
+    assert f"{requests}, {'no credits' if month.endswith(' 0') else 'a credit each'} All schedules:" in shown
 
 
 @pytest.mark.parametrize(

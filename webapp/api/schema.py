@@ -20,7 +20,7 @@ ERRORS = {
     401: "The token is missing or invalid.",
     404: "Not found.",
     406: "The Accept header does not allow JSON.",
-    429: "Too many calls: wait for as many seconds as Retry-After says.",
+    429: "Too many requests: wait for as many seconds as Retry-After says.",
 }
 
 _one_at_a_time = Lock()

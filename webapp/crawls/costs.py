@@ -11,6 +11,7 @@ from django.db.models.functions import Now, TruncMonth
 
 from webapp.coins import clock
 from webapp.coins.numbers import exact
+from webapp.coins.texts import counted
 from webapp.crawls.catalog import SPIDERS, parse_arguments, typical_calls
 from webapp.crawls.crontab import Crontab
 from webapp.crawls.models.run import CrawlRun
@@ -86,8 +87,8 @@ class Bill:
     @property
     def sentence(self) -> str:
         return (
-            f"All enabled schedules together take about {exact(self.calls)} calls a month (30 days) "
-            f"and {exact(self.credits)} credits of CoinGecko's; {_plan()}."
+            f"All enabled schedules together take about {counted(self.calls, 'request')} a month (30 days) "
+            f"and {exact(self.credits)} of CoinGecko's credits; {_plan()}."
         )
 
     @property

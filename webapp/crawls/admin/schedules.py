@@ -51,9 +51,9 @@ def outlook(schedule: CrawlSchedule) -> Outlook:
 
 
 def price(cost: Cost, number: int) -> str:
-    """A number of calls, and whether they are credits."""
-    calls = counted(number, "call")
-    return f"{calls}, a credit each" if cost.counts_credits else f"{calls}, no credits"
+    """A number of requests, and whether they cost credits."""
+    requests = counted(number, "request")
+    return f"{requests}, a credit each" if cost.counts_credits else f"{requests}, no credits"
 
 
 def price_of_a_run(cost: Cost) -> str:
@@ -154,7 +154,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         marks = format_html_join("", "{}", ((mark_alone(run),) for run in outlook(schedule).runs))
         return format_html('<span class="marks">{}</span>', marks) if marks else NOTHING
 
-    number_calls = of_cost("calls a month", lambda cost: exact(cost.calls_a_month))
+    number_calls = of_cost("requests a month", lambda cost: exact(cost.calls_a_month))
     number_credits = of_cost("credits a month", lambda cost: exact(cost.credits_a_month))
 
     @admin.display(description="")
