@@ -53,8 +53,9 @@ def _faults_in_source(spider: type[PaginatedSpider]) -> Iterator[str]:
         yield f"secret is {spider.secret!r} and must be a Secret"
     if not isinstance(spider.accept, str):
         yield f"accept is {spider.accept!r} and must be a media type"
-    calls = spider.calls_per_minute
-    if not isinstance(calls, property | int | float) or isinstance(calls, bool) or not _is_from_zero_up(calls):
+    calls: Any = spider.calls_per_minute
+    is_number = isinstance(calls, int | float) and not isinstance(calls, bool)
+    if not (isinstance(calls, property) or (is_number and calls >= 0)):
         yield f"calls_per_minute is {calls!r} and must be a number from 0 up"
 
 
@@ -67,10 +68,6 @@ def _faults_in_records(spider: type[PaginatedSpider]) -> Iterator[str]:
         yield f"names has {unknown[0]!r}, and FullCoin has no such field"
     if isinstance(spider.fields, str) or not (spider.fields is None or all(name in FIELDS for name in spider.fields)):
         yield f"fields is {spider.fields!r} and must be names of FullCoin's fields"
-
-
-def _is_from_zero_up(number: Any) -> bool:
-    return isinstance(number, property) or number >= 0
 
 
 def _is_place(value: Any) -> bool:

@@ -50,16 +50,17 @@ class ExactJsonLinesItemExporter(exporters.JsonLinesItemExporter):
         self.encoder = ExactEncoder(use_decimal=True, ensure_ascii=not self.encoding)
 
 
-class ExactCsvItemExporter(exporters.CsvItemExporter):
+class PlainValues(exporters.BaseItemExporter):
     def serialize_field(self, field: Any, name: str, value: Any) -> Any:
         return plain(value)
 
 
-class ExactMarshalItemExporter(exporters.MarshalItemExporter):
+class ExactCsvItemExporter(PlainValues, exporters.CsvItemExporter):
+    pass
+
+
+class ExactMarshalItemExporter(PlainValues, exporters.MarshalItemExporter):
     """`-O coins.marshal`, which has no type for decimals and dates."""
-
-    def serialize_field(self, field: Any, name: str, value: Any) -> Any:
-        return plain(value)
 
 
 class ExactXmlItemExporter(exporters.XmlItemExporter):

@@ -21,7 +21,6 @@ TAIL_SIZE = 100_000  # characters of a run's log, or bytes of its file
 STATS = "scrapy.statscollectors"  # logs a dict in several lines, which tools read
 MIN_SECRET = 4  # characters; a shorter secret is part of ordinary words, and masking these would reveal it
 
-_unusual = re.compile("[^ -~]")
 _formatter = logging.Formatter()
 
 
@@ -136,8 +135,6 @@ def _with_margin(text: str) -> str:
 
 def _printable(text: str) -> str:
     """The text as one line. Letters of all languages stay; control characters and the like are escaped."""
-    return text if text.isprintable() else _unusual.sub(_visible, text)
-
-
-def _visible(match: re.Match[str]) -> str:
-    return match[0] if match[0].isprintable() else match[0].encode("unicode_escape").decode("ascii")
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

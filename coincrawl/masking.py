@@ -25,12 +25,12 @@ def masked(text: str, secret: str) -> str:
 @cache
 def pattern_of(*secrets: str) -> re.Pattern[str]:
     """A pattern for any of the secrets. The longer of two that overlap is found first. Without secrets: nothing."""
-    return re.compile("|".join(map(_written, sorted(secrets, key=len, reverse=True))) or "(?!)")
-
-
-def _written(secret: str) -> str:
     # A run of backslashes belongs to the character after it, so only a whole run is matched.
-    return _ways(secret[0], BACKSLASHES) + "".join(_ways(character, r"\\++") for character in secret[1:])
+    written = (
+        _ways(secret[0], BACKSLASHES) + "".join(_ways(character, r"\\++") for character in secret[1:])
+        for secret in sorted(secrets, key=len, reverse=True)
+    )
+    return re.compile("|".join(written) or "(?!)")
 
 
 def _ways(character: str, backslashes: str) -> str:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reading:
-    """A page as it was answered."""
-
     ids: frozenset[str]
     size: int  # records
     without_id: int  # records without a usable id

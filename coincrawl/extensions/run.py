@@ -113,7 +113,6 @@ class RunRecord(Component):
             logger.warning("Page %s: no record has %s, so the stored values are kept", page, ", ".join(absent))
 
     def add_values(self, values: Mapping[str, Any]) -> None:
-        """Count the values of a valid record."""
         self._shape.add(values)
 
     async def store(self, batch: Batch) -> None:

@@ -17,8 +17,6 @@ SAME_STOP_SECONDS = 1.0  # two signals within this time are one stop
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a run ends before it is done."""
-
     verdict: Verdict
     reason: str
 

@@ -43,18 +43,15 @@ class ChoiceType(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
         values = list(self.target.choices)
+        names = [f"{value[1:]}_descending" if value.startswith("-") else value for value in values]
         schema: dict[str, Any] = {"type": "string", "enum": values}
-        if any(value.startswith("-") for value in values):  # a minus cannot be part of a name in generated code
-            schema["x-enum-varnames"] = [_constant(value) for value in values]
+        if names != values:  # a minus cannot be part of a name in generated code
+            schema["x-enum-varnames"] = [name.upper() for name in names]
         name = self.target.component
         component = ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, name)
         auto_schema.registry.register_on_missing(component)
         is_list = isinstance(self.target, MultipleChoiceField)
         return {"type": "array", "items": component.ref, "minItems": 1} if is_list else component.ref
-
-
-def _constant(value: str) -> str:
-    return f"{value[1:]}_descending".upper() if value.startswith("-") else value.upper()
 
 
 class Schema(AutoSchema):

@@ -41,13 +41,8 @@ def write(fields: Sequence[models.Field], rows: Collection[tuple[Any, ...]]) -> 
     """
     names = [field.name for field in fields]
     columns = zip(fields, zip(*rows, strict=True), strict=bool(rows))  # zip makes no columns without rows
-    written = [_column(_writer(field), values) for field, values in columns]
+    written: list[Iterable[Any]] = []
+    for field, values in columns:
+        writer = next((write for kind, write in WRITERS.items() if isinstance(field, kind)), None)
+        written.append([None if value is None else writer(value) for value in values] if writer else values)
     return [dict(zip(names, values, strict=True)) for values in zip(*written, strict=True)]
-
-
-def _writer(field: models.Field) -> Callable[[Any], Any] | None:
-    return next((write for kind, write in WRITERS.items() if isinstance(field, kind)), None)
-
-
-def _column(writer: Callable[[Any], Any] | None, values: Iterable[Any]) -> Iterable[Any]:
-    return values if writer is None else [None if value is None else writer(value) for value in values]

@@ -12,7 +12,6 @@ from webapp.coins.upsert import Upserted, keep_newest
 from webapp.crawls.models.rejected import Occurrence
 
 MAX_KEPT = 1_000  # rejected records that a run keeps, whatever its source sends; the others are counted
-MAX_REASONS = 3  # that a message names
 
 
 class Memory:
@@ -35,11 +34,11 @@ class Memory:
         return self._rejected[rejection] > 0
 
     def commonest_reasons(self) -> list[tuple[str, int]]:
-        """At most MAX_REASONS reasons for which records were rejected, each with the number of records."""
+        """The three commonest reasons for which records were rejected, each with the number of records."""
         reasons: Counter[str] = Counter()
         for rejection, records in self._rejected.items():
             reasons.update(dict.fromkeys(rejection.reasons, records))
-        return reasons.most_common(MAX_REASONS)
+        return reasons.most_common(3)
 
     def count_rejected(self, rejection: Rejection, round_number: int = 0) -> bool:
         """Count this rejected record, unless it has been counted before. Returns whether it was counted now.

@@ -19,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 MAX_LENGTH = 100  # characters
 SIZES = (60, 24, 31, 12, 7, 60)  # of the fields: how many values a * has
 HOURS, DAYS = 1, (2, 3, 4)  # the fields' places
-NAMES = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
+NAMES = "The names are @hourly, @daily, @weekly, @monthly and @yearly."
 RANGES = "Seconds and minutes are 0 to 59, hours 0 to 23, days 1 to 31, months 1 to 12, days of the week 0 to 7."
 
 
@@ -60,9 +60,8 @@ class Crontab:
             )
             next(self.after(datetime(2000, 1, 1, tzinfo=UTC)))
         except CroniterError as error:
-            if is_name:
-                raise CrontabError(f"{expression!r} is not a crontab: the names are {', '.join(NAMES)}.") from None
-            raise CrontabError(f"{expression!r} is not a crontab ({error}). {RANGES}") from None
+            valid = NAMES if is_name else RANGES
+            raise CrontabError(f"{expression!r} is not a crontab ({error}). {valid}") from None
 
     def after(self, moment: datetime) -> Iterator[datetime]:
         """The slots later than `moment`, endlessly."""

@@ -65,10 +65,11 @@ def problems(now: datetime | None = None) -> dict[str, str]:
     now = now or clock.database_clock()
     enabled = list(CrawlSchedule.objects.filter(enabled=True).order_by("pk"))
     faults = {schedule: fault for schedule in enabled if (fault := schedule.fault())}
+    faulty = [f"The schedule {one} cannot run: {why} Correct it, or disable it." for one, why in faults.items()]
     able = [schedule for schedule in enabled if schedule not in faults]
     found = {
         "data": [*_old_copy(now), *_without_complete_run(able, now)],
-        "schedule": [*_no_node(enabled, now), *_faulty(faults), *_overdue(able, now), *_not_begun(now)],
+        "schedule": [*_no_node(enabled, now), *faulty, *_overdue(able, now), *_not_begun(now)],
         "runs": _bad_runs(able),
         "rejected": _rejected(able),
         "source": old_sources(),
@@ -160,11 +161,6 @@ def _no_node(enabled: list[CrawlSchedule], now: datetime) -> Iterator[str]:
     if last is None or last < silent_since:
         when = f"since {last:%F %T} UTC" if last else "so far"
         yield f"No scrapyd has had a heartbeat {when}: start one, or read in its log why it does not."
-
-
-def _faulty(faults: dict[CrawlSchedule, str]) -> Iterator[str]:
-    for schedule, fault in faults.items():
-        yield f"The schedule {schedule} cannot run: {fault} Correct or disable it in the admin."
 
 
 def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:

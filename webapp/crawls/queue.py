@@ -32,9 +32,7 @@ class JobError(ValueError):
 
 @dataclass(frozen=True)
 class Death:
-    """How a job's process ended."""
-
-    words: str
+    words: str  # how a job's process ended
     log_tail: str = ""  # the last lines of its log
     was_killed: bool = False  # by a signal
 

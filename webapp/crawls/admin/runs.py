@@ -154,7 +154,6 @@ def began(run: CrawlRun) -> str:
 def mark_alone(run: CrawlRun) -> str:
     """A mark that links to the run, with words for a pointer and for screen readers."""
     words = f"{run.verdict}, {began(run)} UTC"
-
     return format_html(
         '<a class="verdict {0}" href="{1}" title="{2}" aria-label="{2}"></a>', run.verdict, address_of(run), words
     )
