@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,6 +12,7 @@ from coincrawl.extensions.run import RunRecord
 from coincrawl.extensions.stop import Ending, Stop
 from coincrawl.listing import ListedCoverage
 from coincrawl.outcome import LOST
+from coincrawl.shape import Shape
 from coincrawl.spiders.markets import MarketsSpider
 from coincrawl.start import Before
 from tests.support.spiders import make_spider
@@ -270,9 +270,9 @@ def decided(record: RunRecord, monkeypatch: pytest.MonkeyPatch, facts: dict[str,
     record.crawler.crawling = not facts.get("by_signal", False)
     record.before = Before(coins=facts.get("before", 0), usual=facts.get("usual", {}))
     record._log.errors = facts.get("errors", 0)
-    shape: dict[str, Any] = {"dropped": set(), "absent": {}, "filled": {}}
-    record._shape = cast(Any, SimpleNamespace(**{name: facts.get(name, value) for name, value in shape.items()}))
-    run: Any = SimpleNamespace(seen=seen, coins=seen, rejected=facts.get("rejected", 0))
+    for name in {"dropped", "absent", "filled"} & facts.keys():
+        monkeypatch.setattr(Shape, name, facts[name])
+    run = CrawlRun(seen=seen, rejected=facts.get("rejected", 0))
     verdict, reasons = record._decide(run, spider, facts.get("reason", "finished"))
     return verdict, "; ".join(reasons)
 

@@ -5,17 +5,20 @@ import pty
 import re
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Self
+from typing import Self
 
 import pytest
 from scrapy import signals
 from scrapy.crawler import Crawler
 
 from coincrawl.commands.crawl import report
+from coincrawl.components import extension
+from coincrawl.extensions.run import RunRecord
+from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, Market, answers
 from tests.support.crawls import Crawl, crawl_command, last_run
 from tests.support.processes import PATIENCE
+from tests.support.spiders import make_spider
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 
@@ -215,8 +218,9 @@ def test_a_list_that_is_longer_than_any_page_may_be_is_taken(api: FakeAPI, crawl
 def test_where_the_end_could_not_be_written_the_table_says_what_the_last_line_says(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = CrawlRun(spider="markets", verdict=Verdict.RUNNING, pages=3)
-    record: Any = SimpleNamespace(run=run, verdict=Verdict.FAILED, reason="the database fails (gone)")
+    record = extension(make_spider(MarketsSpider).crawler, RunRecord)
+    record.run = CrawlRun(spider="markets", verdict=Verdict.RUNNING, pages=3)
+    record.verdict, record.reason = Verdict.FAILED, "the database fails (gone)"
 
     status = report("markets", record)
 

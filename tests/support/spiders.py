@@ -1,10 +1,10 @@
 """Spiders with a real crawler that has not been started."""
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any, TypeVar, cast
+from unittest.mock import Mock
 
-from scrapy.core.downloader import Slot
+from scrapy.core.downloader import Downloader, Slot
 from scrapy.crawler import Crawler
 from scrapy.http import Request, Response
 from scrapy.settings import Settings
@@ -47,7 +47,7 @@ class Engine:
     """What our components ask of an engine: AutoThrottle's delay in seconds; it notes what it is to fetch."""
 
     def __init__(self, throttle: float) -> None:
-        self.downloader = SimpleNamespace(slots={"api": Slot(concurrency=8, delay=throttle)})
+        self.downloader = Mock(spec=Downloader, slots={"api": Slot(concurrency=8, delay=throttle)})
         self.asked: list[Request] = []
 
     def crawl(self, request: Request) -> None:

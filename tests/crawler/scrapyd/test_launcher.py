@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -12,7 +11,9 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from scrapyd.config import Config
+from scrapyd.interfaces import IPoller
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.components import Componentized
 
 from coincrawl.scrapyd.job import Job
 from coincrawl.scrapyd.launcher import Launcher
@@ -38,7 +39,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def launcher(monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path) -> Launcher:
     """One that runs and has room for no more, with the database at once in place of in its thread."""
     monkeypatch.setattr("coincrawl.scrapyd.database.later", maybeDeferred)
-    app: Any = SimpleNamespace(getComponent=lambda kind: Mock(next=Mock(wraps=Deferred)))
+    app = Componentized()
+    app.setComponent(IPoller, Mock(next=Mock(wraps=Deferred)))
     launcher = Launcher(Config({"runner": "scrapy", "logs_dir": str(tmp_path), "max_proc": "1"}), app)
     launcher.running = 1
     return launcher

@@ -2,12 +2,16 @@
 
 import io
 import json
+import os
 import re
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError
@@ -23,6 +27,7 @@ from twisted.web.resource import getChildForRequest
 from twisted.web.test.requesthelper import DummyChannel
 
 from coincrawl.scrapyd import database
+from coincrawl.scrapyd.job import Job
 from coincrawl.scrapyd.log import Log
 from coincrawl.scrapyd.queue import RunQueue
 from coincrawl.scrapyd.web import Root
@@ -216,7 +221,7 @@ def test_a_slot_that_passed_is_no_job_and_one_that_was_cancelled_is(node: Root) 
 
 def test_a_job_whose_process_has_not_ended_is_listed_as_running(node: Root) -> None:
     over("over", "here")
-    own(node)["slot"] = process("over")
+    own(node)["slot"] = job("over")
 
     jobs = ask(node, "listjobs.json")
 
@@ -229,16 +234,15 @@ def own(node: Root) -> Any:
     return super(Root, node).launcher.processes
 
 
-def process(key: str) -> Any:
-    signals: list[int] = []
-    facts = {"project": "coincrawl", "spider": "markets", "job": key, "pid": 4, "start_time": datetime(2026, 1, 1)}  # noqa: DTZ001
-    return SimpleNamespace(**facts, signals=signals, signalProcess=signals.append)
+def job(key: str) -> Job:
+    process = Mock(spec=subprocess.Popen, pid=4)
+    return Job("coincrawl", "markets", key, claim="", log=Path(os.devnull), process=process)
 
 
 def test_a_job_is_cancelled_on_whichever_node_it_runs(node: Root) -> None:
     begun("elsewhere", "oslo")
     begun("here", "here", "mirror")
-    own(node)["slot"] = mine = process("here")
+    own(node)["slot"] = mine = job("here")
 
     before = [
         ask(node, "cancel.json", "POST", project="coincrawl", job=key)["prevstate"] for key in ("elsewhere", "here")
@@ -247,7 +251,7 @@ def test_a_job_is_cancelled_on_whichever_node_it_runs(node: Root) -> None:
 
     assert (before, again) == (["running", "running"], None)
     assert not runs.filter(stop_requested_at=None).exists()
-    assert mine.signals == [2]
+    mine.process.send_signal.assert_called_once_with(signal.SIGINT)  # type: ignore[attr-defined]  # a mock's
 
 
 def test_the_page_of_jobs_names_the_nodes(node: Root) -> None:
