@@ -136,6 +136,6 @@ def test_the_models_and_the_migrations_agree(db: None) -> None:
 def test_every_variable_of_the_environment_is_described() -> None:
     described = (ROOT / ".env.example").read_text()
 
-    for path in [ROOT / "webapp/environment.py", *ROOT.glob("*/**/settings.py")]:
+    for path in [ROOT / "webapp/environment.py", *sources("webapp"), *sources("coincrawl")]:
         for name in re.findall(r'env\.\w+\(\s*"(\w+)"', path.read_text()):
             assert re.search(rf"^#? ?{name}=", described, re.MULTILINE), name

@@ -35,43 +35,50 @@ def redirected_with_the_key(request: Request) -> Answer:
     return answers.redirect(f"/coins?key={answers.secret(request)}")
 
 
-FAULTS: dict[str, tuple[Any, float]] = {
-    "none": ({}, 1),
-    "no such key": (answers.KEY_MISSING, 1),
-    "a key for another host": (answers.DEMO_KEY_AT_PRO_HOST, 1),
-    "the key repeated in an error": (answers.echo, 1),
-    "the key repeated in an error that is worth another try": (
-        lambda request: answers.error(200, {"error": f"bad key {answers.secret(request)}"}),
-        math.inf,
-    ),
-    "the key repeated when throttled": (
-        lambda request: answers.status_error(429, 429, f"{answers.secret(request)} is too fast"),
-        1,
-    ),
-    "the key as a coin's name": (named_like_the_key, math.inf),
-    "a redirect": (redirected_with_the_key, 1),
-    "throttled": (answers.rate_limited(0), 1),
-    "credits spent": (answers.CREDITS_SPENT, 1),
-    "blocked": (answers.BLOCKED, 1),
-    "server error": (answers.SERVER_ERROR, math.inf),
-    "no HTTP": (answers.GARBAGE, math.inf),
-    "hung up": (answers.HUNG_UP, math.inf),
-    "reset": (answers.RESET, math.inf),
-    "cut": (answers.CUT_BODY, math.inf),
-    "false gzip": (answers.FALSE_GZIP, math.inf),
-    "HTML": (answers.HTML_IN_A_200, math.inf),
-    "nested": (answers.nested(200_000), math.inf),
-    "too long": (answers.oversized(17), math.inf),
+# By kind: the answers to pages 1, 2, ..., each with the number of times that it comes.
+FAULTS: dict[str, list[tuple[Any, float]]] = {
+    "none": [],
+    "no such key": [(answers.KEY_MISSING, 1)],
+    "a key for another host": [(answers.DEMO_KEY_AT_PRO_HOST, 1)],
+    "the key repeated in an error": [(answers.echo, 1)],
+    "a redirect": [(redirected_with_the_key, 1)],
+    "credits spent": [(answers.CREDITS_SPENT, 1)],
+    "the key repeated in what is not final": [
+        (lambda request: answers.status_error(429, 429, f"{answers.secret(request)} is too fast"), 1),
+        (lambda request: answers.error(200, {"error": f"bad key {answers.secret(request)}"}), math.inf),
+        (named_like_the_key, math.inf),
+    ],
+    "a source that is too busy": [
+        (answers.rate_limited(0), 1),
+        (answers.BLOCKED, math.inf),
+        (answers.SERVER_ERROR, math.inf),
+    ],
+    "no answer": [
+        ({}, 1),  # else the run would end at the first page
+        (answers.GARBAGE, math.inf),
+        (answers.HUNG_UP, math.inf),
+        (answers.RESET, math.inf),
+        (answers.CUT_BODY, math.inf),
+    ],
+    "no page": [
+        (answers.FALSE_GZIP, math.inf),
+        (answers.HTML_IN_A_200, math.inf),
+        (answers.nested(200_000), math.inf),
+        (answers.oversized(17), math.inf),
+    ],
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_key_is_in_no_log_file_or_table_whatever_goes_wrong(fault: str, crawl: Crawl, tmp_path: Path) -> None:
-    reaction, times = FAULTS[fault]
     with FakeAPI(Market(coins=300), plan="demo", key=KEY) as api:
-        api.fault(reaction, times=times)
+        for page, (reaction, times) in enumerate(FAULTS[fault], start=1):
+            api.fault(reaction, page=page, times=times)
         done = crawl(
-            api, "-L", "DEBUG", "--logfile", str(tmp_path / "log"), "-O", str(tmp_path / "coins.jsonl"), **DEMO
+            api,
+            *("-a", "per_page=50", "-L", "DEBUG"),
+            *("--logfile", str(tmp_path / "log"), "-O", str(tmp_path / "coins.jsonl")),
+            **DEMO,
         )
 
     log = (tmp_path / "log").read_text()
@@ -79,6 +86,7 @@ def test_the_key_is_in_no_log_file_or_table_whatever_goes_wrong(fault: str, craw
     written = done.stdout + done.stderr + files + tables()
     assert any(KEY in request.headers.values() for request in api.requests)
     assert "DEBUG" in log
+    assert len({request.params.get("page") for request in api.requests}) >= len(FAULTS[fault])
     for form in FORMS:
         assert form not in written
         assert form.encode() not in files_of_the_database()

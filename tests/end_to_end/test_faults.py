@@ -98,21 +98,19 @@ def test_every_fault_that_passes_costs_one_request_and_nothing_else(crawl: Crawl
     assert nothing_is_missing()
 
 
-@pytest.mark.parametrize(
-    "answer", [answers.HANGS, answers.STALLS, answers.trickles(100)], ids=["", "stalls", "trickles"]
-)
-def test_an_answer_that_does_not_come_is_asked_for_again(answer: Any, api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(answer, page=2)
+def test_an_answer_that_does_not_come_is_asked_for_again(api: FakeAPI, crawl: Crawl) -> None:
+    for page, answer in enumerate([answers.HANGS, answers.STALLS, answers.trickles(100)], start=2):
+        api.fault(answer, page=page)
 
-    done = crawl(api, "-s", "DOWNLOAD_TIMEOUT=5")
+    done = crawl(api, "-s", "DOWNLOAD_TIMEOUT=5", "-a", "per_page=100")
 
-    assert (done.returncode, last_run().retries, FullCoin.objects.count()) == (0, 1, 600)
+    assert (done.returncode, last_run().retries, FullCoin.objects.count()) == (0, 3, 600)
     assert last_run().credits == sum(request.status == 200 for request in api.requests)
 
 
 @pytest.mark.parametrize(
     ("page", "fault"),
-    [(1, "500"), (1, "cut"), (2, "500"), (2, "hung up"), (2, "gzip with a flipped bit"), (3, "HTML"), (4, "500")],
+    [(1, "500"), (2, "hung up"), (2, "gzip with a flipped bit"), (3, "HTML"), (4, "cut")],
 )
 def test_a_page_that_stays_broken_is_made_up_for_by_id(page: int, fault: str, api: FakeAPI, crawl: Crawl) -> None:
     api.fault(
@@ -244,15 +242,17 @@ def test_before_any_page_a_gateway_is_tried_three_times_and_its_words_are_said(
     assert re.search("key|KEY|BASE_API_URL", last_run().reason)
 
 
-@pytest.mark.parametrize("gateway", GATEWAYS)
-def test_after_a_page_a_gateway_costs_no_coin(gateway: str, api: FakeAPI, crawl: Crawl) -> None:
-    api.fault(GATEWAYS[gateway], page=2, times=math.inf)
-    api.fault(GATEWAYS[gateway], path="/coins/list")
+def test_after_a_page_a_gateway_costs_no_coin(api: FakeAPI, crawl: Crawl) -> None:
+    for page, answer in enumerate(GATEWAYS.values(), start=2):
+        api.fault(answer, page=page, times=math.inf)
+        api.fault(answer, path="/coins/list")
 
-    done = crawl(api)
+    done = crawl(api, "-a", "per_page=100")
 
     assert (done.returncode, FullCoin.objects.count()) == (0, 600)
-    assert f"page 2 stayed broken: the API answered {GATEWAYS[gateway].status}" in last_run().messages
+    assert "page 2 stayed broken: the API answered 403" in last_run().messages
+    for answer in GATEWAYS.values():
+        assert f"the API answered {answer.status}" in done.stderr
 
 
 def test_a_record_that_is_nested_too_deeply_is_rejected_alone(api: FakeAPI, crawl: Crawl) -> None:

@@ -11,7 +11,6 @@ import pytest
 from fake_api import FakeAPI, Market, Request, answers
 from tests.support.crawls import Crawl, last_run, outcome
 from webapp.coins.models import FullCoin
-from webapp.crawls.catalog import ORDERS
 
 SMALL_PAGES = ("-a", "per_page=50")
 
@@ -28,8 +27,8 @@ def test_the_total_header_changes_the_speed_and_never_the_result(total: str, cra
     assert FullCoin.objects.count() == 260
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_every_order_ends_with_the_same_set_of_coins(order: str, api: FakeAPI, crawl: Crawl) -> None:
+@pytest.mark.parametrize("order", ["id_desc", "market_cap_desc", "volume_asc"])
+def test_each_order_ends_with_the_same_set_of_coins(order: str, api: FakeAPI, crawl: Crawl) -> None:
     done = crawl(api, "-a", f"order={order}", "-a", "per_page=50")
 
     assert (done.returncode, last_run().verdict) == (0, "complete")
@@ -152,18 +151,16 @@ def test_an_empty_answer_to_everything_is_not_a_complete_market(api: FakeAPI, cr
     assert not FullCoin.objects.exclude(missing_since=None).exists()
 
 
-@pytest.mark.parametrize(
-    "named", [r'"\ud800"', '"' + "x" * 3_000 + '"', "17", "null"], ids=["half", "long", "number", "null"]
-)
-def test_an_impossible_id_on_the_list_does_not_hide_the_others(named: str, api: FakeAPI, crawl: Crawl) -> None:
-    listed = api.market.listing()
-    api.fault(answers.data(f'[{{"id":{named}}},{listed[1:]}'), path="/coins/list")
+def test_impossible_ids_on_the_list_do_not_hide_the_others(api: FakeAPI, crawl: Crawl) -> None:
+    impossible = [r'"\ud800"', '"' + "x" * 3_000 + '"', "17", "null"]
+    entries = "".join(f'{{"id":{value}}},' for value in impossible)
+    api.fault(answers.data(f"[{entries}{api.market.listing()[1:]}"), path="/coins/list")
     api.fault(answers.data("[]"), page=2)
 
     done = crawl(api)
 
     assert (done.returncode, FullCoin.objects.count()) == (0, 600)
-    assert "entries of /coins/list with a repeated id, or without a valid id: 1" in last_run().messages
+    assert "entries of /coins/list with a repeated id, or without a valid id: 4" in last_run().messages
 
 
 @pytest.mark.parametrize(
