@@ -96,7 +96,6 @@ def as_stored(api: FakeAPI) -> dict[str, Any]:
     return {coin.pk: {name: getattr(coin, name) for name in names} for coin in FullCoin.objects.all()}
 
 
-@pytest.mark.every_database
 def test_no_coin_freezes_where_the_source_changes_its_dates_and_its_clock(api: FakeAPI, crawl: Crawl) -> None:
     """In July 2026 CoinGecko began to send whole seconds; one coin comes from the year 2126."""
     future = api.market.record("bitcoin") | {"last_updated": "2126-06-20T10:00:00.000Z"}
@@ -213,7 +212,6 @@ def test_fields_that_are_optional_may_go(api: FakeAPI, crawl: Crawl) -> None:
     )
 
 
-@pytest.mark.every_database
 @pytest.mark.parametrize(("per_page", "batch"), [(50, "1000"), (250, "70")])
 def test_a_field_that_some_pages_do_not_have_keeps_its_stored_values(
     per_page: int, batch: str, api: FakeAPI, crawl: Crawl
@@ -350,7 +348,6 @@ def test_poisoned_records_are_kept_with_reasons_and_all_others_stored(
     assert run.seen == run.created + run.updated + run.unchanged + run.stale + run.duplicates + run.rejected
 
 
-@pytest.mark.every_database
 def test_a_defect_is_counted_once_a_run_and_resolved_when_it_is_mended(api: FakeAPI, crawl: Crawl) -> None:
     """A record without an id is asked for again, three times in all: by its page and by `ids=`."""
     sound = api.market.text("ethereum")

@@ -29,7 +29,6 @@ def ended(key: str) -> CrawlRun:
     return run_of(key)
 
 
-@pytest.mark.every_database
 def test_a_job_runs_and_its_run_tells_of_it(start_node: StartNode) -> None:
     node = start_node()
 
