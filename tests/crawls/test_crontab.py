@@ -153,6 +153,7 @@ def test_a_months_slots_are_counted(expression: str, zone: str, slots: int) -> N
         ("a * * * *", "is not a crontab"),
         ("\x00 * * * *", "is not a crontab"),
         ("0 0 31 2 *", "is not a crontab"),
+        ("@reboot", "is not a crontab"),
         ("@reboot", "The names are @hourly, @daily, @weekly, @monthly and @yearly."),
         ("@daily x", "is not a crontab"),
         ("H * * * *", "has random slots"),

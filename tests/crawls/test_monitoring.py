@@ -231,6 +231,7 @@ def test_a_schedule_that_cannot_run_is_named_with_the_reason(values: dict[str, A
 
     assert list(found) == ["schedule"]
     assert found["schedule"].startswith(f"The schedule wrong cannot run: {said}")
+    assert found["schedule"].endswith(" Correct or disable it in the admin.")
     assert found["schedule"].isprintable()
 
 

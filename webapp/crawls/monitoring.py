@@ -65,7 +65,10 @@ def problems(now: datetime | None = None) -> dict[str, str]:
     now = now or clock.database_clock()
     enabled = list(CrawlSchedule.objects.filter(enabled=True).order_by("pk"))
     faults = {schedule: fault for schedule in enabled if (fault := schedule.fault())}
-    faulty = [f"The schedule {one} cannot run: {why} Correct it, or disable it." for one, why in faults.items()]
+    faulty = [
+        f"The schedule {schedule} cannot run: {fault} Correct or disable it in the admin."
+        for schedule, fault in faults.items()
+    ]
     able = [schedule for schedule in enabled if schedule not in faults]
     found = {
         "data": [*_old_copy(now), *_without_complete_run(able, now)],
