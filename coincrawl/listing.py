@@ -133,11 +133,8 @@ class ListedCoverage(LookupCoverage):
             odd = f"{self._odd_entries:,}"
             notes.append(f"entries of {self._list} with a repeated id, or without a valid id: {odd}")
         if self.present is None:
-            why = (
-                "the API counts more coins than came"
-                if self.is_sound
-                else "not all pages were read, or some were damaged"
-            )
+            damaged = "not all pages were read, or some were damaged"
+            why = "the API counts more coins than came" if self.is_sound else damaged
             notes.append(f"no coin was marked missing, because {why}")
         if absent := self._absent():
             notes.append(f"not on the market, though {self._list} names them: {counted(len(absent), 'id')}")

@@ -51,7 +51,8 @@ class Shape:
 
     def unsent(self) -> list[str]:
         """Fields that no record has, and that are neither expected nor optional."""
-        return [name for name in self._fields if name not in {*self._present, *self._expected, *self._optional}]
+        known = self._present.union(self._expected, self._optional)
+        return [name for name in self._fields if name not in known]
 
     def unknown(self, known: Iterable[str]) -> list[str]:
         """Names in records that are not among the `known` ones."""

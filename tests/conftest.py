@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from fake_api import FakeAPI, Market
-from tests.support.crawls import Api, Crawl, Crawling, Process, crawl_command
+from tests.support.crawls import Api, Crawl, Crawling, Process, crawl_command, run_crawl
 from tests.support.databases import Away, administer, cut_all
 from tests.support.nodes import ScrapydNode, StartNode
 from tests.support.processes import PATIENCE, preloaded
@@ -115,8 +115,7 @@ def crawl(database_url: str) -> Crawl:
     """Run `scrapy crawl ...` against an API; the result has returncode, stdout and stderr."""
 
     def run(api: Api, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = crawl_command(api, database_url, *arguments, **environment)
-        return preloaded().run(command["args"][1:], command["cwd"], command["env"], PATIENCE)
+        return run_crawl(api, database_url, *arguments, **environment)
 
     return run
 

@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from tests.support.crawls import crawl_command
-from tests.support.processes import PATIENCE, preloaded, python
+from tests.support.crawls import run_crawl
+from tests.support.databases import migrated
 from webapp.coins.models import FullCoin
 
 IDS = [f"coin-{number:03}" for number in range(300)]
@@ -22,10 +22,7 @@ IDS = [f"coin-{number:03}" for number in range(300)]
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The other installation's database, which has been migrated and not been used."""
-    path = tmp_path / "copy.sqlite3"
-    done = python(["webapp/manage.py", "migrate", "--verbosity", "0"], {"DATABASE_URL": f"sqlite:///{path}"})
-    assert done.returncode == 0, done.stderr
-    return path
+    return migrated(tmp_path / "copy.sqlite3")
 
 
 def store(price: int, minutes: float = 0) -> None:
@@ -45,8 +42,7 @@ def test_what_has_changed_is_found_whatever_the_sources_clock_says(
     for price, wrong_by, only in ((1, 0.0, ""), (2, minutes, "changed"), (3, 0.0, "changed")):
         store(price, wrong_by)
         arguments = ("-a", f"only={only}") if only else ()
-        command = crawl_command(source, f"sqlite:///{copy}", *arguments, spider="mirror", API_TOKEN=token.key)
-        done = preloaded().run(command["args"][1:], command["cwd"], command["env"], PATIENCE)
+        done = run_crawl(source, f"sqlite:///{copy}", *arguments, spider="mirror", API_TOKEN=token.key)
         assert done.returncode == 0, done.stderr
         with closing(sqlite3.connect(copy)) as database:
             prices.append(database.execute("SELECT current_price, COUNT(*) FROM coins_fullcoin GROUP BY 1").fetchall())

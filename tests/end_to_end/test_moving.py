@@ -13,8 +13,8 @@ from django.db.models.signals import post_save
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
+from tests.support.databases import migrated
 from tests.support.everything import THEN, fill, rows
-from tests.support.processes import python
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.verdict import Verdict
@@ -30,10 +30,7 @@ FILE = "file"
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database that has been migrated and not been used."""
-    path = tmp_path_factory.mktemp("moving") / "empty.sqlite3"
-    done = python(["webapp/manage.py", "migrate", "--verbosity", "0"], {"DATABASE_URL": f"sqlite:///{path}"})
-    assert done.returncode == 0, done.stderr
-    return path
+    return migrated(tmp_path_factory.mktemp("moving") / "empty.sqlite3")
 
 
 @pytest.fixture(autouse=True)

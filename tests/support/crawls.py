@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from fake_api import FakeAPI, LinkedAPI
 from tests.support.preloaded import Program
-from tests.support.processes import PATIENCE, ROOT
+from tests.support.processes import PATIENCE, ROOT, preloaded
 from webapp.crawls.models import CrawlRun
 
 Api = FakeAPI | LinkedAPI | str  # where it is a str, its address
@@ -33,6 +33,14 @@ def crawl_command(
         "cwd": ROOT,
         "env": os.environ | {SOURCES[spider]: url, "DATABASE_URL": database_url} | environment,
     }
+
+
+def run_crawl(
+    api: Api, database_url: str, *arguments: str, spider: str = "markets", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `scrapy crawl ...` to its end, in a process that is forked."""
+    command = crawl_command(api, database_url, *arguments, spider=spider, **environment)
+    return preloaded().run(command["args"][1:], command["cwd"], command["env"], PATIENCE)
 
 
 class Process:

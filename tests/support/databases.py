@@ -4,13 +4,23 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from django.apps import apps
 from django.db import connection
 
+from tests.support.processes import python
+
 Away = Callable[[], AbstractContextManager[None]]
+
+
+def migrated(path: Path) -> Path:
+    """A SQLite database at this path that has been migrated and not been used."""
+    done = python(["webapp/manage.py", "migrate", "--verbosity", "0"], {"DATABASE_URL": f"sqlite:///{path}"})
+    assert done.returncode == 0, done.stderr
+    return path
 
 
 def administer(*statements: str) -> None:

@@ -8,7 +8,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webapp.api.writing import COIN, RUN
-from webapp.coins import clock
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun
 
@@ -113,7 +112,7 @@ class CompleteRunSerializer(RunInShortSerializer):
         extra_kwargs: ClassVar = {"finished_at": {"allow_null": False}}  # it has ended
 
     def get_age(self, run: CrawlRun) -> int:
-        return int((clock.database_clock() - cast(datetime, run.finished_at)).total_seconds())
+        return int((self.context["now"] - cast(datetime, run.finished_at)).total_seconds())
 
 
 class HealthSerializer(serializers.Serializer):

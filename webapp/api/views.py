@@ -131,16 +131,17 @@ class Health(ReadView):
             last_updated=Max("last_updated"),
             changed_at=Max("changed_at"),
         )
+        now = clock.database_clock()
         begun = CrawlRun.objects.filter(started_at__isnull=False).order_by("-started_at")
         answer = coins | {
             "rejected": RejectedRecord.objects.open().count(),
             "last_complete": monitoring.last_complete(),
             "last_run": begun.first(),
             "running": begun.filter(verdict=Verdict.RUNNING),
-            "fresh": monitoring.is_fresh(clock.database_clock()),
-            "problems": monitoring.problems(),
+            "fresh": monitoring.is_fresh(now),
+            "problems": monitoring.problems(now),
         }
-        return Response(HealthSerializer(answer).data)
+        return Response(HealthSerializer(answer, context={"now": now}).data)
 
 
 class SchemaFile(ReadView):
