@@ -3,11 +3,15 @@
 from typing import Self, TypeVar, cast
 
 from scrapy.crawler import Crawler
-from scrapy.exceptions import NotConfigured
+from scrapy.exceptions import IgnoreRequest, NotConfigured
 
 from coincrawl.source import Source
 
 T = TypeVar("T")
+
+
+class WasRefused(IgnoreRequest):
+    """The source refuses this request, and the run goes on without it; the text has the source's words."""
 
 
 class Component:

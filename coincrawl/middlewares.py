@@ -13,8 +13,7 @@ from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.http import Request, Response
 from scrapy.utils.misc import load_object
 
-from coincrawl.components import Component, extension, has_answered
-from coincrawl.exceptions import WasRefused
+from coincrawl.components import Component, WasRefused, extension, has_answered
 from coincrawl.extensions.outage import Outage
 from coincrawl.extensions.pace import OutOfPatience, Pace
 from coincrawl.extensions.stop import Stop

@@ -11,8 +11,7 @@ from scrapy.exceptions import DontCloseSpider
 from scrapy.http import Request, Response
 from twisted.python.failure import Failure
 
-from coincrawl.components import extension, has_answered
-from coincrawl.exceptions import WasRefused
+from coincrawl.components import WasRefused, extension, has_answered
 from coincrawl.extensions.run import RunRecord
 from coincrawl.extensions.stop import Stop
 from coincrawl.items import CoinItem

@@ -14,7 +14,7 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Request, Response
 
-from coincrawl.exceptions import WasRefused
+from coincrawl.components import WasRefused
 from coincrawl.extensions.outage import MAX_USELESS, Outage
 from coincrawl.extensions.pace import Pace
 from coincrawl.extensions.stop import Stop

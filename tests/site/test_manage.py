@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from django.db import Error, OperationalError, ProgrammingError
 
 from tests.support.processes import python
+from webapp.management import unusable
 
 AWAY = "postgres://ada:hidden@127.0.0.1:1/coins"
 
@@ -48,6 +50,20 @@ def test_a_file_that_is_no_database_of_ours_is_a_sentence(
 
     assert done.returncode == 1
     assert done.stderr == f"CommandError: The database {file} cannot be used ({words}): {remedy}.\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (OperationalError("no such column: coins_fullcoin.new"), "run `python webapp/manage.py migrate`."),
+        (OperationalError("table coins_fullcoin has no column named new"), "run `python webapp/manage.py migrate`."),
+        (ProgrammingError('relation "coins_fullcoin" does not exist'), "run `python webapp/manage.py migrate`."),
+        (OperationalError("database is locked"), "check DATABASE_URL."),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_tables_of_another_version_are_to_be_migrated(error: Error, remedy: str) -> None:
+    assert unusable(error).endswith(f": {remedy}")
 
 
 def test_the_server_listens_on_the_port_of_the_environment() -> None:
