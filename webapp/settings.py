@@ -136,6 +136,12 @@ DATA_MAX_AGE_HOURS = env.int("DATA_MAX_AGE_HOURS", default=0)
 # A source stands still when its newest data is more hours old than this at the end of a run; 0 allows any age.
 SOURCE_MAX_AGE_HOURS = env.number("SOURCE_MAX_AGE_HOURS", 1)
 
+# Prices over time ---------------------------------------------------------------------------------
+PRICE_HISTORY = env.bool("PRICE_HISTORY", default=True)
+# Days that observations are kept, and then bars of an hour; 0 keeps them for ever. Bars of a day are kept for ever.
+PRICE_RAW_DAYS = env.int("PRICE_RAW_DAYS", default=2)
+PRICE_HOURLY_DAYS = env.int("PRICE_HOURLY_DAYS", default=90)
+
 # Ports of `make up`, on this machine --------------------------------------------------------------
 PORT = env.int("PORT", default=8000)
 SCRAPYD_HTTP_PORT = env.int("SCRAPYD_HTTP_PORT", default=6800)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.apps import apps
 from django.contrib.admin.models import ADDITION, LogEntry
@@ -9,7 +10,9 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from rest_framework.authtoken.models import Token
 
-from webapp.coins.models import FullCoin
+from webapp.coins.models import ArchivedDay, CoveredSpan, FullCoin, PriceBar, PriceSeries
+from webapp.coins.prices.observing import observe
+from webapp.coins.prices.tiers import Step
 from webapp.crawls.models import Alarm, CrawlRun, CrawlSchedule, Node, RejectedRecord, SourcePace
 from webapp.crawls.verdict import Verdict
 
@@ -24,7 +27,14 @@ def fill(using: str) -> None:
         {"coin_id": "huge", "total_supply": Decimal("1E+25"), "name": "🚀 الذهب 'quoted' \\ \r\n end"},
         {"coin_id": "nothing"},
     ]
-    FullCoin.objects.using(using).upsert(coins, THEN)
+    FullCoin.objects.using(using).upsert(coins, THEN, THEN)
+    observe(THEN, THEN, using=using)
+    bar: dict[str, Any] = dict.fromkeys(("open", "high", "low", "close"), Decimal("1E-18")) | {"observations": 2}
+    for series in PriceSeries.objects.using(using).all():
+        PriceBar.objects.using(using).create(series=series, step=Step.HOUR, time=THEN, last_at=THEN, **bar)
+        CoveredSpan.objects.using(using).create(series=series, step=Step.DAY, since=THEN, until=THEN)
+    archive = {"file": "a.parquet", "rows": 1, "checksum": "c", "changed_at": THEN, "archived_at": THEN}
+    ArchivedDay.objects.using(using).create(day=THEN.date(), **archive)
     schedule = CrawlSchedule.objects.using(using).create(name="S", spider="markets", crontab="*/3 * * * *")
     run = CrawlRun.objects.using(using).create(
         spider="markets",

@@ -1,6 +1,7 @@
-"""ExactDecimalField: a decimal that SQLite returns with the digits that were stored."""
+"""ExactDecimalField: a decimal that SQLite returns with the digits that were stored. InstantField: a short date."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import nextafter
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils.functional import cached_property
 WHOLE_FLOATS = 2**53  # below it, every whole number is a float
 EXACT_DIGITS = 15  # significant digits that every float keeps
 INTEGERS = range(-(2**63), 2**63)  # that SQLite stores as integers
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ExactDecimalField(models.DecimalField):
@@ -76,6 +78,33 @@ class ExactDecimalField(models.DecimalField):
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         return from_sqlite(value) if connection.vendor == "sqlite" and value is not None else value
+
+
+class InstantField(models.DateTimeField):
+    """A date and time, which SQLite stores as an integer of 8 bytes: microseconds since 1970. Django's text has 26.
+
+    On other databases this is a DateTimeField.
+    """
+
+    def get_internal_type(self) -> str:
+        return "InstantField"  # Django's backend for SQLite would read a DateTimeField as a text
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        return "bigint" if connection.vendor == "sqlite" else connection.data_types["DateTimeField"]
+
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
+        if connection.vendor != "sqlite":
+            return super().get_db_prep_value(value, connection, prepared)
+        moment = value if prepared else self.get_prep_value(value)
+        return None if moment is None else microseconds(moment)
+
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+        return EPOCH + timedelta(microseconds=value) if isinstance(value, int) else value
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970, as SQLite stores an InstantField."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def from_sqlite(number: float) -> Decimal:

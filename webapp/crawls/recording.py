@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from webapp.coins import clock
 from webapp.coins.models.coin import FullCoin, TooManyMissing
+from webapp.coins.prices.observing import observe
 from webapp.crawls import costs, queue
 from webapp.crawls.batch import Batch
 from webapp.crawls.models import CrawlRun, RejectedRecord
@@ -173,6 +174,8 @@ def _write(run: CrawlRun, batch: Batch) -> dict[str, Any]:
     now = clock.database_clock()
     changed_at = FullCoin.objects.next_change(now)
     result = FullCoin.objects.upsert(batch.rows.values(), now, changed_at)
+    if settings.PRICE_HISTORY and (result.created or result.updated):
+        observe(now, changed_at, has_new=bool(result.created) or not run.flushes)
     rejected = batch.all_rejected(result.rejected)
     RejectedRecord.objects.keep(run, [one for one in rejected if batch.memory.keeps(one.rejection)])
     RejectedRecord.objects.resolve(result.stored - batch.rejected_last)

@@ -95,12 +95,16 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         Others wait here until the transaction ends: changes are committed in the order of their dates. So a client
         that asks for the changes since the newest one it knows misses none, even if clocks are wrong.
         """
-        if connections[self.db].vendor == "postgresql":  # SQLite has one writer at a time
-            with connections[self.db].cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHANGES_LOCK])
+        self.lock_changes()
         newest = self.aggregate(newest=Max("changed_at"))["newest"]
         now = now or database_clock(self.db)
         return max(now, newest + MICROSECOND) if newest else now
+
+    def lock_changes(self) -> None:
+        """Wait until no other transaction changes coins or prices; others wait until this one ends."""
+        if connections[self.db].vendor == "postgresql":  # SQLite has one writer at a time
+            with connections[self.db].cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHANGES_LOCK])
 
     def mark_seen(self, ids: Collection[str], changed_at: datetime) -> int:
         """Marks coins as not missing, because the market has an answer for them. Returns how many were."""

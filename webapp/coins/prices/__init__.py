@@ -1,0 +1,7 @@
+"""Prices over time. Each module is one step in the life of a price.
+
+observing   a flush stores an observation for each coin that it has changed
+rollup      observations become bars, of an hour and then of a day
+reading     a coin's prices, each period in the finest tier that is kept
+tiers       how long each tier is kept: the one place that decides
+"""

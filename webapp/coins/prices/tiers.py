@@ -1,0 +1,42 @@
+"""How long prices are kept, and how exactly: observations, then bars of an hour, then bars of a day."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+
+from webapp.coins.fields import EPOCH
+
+
+class Step(models.IntegerChoices):
+    """The length of a bar, in seconds. Hours and days are UTC."""
+
+    HOUR = 3_600, "hour"
+    DAY = 86_400, "day"
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(seconds=self)
+
+    def start(self, moment: datetime) -> datetime:
+        """The beginning of the hour or day that a moment is in."""
+        return moment - (moment - EPOCH) % self.length
+
+
+@dataclass(frozen=True)
+class Tiers:
+    """From when on observations, and bars of an hour, are kept. Bars of a day are kept for ever."""
+
+    raw_since: datetime  # the beginning of an hour
+    hours_since: datetime  # the beginning of a day
+
+    @classmethod
+    def at(cls, now: datetime) -> "Tiers":
+        """By PRICE_RAW_DAYS and PRICE_HOURLY_DAYS, of which 0 keeps all."""
+        raw = Step.HOUR.start(_before(now, settings.PRICE_RAW_DAYS))
+        return cls(raw, min(Step.DAY.start(_before(now, settings.PRICE_HOURLY_DAYS)), Step.DAY.start(raw)))
+
+
+def _before(now: datetime, days: int) -> datetime:
+    return max(EPOCH, now - timedelta(days=days)) if 0 < days < (now - EPOCH).days else EPOCH
