@@ -1,6 +1,6 @@
 """The schedule's ticker: every second, in each scrapyd, schedules that are due become jobs."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from coincrawl.scrapyd import database
 from coincrawl.scrapyd.job import forget_old_logs
 from coincrawl.scrapyd.log import Log, RepeatedErrors
+from webapp.coins.prices import rollup
 from webapp.crawls import history, ticker
 from webapp.crawls.models import Node
 
@@ -20,6 +21,8 @@ log = Log()
 TICK_EVERY = 1.0  # s
 HEARTBEAT_EVERY = 15.0  # s
 CLEAN_UP_EVERY = 3600.0  # s
+ROLL_UP_EVERY = 300.0  # s
+ROLL_UP_SECONDS = 0.3  # in a tick: what is left is done in the next ticks, so that slots are not late
 
 
 class Ticker(TimerService):
@@ -29,7 +32,8 @@ class Ticker(TimerService):
         super().__init__(TICK_EVERY, self.tick)
         self._node, self._capacity = config.get("node_name"), capacity
         self._logs, self._logs_kept = Path(config.get("logs_dir")), config.getint("jobs_to_keep")
-        self._heartbeat_at = self._cleaned_up_at = -CLEAN_UP_EVERY
+        self._heartbeat_at = self._cleaned_up_at = self._rolled_up_at = -CLEAN_UP_EVERY
+        self._roll_up: Iterator[None] = iter(())
         self._errors = RepeatedErrors(log, "The schedule cannot tick", "The schedule ticks again")
 
     @inlineCallbacks
@@ -48,3 +52,10 @@ class Ticker(TimerService):
             history.forget_old()
             Node.objects.forget_old()
             self._cleaned_up_at = monotonic()
+        if monotonic() > self._rolled_up_at + ROLL_UP_EVERY:
+            self._rolled_up_at = monotonic()
+            self._roll_up = rollup.transactions()
+        until = monotonic() + ROLL_UP_SECONDS
+        for _ in self._roll_up:
+            if monotonic() > until:
+                break

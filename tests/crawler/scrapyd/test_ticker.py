@@ -1,6 +1,7 @@
 """scrapyd's ticker: what it does besides the schedule, and how often."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from time import time
 
@@ -10,11 +11,15 @@ from scrapyd.config import Config
 from coincrawl.scrapyd.ticker import Ticker
 
 
+@pytest.fixture
+def ticker(tmp_path: Path) -> Ticker:
+    return Ticker(Config({"node_name": "node", "logs_dir": str(tmp_path), "jobs_to_keep": "5"}), capacity=1)
+
+
 @pytest.mark.django_db
 def test_old_logs_are_deleted_at_the_first_tick_and_then_once_an_hour(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ticker: Ticker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ticker = Ticker(Config({"node_name": "node", "logs_dir": str(tmp_path), "jobs_to_keep": "5"}), capacity=1)
     log = tmp_path / "coincrawl" / "markets" / "old.log"
     log.parent.mkdir(parents=True)
     are_kept = []
@@ -27,3 +32,28 @@ def test_old_logs_are_deleted_at_the_first_tick_and_then_once_an_hour(
         are_kept.append(log.exists())
 
     assert are_kept == [False, True, False]
+
+
+@pytest.mark.django_db
+def test_prices_are_rolled_up_every_five_minutes_in_as_many_ticks_as_it_takes(
+    ticker: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, done = {"now": 1_000.0}, list[str]()
+    monkeypatch.setattr("coincrawl.scrapyd.ticker.monotonic", lambda: clock["now"])
+
+    def transactions() -> Iterator[None]:
+        for name in ("first", "second", "third"):
+            clock["now"] += 0.2
+            done.append(name)
+            yield
+
+    monkeypatch.setattr("coincrawl.scrapyd.ticker.rollup.transactions", transactions)
+
+    ticks = []
+    for pause in (1, 1, 290, 10, 0):
+        ticker._tick()
+        ticks.append(done.copy())
+        done.clear()
+        clock["now"] += pause
+
+    assert ticks == [["first", "second"], ["third"], [], [], ["first", "second"]]
