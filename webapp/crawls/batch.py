@@ -4,11 +4,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
+from django.conf import settings
+
+from webapp.coins import clock
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
+from webapp.coins.models import FullCoin
+from webapp.coins.prices.observing import observe
 from webapp.coins.texts import printable
 from webapp.coins.upsert import Upserted, keep_newest
+from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.rejected import Occurrence
 
 MAX_KEPT = 1_000  # rejected records that a run keeps, whatever its source sends; the others are counted
@@ -53,6 +59,21 @@ class Memory:
             return False
         self._rejected[rejection] += 1
         return True
+
+
+class Writable(Protocol):
+    """What a run stores in one transaction."""
+
+    memory: Memory
+
+    def write(self, run: CrawlRun) -> dict[str, Any]:
+        """Write it. Returns the run's new counters, by field, and `rejected_rows`: errors of the database, by coin."""
+
+    def remember(self, errors: Mapping[str, str]) -> None:
+        """It is stored, except the rows of these coins."""
+
+    def stored(self, errors: Mapping[str, str]) -> set[str]:
+        """The coins that it has stored in FullCoin."""
 
 
 @dataclass
@@ -101,6 +122,29 @@ class Batch:
         if is_sighting:
             self.seen.add(rejection.coin_id)
 
+    def write(self, run: CrawlRun) -> dict[str, Any]:
+        """Write the coins, their prices and the rejected records. Returns the run's new counters, by field."""
+        now = clock.database_clock()
+        changed_at = FullCoin.objects.next_change(now)
+        result = FullCoin.objects.upsert(self.rows.values(), now, changed_at)
+        if settings.PRICE_HISTORY and (result.created or result.updated):
+            observe(now, changed_at, has_new=bool(result.created) or not run.flushes)
+        rejected = self.all_rejected(result.rejected)
+        RejectedRecord.objects.keep(run, [one for one in rejected if self.memory.keeps(one.rejection)])
+        RejectedRecord.objects.resolve(result.stored - self.rejected_last)
+        FullCoin.objects.mark_seen({*self.rows, *self.seen} - self.missing.keys(), changed_at)
+        FullCoin.objects.mark_missing_since(self.missing, changed_at)
+        counts = self.counts(result, rejected)
+        dates = [run.newest_update, *(row.get("last_updated") for row in self.rows.values())]
+        return {name: getattr(run, name) + number for name, number in counts.items()} | {
+            "seen": run.seen + sum(counts.values()),
+            "went_back": run.went_back + len(result.went_back - self.repeated),
+            "rounded": Counter(run.rounded) + result.rounded,
+            # A date in the future comes from a wrong clock: it does not tell how fresh the others are.
+            "newest_update": max((date for date in dates if date and date <= now), default=None),
+            "rejected_rows": result.rejected,
+        }
+
     def all_rejected(self, errors: Mapping[str, str]) -> list[Occurrence]:
         """The rejected records of this batch, including the rows that the database rejected: its words by coin."""
         return [*self.rejected, *(self._by_database(coin_id, error) for coin_id, error in errors.items())]
@@ -126,6 +170,10 @@ class Batch:
         for occurrence in rejected[len(self.rejected) :]:
             self.memory.count_rejected(occurrence.rejection)
             self.memory.dates.pop(occurrence.rejection.coin_id, None)  # it has not been stored yet
+
+    def stored(self, errors: Mapping[str, str]) -> set[str]:
+        """The coins that are in the database, as they were sent or newer."""
+        return self.rows.keys() - errors.keys()
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.rejected)

@@ -1,7 +1,6 @@
 """The life of a run in the database: it begins, has heartbeats, stores batches and finishes. Dates are by its clock."""
 
 import socket
-from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
@@ -13,9 +12,8 @@ from django.db.models.functions import Now
 
 from webapp.coins import clock
 from webapp.coins.models.coin import FullCoin, TooManyMissing
-from webapp.coins.prices.observing import observe
 from webapp.crawls import costs, queue
-from webapp.crawls.batch import Batch
+from webapp.crawls.batch import Writable
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.pace import MAX_REST
 from webapp.crawls.models.run import BUSY, LOST_AFTER, new_key
@@ -148,11 +146,11 @@ def is_to_stop(run: CrawlRun) -> bool:
     return _still_running(run).filter(stop_requested_at__isnull=False).exists()
 
 
-def store(run: CrawlRun, batch: Batch, progress: Mapping[str, int]) -> set[str]:
+def store(run: CrawlRun, batch: Writable, progress: Mapping[str, int]) -> set[str]:
     """Write a batch and count it, in one transaction: what is counted is stored, and nothing else.
 
-    Returns the coins of the batch that are in the database, as they were sent or newer. `progress` has the run's other
-    counters (pages, requests ...). Raises RunLost and NotStored as `heartbeat` does, and OperationalError or
+    Returns the coins of the batch that are in the database. `progress` has the run's other counters (pages, requests
+    ...). Raises RunLost and NotStored as `heartbeat` does, and OperationalError or
     InterfaceError if the database fails. The same call may then be repeated: if its batch has been stored, and only the
     answer was lost, it is not stored or counted twice.
     """
@@ -161,36 +159,12 @@ def store(run: CrawlRun, batch: Batch, progress: Mapping[str, int]) -> set[str]:
         heartbeat(run)
         facts: Any = _still_running(run).filter(flushes=number).values().first()
         if facts is None:
-            facts = {**_write(run, batch), **progress, "flushes": number}
+            facts = {**batch.write(run), **progress, "flushes": number}
             _still_running(run).update(**facts)
     for name, value in facts.items():
         setattr(run, name, value)
     batch.remember(run.rejected_rows)
-    return batch.rows.keys() - run.rejected_rows.keys()
-
-
-def _write(run: CrawlRun, batch: Batch) -> dict[str, Any]:
-    """Write a batch. Returns the run's new counters, by field."""
-    now = clock.database_clock()
-    changed_at = FullCoin.objects.next_change(now)
-    result = FullCoin.objects.upsert(batch.rows.values(), now, changed_at)
-    if settings.PRICE_HISTORY and (result.created or result.updated):
-        observe(now, changed_at, has_new=bool(result.created) or not run.flushes)
-    rejected = batch.all_rejected(result.rejected)
-    RejectedRecord.objects.keep(run, [one for one in rejected if batch.memory.keeps(one.rejection)])
-    RejectedRecord.objects.resolve(result.stored - batch.rejected_last)
-    FullCoin.objects.mark_seen({*batch.rows, *batch.seen} - batch.missing.keys(), changed_at)
-    FullCoin.objects.mark_missing_since(batch.missing, changed_at)
-    counts = batch.counts(result, rejected)
-    dates = [run.newest_update, *(row.get("last_updated") for row in batch.rows.values())]
-    return {name: getattr(run, name) + number for name, number in counts.items()} | {
-        "seen": run.seen + sum(counts.values()),
-        "went_back": run.went_back + len(result.went_back - batch.repeated),
-        "rounded": Counter(run.rounded) + result.rounded,
-        # A date in the future comes from a wrong clock: it does not tell how fresh the others are.
-        "newest_update": max((date for date in dates if date and date <= now), default=None),
-        "rejected_rows": result.rejected,
-    }
+    return batch.stored(run.rejected_rows)
 
 
 # Its end -----------------------------------------------------------------------------------------
