@@ -1,12 +1,11 @@
 """CoinGecko's coin markets, whole: https://docs.coingecko.com/reference/coins-markets"""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from scrapy.http import Request, Response
 
-from coincrawl import responses
 from coincrawl.components import extension
 from coincrawl.coverage import Coverage
 from coincrawl.extensions.run import RunRecord
@@ -14,33 +13,14 @@ from coincrawl.items import CoinItem
 from coincrawl.listing import IdsCoverage, ListedCoverage, LookupCoverage
 from coincrawl.meta import Meta, request_of, rows_in
 from coincrawl.pagination import PageNumber
-from coincrawl.secret import Secret
 from coincrawl.source import FIELDS, MAX_EXCESS, usable_id
-from coincrawl.spiders.base import PaginatedSpider
-from webapp.crawls.catalog import MAX_COINS, MAX_PAGE_SIZE, PLANS
+from coincrawl.spiders.coingecko import CoinGeckoSpider
+from webapp.crawls.catalog import MAX_COINS, MAX_PAGE_SIZE
 
 MAX_IDS = 250  # in a call; the API's limit
 MAX_URL_LENGTH = 2_000  # characters; the API refuses long addresses with 414
 LIST = "/coins/list"
 MAX_LIST_BODY = 64 * 1024 * 1024  # bytes; the list has about 2 MB
-
-SPENT_CREDITS = 10006
-REMEDIES = {
-    **responses.REMEDIES,
-    # The API's own error codes ...
-    10002: "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?",
-    10005: "COINGECKO_PLAN does not include this",
-    SPENT_CREDITS: "the month's credits are spent: wait for the next month or change the plan",
-    10010: "a paid key belongs to pro-api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL",
-    10011: "a demo key belongs to api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL",
-    # ... and statuses that come without one
-    responses.REDIRECTED: "redirects are not followed, so check BASE_API_URL",
-    400: "check VS_CURRENCY and the spider's arguments",
-    401: "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?",
-    403: "is the key right, the plan sufficient, and this address not blocked?",
-    404: "check BASE_API_URL and the spider's arguments",
-    422: "check VS_CURRENCY and the spider's arguments",
-}
 
 
 def only_id(pairs: list[tuple[str, Any]]) -> tuple[str] | dict[str, Any]:
@@ -49,7 +29,7 @@ def only_id(pairs: list[tuple[str, Any]]) -> tuple[str] | dict[str, Any]:
     return (ids[0],) if len(ids) == 1 and isinstance(ids[0], str) else dict(pairs)
 
 
-class MarketsSpider(PaginatedSpider):
+class MarketsSpider(CoinGeckoSpider):
     """At most 250 coins a page, 3 (keyless) to 500 calls a minute by plan; about 18,000 coins.
 
     Pages alone cannot prove that no coin is missing. In the order of market cap, which is not stable, they miss a
@@ -64,11 +44,8 @@ class MarketsSpider(PaginatedSpider):
         "roi_currency": "roi.currency",
         "roi_percentage": "roi.percentage",
     }
-    secret = Secret("COINGECKO_API_KEY", is_required=False)
     # The API sends the rank with rehypothecated coins only since 2026, so its absence is no fault.
     fields = tuple(field.name for field in FIELDS if field.name != "market_cap_rank_with_rehypothecated")
-    remedies = REMEDIES
-    fatal_codes = (SPENT_CREDITS,)
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
         super().__init__(_job, **arguments)
@@ -77,24 +54,8 @@ class MarketsSpider(PaginatedSpider):
         )
 
     @property
-    def calls_per_minute(self) -> float:
-        return self.settings.getfloat("COINGECKO_CALLS_PER_MINUTE")
-
-    @property
-    def monthly_credits(self) -> int:
-        return self.settings.getint("COINGECKO_MONTHLY_CREDITS")
-
-    @property
-    def url(self) -> str:
-        return str(self.settings["BASE_API_URL"])
-
-    @property
     def collection(self) -> str:
         return self._market(order=self.arguments.get("order", "id_asc"), category=self.arguments.get("category"))
-
-    def secret_headers(self) -> Mapping[str, str]:
-        header = PLANS[self.settings["COINGECKO_PLAN"]].key_header
-        return {header: self.credential} if header and self.credential else {}
 
     def new_coverage(self) -> Coverage:
         if "ids" in self.arguments:

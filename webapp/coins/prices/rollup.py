@@ -93,6 +93,11 @@ def transactions(now: datetime | None = None) -> Iterator[None]:
         yield from _delete_parts(DAYS, series, tiers.hours_since)
 
 
+def make_day(day: datetime, series: Collection[int]) -> None:
+    """Make the bars of a day of these series from their hours, unless they are final. Call it in a transaction."""
+    _make(DAYS, day, series)
+
+
 def _all_series() -> Iterator[range]:
     """The keys of all series, in parts."""
     last = PriceSeries.objects.aggregate(last=Max("pk"))["last"] or 0
@@ -106,7 +111,7 @@ def _update(since: datetime) -> Iterator[None]:
     for hour, changed_at in hours.values_list("time", "changed_at"):
         for series in _all_series():
             with _transaction():
-                _make(DAYS, Step.DAY.start(hour), _make(HOURS, hour, series))
+                make_day(Step.DAY.start(hour), _make(HOURS, hour, series))
             yield
         # If observations have come meanwhile, the hour stays new.
         PriceHour.objects.filter(time=hour).update(rolled_up=changed_at)
@@ -119,7 +124,7 @@ def _delete_parts(level: Level, series: range, before: datetime) -> Iterator[Non
         with _transaction():
             changed = _make(level, start, series) + _make(level, start, series, is_final=True)
             if level is HOURS:
-                _make(DAYS, Step.DAY.start(start), changed)
+                make_day(Step.DAY.start(start), changed)
             final = set(_execute(DELETE, level, start, series))
             PriceBar.objects.filter(series__in=final, step=level.step, time=start).update(is_final=True)
         yield
