@@ -41,6 +41,8 @@ class SpiderEntry:
     page_size: int = 100
     proof_calls: int = 0  # that a run of the whole source takes besides, to prove that it is whole
     counts_credits: bool = False  # whether COINGECKO_MONTHLY_CREDITS are its
+    is_of_coins: bool = True  # whether it stores coins; else it stores their past prices
+    required: tuple[str, ...] = ()  # arguments of which at least one is required
 
 
 SPIDERS: Mapping[str, SpiderEntry] = {
@@ -75,7 +77,28 @@ SPIDERS: Mapping[str, SpiderEntry] = {
         typical_records=18_600,
         page_size=1_000,
     ),
+    "history": SpiderEntry(
+        summary="past prices of coins from CoinGecko, one request for each coin",
+        arguments={
+            "ids": slugs("coin ids with commas between them, such as bitcoin,ethereum"),
+            "top": integer(1, MAX_COINS),
+            "only": choice("gaps"),
+            "days": integer(1, 36_500),
+        },
+        narrowing=("ids", "top", "only", "days"),
+        exclusive=(("ids", "top"),),
+        required=("ids", "top", "only"),
+        typical_records=250,  # with gaps, after an outage
+        page_size=1,
+        counts_credits=True,
+        is_of_coins=False,
+    ),
 }
+
+
+def spiders_like(spider: str) -> list[str]:
+    """The spiders that store the same: coins, or their past prices."""
+    return [name for name, entry in SPIDERS.items() if entry.is_of_coins == SPIDERS[spider].is_of_coins]
 
 
 # What a job may set for itself: how much it logs, and how soon it ends. Other settings could break what a run promises.
@@ -105,6 +128,9 @@ def parse_arguments(spider: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for one, other in entry.exclusive:
         if one in texts and other in texts:
             raise ArgumentError(f"{one} and {other} cannot be given together: leave one out.")
+    if entry.required and not any(name in texts for name in entry.required):
+        *others, last = entry.required
+        raise ArgumentError(f"{spider} needs one of its arguments {', '.join(others)} and {last}.")
     return _parse(entry.arguments, texts)
 
 
@@ -157,6 +183,8 @@ def typical_calls(spider: str, arguments: Mapping[str, Any]) -> int:
     size = arguments.get("per_page", entry.page_size)
     if "ids" in arguments:
         return ceil(len(arguments["ids"]) / size)
+    if "top" in arguments:
+        return ceil(arguments["top"] / size)
     is_whole = not set(arguments) & set(entry.narrowing)
     whole = ceil(entry.typical_records / size) + (entry.proof_calls if is_whole else 0)
     return arguments.get("pages") or max(1, whole)

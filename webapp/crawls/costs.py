@@ -20,8 +20,10 @@ from webapp.crawls.verdict import Verdict
 
 
 def credits_spent(spider: str) -> int:
-    """In this calendar month (UTC), by all runs of the spider."""
-    this_month = CrawlRun.objects.filter(spider=spider, started_at__gte=TruncMonth(Now()))
+    """In this calendar month (UTC), by all runs of the spider. The spiders of CoinGecko share one key."""
+    sharing = [name for name, entry in SPIDERS.items() if entry.counts_credits]
+    spiders = sharing if spider in sharing else [spider]
+    this_month = CrawlRun.objects.filter(spider__in=spiders, started_at__gte=TruncMonth(Now()))
     return this_month.aggregate(spent=Sum("credits", default=0))["spent"]
 
 

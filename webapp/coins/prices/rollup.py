@@ -17,6 +17,7 @@ from webapp.coins.models import FullCoin, Price, PriceBar, PriceHour, PriceSerie
 from webapp.coins.prices.tiers import Step, Tiers
 
 SERIES_AT_ONCE = 500  # in a transaction, so that it is short
+IS_NEW = Q(rolled_up=None) | Q(rolled_up__lt=F("changed_at"))  # hours with observations that the bars lack
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,7 @@ def _all_series() -> Iterator[range]:
 
 def _update(since: datetime) -> Iterator[None]:
     """Make the bars of the hours that have new observations, and of their days."""
-    is_new = Q(rolled_up=None) | Q(rolled_up__lt=F("changed_at"))
-    hours = PriceHour.objects.filter(is_new, time__gte=since).order_by("time")
+    hours = PriceHour.objects.filter(IS_NEW, time__gte=since).order_by("time")
     for hour, changed_at in hours.values_list("time", "changed_at"):
         for series in _all_series():
             with _transaction():

@@ -33,7 +33,8 @@ class CrawlScheduleQuerySet(models.QuerySet["CrawlSchedule"]):
 
         A database of another source gets none: one database is the copy of one source.
         """
-        if self.exists() or settings.MIRROR_URL or CrawlRun.objects.exclude(spider="markets").exists():
+        of_coingecko = [name for name, entry in SPIDERS.items() if entry.counts_credits]
+        if self.exists() or settings.MIRROR_URL or CrawlRun.objects.exclude(spider__in=of_coingecko).exists():
             return False
         minutes, hours = (10, 12) if settings.COINGECKO_PLAN == "demo" else (3, 6)
         self.create(

@@ -1,0 +1,156 @@
+"""Gaps: where a coin has no bars although it was on the market.
+
+Bars are not missing while a coin was asked for and had not changed. A time without bars is a gap only if it is longer
+than the schedules explain: a coin that is crawled every six hours has five hours without a bar in between.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+
+from django.db.models import Min
+
+from webapp.coins.fields import EPOCH
+from webapp.coins.models import CoveredSpan, FullCoin, PriceHour, PriceSeries
+from webapp.coins.prices import rollup
+from webapp.coins.prices.stretches import Stretch, stretches
+from webapp.coins.prices.tiers import Step, Tiers
+from webapp.crawls import history
+from webapp.crawls.catalog import MAX_PAGE_SIZE, SPIDERS
+from webapp.crawls.models import CrawlSchedule
+from webapp.crawls.verdict import Verdict
+
+SLOTS = 100  # of a schedule, of which the longest pause counts
+
+Span = tuple[datetime, datetime]  # from, until
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A time without bars: from the beginning of the first missing one to the end of the last."""
+
+    step: Step
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often a schedule crawls the coins that it covers."""
+
+    pause: timedelta  # the longest one between two slots
+    top: int | None = None  # it covers the coins up to this rank
+    ids: frozenset[str] | None = None  # it covers these coins; without both it covers all
+
+    def covers(self, coin: FullCoin) -> bool:
+        if self.ids is not None:
+            return coin.coin_id in self.ids
+        return self.top is None or (coin.market_cap_rank is not None and coin.market_cap_rank <= self.top)
+
+
+class Gaps:
+    """Finds the gaps of coins, as they are at a time."""
+
+    def __init__(self, now: datetime) -> None:
+        self._tiers = Tiers.at(now)
+        self._rhythms = list(_rhythms(now))
+        # What has not been rolled up yet is not known to be missing.
+        new = PriceHour.objects.filter(rollup.IS_NEW, time__gte=self._tiers.raw_since)
+        self._until = new.aggregate(first=Min("time"))["first"] or now
+
+    def is_scheduled(self, coin: FullCoin) -> bool:
+        return any(rhythm.covers(coin) for rhythm in self._rhythms)
+
+    def of(self, coin: FullCoin, step: Step) -> list[Gap]:
+        """The gaps of a coin, the oldest first."""
+        return self.of_each([coin], step)[coin.pk]
+
+    def of_each(self, coins: Sequence[FullCoin], step: Step) -> dict[str, list[Gap]]:
+        """The same for some hundreds of coins, by id. A few queries."""
+        kept_since = self._tiers.hours_since if step == Step.HOUR else EPOCH
+        keys = dict(PriceSeries.objects.filter(coin_id__in=[coin.pk for coin in coins]).values_list("coin_id", "pk"))
+        without_bars = stretches(step, keys.values(), kept_since)
+        covered: dict[int, list[Span]] = {}
+        spans = CoveredSpan.objects.filter(series__in=keys.values(), step=step).order_by("since")
+        for key, *span in spans.values_list("series", "since", "until"):
+            covered.setdefault(key, []).append((span[0], span[1]))
+        found: dict[str, list[Gap]] = {}
+        for coin in coins:
+            key = keys.get(coin.pk, 0)
+            missing = self._missing(coin, step, without_bars.get(key, []), kept_since)
+            least = max([step.length, *self._pause(coin)])
+            gaps = (gap for span in missing for gap in _without(span, covered.get(key, [])))
+            found[coin.pk] = [Gap(step, *gap) for gap in gaps if gap[1] - gap[0] >= least]
+        return found
+
+    def _pause(self, coin: FullCoin) -> list[timedelta]:
+        """The shortest of the pauses between crawls of this coin; empty if no schedule crawls it."""
+        return sorted(rhythm.pause for rhythm in self._rhythms if rhythm.covers(coin))[:1]
+
+    def _missing(self, coin: FullCoin, step: Step, found: list[Stretch], kept_since: datetime) -> Iterator[Span]:
+        """The times while the coin was on the market, and neither had bars nor was known to be unchanged."""
+        if not found and coin.current_price is None:
+            return  # it has never had a price
+        begin = max(kept_since, step.start(coin.first_seen_at) + step.length)
+        end = step.start(min(filter(None, (self._until, coin.missing_since))))
+        for last_at, since, until in found or [Stretch(None, None, None)]:
+            start, stop = max(since or begin, begin), min(until or end, end)
+            if start < stop and (seen := self._last_seen(last_at or coin.first_seen_at, until or self._until)):
+                start = max(start, step.start(seen) + step.length)
+            if start < stop:
+                yield start, stop
+
+    def _last_seen(self, after: datetime, before: datetime) -> datetime | None:
+        """When the last complete run of a whole source between these moments began.
+
+        As the coin has no observation between them, it has not changed until then.
+        """
+        for start, end in reversed(
+            self._runs[bisect_left(self._runs, (after, after)) : bisect_left(self._runs, (before, before))]
+        ):
+            if end <= before:
+                return start
+        return None
+
+    @cached_property
+    def _runs(self) -> list[Span]:
+        """The beginnings and ends of all complete runs of a whole source, sorted."""
+        runs: list[Span] = []
+        for spider, entry in SPIDERS.items():
+            complete = history.whole_runs(spider, entry.narrowing).filter(verdict=Verdict.COMPLETE)
+            runs += (
+                (run.started_at, run.finished_at)
+                for run in complete.only("started_at", "finished_at")
+                if run.started_at and run.finished_at
+            )
+        return sorted(runs)
+
+
+def _without(span: Span, others: Iterable[Span]) -> Iterator[Span]:
+    """The parts of a span that are in none of the others, which are sorted and do not overlap."""
+    since, until = span
+    for begin, end in others:
+        if begin < until and end > since:
+            if begin > since:
+                yield since, begin
+            since = max(since, end)
+    if since < until:
+        yield since, until
+
+
+def _rhythms(now: datetime) -> Iterator[Rhythm]:
+    """Of the enabled schedules that crawl coins in an order that is known."""
+    for schedule in CrawlSchedule.objects.filter(enabled=True):
+        arguments = schedule.arguments
+        if not schedule.fault() and SPIDERS[schedule.spider].is_of_coins:
+            slots = schedule.timetable().upcoming(now, SLOTS)
+            pause = max(later - earlier for earlier, later in pairwise(slots))
+            if "ids" in arguments:
+                yield Rhythm(pause, ids=frozenset(arguments["ids"]))
+            elif "pages" not in arguments and "category" not in arguments:
+                yield Rhythm(pause)
+            elif arguments.get("order") == "market_cap_desc" and "category" not in arguments:
+                yield Rhythm(pause, top=arguments["pages"] * arguments.get("per_page", MAX_PAGE_SIZE))
