@@ -57,6 +57,7 @@ DOWNLOADER_MIDDLEWARES = {
 ITEM_PIPELINES = {
     "coincrawl.pipelines.CleanPipeline": 300,
     "coincrawl.pipelines.UpsertPipeline": 800,
+    "coincrawl.pipelines.ChartPipeline": 800,
 }
 EXTENSIONS = {
     "scrapy.extensions.feedexport.FeedExporter": None,  # only logs that a feed could not be written

@@ -1,6 +1,8 @@
-"""CoinItem, whose fields are FullCoin's."""
+"""What spiders yield: CoinItem, whose fields are FullCoin's, and ChartItem."""
 
-from scrapy import Field
+from dataclasses import asdict
+
+from scrapy import Field, Item
 from scrapy_djangoitem import DjangoItem
 
 from webapp.coins.models import FullCoin
@@ -18,3 +20,12 @@ class CoinItem(DjangoItem):
     translated = Field()  # the same under the model's names
     page = Field()  # the page that has it
     rejection = Field()  # a webapp.coins.cleaning.Rejection, if it cannot be stored
+
+
+class ChartItem(Item):
+    """The past prices of a coin."""
+
+    coin_id = Field()
+    step = Field(serializer=lambda step: step.label)  # a webapp.coins.prices.tiers.Step
+    bars = Field(serializer=lambda bars: [asdict(bar) for bar in bars])  # of webapp.coins.prices.points.PastBar
+    chart = Field()  # a coincrawl.charts.Chart

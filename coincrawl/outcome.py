@@ -47,6 +47,7 @@ def verdict_of(
         usual={} if is_incremental and run.seen < ENOUGH_CHANGES else before.usual,
         coins_before=0 if is_incremental else before.coins,
         may_be_empty=is_incremental,
+        has_asked=source.planned_calls != 0,
     )
     return decide(evidence)
 

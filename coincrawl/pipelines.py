@@ -2,20 +2,37 @@
 
 import asyncio
 from functools import cached_property
+from typing import Self, cast
 
+from scrapy import Item
 from scrapy.crawler import Crawler
-from scrapy.exceptions import DropItem
+from scrapy.exceptions import DropItem, NotConfigured
 
 from coincrawl.components import Component, extension
 from coincrawl.extensions.run import RunRecord
-from coincrawl.items import CoinItem
+from coincrawl.items import ChartItem, CoinItem
+from coincrawl.source import Source
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import Repeating
-from webapp.crawls.batch import Batch
+from webapp.crawls.batch import Batch, Memory
+from webapp.crawls.past import ChartBatch
 
 
-class CleanPipeline(Component):
+class Pipeline(Component):
+    """Is enabled only for spiders that yield its kind of item."""
+
+    item: type[Item] = CoinItem
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        made = super().from_crawler(crawler)
+        if cast("type[Source]", crawler.spidercls).item is not cls.item:
+            raise NotConfigured
+        return made
+
+
+class CleanPipeline(Pipeline):
     """Turns an item's record into the values of the model's fields, or into a rejection."""
 
     @cached_property
@@ -34,7 +51,7 @@ class CleanPipeline(Component):
         return item
 
 
-class ShowPipeline(Component):
+class ShowPipeline(Pipeline):
     """Replaces UpsertPipeline in Scrapy's tools: shows an item's values without the record they were made from.
 
     A rejected record is shown with the reasons.
@@ -47,7 +64,7 @@ class ShowPipeline(Component):
         return item
 
 
-class UpsertPipeline(Component):
+class UpsertPipeline(Pipeline):
     """Stores items in batches. Each record is counted once: as created, updated, unchanged, rejected ...
 
     Items go on to the feeds. Duplicates and rejected records are dropped.
@@ -87,3 +104,20 @@ class UpsertPipeline(Component):
 
     async def close_spider(self) -> None:
         await self.flush()
+
+
+class ChartPipeline(Pipeline):
+    """Stores past prices, and the points that are rejected: each coin by itself."""
+
+    item = ChartItem
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self.memory = Memory()
+        self.one_at_a_time = asyncio.Lock()
+
+    async def process_item(self, item: ChartItem) -> ChartItem:
+        chart = item.pop("chart")
+        async with self.one_at_a_time:
+            await extension(self.crawler, RunRecord).store(ChartBatch(chart, self.memory))
+        return item

@@ -7,11 +7,13 @@ from typing import Any
 
 import scrapy
 from django.db import models
+from scrapy import Item
 from scrapy.http import Request, Response
 from scrapy.settings import BaseSettings
 
 from coincrawl import crawl_settings
 from coincrawl.coverage import Coverage
+from coincrawl.items import CoinItem
 from coincrawl.meta import meta_of
 from coincrawl.pagination import Pagination
 from coincrawl.paths import Absent
@@ -59,6 +61,7 @@ class Source(scrapy.Spider):
     numbers_as_text = False  # whether decimals are JSON strings, as Django REST Framework writes them
     ignored: Collection[str] = ()  # fields of its records that are not stored
     reports_missing = False  # whether `missing_since` in its records says that a coin has left the market
+    item: type[Item] = CoinItem  # what it yields, which decides about the pipelines
     round = 0  # of requests; a later round may ask again for records that came before
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
@@ -135,6 +138,15 @@ class Source(scrapy.Spider):
         """About how many calls the run takes; None if the size of that part of the source is unknown."""
         is_known = "ids" in self.arguments or (self.is_whole and SPIDERS[self.name].typical_records)
         return self.pagination.limit or (typical_calls(self.name, self.arguments) if is_known else None)
+
+    def preparations(self) -> Iterable[Callable[[], None]]:
+        """Functions that read from the database what to ask for, before the run begins. Each takes a second at most."""
+        return ()
+
+    @property
+    def planned_calls(self) -> int | None:
+        """How many calls the run takes, if the preparations have found that out."""
+        return None
 
     @cached_property
     def coverage(self) -> Coverage:

@@ -10,7 +10,6 @@ from scrapy.settings import BaseSettings
 from coincrawl.source import Source
 from coincrawl.stored import Place, place
 from webapp.crawls import costs, history, recording
-from webapp.crawls.migrated import check_migrated
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.pace import Wait
 from webapp.crawls.verdict import Verdict
@@ -54,20 +53,20 @@ def beginning(spider: Source, settings: BaseSettings, key: str, max_rest: float)
     """Return a function that begins the run with this key, for the database's thread.
 
     The function may be called again if its result was lost. It skips the run if the source has asked for a rest of more
-    than `max_rest` seconds. Raises NotMigrated if the database is not, and JobError if the key is another run's.
+    than `max_rest` seconds. Raises JobError if the key is another run's.
     """
     claim, log_file = settings["JOB_CLAIM"], settings["LOG_FILE"]
     was_free = False
 
     def begin() -> Start:
         nonlocal was_free
-        check_migrated()
         written, before = place(), Before.read(spider)
         wait = SourcePace.objects.wait(spider.url, spider.credential)
         spent = costs.credits_spent(spider.name) if spider.monthly_credits else 0
         known = CrawlRun.objects.filter(pk=key).first()
         if known and known.verdict != Verdict.PENDING and was_free:  # an earlier call has begun this run
             return Start(known, before, wait, spent, written)
+        credits_known = (spider.planned_calls, before.credits, spider.expected_calls)
         was_free = known is None or (known.verdict == Verdict.PENDING and known.claim == claim)
         run = recording.begin(
             spider.name,
@@ -77,7 +76,7 @@ def beginning(spider: Source, settings: BaseSettings, key: str, max_rest: float)
             log_file=os.path.abspath(log_file) if log_file else "",
             leave_alone=wait.rest if wait.rest > max_rest else 0.0,
             monthly_credits=spider.monthly_credits,
-            expected_credits=before.credits if before.credits is not None else spider.expected_calls or 1,
+            expected_credits=next(number for number in (*credits_known, 1) if number is not None),
         )
         return Start(run, before, wait, spent, written)
 

@@ -40,13 +40,14 @@ class Evidence:
     filled: Mapping[str, int] = field(default_factory=dict)  # by field: records with a value
     usual: Mapping[str, float] = field(default_factory=dict)  # by field: share of records with a value before
     may_be_empty: bool = False  # whether a run without any coin may be complete
+    has_asked: bool = True  # whether there was anything to ask for
     coins_before: int = 0  # in the last complete run of the same scope; 0 if there was none
 
 
 def decide(evidence: Evidence) -> tuple[Verdict, list[str]]:
     """The verdict, and the reasons if it is not `complete`."""
     reasons = list(evidence.doubts)
-    if evidence.pages == 0:
+    if evidence.pages == 0 and evidence.has_asked:
         return Verdict.FAILED, reasons or ["no page was answered"]
     if evidence.records != evidence.seen:
         reasons.append(f"{counted(evidence.records, 'record')} came, and {evidence.seen:,} were stored or rejected")

@@ -29,8 +29,8 @@ from coincrawl.waiting import wait_for_event
 from webapp.coins.texts import one_line, printable
 from webapp.crawls import recording
 from webapp.crawls.addresses import source_fault
-from webapp.crawls.batch import Batch, Memory
-from webapp.crawls.migrated import NotMigrated
+from webapp.crawls.batch import Memory, Writable
+from webapp.crawls.migrated import NotMigrated, check_migrated
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.run import new_key
 from webapp.crawls.verdict import Verdict
@@ -84,6 +84,9 @@ class RunRecord(Component):
     async def _begin(self, spider: Source) -> None:
         key, settings = spider.key or new_key(), self.crawler.settings
         try:
+            await self.database.call(check_migrated, FIRST_PATIENCE)
+            for prepare in spider.preparations():
+                await self.database.call(prepare, FIRST_PATIENCE)
             start = await self.database.call(beginning(spider, settings, key, MAX_REST), FIRST_PATIENCE)
         except (NotMigrated, ValueError) as error:
             self.reason = str(error)
@@ -115,7 +118,7 @@ class RunRecord(Component):
     def add_values(self, values: Mapping[str, Any]) -> None:
         self._shape.add(values)
 
-    async def store(self, batch: Batch) -> None:
+    async def store(self, batch: Writable) -> None:
         """Write a batch. If that fails for good, the run ends."""
         run, progress = self.run, self.progress()
         if run is None or self._has_given_up:

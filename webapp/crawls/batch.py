@@ -131,7 +131,7 @@ class Batch:
             observe(now, changed_at, has_new=bool(result.created) or not run.flushes)
         rejected = self.all_rejected(result.rejected)
         RejectedRecord.objects.keep(run, [one for one in rejected if self.memory.keeps(one.rejection)])
-        RejectedRecord.objects.resolve(result.stored - self.rejected_last)
+        RejectedRecord.objects.resolve(result.stored - self.rejected_last, run.spider)
         FullCoin.objects.mark_seen({*self.rows, *self.seen} - self.missing.keys(), changed_at)
         FullCoin.objects.mark_missing_since(self.missing, changed_at)
         counts = self.counts(result, rejected)

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from webapp.coins.fields import ExactDecimalField, count_rounded
 from webapp.coins.models import CoveredSpan, FullCoin, PriceBar, PriceSeries
 from webapp.coins.prices import rollup
-from webapp.coins.prices.points import PastBar
+from webapp.coins.prices.points import Chart, PastBar
 from webapp.coins.prices.tiers import Step
 
 NAMES = [field.name for field in fields(PastBar)]
@@ -29,15 +29,17 @@ class Stored:
     rounded: Counter[str] = field(default_factory=Counter)  # by column: values with more digits than SQLite keeps
 
 
-def store(coin_id: str, step: Step, bars: Collection[PastBar], since: datetime, until: datetime) -> Stored:
-    """Store the bars that a coin has from `since` to `until`. What they lack is no gap any more: there is nothing.
+def store(chart: Chart) -> Stored:
+    """Store the bars of a chart. Bars that it lacks are no gap any more: the API does not have them.
 
     A bar with observations is left alone. So are the hours of a final day, and a day that has hours: it is made from
     them. Call it in a transaction.
     """
-    series, _ = PriceSeries.objects.get_or_create(coin_id=coin_id)
+    step, bars = chart.step, chart.bars
+    series, _ = PriceSeries.objects.get_or_create(coin_id=chart.coin_id)
     FullCoin.objects.lock_changes()
-    cover(series, step, since, until)
+    for covered in (Step.HOUR, Step.DAY) if step == Step.HOUR else (Step.DAY,):
+        cover(series, covered, chart.since, chart.until)
     if not bars:
         return Stored()
     first, last = min(bar.time for bar in bars), max(bar.time for bar in bars)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from django.db import models
 
-from webapp.coins.cleaning import Unfit, check_for
+from webapp.coins.cleaning import Rejection, Unfit, check_for
 from webapp.coins.fields import EPOCH
 from webapp.coins.models import PriceBar
 from webapp.coins.prices.observing import FIRST_COIN
@@ -43,11 +43,32 @@ class PastBar:
     last_at: datetime
 
 
-def clean(row: Sequence[Any], until: datetime) -> Point | None:
+@dataclass(frozen=True)
+class Chart:
+    """The bars of a coin from `since` to `until`, and the points that cannot be stored."""
+
+    coin_id: str
+    step: Step
+    bars: list[PastBar]
+    since: datetime
+    until: datetime
+    points: int  # that came
+    rejected: list[Any]
+    rejection: Rejection | None  # why
+
+    @property
+    def records(self) -> int:
+        """All rejected points together are one record."""
+        return len(self.bars) + bool(self.rejected)
+
+
+def clean(row: Any, until: datetime) -> Point | None:
     """The point of a row of milliseconds since 1970, price, market cap and volume. None if it has no price.
 
-    Raises Unfit if a value is invalid, or the time is after `until`.
+    Raises Unfit if it is no such row, a value is invalid, or the time is after `until`.
     """
+    if not isinstance(row, list) or len(row) != 1 + len(CHECKS):
+        raise Unfit("point: not a time and a number")
     milliseconds, *values = row
     time = _time(milliseconds, until)
     price, market_cap, volume = (

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
 from webapp.coins.models.coin import in_statements
 from webapp.coins.texts import printable, raw_json
+from webapp.crawls.catalog import spiders_like
 from webapp.crawls.models.run import CrawlRun
 
 
@@ -59,10 +60,11 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
         """Those that are neither resolved nor ignored: their coins are not stored as they were sent."""
         return self.filter(status=RejectedRecord.Status.OPEN)
 
-    def resolve(self, coin_ids: Iterable[str]) -> None:
-        """Resolve the open records of these coins, which have been stored."""
+    def resolve(self, coin_ids: Iterable[str], spider: str) -> None:
+        """Resolve the open records of these coins, which a run of this spider has stored."""
         labels = {printable(coin_id, LABEL_LENGTH) for coin_id in coin_ids}
-        self.open().filter(coin_id__in=labels).update(status=RejectedRecord.Status.RESOLVED)
+        own = self.open().filter(coin_id__in=labels, run__spider__in=spiders_like(spider))
+        own.update(status=RejectedRecord.Status.RESOLVED)
 
     def resolve_gone(self, run: CrawlRun, answered: Iterable[str]) -> None:
         """Resolve the open records of earlier runs of this spider that this complete run did not see again.
