@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from fake_api import answers
+from fake_api.api import API
 from fake_api.coins import START
 from fake_api.exchange import Answer, Header, Request
 from fake_api.market import Market
 from fake_api.records import Record, from_json
-from fake_api.server import API, positive
+from fake_api.server import positive
 
 Keys = str | tuple[str, ...]  # of an object; several: each in the object that is under the one before
 

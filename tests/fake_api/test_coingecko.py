@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from fake_api import FakeAPI
+from fake_api.api import SlidingWindow
 from fake_api.coins import in_july
-from fake_api.server import SlidingWindow
 from tests.support.asking import AGENT, ask, ask_on, connected
 
 
