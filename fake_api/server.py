@@ -7,7 +7,8 @@ from typing import Any
 from fake_api import answers
 from fake_api.api import API
 from fake_api.exchange import DEMO_KEY, PRO_KEY, Answer, Reaction, Request
-from fake_api.market import CATEGORIES, ORDERS, Market
+from fake_api.market import CATEGORIES, Market
+from fake_api.orders import ORDERS
 
 MARKETS = "/coins/markets"
 MAX_PER_PAGE = 250
