@@ -7,7 +7,7 @@
 
 `Market` is the data and what a test may do to it, `FakeAPI` the server with CoinGecko's rules, `LinkedAPI` one whose
 pages are joined by links, `answers` what goes wrong and `Listener` a host that nobody should talk to. `tls` makes
-certificates, for which it needs `cryptography`.
+certificates, for which it needs `cryptography`. Every past price is a function of coin and time: `Market.price_at`.
 `python -m fake_api --help` runs it by itself. The standard library is all that the rest needs.
 """
 

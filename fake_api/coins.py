@@ -4,8 +4,8 @@ import itertools
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
 
+from fake_api.history import factor, scaled
 from fake_api.records import Number, Record
 
 START = datetime(2026, 2, 5, 12, tzinfo=UTC)  # a market's clock at minute 0, unless it says otherwise
@@ -82,11 +82,11 @@ def make_records(count: int, seed: int, start: datetime = START) -> Iterator[tup
 
 
 def moved(record: Record, minutes: int) -> Record:
-    """The record as it stands after so many minutes: everything is dearer by 0.01 % a minute, and newer."""
+    """The record as it stands after so many minutes: newer, and dearer by 0.01 % a minute (see `history.Course`)."""
     if not minutes:
         return record  # digit for digit
-    factor = 1 + Decimal(minutes) / 10_000
-    later: Record = {field: _scaled(record[field], factor) for field in MOVING}
+    millionths = factor(minutes * 60_000)
+    later: Record = {field: scaled(record[field], millionths) for field in MOVING}
     if record["last_updated"] is not None:
         later["last_updated"] = _date(datetime.fromisoformat(record["last_updated"]) + timedelta(minutes=minutes))
     return record | later
@@ -181,13 +181,3 @@ def _roi(times: float) -> Record:
 
 def _date(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _scaled(number: Number | None, factor: Decimal) -> Number | None:
-    """A large integer stays an integer, any other number becomes the nearest float's shortest form."""
-    if number is None:
-        return None
-    value = Decimal(number) * factor
-    if number.lstrip("-").isdigit() and abs(value) >= 20_000:
-        return Number(round(value))
-    return Number(float(value))

@@ -5,15 +5,16 @@ import json
 import random
 import re
 import threading
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 from fake_api.coins import START, WITH_REHYPOTHECATED, make_records, moved
+from fake_api.history import DAY, EMPTY, FIRST, Course
 from fake_api.orders import ORDERS, Coin, by_id
-from fake_api.records import Record, from_json, recorded, to_json
+from fake_api.records import Number, Record, from_json, recorded, to_json
 
 CATEGORIES = {
     "layer-1": {"bitcoin", "ethereum"},
@@ -28,6 +29,11 @@ def _made(coins: int, seed: int, start: datetime) -> list[tuple[Record, bool, st
     return [(record, rehypothecated, to_json(record)) for record, rehypothecated in make_records(coins, seed, start)]
 
 
+def listing_dates(start: datetime) -> Iterator[datetime]:
+    """When each coin was listed, in the order in which they are made."""
+    return (start - 30 * DAY if number % 10 == 9 else FIRST for number in itertools.count())
+
+
 _rank_with_rehypothecated = re.compile(rf',?\s*"{WITH_REHYPOTHECATED}":\s*(null|\d+)')
 
 
@@ -36,17 +42,19 @@ class Market:
 
     The first are bitcoin, ethereum and tether, ranked 1 to 3, then weth, staked-ether and wrapped-bitcoin. Those three
     and 1 % of the others are rehypothecated: not on the market unless asked for. 55 % are unranked. `ghosts` are ids
-    that `/coins/list` names and the market does not know. Every verb may be called while the server answers.
+    that `/coins/list` names and the market does not know. Every tenth coin was listed 30 days before `start`, the
+    others in 2013. Every verb may be called while the server answers.
     """
 
     def __init__(self, coins: int = 18_000, seed: int = 1, start: datetime = START) -> None:
         self.seed = seed
+        self.start = start
         self.minutes = 0
         self.ghosts = [f"ghost-{number}" for number in range(-(-coins // 100))]
         made = _made(coins, seed, start)
         self._coins = {
-            record["id"]: Coin(record["id"], record, rehypothecated=is_rehypothecated)
-            for record, is_rehypothecated, _ in made
+            record["id"]: Coin(record["id"], record, rehypothecated=is_rehypothecated, listed_at=listed_at)
+            for (record, is_rehypothecated, _), listed_at in zip(made, listing_dates(start), strict=False)
         }
         self._change: Callable[[Record], Record] = lambda record: record
         self._texts = {record["id"]: text for record, _, text in made}  # as they are answered now
@@ -88,6 +96,38 @@ class Market:
         with self._lock:
             return {coin_id: self.text(coin_id) for coin_id in sorted(self._coins)}
 
+    # The past and the future, which are functions of coin and time. KeyError: the coin is not on the market.
+
+    @property
+    def now(self) -> datetime:
+        """The market's clock: `start`, and as far from it as the market was advanced."""
+        return self.start + timedelta(minutes=self.minutes)
+
+    def price_at(self, coin_id: str, moment: datetime) -> Number | None:
+        """The coin's price at any moment: at its `last_updated`, the one in its record; without that date, at `now`.
+
+        None before it was listed, and for a coin without a price. `replace` changes nothing of it.
+        """
+        return self._course(coin_id).value("current_price", moment)
+
+    def market_cap_at(self, coin_id: str, moment: datetime) -> Number | None:
+        return self._course(coin_id).value("market_cap", moment)
+
+    def volume_at(self, coin_id: str, moment: datetime) -> Number | None:
+        return self._course(coin_id).value("total_volume", moment)
+
+    def listed_at(self, coin_id: str) -> datetime:
+        """The coin's beginning. Its chart has nothing before it."""
+        return self._course(coin_id).listed_at
+
+    def _course(self, coin_id: str) -> Course:
+        with self._lock:
+            coin = self._coins[coin_id]
+            record = self._change(coin.record) if coin.moves else coin.record
+        date = record["last_updated"] if coin.moves else None
+        at = datetime.fromisoformat(date) if date else self.start
+        return Course(coin_id, record, at, coin.listed_at, coin.moves)
+
     # What a test may do to the market.
 
     def advance(self, minutes: int = 5) -> None:
@@ -102,10 +142,11 @@ class Market:
             self._change = change
             self._texts.clear()
 
-    def add(self, record: Record | str, *, rehypothecated: bool = False) -> None:
-        """A new coin, ranked as its record says, that stays as it is given."""
+    def add(self, record: Record | str, *, rehypothecated: bool = False, listed_at: datetime = FIRST) -> None:
+        """A new coin, ranked as its record says, that stays and has always been as it is given."""
         text = record if isinstance(record, str) else to_json(record)
-        coin = Coin(from_json(text)["id"], from_json(text), text, rehypothecated)
+        parsed = from_json(text)
+        coin = Coin(parsed["id"], parsed, text, rehypothecated, moves=False, listed_at=listed_at)
         with self._lock:
             self._coins[coin.id] = coin
             self._orders.clear()
@@ -117,6 +158,12 @@ class Market:
         """
         with self._lock:
             self._coins[coin_id].text = record if isinstance(record, str) else to_json(record)
+
+    def chart(self, coin_id: str, body: Any = EMPTY) -> None:
+        """Answer this for the coin's chart from now on, whatever days are asked for: text, or a value to be written
+        as JSON. Without it, the chart of a coin that has no market: three empty lists."""
+        with self._lock:
+            self._coins[coin_id].chart = body if isinstance(body, str) else to_json(body)
 
     def remove(self, coin_id: str) -> None:
         """Take the coin off the market and off the list; add it to `ghosts` where it is to stay listed."""
@@ -159,6 +206,16 @@ class Market:
                 rows = self._shuffled(rows, coins)
             texts = [self.text(coin.id) for coin in rows]
         return texts if rehypothecated else [_rank_with_rehypothecated.sub("", text) for text in texts], len(coins)
+
+    def knows(self, coin_id: str) -> bool:
+        with self._lock:
+            return coin_id in self._coins
+
+    def market_chart(self, coin_id: str, days: float, interval: str, precision: int | None = None) -> str:
+        """The body of the coin's `market_chart`, as `Course.chart` makes it, or as a test gave it."""
+        with self._lock:
+            given, now = self._coins[coin_id].chart, self.now
+        return self._course(coin_id).chart(now, days, interval, precision) if given is None else given
 
     def listing(self) -> str:
         """The body of `/coins/list`: every active id with its symbol and name."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from fake_api.history import FIRST
 from fake_api.records import Record
 
 
@@ -16,6 +18,9 @@ class Coin:
     record: Record
     text: str | None = None  # answered as it is, whatever the clock says
     rehypothecated: bool = False
+    moves: bool = True
+    listed_at: datetime = FIRST
+    chart: str | None = None  # answered as it is, whatever is asked
     rank: float | None = field(init=False)
     volume: Decimal = field(init=False)
 

@@ -30,6 +30,8 @@ def to_json(value: Any) -> str:
         return value
     if isinstance(value, dict):
         return "{" + ",".join([f"{_encode(key)}:{to_json(item)}" for key, item in value.items()]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([to_json(item) for item in value]) + "]"
     return _encode(value)
 
 
