@@ -75,8 +75,24 @@ NO_USER_AGENT = status_error(
 )
 KEY_MISSING = status_error(401, 10002, "API Key Missing. Please use the right authentication method.")
 NOT_IN_PLAN = status_error(401, 10005, "This request is limited to PRO API subscribers.")
+ENTERPRISE_ONLY = status_error(
+    401,
+    10005,
+    "interval=5m is exclusive to Enterprise plan customers only. Please contact api@coingecko.com.",
+)
 FORBIDDEN = error(403, {"error": "Forbidden"})
 BLOCKED = page_of_html(403, "Attention Required! | Cloudflare", "Sorry, you have been blocked")
+
+
+def beyond_the_plan(moment: datetime) -> Answer:
+    """401 to more than 365 days without a paid plan. Unlike the others, it has its status in an error, and a time."""
+    message = (
+        "Your request exceeds the allowed time range. Public API users are limited to querying historical data within "
+        "the past 365 days. Upgrade to a paid plan to enjoy full historical data access: "
+        "https://www.coingecko.com/en/api/pricing. "
+    )
+    timestamp = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return error(401, {"error": {"status": {"timestamp": timestamp, "error_code": 10012, "error_message": message}}})
 
 
 def _wrong_host(code: int, key: str, wrong: str, right: str) -> Answer:
@@ -90,6 +106,9 @@ DEMO_KEY_AT_PRO_HOST = _wrong_host(10011, "Demo", "pro-api.coingecko.com", "api.
 # Requests that make no sense.
 NO_CURRENCY = error(422, {"error": "Missing parameter vs_currency"})
 WRONG_CURRENCY = error(400, {"error": "invalid vs_currency"})
+NO_DAYS = error(422, {"error": "Missing parameter days"})
+WRONG_DAYS = error(400, {"error": "invalid days"})
+NO_SUCH_COIN = error(404, {"error": "coin not found"})
 NO_SUCH_CATEGORY = error(404, {"error": "category not found"})
 NO_SUCH_PATH = error(404, {"error": "Incorrect path. Please check https://docs.coingecko.com/"})
 URL_TOO_LONG = page_of_html(414, "414 Request-URI Too Large", "414 Request-URI Too Large")

@@ -1,16 +1,19 @@
 """CoinGecko's API: what it demands and what it answers."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from fake_api import answers
+from fake_api import answers, charts
 from fake_api.api import API
 from fake_api.exchange import DEMO_KEY, PRO_KEY, Answer, Reaction, Request
 from fake_api.market import CATEGORIES, Market
 from fake_api.orders import ORDERS
 
 MARKETS = "/coins/markets"
+MARKET_CHART = re.compile("/coins/([^/]+)/market_chart")
 MAX_PER_PAGE = 250
 MAX_IDS = 250
 CURRENCIES = {"usd", "eur", "gbp", "jpy", "btc", "eth"}  # one market for them all: the numbers are the same
@@ -20,7 +23,8 @@ PLANS = ("keyless", "demo", "pro")
 class FakeAPI(API):
     """CoinGecko's API; `market` is the data.
 
-    plan, key: "keyless" asks for no key, "demo" and "pro" for `key` in their own header.
+    plan, key: "keyless" asks for no key, "demo" and "pro" for `key` in their own header. Past prices of more than 365
+    days need "pro".
     total: the `total` header is "exact", "absent" (and `per-page` with it), "half", "double", or the text given.
     pages: serve the recorded pages of this directory instead of a made market.
     """
@@ -72,6 +76,10 @@ class FakeAPI(API):
             return answers.NO_SUCH_PATH
         if request.path == MARKETS:
             return self._markets(request.params)
+        if chart := MARKET_CHART.fullmatch(request.path):
+            return _wrong_currency(request.params) or charts.market_chart(
+                self.market, unquote(chart[1]), request.params, paid=self._plan == "pro"
+            )
         if request.path == "/coins/list":
             return answers.data(self.market.listing())
         if request.path == "/ping":
@@ -79,10 +87,8 @@ class FakeAPI(API):
         return answers.NO_SUCH_PATH
 
     def _markets(self, params: Mapping[str, str]) -> Answer:
-        if not params.get("vs_currency"):
-            return answers.NO_CURRENCY
-        if params["vs_currency"] not in CURRENCIES:
-            return answers.WRONG_CURRENCY
+        if refusal := _wrong_currency(params):
+            return refusal
         category = params.get("category") or None
         if category and category not in CATEGORIES:
             return answers.NO_SUCH_CATEGORY
@@ -98,6 +104,12 @@ class FakeAPI(API):
         counts = {"exact": str(count), "half": str(count // 2), "double": str(count * 2)}
         hints = {"total": counts.get(self._total, self._total), "per-page": str(per_page)}
         return answers.data(f"[{','.join(rows)}]", **({} if self._total == "absent" else hints))
+
+
+def _wrong_currency(params: Mapping[str, str]) -> Answer | None:
+    if not params.get("vs_currency"):
+        return answers.NO_CURRENCY
+    return None if params["vs_currency"] in CURRENCIES else answers.WRONG_CURRENCY
 
 
 def positive(text: str | None, default: int) -> int:
