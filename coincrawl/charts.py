@@ -59,9 +59,8 @@ def _is_point(value: Any) -> bool:
 class ChartCoverage(Coverage):
     """Which coins' charts were answered. A coin that fails is no reason not to ask for the others."""
 
-    def __init__(self, pagination: Pagination, coins: int) -> None:
+    def __init__(self, pagination: Pagination) -> None:
         super().__init__(pagination, is_whole=False)
-        self.expected = coins
         self._failed: list[str] = []  # requests that failed for good, and why
         self._unknown: list[str] = []  # coins that the API does not know
         self._empty: list[str] = []  # coins without prices in that time

@@ -172,11 +172,13 @@ def _words_of_page(text: str) -> str:
 def _error(body: Any) -> tuple[int | None, str]:
     """The code and the words of an error object.
 
-    Known forms: {"status": {"error_code", "error_message"}}, {"error_code", "status"}, {"status": 500, "error": text},
-    {"error": text}, {"detail": text} and {"errors": [...]}.
+    Known forms: {"status": {"error_code", "error_message"}}, the same in {"error": ...}, {"error_code", "status"},
+    {"status": 500, "error": text}, {"error": text}, {"detail": text} and {"errors": [...]}.
     """
     if not isinstance(body, dict):
         return None, ""
+    if isinstance(outer := body.get("error"), dict) and "status" in outer:
+        body = outer
     status = body.get("status")
     inner = status if isinstance(status, dict) else {}
     code = inner.get("error_code", body.get("error_code", status))

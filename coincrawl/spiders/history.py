@@ -51,12 +51,12 @@ class HistorySpider(CoinGeckoSpider):
 
     @cached_property
     def coverage(self) -> ChartCoverage:
-        coverage = ChartCoverage(self.pagination, self.planned_calls)
-        if self.plan.done:
-            coverage.add_note(f"coins that an unfinished run had already asked for: {self.plan.done:,}")
-        return coverage
+        return ChartCoverage(self.pagination)
 
     def first_requests(self) -> Iterator[Request]:
+        self.coverage.expected = len(self.plan.wanted)
+        if self.plan.done:
+            self.coverage.add_note(f"coins that an unfinished run had asked for: {self.plan.done:,}")
         for wanted in self.plan.wanted:
             query = urlencode({"vs_currency": self.settings["VS_CURRENCY"], "days": wanted.days})
             address = f"{self.url}/coins/{quote(wanted.coin_id, safe='')}/market_chart?{query}"

@@ -18,7 +18,7 @@ Api = FakeAPI | LinkedAPI | str  # where it is a str, its address
 Crawl = Callable[..., subprocess.CompletedProcess[str]]
 Crawling = Callable[..., AbstractContextManager["Process"]]
 
-SOURCES = {"markets": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables that name them
+SOURCES = {"markets": "BASE_API_URL", "history": "BASE_API_URL", "mirror": "MIRROR_URL"}  # the variables that name them
 SOON = 10  # seconds in which a crawl ends that is stopped
 COUNTS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected")
 

@@ -99,7 +99,12 @@ class InstantField(models.DateTimeField):
         return None if moment is None else microseconds(moment)
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
-        return EPOCH + timedelta(microseconds=value) if isinstance(value, int) else value
+        return instant(value)
+
+
+def instant(value: Any) -> Any:
+    """The date and time of an InstantField's value in a raw row."""
+    return EPOCH + timedelta(microseconds=value) if isinstance(value, int) else value
 
 
 def microseconds(moment: datetime) -> int:

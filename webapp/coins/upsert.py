@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from webapp.coins.fields import ExactDecimalField, count_rounded
+from webapp.coins.fields import ExactDecimalField, InstantField, count_rounded, microseconds
 
 Row = Mapping[str, Any]
 Dates = dict[str, datetime | None]  # by key
@@ -132,7 +132,7 @@ class Upsert:
             dates = [less_tolerance(row[self.version]) for row in rows]
             lists[self.stale_before] = prepared(self.stale_before, dates, connection)
             window = prepared(self.stamps[1], [now - CACHED_FOR, now + CACHED_FOR], connection)
-        source, parameters = self._source(lists, connection)
+        source, parameters = rows_of(lists, connection)
         head, tail = self._frame(lists, connection)
         with connection.cursor() as cursor:
             cursor.execute(head + source + tail, [*parameters, *window])
@@ -163,7 +163,7 @@ class Upsert:
             return set()
         columns = [column for column in self.values if column.name in (self.key, self.version)]
         lists = {column: prepared(column, [row[column.name] for row in dated], connection) for column in columns}
-        source, parameters = self._source(lists, connection)
+        source, parameters = rows_of(lists, connection)
         quote = connection.ops.quote_name
         names = {column.name: quote(cast(str, column.column)) for column in columns}
         key, version, stale_before = names[self.key], names[self.version], quote(cast(str, self.stale_before.column))
@@ -203,16 +203,17 @@ class Upsert:
             f" RETURNING {key}, {table}.{created} = {table}.{changed}",
         )
 
-    def _source(self, lists: Mapping[Column, list[Any]], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        """The rows as SQL, and its parameters. `lists` has the values by column."""
-        if connection.vendor == "postgresql":
-            # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one
-            # for each value would take longer than the upsert. Types without their sizes, or a cast would cut values.
-            types = (str(column.db_type(connection)).partition("(")[0] for column in lists)
-            return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", [*lists.values()]
-        rows = [*zip(*lists.values(), strict=True)]
-        row = f"({', '.join(['%s'] * len(lists))})"
-        return f"VALUES {', '.join([row] * len(rows))}", list(chain(*rows))
+
+def rows_of(lists: Mapping[Column, list[Any]], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    """Rows as SQL, and its parameters. `lists` has the prepared values by column."""
+    if connection.vendor == "postgresql":
+        # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one for each
+        # value would take longer than the upsert. Types without their sizes, or a cast would cut values.
+        types = (str(column.db_type(connection)).partition("(")[0] for column in lists)
+        return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", [*lists.values()]
+    rows = [*zip(*lists.values(), strict=True)]
+    row = f"({', '.join(['%s'] * len(lists))})"
+    return f"VALUES {', '.join([row] * len(rows))}", list(chain(*rows))
 
 
 def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper) -> list[Any]:
@@ -231,6 +232,8 @@ def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper)
         return values
     if own_type is Decimal:
         return cast(ExactDecimalField, column).all_for_sqlite(values)
+    if isinstance(column, InstantField):
+        return [None if value is None else microseconds(value) for value in values]
     if all(value is None or value.tzinfo is UTC for value in values):
         return [None if value is None else value.isoformat(" ").removesuffix("+00:00") for value in values]
     return [None if value is None else connection.ops.adapt_datetimefield_value(value) for value in values]

@@ -130,7 +130,7 @@ def parse_arguments(spider: str, given: Mapping[str, Any]) -> dict[str, Any]:
             raise ArgumentError(f"{one} and {other} cannot be given together: leave one out.")
     if entry.required and not any(name in texts for name in entry.required):
         *others, last = entry.required
-        raise ArgumentError(f"{spider} needs one of its arguments {', '.join(others)} and {last}.")
+        raise ArgumentError(f"{spider} needs -a {'=..., '.join(others)}=... or {last}=...")
     return _parse(entry.arguments, texts)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
+from typing import cast
 
 from django.db.models import Min
 
@@ -19,7 +20,7 @@ from webapp.coins.prices import rollup
 from webapp.coins.prices.stretches import Stretch, stretches
 from webapp.coins.prices.tiers import Step, Tiers
 from webapp.crawls import history
-from webapp.crawls.catalog import MAX_PAGE_SIZE, SPIDERS
+from webapp.crawls.catalog import MAX_PAGE_SIZE, SPIDERS, spiders_like
 from webapp.crawls.models import CrawlSchedule
 from webapp.crawls.verdict import Verdict
 
@@ -119,13 +120,10 @@ class Gaps:
     def _runs(self) -> list[Span]:
         """The beginnings and ends of all complete runs of a whole source, sorted."""
         runs: list[Span] = []
-        for spider, entry in SPIDERS.items():
-            complete = history.whole_runs(spider, entry.narrowing).filter(verdict=Verdict.COMPLETE)
-            runs += (
-                (run.started_at, run.finished_at)
-                for run in complete.only("started_at", "finished_at")
-                if run.started_at and run.finished_at
-            )
+        for spider in spiders_like("markets"):
+            whole = history.whole_runs(spider, SPIDERS[spider].narrowing)
+            complete = whole.filter(verdict=Verdict.COMPLETE, started_at__isnull=False, finished_at__isnull=False)
+            runs += cast(Iterable[Span], complete.values_list("started_at", "finished_at"))
         return sorted(runs)
 
 

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from webapp.coins.fields import microseconds
-from webapp.coins.models import PriceBar
+from webapp.coins.fields import instant, microseconds
 from webapp.coins.prices.tiers import Step
 
 # The first and the last bar of each series, and those that the next one does not follow at once
@@ -39,7 +38,7 @@ def stretches(step: Step, series: Collection[int], since: datetime) -> dict[int,
     with connection.cursor() as cursor:
         cursor.execute(STRETCHES.format(series=", ".join(map(str, series))), _parameters(step, since))
         for key, *values in cursor.fetchall():
-            time, last_at, following = (_moment(value) for value in (values[0], values[1], values[3]))
+            time, last_at, following = (instant(value) for value in (values[0], values[1], values[3]))
             own = found.setdefault(key, [])
             if values[2]:
                 own.append(Stretch(None, None, time))
@@ -55,8 +54,3 @@ def _parameters(step: Step, since: datetime) -> dict[str, Any]:
         "since": microseconds(since) if is_number else since,
         "length": step.value * 1_000_000 if is_number else step.length,
     }
-
-
-def _moment(value: Any) -> Any:
-    """A value of an InstantField."""
-    return PriceBar._meta.get_field("time").from_db_value(value, None, connection)

@@ -1,0 +1,154 @@
+"""Gaps in the prices of a coin, and what explains that it has no bars."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_run, make_schedule
+from webapp.coins.models import CoveredSpan, FullCoin, PriceBar, PriceHour, PriceSeries
+from webapp.coins.prices.tiers import Step
+from webapp.crawls.gaps import Gap, Gaps
+
+pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+MIDNIGHT = NOON - 12 * HOUR
+NOW = NOON + 10 * HOUR + MINUTE
+
+
+def make_bars(*hours: int, coin: FullCoin, step: Step = Step.HOUR) -> PriceSeries:
+    """Bars that begin so many hours after noon, or days after midnight, with a last observation in their middle."""
+    series, _ = PriceSeries.objects.get_or_create(coin_id=coin.pk)
+    prices: dict[str, Any] = dict.fromkeys(("open", "high", "low", "close"), Decimal(1))
+    for hour in hours:
+        time = (NOON if step == Step.HOUR else MIDNIGHT) + hour * step.length
+        PriceBar.objects.create(
+            series=series, step=step, time=time, last_at=time + step.length / 2, observations=1, **prices
+        )
+    return series
+
+
+@pytest.fixture
+def coin() -> FullCoin:
+    """On the market since noon."""
+    return make_coin(current_price=Decimal(1), market_cap_rank=100)
+
+
+def hours(coin: FullCoin, now: datetime = NOW) -> list[tuple[float, float]]:
+    """The gaps of hours, each from and until so many hours after noon."""
+    return [((gap.since - NOON) / HOUR, (gap.until - NOON) / HOUR) for gap in Gaps(now).of(coin, Step.HOUR)]
+
+
+def test_hours_without_a_bar_are_gaps(coin: FullCoin) -> None:
+    make_bars(0, 1, 4, 5, 7, coin=coin)
+
+    assert hours(coin) == [(2, 4), (6, 7), (8, 10)]
+
+
+def test_a_coin_without_bars_is_one_gap_since_it_came(coin: FullCoin) -> None:
+    assert hours(coin) == [(1, 10)]
+    assert Gaps(NOW + 2 * DAY).of(coin, Step.DAY) == [Gap(Step.DAY, MIDNIGHT + DAY, MIDNIGHT + 2 * DAY)]
+
+
+def test_a_coin_that_has_never_had_a_price_has_no_gap() -> None:
+    assert hours(make_coin("unpriced")) == []
+
+
+def test_after_the_coin_has_left_the_market_nothing_is_missing(coin: FullCoin) -> None:
+    make_bars(0, 1, 2, coin=coin)
+    coin.missing_since = NOON + 5 * HOUR + MINUTE
+
+    assert hours(coin) == [(3, 5)]
+
+
+def test_what_has_not_been_rolled_up_yet_is_not_missing(coin: FullCoin) -> None:
+    make_bars(0, 1, coin=coin)
+    PriceHour.objects.create(time=NOON + 4 * HOUR, changed_at=NOW)
+
+    assert hours(coin) == [(2, 4)]
+
+
+def test_hours_are_missing_only_as_long_as_hours_are_kept(coin: FullCoin) -> None:
+    make_bars(0, 1, coin=coin)
+
+    now = NOW + 91 * DAY
+    assert Gaps(now).of(coin, Step.HOUR) == [Gap(Step.HOUR, MIDNIGHT + DAY, Step.HOUR.start(now))]
+
+
+def test_what_was_asked_for_is_no_gap(coin: FullCoin) -> None:
+    series = make_bars(0, 9, coin=coin)
+    for since, until in ((2, 3), (5, 6.5)):
+        CoveredSpan.objects.create(series=series, step=Step.HOUR, since=NOON + since * HOUR, until=NOON + until * HOUR)
+    CoveredSpan.objects.create(series=series, step=Step.DAY, since=NOON, until=NOW)
+
+    assert hours(coin) == [(1, 2), (3, 5), (6.5, 9)]
+
+
+def test_a_coin_that_a_complete_run_found_unchanged_is_not_missing_until_then(coin: FullCoin) -> None:
+    make_bars(0, 8, coin=coin)
+    for start, end in ((0.2, 0.4), (3, 3.1), (5, 5.1), (7.9, 8.2)):
+        make_run(started_at=NOON + start * HOUR, finished_at=NOON + end * HOUR)
+    make_run(started_at=NOON + 6 * HOUR, finished_at=NOON + 6.1 * HOUR, arguments={"pages": 1})
+    make_run(started_at=NOON + 7 * HOUR, finished_at=NOON + 7.1 * HOUR, verdict="partial")
+
+    # The run that began at 7.9 may have asked for the coin after its new price had come.
+    assert hours(coin) == [(6, 8), (9, 10)]
+
+
+def test_a_run_before_the_last_observation_proves_nothing(coin: FullCoin) -> None:
+    make_bars(0, 4, coin=coin)
+    make_run(started_at=NOON + 0.4 * HOUR, finished_at=NOON + 0.45 * HOUR)
+
+    assert hours(coin, NOON + 5 * HOUR) == [(1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("crontab", "arguments", "found"),
+    [
+        ("0 * * * *", {}, [(1, 4), (5, 10)]),
+        ("0 */6 * * *", {}, []),
+        ("0 */5 * * *", {}, [(5, 10)]),
+        ("0 */6 * * *", {"order": "market_cap_desc", "pages": 1}, []),
+        ("0 */6 * * *", {"order": "market_cap_desc", "pages": 1, "per_page": 99}, [(1, 4), (5, 10)]),
+        ("0 */6 * * *", {"order": "volume_desc", "pages": 1}, [(1, 4), (5, 10)]),
+        ("0 */6 * * *", {"category": "layer-1"}, [(1, 4), (5, 10)]),
+        ("0 */6 * * *", {"ids": ["bitcoin"]}, []),
+        ("0 */6 * * *", {"ids": ["ethereum"]}, [(1, 4), (5, 10)]),
+        ("0 5,6,7 * * *", {}, []),
+    ],
+)
+def test_a_pause_between_two_slots_is_no_gap(
+    crontab: str, arguments: dict[str, Any], found: list[tuple[float, float]], coin: FullCoin
+) -> None:
+    make_bars(0, 4, coin=coin)
+    make_schedule(crontab=crontab, arguments=arguments)
+
+    assert hours(coin) == found
+
+
+def test_the_schedule_that_crawls_a_coin_most_often_counts(coin: FullCoin) -> None:
+    make_bars(0, 4, coin=coin)
+    make_schedule("whole", crontab="0 */6 * * *", arguments={})
+    make_schedule("biggest", crontab="*/3 * * * *", arguments={"order": "market_cap_desc", "pages": 1})
+    make_schedule("off", crontab="* * * * *", arguments={}, enabled=False)
+    make_schedule("past", crontab="* * * * *", spider="history", arguments={"top": 250})
+
+    assert hours(coin) == [(1, 4), (5, 10)]
+    assert hours(make_coin("small", current_price=Decimal(1))) == [(1, 10)]
+
+
+def test_the_gaps_of_many_coins_take_as_many_queries_as_those_of_one() -> None:
+    coins = [make_coin(f"coin-{number}", current_price=Decimal(1)) for number in range(20)]
+    for one in coins:
+        make_bars(0, 4, coin=one)
+    gaps = Gaps(NOW)
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        found = gaps.of_each(coins, Step.HOUR)
+
+    assert {tuple(each) for each in found.values()} == {tuple(gaps.of(coins[0], Step.HOUR))}
+    assert len(queries) <= 5
