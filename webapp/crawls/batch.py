@@ -11,6 +11,7 @@ from django.conf import settings
 from webapp.coins import clock
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
 from webapp.coins.models import FullCoin
+from webapp.coins.prices.covering import cover_absences
 from webapp.coins.prices.observing import observe
 from webapp.coins.texts import printable
 from webapp.coins.upsert import Upserted, keep_newest
@@ -132,7 +133,9 @@ class Batch:
         rejected = self.all_rejected(result.rejected)
         RejectedRecord.objects.keep(run, [one for one in rejected if self.memory.keeps(one.rejection)])
         RejectedRecord.objects.resolve(result.stored - self.rejected_last, run.spider)
-        FullCoin.objects.mark_seen({*self.rows, *self.seen} - self.missing.keys(), changed_at)
+        came_back = FullCoin.objects.mark_seen({*self.rows, *self.seen} - self.missing.keys(), changed_at)
+        if settings.PRICE_HISTORY and came_back:
+            cover_absences(came_back, now)
         FullCoin.objects.mark_missing_since(self.missing, changed_at)
         counts = self.counts(result, rejected)
         dates = [run.newest_update, *(row.get("last_updated") for row in self.rows.values())]

@@ -62,8 +62,9 @@ class Gaps:
         new = PriceHour.objects.filter(rollup.IS_NEW, time__gte=self._tiers.raw_since)
         self._until = new.aggregate(first=Min("time"))["first"] or now
 
-    def is_scheduled(self, coin: FullCoin) -> bool:
-        return any(rhythm.covers(coin) for rhythm in self._rhythms)
+    def is_expected(self, coin: FullCoin) -> bool:
+        """Whether a schedule crawls the coin. Without any schedule, coins are crawled by hand, so all are expected."""
+        return not self._rhythms or any(rhythm.covers(coin) for rhythm in self._rhythms)
 
     def of(self, coin: FullCoin, step: Step) -> list[Gap]:
         """The gaps of a coin, the oldest first."""

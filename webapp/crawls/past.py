@@ -78,14 +78,14 @@ class Plan:
         self.done += len(done)
 
     def _with_gaps(self, ids: Sequence[str]) -> list[Wanted]:
-        """Those of these coins that have gaps, and a schedule that crawls them."""
+        """Those of these coins that have gaps, and that schedules crawl."""
         gaps, coins = cast(Gaps, self._gaps), FullCoin.objects.in_bulk(ids)
-        scheduled = [coins[coin_id] for coin_id in ids if coin_id in coins and gaps.is_scheduled(coins[coin_id])]
+        expected = [coins[coin_id] for coin_id in ids if coin_id in coins and gaps.is_expected(coins[coin_id])]
         days: dict[str, int] = {}
         # Bars of an hour last: they are more exact, and CoinGecko has them for the last 90 days only.
         for step, most in ((Step.DAY, YEAR), (Step.HOUR, HOURLY)):
             reach = self._now - timedelta(days=min(most, self._arguments.get("days", most)))
-            for coin_id, found in gaps.of_each(scheduled, step).items():
+            for coin_id, found in gaps.of_each(expected, step).items():
                 if within := [max(gap.since, reach) for gap in found if gap.until > reach]:
                     days[coin_id] = ceil((self._now - min(within)) / DAY)
         return [Wanted(coin_id, days[coin_id]) for coin_id in ids if coin_id in days]

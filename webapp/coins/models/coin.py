@@ -106,9 +106,16 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
             with connections[self.db].cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHANGES_LOCK])
 
-    def mark_seen(self, ids: Collection[str], changed_at: datetime) -> int:
-        """Marks coins as not missing, because the market has an answer for them. Returns how many were."""
-        return self.filter(pk__in=ids, missing_since__isnull=False).update(missing_since=None, changed_at=changed_at)
+    def mark_seen(self, ids: Collection[str], changed_at: datetime) -> dict[str, datetime]:
+        """Marks coins as not missing, because the market has an answer for them.
+
+        Returns since when each had been missing.
+        """
+        missing = self.filter(pk__in=ids, missing_since__isnull=False)
+        since = {pk: moment for pk, moment in missing.values_list("pk", "missing_since") if moment}
+        if since:
+            self.filter(pk__in=since).update(missing_since=None, changed_at=changed_at)
+        return since
 
     def mark_missing_since(self, dates: Mapping[str, datetime], changed_at: datetime) -> None:
         """Marks coins as missing since the dates that their source names."""

@@ -10,8 +10,9 @@ from django.db import connection, models
 from django.db.models import QuerySet
 
 from webapp.coins.fields import ExactDecimalField, count_rounded, instant
-from webapp.coins.models import CoveredSpan, FullCoin, PriceBar, PriceSeries
+from webapp.coins.models import FullCoin, PriceBar, PriceSeries
 from webapp.coins.prices import rollup
+from webapp.coins.prices.covering import cover
 from webapp.coins.prices.points import Chart, PastBar
 from webapp.coins.prices.tiers import Step
 from webapp.coins.upsert import prepared, rows_of
@@ -65,19 +66,6 @@ def store(chart: Chart) -> Stored:
             rollup.make_day(day, [series.pk])
     created = len(written - known)
     return Stored(created, len(written) - created, len(bars) - len(written), rounded)
-
-
-def cover(series: PriceSeries, step: Step, since: datetime, until: datetime) -> None:
-    """Note that bars that are missing from `since` to `until` are no gap."""
-    spans = CoveredSpan.objects.filter(series=series, step=step, since__lte=until, until__gte=since)
-    known = list(spans.values_list("since", "until"))
-    spans.delete()
-    CoveredSpan.objects.create(
-        series=series,
-        step=step,
-        since=min([since, *(begin for begin, _ in known)]),
-        until=max([until, *(end for _, end in known)]),
-    )
 
 
 def _settled_days(own: QuerySet[PriceBar], step: Step, first: datetime, last: datetime) -> set[datetime]:
