@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -194,6 +195,7 @@ KEY = "is COINGECKO_API_KEY set, and right for COINGECKO_PLAN?"
 PLAN = "COINGECKO_PLAN does not include this"
 SPENT = "the month's credits are spent: wait for the next month or change the plan"
 PRO = "a paid key belongs to pro-api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL"
+DAYS = "this plan has the last 365 days only: give fewer days"
 DEMO = "a demo key belongs to api.coingecko.com: check COINGECKO_PLAN and BASE_API_URL"
 CURRENCY = "check VS_CURRENCY and the spider's arguments"
 PATH = "check BASE_API_URL and the spider's arguments"
@@ -222,6 +224,7 @@ ADDRESS = "is the key right, the plan sufficient, and this address not blocked?"
             "10006 in a 200": (answers.in_a_200(answers.CREDITS_SPENT), SPENT),
             "10010 in a 200": (answers.in_a_200(answers.PRO_KEY_AT_PUBLIC_HOST), PRO),
             "10011 in a 200": (answers.in_a_200(answers.DEMO_KEY_AT_PRO_HOST), DEMO),
+            "code 10012": (answers.beyond_the_plan(datetime(2026, 2, 5, tzinfo=UTC)), DAYS),
             "403 in a 200": (answers.in_a_200(answers.NO_USER_AGENT), ADDRESS),
             "404 in a 200": (answers.error(200, {"status": 404, "error": "Not Found"}), PATH),
             "code 10005 in a 403": (answers.status_error(403, 10005, "no"), PLAN),

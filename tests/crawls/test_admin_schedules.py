@@ -235,6 +235,13 @@ def test_a_schedule_that_does_not_exist_leads_home(admin_client: Client, key: st
         pytest.param({}, 3, "2,160 2,160", "3 requests, a credit each (as its last complete run took)", id="measured"),
         pytest.param({"arguments": {}}, None, "55,440 55,440", "77 requests, a credit each", id="the whole market"),
         pytest.param({"spider": "mirror", "arguments": {}}, 19, "13,680 0", "19 requests, no credits", id="no credits"),
+        pytest.param(
+            {"spider": "history", "arguments": {"top": 20}, "crontab": "@monthly"},
+            None,
+            "20 20",
+            "20 requests, a credit each",
+            id="past prices",
+        ),
         pytest.param({"crontab": "@monthly"}, None, "1 1", "1 request, a credit each", id="once"),
         pytest.param({"crontab": "0 0 * * * */30"}, None, "60 60", "1 request, a credit each", id="seconds"),
     ],

@@ -53,6 +53,13 @@ def test_wrong_arguments_are_named_with_what_would_be_right(given: dict[str, str
     assert sentence in str(raised.value)
 
 
+def test_past_prices_need_the_coins_to_be_named() -> None:
+    with pytest.raises(ArgumentError, match=r"^history needs -a ids=..., top=... or only=...$"):
+        parse_arguments("history", {"days": "7"})
+
+    assert parse_arguments("history", {"only": "gaps", "top": "7"}) == {"top": 7, "only": "gaps"}
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -204,6 +204,7 @@ def test_a_tick_waits_for_one_who_is_just_running_a_schedule_of_the_spider() -> 
 def test_the_first_schedules_fit_the_plan_and_are_made_once(plan: str, calls: int, settings: Any) -> None:
     settings.COINGECKO_PLAN, settings.MIRROR_URL = plan, ""
     make_run()  # of this source
+    make_run(spider="history")
     made = [schedules.make_defaults(), schedules.make_defaults()]
 
     assert made == [True, False]

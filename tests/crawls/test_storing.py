@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.support.factories import NOON
 from tests.support.runs import batch, begin, counts, raising
 from webapp.coins.cleaning import Rejection
-from webapp.coins.models import FullCoin
+from webapp.coins.models import CoveredSpan, FullCoin, Price
+from webapp.coins.prices.tiers import Step
 from webapp.crawls import recording
 from webapp.crawls.batch import Batch, Memory
 from webapp.crawls.models import CrawlRun, RejectedRecord
@@ -245,3 +247,51 @@ def test_dates_that_are_known_cost_one_query(django_assert_num_queries: Any) -> 
 
     with django_assert_num_queries(1):
         FullCoin.objects.mark_missing_since(dates, NOON)
+
+
+# Prices ----------------------------------------------------------------------------------------------
+
+
+def test_a_batch_that_is_stored_again_after_a_failure_adds_no_second_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, values = begin(), dict[str, Any](current_price=Decimal(1), last_updated=NOON)
+    monkeypatch.setattr(FullCoin.objects, "mark_missing_since", raising)
+    with pytest.raises(OperationalError):
+        recording.store(run, batch("a", **values), {})
+    after_the_failure = Price.objects.count()
+    monkeypatch.undo()
+
+    recording.store(run, batch("a", **values), {})
+    run.flushes -= 1  # as if the answer to its COMMIT had been lost
+    recording.store(run, batch("a", **values), {})
+
+    assert after_the_failure == 0
+    assert [*Price.objects.values_list("series__coin_id", "time", "price")] == [("a", NOON, 1)]
+
+
+def test_without_history_no_query_is_added_and_no_price(settings: Any) -> None:
+    queries = {}
+    for is_on in (True, False):
+        settings.PRICE_HISTORY = is_on
+        run = begin()
+        with CaptureQueriesContext(connection) as captured:
+            recording.store(run, batch("a", "b", current_price=Decimal(is_on)), {})
+        queries[is_on] = [query["sql"] for query in captured]
+        CrawlRun.objects.update(verdict=Verdict.COMPLETE)
+
+    assert Price.objects.count() == 2
+    assert not any("coins_price" in sql for sql in queries[False])
+    assert len(queries[True]) - len(queries[False]) == 3  # new series, the observations, their hour
+
+
+def test_the_time_in_which_a_coin_was_missing_is_no_gap() -> None:
+    stored: dict[str, Any] = {"current_price": Decimal(1), "last_updated": None}
+    recording.store(begin(), batch("a", "b", **stored), {})
+    CrawlRun.objects.update(verdict=Verdict.COMPLETE)
+    since = timezone.now() - timedelta(days=3)
+    FullCoin.objects.filter(pk="a").update(missing_since=since)
+
+    recording.store(begin(), batch("a", "b", **stored), {})
+
+    spans = CoveredSpan.objects.values_list("series__coin_id", "step", "since")
+    assert {*spans} == {("a", step, step.start(since)) for step in Step}
+    assert all(until > timezone.now() for until in CoveredSpan.objects.values_list("until", flat=True))

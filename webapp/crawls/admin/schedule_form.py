@@ -72,6 +72,8 @@ def _help_on(entry: SpiderEntry) -> str:
         remarks = [argument.allowed]
         if name in entry.defaults:
             remarks.append(f"may be left out where {entry.defaults[name]} is set")
+        if name in entry.required:
+            remarks.append(f"one of {', '.join(entry.required)} is required")
         if others := [other for one, other in entry.exclusive if one == name]:
             remarks.append(f"not together with {', '.join(others)}")
         lines.append((f"{name}=", "; ".join(remarks)))
