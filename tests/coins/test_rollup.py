@@ -5,9 +5,9 @@ from itertools import islice
 import pytest
 from pytest_django import Settings
 
-from tests.support.factories import HOUR, MINUTE, NOON
-from tests.support.prices import Simulation, expected_bars, stored_bars
-from webapp.coins.models import Price
+from tests.support.factories import DAY, HOUR, MINUTE, NOON, row
+from tests.support.prices import Simulation, expected_bars, flush, stored_bars
+from webapp.coins.models import Price, PriceHour
 from webapp.coins.prices import rollup
 from webapp.coins.prices.tiers import Step, Tiers
 
@@ -36,3 +36,14 @@ def test_bars_have_all_observations_whatever_was_kept_and_deleted(seed: int, set
     names = ("series__coin_id", "time", "price", "market_cap", "volume", "rank")
     assert {(coin, time): tuple(rest) for coin, time, *rest in Price.objects.values_list(*names)} == raw
     assert len(raw) < len(simulation.observed) / 2
+
+
+def test_an_hour_is_rolled_up_also_if_its_observations_came_too_late_to_be_kept() -> None:
+    flush(row(minutes=0), at=NOON + 9 * DAY)
+
+    rollup.roll_up(NOON + 9 * DAY)
+
+    hour = PriceHour.objects.get()
+    assert (hour.time, hour.rolled_up) == (NOON, hour.changed_at)
+    assert stored_bars(Step.DAY).keys() == {("bitcoin", NOON - 12 * HOUR)}
+    assert not Price.objects.exists()

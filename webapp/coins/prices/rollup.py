@@ -89,9 +89,12 @@ def transactions(now: datetime | None = None) -> Iterator[None]:
     """The same, with a pause after each transaction, in which other work can be done."""
     tiers = Tiers.at(now or clock.database_clock())
     yield from _update(tiers.raw_since)
+    late = list(PriceHour.objects.filter(IS_NEW, time__lt=tiers.raw_since).values_list("time", "changed_at"))
     for series in _all_series():
         yield from _delete_parts(HOURS, series, tiers.raw_since)
         yield from _delete_parts(DAYS, series, tiers.hours_since)
+    for hour, changed_at in late:
+        _mark(hour, changed_at)
 
 
 def make_day(day: datetime, series: Collection[int]) -> None:
@@ -113,8 +116,12 @@ def _update(since: datetime) -> Iterator[None]:
             with _transaction():
                 make_day(Step.DAY.start(hour), _make(HOURS, hour, series))
             yield
-        # If observations have come meanwhile, the hour stays new.
-        PriceHour.objects.filter(time=hour).update(rolled_up=changed_at)
+        _mark(hour, changed_at)
+
+
+def _mark(hour: datetime, changed_at: datetime) -> None:
+    """Note that the bars have this hour's observations up to that change. If others have come since, it stays new."""
+    PriceHour.objects.filter(time=hour).update(rolled_up=changed_at)
 
 
 def _delete_parts(level: Level, series: range, before: datetime) -> Iterator[None]:
