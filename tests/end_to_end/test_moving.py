@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connections
-from django.db.models import Model
-from django.db.models.signals import post_save
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
@@ -80,13 +79,14 @@ def test_what_is_written_meanwhile_is_left_out_as_a_whole(file: Path) -> None:
     fill(FILE)
     before = rows(FILE)
 
-    def write(sender: type[Model], **kwargs: object) -> None:
-        post_save.disconnect(write, sender=FullCoin)
-        for model in (FullCoin, CrawlRun, RejectedRecord, User):
-            model._base_manager.using(FILE).all().delete()
+    def delete_it(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        if sql.startswith('INSERT INTO "coins_fullcoin"'):
+            for model in (FullCoin, CrawlRun, RejectedRecord, User):
+                model._base_manager.using(FILE).all().delete()
+        return execute(sql, *arguments)
 
-    post_save.connect(write, sender=FullCoin)
-    call_command("fromsqlite", file)
+    with connections["default"].execute_wrapper(delete_it):
+        call_command("fromsqlite", file)
 
     assert rows("default") == before
     assert not FullCoin.objects.using(FILE).exists()
@@ -109,9 +109,10 @@ def of_an_older_version() -> None:
 
 
 def nul() -> None:
-    FullCoin.objects.using(FILE).create(
-        coin_id="nul", name="\0", vs_currency="usd", first_seen_at=THEN, changed_at=THEN
-    )
+    """Among others."""
+    names = {"before": "a", "nul": "\0", "then": "b"}
+    stamps = {"vs_currency": "usd", "first_seen_at": THEN, "changed_at": THEN}
+    FullCoin.objects.using(FILE).bulk_create(FullCoin(coin_id=pk, name=name, **stamps) for pk, name in names.items())
 
 
 def half_a_character() -> None:
