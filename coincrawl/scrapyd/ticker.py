@@ -33,7 +33,7 @@ class Ticker(TimerService):
         self._node, self._capacity = config.get("node_name"), capacity
         self._logs, self._logs_kept = Path(config.get("logs_dir")), config.getint("jobs_to_keep")
         self._heartbeat_at = self._cleaned_up_at = self._rolled_up_at = -CLEAN_UP_EVERY
-        self._roll_up: Iterator[None] = iter(())
+        self._roll_up: Iterator[None] | None = None  # under way
         self._errors = RepeatedErrors(log, "The schedule cannot tick", "The schedule ticks again")
 
     @inlineCallbacks
@@ -52,10 +52,12 @@ class Ticker(TimerService):
             history.forget_old()
             Node.objects.forget_old()
             self._cleaned_up_at = monotonic()
-        if monotonic() > self._rolled_up_at + ROLL_UP_EVERY:
+        if self._roll_up is None and monotonic() > self._rolled_up_at + ROLL_UP_EVERY:
             self._rolled_up_at = monotonic()
             self._roll_up = rollup.transactions()
         until = monotonic() + ROLL_UP_SECONDS
-        for _ in self._roll_up:
+        for _ in self._roll_up or ():
             if monotonic() > until:
                 break
+        else:
+            self._roll_up = None

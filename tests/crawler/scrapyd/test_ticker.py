@@ -35,8 +35,16 @@ def test_old_logs_are_deleted_at_the_first_tick_and_then_once_an_hour(
 
 
 @pytest.mark.django_db
-def test_prices_are_rolled_up_every_five_minutes_in_as_many_ticks_as_it_takes(
-    ticker: Ticker, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("pauses", "expected"),
+    [
+        ((1, 1, 290, 10, 0), [["first", "second"], ["third"], [], [], ["first", "second"]]),
+        ((400, 1, 0), [["first", "second"], ["third"], ["first", "second"]]),
+    ],
+    ids=["every five minutes", "when the one before is done"],
+)
+def test_prices_are_rolled_up_in_as_many_ticks_as_it_takes(
+    pauses: tuple[float, ...], expected: list[list[str]], ticker: Ticker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, done = {"now": 1_000.0}, list[str]()
     monkeypatch.setattr("coincrawl.scrapyd.ticker.monotonic", lambda: clock["now"])
@@ -50,10 +58,10 @@ def test_prices_are_rolled_up_every_five_minutes_in_as_many_ticks_as_it_takes(
     monkeypatch.setattr("coincrawl.scrapyd.ticker.rollup.transactions", transactions)
 
     ticks = []
-    for pause in (1, 1, 290, 10, 0):
+    for pause in pauses:
         ticker._tick()
         ticks.append(done.copy())
         done.clear()
         clock["now"] += pause
 
-    assert ticks == [["first", "second"], ["third"], [], [], ["first", "second"]]
+    assert ticks == expected
