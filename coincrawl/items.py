@@ -23,9 +23,13 @@ class CoinItem(DjangoItem):
 
 
 class ChartItem(Item):
-    """The past prices of a coin."""
+    """The past prices of a coin: a webapp.coins.prices.points.Chart."""
 
     coin_id = Field()
-    step = Field(serializer=lambda step: step.label)  # a webapp.coins.prices.tiers.Step
-    bars = Field(serializer=lambda bars: [asdict(bar) for bar in bars])  # of webapp.coins.prices.points.PastBar
-    chart = Field()  # a coincrawl.charts.Chart
+    step = Field(serializer=lambda step: step.label)
+    bars = Field(serializer=lambda bars: [asdict(bar) for bar in bars])
+    since = Field()
+    until = Field()
+    points = Field()
+    rejected = Field()
+    rejection = Field()

@@ -14,6 +14,7 @@ from coincrawl.items import ChartItem, CoinItem
 from coincrawl.source import Source
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
+from webapp.coins.prices.points import Chart
 from webapp.coins.texts import Repeating
 from webapp.crawls.batch import Batch, Memory
 from webapp.crawls.past import ChartBatch
@@ -117,7 +118,6 @@ class ChartPipeline(Pipeline):
         self.one_at_a_time = asyncio.Lock()
 
     async def process_item(self, item: ChartItem) -> ChartItem:
-        chart = item.pop("chart")
         async with self.one_at_a_time:
-            await extension(self.crawler, RunRecord).store(ChartBatch(chart, self.memory))
+            await extension(self.crawler, RunRecord).store(ChartBatch(Chart(**item), self.memory))
         return item

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from time import monotonic
 from typing import Any, Self
 
-from scrapy import signals
+from scrapy import Item, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DontCloseSpider
 from scrapy.http import Request, Response
@@ -80,7 +80,7 @@ class PaginatedSpider(Source):
 
     # Answers ---------------------------------------------------------------------------------------
 
-    def parse(self, response: Response) -> Iterator[Request | CoinItem]:
+    def parse(self, response: Response) -> Iterator[Request | Item]:
         """Yield the requests for the next pages, then the items of this one."""
         request, answer = request_of(response), rows_in(response)
         page = meta_of(request)["page"]

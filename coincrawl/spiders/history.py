@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from scrapy.http import Request, Response
 from twisted.python.failure import Failure
+from w3lib.url import url_query_parameter
 
 from coincrawl.charts import ChartCoverage, read_chart
 from coincrawl.components import WasRefused
 from coincrawl.items import ChartItem
-from coincrawl.meta import Meta, rows_in
+from coincrawl.meta import Meta, request_of, rows_in
 from coincrawl.pagination import OnePage
 from coincrawl.source import GONE_STATUSES
 from coincrawl.spiders.coingecko import CoinGeckoSpider
@@ -61,24 +62,30 @@ class HistorySpider(CoinGeckoSpider):
             query = urlencode({"vs_currency": self.settings["VS_CURRENCY"], "days": wanted.days})
             address = f"{self.url}/coins/{quote(wanted.coin_id, safe='')}/market_chart?{query}"
             meta = Meta(label=f"the chart of {wanted.coin_id}", max_rows=MAX_POINTS)
-            request = Request(address, meta={**meta}, cb_kwargs={"wanted": wanted}, dont_filter=True)
-            yield self.with_callback(request, self.parse_chart)
+            yield self.with_callback(Request(address, meta={**meta}, dont_filter=True), self.parse)
 
     def rounds(self) -> Iterator[list[Request]]:
+        """No request is made twice."""
         yield from ()
 
     def survives(self, request: Request, status: int) -> bool:
         return status in GONE_STATUSES
 
-    def parse_chart(self, response: Response, wanted: Wanted) -> Iterator[ChartItem]:
-        answer = rows_in(response)
+    def parse(self, response: Response) -> Iterator[ChartItem]:
+        wanted, answer = wanted_at(request_of(response).url), rows_in(response)
         chart = read_chart(wanted.coin_id, wanted.days, answer.rows, answer.envelope, datetime.now(UTC))
         self.coverage.add_chart(chart)
-        yield ChartItem(coin_id=chart.coin_id, step=chart.step, bars=chart.bars, chart=chart)
+        yield ChartItem(vars(chart))
 
     def give_up(self, failure: Failure) -> Iterator[Request]:
+        request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         if isinstance(failure.value, WasRefused):
-            request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
-            self.coverage.add_unknown(request.cb_kwargs["wanted"].coin_id)
-            return
-        yield from super().give_up(failure)
+            self.coverage.add_unknown(wanted_at(request.url).coin_id)
+        else:
+            yield from super().give_up(failure)
+
+
+def wanted_at(url: str) -> Wanted:
+    """What the address of a chart asks for."""
+    coin_id = urlsplit(url).path.split("/")[-2]
+    return Wanted(unquote(coin_id), int(url_query_parameter(url, "days") or 1))

@@ -5,13 +5,13 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from scrapy import Item
 from scrapy.http import Request, Response
 from w3lib.url import add_or_replace_parameter
 
 from coincrawl import responses
 from coincrawl.components import extension
 from coincrawl.extensions.run import RunRecord
-from coincrawl.items import CoinItem
 from coincrawl.meta import meta_of, rows_in
 from coincrawl.pagination import NextLink
 from coincrawl.secret import Secret
@@ -99,7 +99,7 @@ class MirrorSpider(PaginatedSpider):
             self.coverage.add_note(f"asked for {what}")
         return super().first_requests()
 
-    def parse(self, response: Response) -> Iterator[Request | CoinItem]:
+    def parse(self, response: Response) -> Iterator[Request | Item]:
         ours = self.settings["VS_CURRENCY"]
         rows = [row for row in rows_in(response).rows if isinstance(row, dict)]
         currencies = {str(row["vs_currency"]).lower() for row in rows if row.get("vs_currency")}

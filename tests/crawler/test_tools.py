@@ -120,6 +120,15 @@ def test_parse_shows_the_coins_of_a_page_and_where_the_next_one_is(tool: Tool, a
     assert "&page=2>" in done.stdout
 
 
+def test_parse_shows_the_bars_of_a_chart(tool: Tool, api: FakeAPI) -> None:
+    address = f"{api.url}/coins/bitcoin/market_chart?vs_currency=usd&days=91"
+
+    done = tool("parse", "-L", "ERROR", "--nocolour", "--spider=history", "-a", "ids=bitcoin", address)
+
+    assert done.stdout.count("'close': Decimal(") == 91
+    assert "'coin_id': 'bitcoin'" in done.stdout
+
+
 def test_parse_says_why_a_record_cannot_be_stored(tool: Tool, api: FakeAPI) -> None:
     api.fault(answers.data('[{"id": "a", "current_price": "much"}]'))
 

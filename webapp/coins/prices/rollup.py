@@ -16,7 +16,7 @@ from webapp.coins import clock
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceHour, PriceSeries
 from webapp.coins.prices.tiers import Step, Tiers
 
-SERIES_AT_ONCE = 500  # in a transaction, so that it is short
+SERIES_AT_ONCE = 200  # in a transaction, so that it is short
 IS_NEW = Q(rolled_up=None) | Q(rolled_up__lt=F("changed_at"))  # hours with observations that the bars lack
 
 
