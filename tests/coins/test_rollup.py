@@ -1,5 +1,6 @@
 """Bars: made from observations, and again as often as one likes."""
 
+from datetime import date, datetime
 from itertools import islice
 
 import pytest
@@ -7,7 +8,7 @@ from pytest_django import Settings
 
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, row
 from tests.support.prices import Simulation, expected_bars, flush, stored_bars
-from webapp.coins.models import Price, PriceHour
+from webapp.coins.models import Price, PriceDay, PriceHour
 from webapp.coins.prices import rollup
 from webapp.coins.prices.tiers import Step, Tiers
 
@@ -47,3 +48,30 @@ def test_an_hour_is_rolled_up_also_if_its_observations_came_too_late_to_be_kept(
     assert (hour.time, hour.rolled_up) == (NOON, hour.changed_at)
     assert stored_bars(Step.DAY).keys() == {("bitcoin", NOON - 12 * HOUR)}
     assert not Price.objects.exists()
+
+
+def changed() -> dict[date, datetime]:
+    return dict(PriceDay.objects.values_list("day", "changed_at"))
+
+
+def test_each_change_of_the_bars_of_a_day_is_noted_later_than_all_before() -> None:
+    flush(row("a"), row("b", minutes=-24 * 60), at=NOON + MINUTE)
+    rollup.roll_up(NOON + HOUR)
+    first = changed()
+
+    rollup.roll_up(NOON + HOUR)
+    again = changed()
+    flush(row("a", minutes=5), at=NOON + HOUR)
+    rollup.roll_up(NOON + 2 * HOUR)
+    after_a_price = changed()
+    flush(row("c", minutes=-24 * 60), at=NOON + 100 * DAY)
+    rollup.roll_up(NOON + 100 * DAY)
+    after_a_late_price = changed()
+
+    today, yesterday = NOON.date(), (NOON - DAY).date()
+    assert first == again
+    assert first.keys() == {today, yesterday}
+    assert after_a_price[yesterday] == first[yesterday]
+    assert after_a_price[today] > max(first.values())
+    assert after_a_late_price[today] == after_a_price[today]
+    assert after_a_late_price[yesterday] > after_a_price[today]

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from rest_framework.authtoken.models import Token
 
-from webapp.coins.models import ArchivedDay, CoveredSpan, FullCoin, PriceBar, PriceSeries
+from webapp.coins.models import ArchivedDay, CoveredSpan, FullCoin, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices.observing import observe
 from webapp.coins.prices.tiers import Step
 from webapp.crawls.models import Alarm, CrawlRun, CrawlSchedule, Node, RejectedRecord, SourcePace
@@ -33,6 +33,7 @@ def fill(using: str) -> None:
     for series in PriceSeries.objects.using(using).all():
         PriceBar.objects.using(using).create(series=series, step=Step.HOUR, time=THEN, last_at=THEN, **bar)
         CoveredSpan.objects.using(using).create(series=series, step=Step.DAY, since=THEN, until=THEN)
+    PriceDay.objects.using(using).create(day=THEN.date(), changed_at=THEN)
     archive = {"file": "a.parquet", "rows": 1, "checksum": "c", "changed_at": THEN, "archived_at": THEN}
     ArchivedDay.objects.using(using).create(day=THEN.date(), **archive)
     schedule = CrawlSchedule.objects.using(using).create(name="S", spider="markets", crontab="*/3 * * * *")

@@ -97,6 +97,17 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'spans without gaps',
             },
         ),
+        migrations.CreateModel(
+            name='PriceDay',
+            fields=[
+                ('day', models.DateField(help_text='UTC.', primary_key=True, serialize=False)),
+                ('changed_at', models.DateTimeField(db_index=True, help_text="By the database's clock; later than all before it.")),
+            ],
+            options={
+                'verbose_name': 'day of prices',
+                'verbose_name_plural': 'days of prices',
+            },
+        ),
         WithoutRowid('Price'),
         WithoutRowid('PriceBar'),
         WithoutRowid('CoveredSpan'),

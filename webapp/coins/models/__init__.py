@@ -1,6 +1,6 @@
 """The data. Items, cleaning, the upsert and the admin are derived from these models."""
 
 from .coin import FullCoin
-from .price import ArchivedDay, CoveredSpan, Price, PriceBar, PriceHour, PriceSeries
+from .price import ArchivedDay, CoveredSpan, Price, PriceBar, PriceDay, PriceHour, PriceSeries
 
-__all__ = ["ArchivedDay", "CoveredSpan", "FullCoin", "Price", "PriceBar", "PriceHour", "PriceSeries"]
+__all__ = ["ArchivedDay", "CoveredSpan", "FullCoin", "Price", "PriceBar", "PriceDay", "PriceHour", "PriceSeries"]

@@ -1,9 +1,14 @@
 """Prices over time. `webapp.coins.prices` writes and reads these tables."""
 
-from django.db import models
+from collections.abc import Collection
+from datetime import date
 
+from django.db import models
+from django.db.models import Max
+
+from webapp.coins.clock import database_clock
 from webapp.coins.fields import ExactDecimalField, InstantField
-from webapp.coins.models.coin import amount, rank
+from webapp.coins.models.coin import MICROSECOND, amount, rank
 from webapp.coins.prices.tiers import Step
 
 
@@ -89,6 +94,32 @@ class PriceHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.time:%F %T}"
+
+
+class PriceDayQuerySet(models.QuerySet["PriceDay"]):
+    def note(self, days: Collection[date]) -> None:
+        """The bars of these days change in this transaction. It must hold the lock of changes."""
+        newest = self.aggregate(newest=Max("changed_at"))["newest"]
+        now = database_clock(self.db)
+        changed_at = max(now, newest + MICROSECOND) if newest else now
+        rows = [self.model(day=day, changed_at=changed_at) for day in sorted(days)]
+        self.bulk_create(rows, update_conflicts=True, unique_fields=["day"], update_fields=["changed_at"])
+
+
+class PriceDay(models.Model):
+    """A day that has a bar, and when its bars last changed: what a copy of them has to fetch."""
+
+    day = models.DateField(primary_key=True, help_text="UTC.")
+    changed_at = models.DateTimeField(db_index=True, help_text="By the database's clock; later than all before it.")
+
+    objects = PriceDayQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "day of prices"
+        verbose_name_plural = "days of prices"
+
+    def __str__(self) -> str:
+        return f"{self.day:%F}"
 
 
 class CoveredSpan(models.Model):

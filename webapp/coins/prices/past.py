@@ -10,7 +10,7 @@ from django.db import connection, models
 from django.db.models import QuerySet
 
 from webapp.coins.fields import ExactDecimalField, count_rounded, instant
-from webapp.coins.models import FullCoin, PriceBar, PriceSeries
+from webapp.coins.models import FullCoin, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices import rollup
 from webapp.coins.prices.covering import cover
 from webapp.coins.prices.points import Chart, PastBar
@@ -64,6 +64,8 @@ def store(chart: Chart) -> Stored:
     if step == Step.HOUR:
         for day in sorted({Step.DAY.start(time) for time in written}):
             rollup.make_day(day, [series.pk])
+    else:
+        PriceDay.objects.note({time.date() for time in written})
     created = len(written - known)
     return Stored(created, len(written) - created, len(bars) - len(written), rounded)
 

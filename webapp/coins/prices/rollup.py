@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import F, Max, Min, OuterRef, Q, Subquery
 
 from webapp.coins import clock
-from webapp.coins.models import FullCoin, Price, PriceBar, PriceHour, PriceSeries
+from webapp.coins.models import FullCoin, Price, PriceBar, PriceDay, PriceHour, PriceSeries
 from webapp.coins.prices.tiers import Step, Tiers
 
 SERIES_AT_ONCE = 200  # in a transaction, so that it is short
@@ -99,7 +99,8 @@ def transactions(now: datetime | None = None) -> Iterator[None]:
 
 def make_day(day: datetime, series: Collection[int]) -> None:
     """Make the bars of a day of these series from their hours, unless they are final. Call it in a transaction."""
-    _make(DAYS, day, series)
+    if _make(DAYS, day, series):
+        PriceDay.objects.note([day.date()])
 
 
 def _all_series() -> Iterator[range]:
@@ -132,6 +133,8 @@ def _delete_parts(level: Level, series: range, before: datetime) -> Iterator[Non
             changed = _make(level, start, series) + _make(level, start, series, is_final=True)
             if level is HOURS:
                 make_day(Step.DAY.start(start), changed)
+            elif changed:
+                PriceDay.objects.note([start.date()])
             final = set(_execute(DELETE, level, start, series))
             PriceBar.objects.filter(series__in=final, step=level.step, time=start).update(is_final=True)
         yield
