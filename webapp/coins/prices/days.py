@@ -1,0 +1,110 @@
+"""Reads the prices of all coins on a day, and which days there are. Days are UTC."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any, NamedTuple
+
+from django.db import connection, models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Count, Func, Max, OuterRef, Subquery, Sum
+from django.db.models.sql.compiler import SQLCompiler
+
+from webapp.coins.fields import InstantField
+from webapp.coins.models import Price, PriceBar, PriceHour, PriceSeries
+from webapp.coins.prices.rollup import IS_NEW
+from webapp.coins.prices.tiers import Step
+
+# The table of series comes first, so that the prices of a coin are found by their key: no index begins with the time.
+# PostgreSQL keeps that order because of the OFFSET, SQLite because of the CROSS JOIN.
+PAGE = """
+    SELECT series.coin_id, {columns}
+    FROM coins_priceseries AS series CROSS JOIN {part}
+        AND series.coin_id >= %(coin_id)s AND (series.coin_id > %(coin_id)s OR part.time > %(after)s)
+    ORDER BY series.coin_id, part.time LIMIT %(limit)s
+"""
+SQLITE = "{table} AS part WHERE part.series_id = series.id AND {condition}"
+POSTGRESQL = """LATERAL (
+        SELECT * FROM {table} AS part WHERE part.series_id = series.id AND {condition} OFFSET 0
+    ) AS part
+    WHERE true"""
+CONDITION = {step: f"part.step = {step.value} AND part.time BETWEEN %(start)s AND %(end)s" for step in Step} | {
+    None: "part.time BETWEEN %(start)s AND %(end)s"
+}
+
+
+def prices_on(
+    day: date,
+    step: Step | None,
+    fields: Sequence[models.Field],
+    *,
+    limit: int,
+    coin_id: str = "",
+    after: datetime | None = None,
+) -> list[tuple[Any, ...]]:
+    """At most `limit` bars that begin on this day, or observations if `step` is None, by coin and time.
+
+    A row has the coin's id and the values of these fields. The rows begin with the next coin after `coin_id`, or if
+    `after` is a time, with the next row of `coin_id` after that.
+    """
+    part = (SQLITE if connection.vendor == "sqlite" else POSTGRESQL).format(
+        table=(PriceBar if step else Price)._meta.db_table, condition=CONDITION[step]
+    )
+    statement = PAGE.format(columns=", ".join(f"part.{field.column}" for field in fields), part=part)
+    start, end = _limits(day)
+    time = PriceBar._meta.get_field("time")
+    moments = {"start": start, "end": end, "after": after or end}
+    prepared = {name: time.get_db_prep_value(moment, connection) for name, moment in moments.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, prepared | {"coin_id": coin_id, "limit": limit})
+        rows = cursor.fetchall()
+    columns = [[coin for coin, *_ in rows]]
+    for field, values in zip(fields, list(zip(*rows, strict=True))[1:], strict=bool(rows)):
+        read = getattr(field, "from_db_value", None)
+        columns.append([read(value, None, connection) for value in values] if read else list(values))
+    return list(zip(*columns, strict=True))
+
+
+def count_on(day: date, step: Step | None) -> int:
+    """The number of all bars that begin on this day, or of observations if `step` is None."""
+    rows = PriceBar.objects.filter(step=step) if step else Price.objects.all()
+    of_series = rows.filter(series=OuterRef("pk"), time__range=_limits(day)).values("series")
+    counts = Subquery(of_series.annotate(number=Count("*")).values("number"))  # seeks, which a join may not be
+    return PriceSeries.objects.aggregate(number=Sum(counts))["number"] or 0
+
+
+class Day(NamedTuple):
+    """A day with observations, the newest `changed_at` of these, and whether the bars have all of them."""
+
+    date: date
+    changed_at: datetime
+    rolled_up: bool
+
+
+def days_with_prices(limit: int, after: date | None = None, changed_since: datetime | None = None) -> list[Day]:
+    """At most `limit` days with observations, in their order, after a day or with changes since then."""
+    hours = PriceHour.objects.all()
+    if after:
+        hours = hours.filter(time__gt=_limits(after)[1])
+    days = hours.values(start=DayStart("time")).annotate(new=Count("time", filter=IS_NEW))
+    found = days.annotate(changed_at=Max("changed_at")).order_by("start").values_list("start", "changed_at", "new")
+    if changed_since:
+        found = found.filter(changed_at__gte=changed_since)
+    return [Day(start.date(), changed_at, not new) for start, changed_at, new in found[:limit]]
+
+
+def _limits(day: date) -> tuple[datetime, datetime]:
+    """Its first and its last microsecond."""
+    return datetime.combine(day, time.min, UTC), datetime.combine(day, time.max, UTC)
+
+
+class DayStart(Func):
+    """The beginning of the day that an instant is in."""
+
+    output_field = InstantField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        template = f"%(expressions)s - %(expressions)s %%%% {Step.DAY * 10**6}"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="date_trunc('day', %(expressions)s, 'UTC')", **context)
