@@ -24,9 +24,11 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from tests.support.admin import HOSTILE
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
+from tests.support.prices import make_bar, make_price
 from webapp.api.parameters import CoinsParameters
 from webapp.api.schema import made_schema, whole_schema
-from webapp.coins.models import FullCoin
+from webapp.coins.models import FullCoin, Price, PriceBar, PriceHour
+from webapp.coins.prices.tiers import Step
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 from webapp.wsgi import application
@@ -61,7 +63,10 @@ def test_the_errors_that_can_happen_are_described() -> None:
         "/api/": everywhere,
         "/api/coins/": everywhere | {"404"},
         "/api/coins/{coin_id}/": everywhere | {"404"},
+        "/api/coins/{coin_id}/prices/": everywhere | {"404"},
         "/api/health/": everywhere,
+        "/api/prices/": everywhere,
+        "/api/prices/days/": everywhere,
         "/api/runs/": everywhere | {"404"},
         "/api/runs/{run_id}/": everywhere | {"404"},
     }
@@ -113,6 +118,10 @@ def test_no_value_is_of_any_type() -> None:
     ("component", "model", "never"),
     [
         pytest.param("Coin", FullCoin, set(), id="coin"),
+        pytest.param("Observation", Price, set(), id="observation"),
+        pytest.param("Bar", PriceBar, set(), id="bar"),
+        pytest.param("CoinObservation", Price, set(), id="observation of a coin"),
+        pytest.param("CoinBar", PriceBar, set(), id="bar of a coin"),
         pytest.param("Run", CrawlRun, set(), id="run"),
         pytest.param("RunInShort", CrawlRun, {"started_at"}, id="run that has begun"),
         pytest.param("CompleteRun", CrawlRun, {"finished_at"}, id="run that has ended"),
@@ -144,7 +153,7 @@ def test_each_enumeration_is_one_component_whose_names_do_not_collide() -> None:
     enumerations = {name: schema for name, schema in components().items() if "enum" in schema}
     inline = [name for name, schema in properties() if "enum" in schema]
 
-    assert list(enumerations) == ["CoinField", "CoinOrdering", "Spider", "Verdict"]
+    assert list(enumerations) == ["CoinField", "CoinOrdering", "PriceOrdering", "PriceStep", "Spider", "Verdict"]
     assert inline == []
     for schema in enumerations.values():
         names = schema.get("x-enum-varnames", [value.upper() for value in schema["enum"]])
@@ -155,7 +164,17 @@ def test_each_enumeration_is_one_component_whose_names_do_not_collide() -> None:
 def test_operations_are_verbs() -> None:
     operations = [item["get"]["operationId"] for item in whole_schema()["paths"].values()]
 
-    assert operations == ["get_addresses", "list_coins", "get_coin", "get_health", "list_runs", "get_run"]
+    assert operations == [
+        "get_addresses",
+        "list_coins",
+        "get_coin",
+        "list_coin_prices",
+        "get_health",
+        "list_prices",
+        "list_price_days",
+        "list_runs",
+        "get_run",
+    ]
 
 
 def test_the_page_has_nothing_from_elsewhere(client: Client) -> None:
@@ -199,6 +218,13 @@ def extremes() -> None:
         begun = None if verdict == Verdict.PENDING else NOON
         make_run(id=f"{verdict}/1", verdict=verdict, started_at=begun, finished_at=begun, reason="<\n>", seen=2**31 - 1)
     make_rejected()
+    largest, smallest = Decimal(10) ** (whole - 1), -Decimal(1).scaleb(-30)
+    for coin_id in ("bitcoin", "x" * 255):
+        make_price(coin_id, time=datetime.max.replace(tzinfo=UTC), price=largest, volume=smallest, rank=-(2**31))
+        for step in Step:
+            prices = dict.fromkeys(("close", "open", "high", "market_cap"), largest)
+            make_bar(coin_id, step, time=datetime(2000, 1, 1, tzinfo=UTC), observations=2**31 - 1, **prices)
+    PriceHour.objects.create(time=NOON, changed_at=datetime.max.replace(tzinfo=UTC))
 
 
 @pytest.fixture

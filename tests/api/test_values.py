@@ -28,7 +28,8 @@ pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 def test_the_root_leads_to_all_there_is(reader: Client, client: Client) -> None:
     there = read(reader, "/api/")
 
-    assert list(there) == ["coins", "runs", "health", "schema", "docs"]
+    assert list(there) == ["coins", "prices", "price_days", "runs", "health", "schema", "docs"]
+    there["prices"] += "?date=2026-02-05"
     for address in there.values():
         assert reader.get(address).status_code == 200
 

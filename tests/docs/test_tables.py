@@ -54,12 +54,20 @@ def test_the_checks_are_those_that_are_made() -> None:
     assert [name for cells in table for name in code(cells[0])] == [*BEFORE_CHECKS, *CHECKS]
 
 
-def test_the_parameters_of_the_api_are_the_schemas() -> None:
-    table = rows((DOCS / "api.md").read_text(), "| parameters of `/api/coins/` |")
+@pytest.mark.parametrize(
+    ("address", "path", "of_pages"),
+    [
+        ("/api/coins/", "/api/coins/", {"after", "page", "page_size"}),
+        ("/api/coins/<id>/prices/", "/api/coins/{coin_id}/prices/", {"coin_id", "page_size"}),
+        ("/api/prices/", "/api/prices/", {"page_size"}),
+    ],
+)
+def test_the_parameters_of_the_api_are_the_schemas(address: str, path: str, of_pages: set[str]) -> None:
+    table = rows((DOCS / "api.md").read_text(), f"| parameters of `{address}` |")
     schema = SchemaGenerator().get_schema(request=None, public=True)
 
-    parameters = {parameter["name"] for parameter in schema["paths"]["/api/coins/"]["get"]["parameters"]}
-    assert {name for cells in table for name in code(cells[0])} == parameters - {"after", "page", "page_size"}
+    parameters = {parameter["name"] for parameter in schema["paths"][path]["get"]["parameters"]}
+    assert {name for cells in table for name in code(cells[0])} == parameters - of_pages
 
 
 def test_the_permissions_exist(db: None) -> None:

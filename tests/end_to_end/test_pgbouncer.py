@@ -80,13 +80,14 @@ def test_the_site_works(pooled: str) -> None:
         "from django.test import Client\n"
         "client = Client(SERVER_NAME='localhost')\n"
         "client.force_login(User.objects.create_superuser('ada'))\n"
-        "pages = ['/admin/', '/admin/coins/fullcoin/', '/admin/crawls/crawlschedule/', '/api/coins/', '/api/health/']\n"
+        "pages = ['/admin/', '/admin/coins/fullcoin/', '/admin/crawls/crawlschedule/', '/api/coins/', '/api/health/',"
+        " '/api/prices/?date=2026-02-05', '/api/prices/days/']\n"
         "print([client.get(page).status_code for page in pages])\n"
     )
     done = python(["-c", program], {"DATABASE_URL": pooled})
     dumped = python([str(ROOT / "webapp/manage.py"), "dumpdata", "auth.user"], {"DATABASE_URL": pooled})
 
-    assert done.stdout == "[200, 200, 200, 200, 200]\n", done.stderr
+    assert done.stdout == "[200, 200, 200, 200, 200, 200, 200]\n", done.stderr
     assert '"username": "ada"' in dumped.stdout
 
 

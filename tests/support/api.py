@@ -5,17 +5,20 @@ from typing import Any
 
 from django.test import Client
 
-from tests.support.factories import NOON, make_coin, make_run
+from tests.support.factories import HOUR, NOON, make_coin, make_run
+from tests.support.prices import make_bar
 
 COINS = "/api/coins/"
 RUNS = "/api/runs/"
 HEALTH = "/api/health/"
-ADDRESSES = ["/api/", COINS, "/api/coins/bitcoin/", RUNS, "/api/runs/first/", HEALTH]
+PRICES = ["/api/coins/bitcoin/prices/", "/api/prices/?date=2026-02-05", "/api/prices/days/"]
+ADDRESSES = ["/api/", COINS, "/api/coins/bitcoin/", *PRICES, RUNS, "/api/runs/first/", HEALTH]
 
 
 def make_rows() -> None:
     """The rows of ADDRESSES."""
     make_coin()
+    make_bar(time=NOON - 12 * HOUR)
     make_run(id="first", finished_at=NOON)
 
 

@@ -1,13 +1,15 @@
 """Lists in pages that are joined by `next` links."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from django.db import models
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from webapp.api.writing import write
+
+Row = TypeVar("Row")
 
 
 def page_of(
@@ -38,7 +40,18 @@ def page_of(
     }
 
 
-def _link(request: Request, changes: dict[str, Any]) -> str:
+def next_link(
+    found: Sequence[Row], request: Request, size: int, onward: Callable[[Row], Mapping[str, Any]]
+) -> str | None:
+    """The address of the next page; None if no more than `size` rows were found.
+
+    `onward` returns the parameters of the page that begins after a row. So no row is missed or repeated, even if others
+    have come or gone.
+    """
+    return _link(request, onward(found[size - 1])) if len(found) > size else None
+
+
+def _link(request: Request, changes: Mapping[str, Any]) -> str:
     """The address of the request with changes in its query string. None removes a name."""
     query = request.query_params.copy()
     for name, value in changes.items():

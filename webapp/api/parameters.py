@@ -5,7 +5,7 @@ The `source` of a field is the lookup that it filters by. The schema describes t
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -16,6 +16,7 @@ from rest_framework.exceptions import ParseError
 
 from webapp.api.writing import COIN
 from webapp.coins.models.coin import ORDERINGS
+from webapp.coins.prices.tiers import Step
 from webapp.coins.texts import printable
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.verdict import Verdict
@@ -23,6 +24,7 @@ from webapp.crawls.verdict import Verdict
 BY_ID = "coin_id"  # the default order: clients that follow the links miss no coin
 MAX_PAGE = 10**15  # more than any list has, and with 1,000 results a page still an offset that databases take
 MAX_RANK = 2**31 - 1  # that the column can hold
+STEPS = {"day": Step.DAY, "hour": Step.HOUR, "raw": None}
 
 
 class Choice(serializers.ChoiceField):
@@ -58,6 +60,12 @@ class Moment(serializers.DateTimeField):
         return super().to_internal_value(text if re.match(r"\d{4}-\d\d-\d\d", text) else "")
 
 
+class Date(serializers.DateField):
+    def to_internal_value(self, value: Any) -> date:
+        # Python also reads dates without hyphens, and of weeks.
+        return super().to_internal_value(value if re.fullmatch(r"\d{4}-\d\d-\d\d", value) else "")
+
+
 class Rank(serializers.IntegerField):
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=-MAX_RANK - 1, max_value=MAX_RANK, required=False, **options)
@@ -88,11 +96,15 @@ class Parameters(serializers.Serializer):
         return dict(given.validated_data)
 
 
-class PageParameters(Parameters):
-    page = serializers.IntegerField(default=1, min_value=1, max_value=MAX_PAGE, help_text="The page's number.")
-    page_size = serializers.IntegerField(
+def page_size() -> serializers.IntegerField:
+    return serializers.IntegerField(
         default=100, min_value=1, max_value=1_000, help_text="The number of results on a page."
     )
+
+
+class PageParameters(Parameters):
+    page = serializers.IntegerField(default=1, min_value=1, max_value=MAX_PAGE, help_text="The page's number.")
+    page_size = page_size()
 
 
 class CoinParameters(Parameters):
@@ -159,6 +171,54 @@ class CoinsParameters(PageParameters, CoinParameters):
 class RunsParameters(PageParameters):
     spider = Choice("Spider", SPIDERS, source="spider__exact", help_text="Runs of this spider.")
     verdict = Choice("Verdict", [*Verdict], source="verdict__exact", help_text="Runs with this verdict.")
+
+
+class StepParameters(Parameters):
+    page_size = page_size()
+    step = Choice(
+        "PriceStep",
+        STEPS,
+        default="day",
+        help_text="Bars of a day or an hour, in UTC, or `raw`: the observations, as crawls have stored them.",
+    )
+
+    def validate_step(self, value: str) -> Step | None:
+        return STEPS[value]
+
+
+class CoinPricesParameters(StepParameters):
+    since = Moment(
+        default=None,
+        help_text="From this time on: of a bar, its beginning. Such as 2026-02-05T12:00:00Z; without an offset it is "
+        "UTC. The `next` links have it.",
+    )
+    until = Moment(default=None, help_text="Before this time, such as 2026-02-06. The `next` links have it.")
+    ordering = Choice(
+        "PriceOrdering", ["time", "-time"], default="time", help_text="`time`: the oldest first; `-time`: the newest."
+    )
+
+
+class DayPricesParameters(StepParameters):
+    date = Date(help_text="The prices of this day, in UTC, such as 2026-02-05.")
+    after = serializers.CharField(
+        required=False,
+        max_length=255,
+        trim_whitespace=False,
+        help_text="The page begins with the next coin after this `coin_id`. The `next` links have it.",
+    )
+    after_time = Moment(
+        default=None,
+        help_text="The page begins with the results of the coin `after` that are after this time. The `next` links of "
+        "hours and observations have it.",
+    )
+
+
+class DaysParameters(Parameters):
+    page_size = page_size()
+    after = Date(default=None, help_text="Days after this one, such as 2026-02-05. The `next` links have it.")
+    changed_since = Moment(
+        default=None, help_text="Days with prices that were stored at this time or later, such as 2026-02-05T12:00:00Z."
+    )
 
 
 def select(rows: QuerySet, query: dict[str, Any]) -> QuerySet:

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any, ClassVar, cast
 
 from django.db import models
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from webapp.api.writing import COIN, RUN
-from webapp.coins.models import FullCoin
+from webapp.api.writing import BAR, COIN, OBSERVATION, RUN
+from webapp.coins.models import FullCoin, Price, PriceBar
 from webapp.crawls.models import CrawlRun
 
 
@@ -80,12 +80,83 @@ class RunPageSerializer(PageSerializer):
     results = RunSerializer(many=True)
 
 
+class ObservationSerializer(RowSerializer):
+    class Meta:
+        model = Price
+        fields: tuple[str, ...] = tuple(OBSERVATION)
+        read_only_fields = fields
+
+
+class BarSerializer(RowSerializer):
+    class Meta:
+        model = PriceBar
+        fields: tuple[str, ...] = tuple(BAR)
+        read_only_fields = fields
+
+
+class CoinObservationSerializer(ObservationSerializer):
+    coin_id = serializers.CharField()
+
+    class Meta(ObservationSerializer.Meta):
+        fields = ("coin_id", *OBSERVATION)
+
+
+class CoinBarSerializer(BarSerializer):
+    coin_id = serializers.CharField()
+
+    class Meta(BarSerializer.Meta):
+        fields = ("coin_id", *BAR)
+
+
+def either(component: str, *rows: type[RowSerializer]) -> PolymorphicProxySerializer:
+    return PolymorphicProxySerializer(component, list(rows), resource_type_field_name=None, many=True)
+
+
+@extend_schema_field(either("CoinPrice", BarSerializer, ObservationSerializer))
+class CoinPricesField(serializers.ListField):
+    """Bars, or observations if the step is `raw`."""
+
+
+@extend_schema_field(either("DayPrice", CoinBarSerializer, CoinObservationSerializer))
+class DayPricesField(serializers.ListField):
+    """The same, each with the coin's id."""
+
+
+class LinkedPageSerializer(serializers.Serializer):
+    next = serializers.URLField(allow_null=True, help_text="The address of the next page; null on the last.")
+
+
+class CoinPricesPageSerializer(LinkedPageSerializer):
+    results = CoinPricesField()
+
+
+class DayPricesPageSerializer(LinkedPageSerializer):
+    count = serializers.IntegerField(
+        allow_null=True,
+        min_value=0,
+        help_text="The number of all results of the day, on all pages; null on pages that begin after a coin.",
+    )
+    results = DayPricesField()
+
+
+class PriceDaySerializer(serializers.Serializer):
+    date = serializers.DateField(help_text="The day, in UTC.")
+    changed_at = serializers.DateTimeField(help_text="When its prices last changed, by the database's clock.")
+    rolled_up = serializers.BooleanField(help_text="Whether the bars of its hours, and its own, have all its prices.")
+
+
+class PriceDaysPageSerializer(LinkedPageSerializer):
+    results = PriceDaySerializer(many=True)
+
+
 class ErrorSerializer(serializers.Serializer):
     detail = serializers.CharField(help_text="What is wrong, in a sentence.")
 
 
 class AddressesSerializer(serializers.Serializer):
     coins = serializers.URLField()
+    prices = serializers.URLField()
+    price_days = serializers.URLField()
     runs = serializers.URLField()
     health = serializers.URLField()
     schema = serializers.URLField()

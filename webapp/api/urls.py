@@ -1,7 +1,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from webapp.api import views
+from webapp.api import prices, views
 
 
 class AnyText(StringConverter):
@@ -16,7 +16,10 @@ app_name = "api"
 urlpatterns = [
     path("", views.Addresses.as_view(), name="addresses"),
     path("coins/", views.Coins.as_view(), name="coins"),
+    path("coins/<any:coin_id>/prices/", prices.CoinPrices.as_view(), name="coin_prices"),
     path("coins/<any:coin_id>/", views.Coin.as_view(), name="coin"),
+    path("prices/", prices.DayPrices.as_view(), name="prices"),
+    path("prices/days/", prices.Days.as_view(), name="price_days"),
     path("runs/", views.Runs.as_view(), name="runs"),
     path("runs/<any:run_id>/", views.Run.as_view(), name="run"),
     path("health/", views.Health.as_view(), name="health"),

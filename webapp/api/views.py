@@ -66,14 +66,18 @@ class ReadView(APIView):
         except (AuthenticationFailed, NotAuthenticated):
             self.check_throttles(request)  # by the client's address
             raise
-        self.query = self.parameters.read(request.query_params)
+        self.query = self.parameters_of(**kwargs).read(request.query_params)
+
+    def parameters_of(self, **where: str) -> type[Parameters]:
+        """The parameters of an address with these parts."""
+        return self.parameters
 
 
 class Addresses(ReadView):
     @answers("get_addresses", "Addresses", AddressesSerializer)
     def get(self, request: Request) -> Response:
         """The addresses of this API."""
-        names = ("coins", "runs", "health", "schema", "docs")
+        names = ("coins", "prices", "price_days", "runs", "health", "schema", "docs")
         return Response({name: reverse(f"api:{name}", request=request) for name in names})
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db import models
 
-from webapp.coins.models import FullCoin
+from webapp.coins.models import FullCoin, Price, PriceBar, PriceSeries
 from webapp.coins.numbers import plain
+from webapp.coins.prices.tiers import Step
 from webapp.crawls.models import CrawlRun
 
 
@@ -32,6 +33,14 @@ def by_name(model: type[models.Model], *hidden: str) -> dict[str, models.Field]:
 COIN = by_name(FullCoin, "stale_before")
 # Hidden: names of machines, what happens on them, and how the crawler stores batches.
 RUN = by_name(CrawlRun, "node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "rejected_rows")
+OBSERVATION = by_name(Price, "series")
+BAR = by_name(PriceBar, "series", "step", "is_final")
+COIN_ID = PriceSeries._meta.get_field("coin_id")
+
+
+def fields_of(step: Step | None) -> list[models.Field]:
+    """Those of bars, or of observations if `step` is None."""
+    return list((BAR if step else OBSERVATION).values())
 
 
 def write(fields: Sequence[models.Field], rows: Collection[tuple[Any, ...]]) -> list[dict[str, Any]]:
