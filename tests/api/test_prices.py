@@ -18,7 +18,7 @@ from webapp.api.serializers import (
     ObservationSerializer,
     PriceDaySerializer,
 )
-from webapp.coins.models import Price, PriceBar, PriceSeries
+from webapp.coins.models import Price, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices import rollup
 from webapp.coins.prices.tiers import Step
 
@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 BITCOIN = "/api/coins/bitcoin/prices/"
 PRICES = "/api/prices/"
 DAYS = "/api/prices/days/"
+GAPS = "/api/prices/gaps/"
 MIDNIGHT = NOON - 12 * HOUR
 MICROSECOND = timedelta(microseconds=1)
 STEPS = {"day": Step.DAY, "hour": Step.HOUR, "raw": None}
@@ -299,21 +300,44 @@ def test_a_day_without_prices_is_an_empty_page(reader: Client, day: str, step: s
 
 
 def test_the_days_and_their_changes_are_listed(reader: Client) -> None:
-    flush(row("a"), at=NOON)
-    rollup.roll_up(NOON)
-    flush(row("a", minutes=1440), row("b", minutes=2880), at=NOON + 2 * DAY)
+    for number in range(3):
+        changed_at = NOON + number * DAY
+        PriceDay.objects.create(day=changed_at.date(), changed_at=changed_at)
 
     days = [day for page in walk(reader, f"{DAYS}?page_size=2") for day in page["results"]]
     changed = read(reader, DAYS, changed_since="2026-02-05T12:00:01Z")
     after = read(reader, DAYS, after="2026-02-06")
 
     assert days == [
-        {"date": "2026-02-05", "changed_at": "2026-02-05T12:00:00Z", "rolled_up": True},
-        {"date": "2026-02-06", "changed_at": "2026-02-07T12:00:00Z", "rolled_up": False},
-        {"date": "2026-02-07", "changed_at": "2026-02-07T12:00:00Z", "rolled_up": False},
+        {"date": "2026-02-05", "changed_at": "2026-02-05T12:00:00Z"},
+        {"date": "2026-02-06", "changed_at": "2026-02-06T12:00:00Z"},
+        {"date": "2026-02-07", "changed_at": "2026-02-07T12:00:00Z"},
     ]
     assert (changed["results"], after["results"]) == (days[1:], days[2:])
     assert list(days[0]) == list(PriceDaySerializer().fields)
+
+
+# Gaps ----------------------------------------------------------------------------------------------
+def test_the_gaps_of_a_coin_are_listed(reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.coins.clock.database_clock", lambda using="": NOON + 2 * DAY)
+    make_coin("a/b", current_price=Decimal(1))
+    for hour in (0, 1, 4):
+        make_bar("a/b", Step.HOUR, time=NOON + hour * HOUR)
+    make_bar("a/b", Step.DAY, time=MIDNIGHT)
+
+    both = read(reader, GAPS, coin_id="a/b")["results"]
+
+    assert both == [
+        {"step": "hour", "since": "2026-02-05T14:00:00Z", "until": "2026-02-05T16:00:00Z"},
+        {"step": "hour", "since": "2026-02-05T17:00:00Z", "until": "2026-02-07T12:00:00Z"},
+        {"step": "day", "since": "2026-02-06T00:00:00Z", "until": "2026-02-07T00:00:00Z"},
+    ]
+    assert read(reader, GAPS, coin_id="a/b", step="day")["results"] == both[2:]
+
+
+def test_the_gaps_of_an_unknown_coin_are_404(reader: Client) -> None:
+    assert "There is no coin nothing" in rejected(reader, f"{GAPS}?coin_id=nothing", 404)
+    assert "coin_id: This field is required" in rejected(reader, GAPS, 400)
 
 
 # How -----------------------------------------------------------------------------------------------
@@ -347,6 +371,7 @@ def test_what_has_changed_is_sent_again(reader: Client, address: str) -> None:
     first = reader.get(address)
     same = reader.get(address, headers={"If-None-Match": first["ETag"]})
     flush(row(minutes=1), at=NOON + MINUTE)
+    rollup.roll_up(NOON + MINUTE)
 
     again = reader.get(address, headers={"If-None-Match": first["ETag"]})
 

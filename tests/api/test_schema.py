@@ -67,6 +67,7 @@ def test_the_errors_that_can_happen_are_described() -> None:
         "/api/health/": everywhere,
         "/api/prices/": everywhere,
         "/api/prices/days/": everywhere,
+        "/api/prices/gaps/": everywhere | {"404"},
         "/api/runs/": everywhere | {"404"},
         "/api/runs/{run_id}/": everywhere | {"404"},
     }
@@ -153,7 +154,15 @@ def test_each_enumeration_is_one_component_whose_names_do_not_collide() -> None:
     enumerations = {name: schema for name, schema in components().items() if "enum" in schema}
     inline = [name for name, schema in properties() if "enum" in schema]
 
-    assert list(enumerations) == ["CoinField", "CoinOrdering", "PriceOrdering", "PriceStep", "Spider", "Verdict"]
+    assert list(enumerations) == [
+        "CoinField",
+        "CoinOrdering",
+        "GapStep",
+        "PriceOrdering",
+        "PriceStep",
+        "Spider",
+        "Verdict",
+    ]
     assert inline == []
     for schema in enumerations.values():
         names = schema.get("x-enum-varnames", [value.upper() for value in schema["enum"]])
@@ -172,6 +181,7 @@ def test_operations_are_verbs() -> None:
         "get_health",
         "list_prices",
         "list_price_days",
+        "list_price_gaps",
         "list_runs",
         "get_run",
     ]

@@ -26,10 +26,11 @@ pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
 
 def test_the_root_leads_to_all_there_is(reader: Client, client: Client) -> None:
+    make_coin()
     there = read(reader, "/api/")
 
-    assert list(there) == ["coins", "prices", "price_days", "runs", "health", "schema", "docs"]
-    there["prices"] += "?date=2026-02-05"
+    assert list(there) == ["coins", "prices", "price_days", "price_gaps", "runs", "health", "schema", "docs"]
+    there |= {"prices": f"{there['prices']}?date=2026-02-05", "price_gaps": f"{there['price_gaps']}?coin_id=bitcoin"}
     for address in there.values():
         assert reader.get(address).status_code == 200
 

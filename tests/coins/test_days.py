@@ -6,11 +6,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.support.factories import DAY, HOUR, MINUTE, NOON, row
+from tests.support.factories import DAY, HOUR, NOON, row
 from tests.support.prices import flush, make_bar, make_price
-from webapp.coins.models import Price, PriceBar, PriceHour
+from webapp.coins.models import Price, PriceBar, PriceDay
 from webapp.coins.prices import rollup
-from webapp.coins.prices.days import Day, count_on, days_with_prices, prices_on
+from webapp.coins.prices.days import count_on, days_with_bars, prices_on
 from webapp.coins.prices.tiers import Step
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
@@ -74,29 +74,14 @@ def plan_of(sql: str) -> str:
         return "\n".join(str(line[-1]) for line in cursor.fetchall()).upper()
 
 
-def test_days_are_those_with_observations() -> None:
+def test_days_are_those_with_bars() -> None:
     for days in (1, 0, 3):
         flush(row("a", minutes=days * 1440), row("b", minutes=days * 1440 + 60), at=NOON + (days + 1) * DAY)
-    rollup.roll_up(NOON + 4 * DAY)
+        rollup.roll_up(NOON + (days + 1) * DAY)
 
-    changed = dict(PriceHour.objects.values_list("time", "changed_at"))
-    first, second, fourth = (Day((NOON + n * DAY).date(), changed[NOON + n * DAY], rolled_up=True) for n in (0, 1, 3))
-    assert days_with_prices(9) == [first, second, fourth]
-    assert days_with_prices(2) == [first, second]
-    assert days_with_prices(9, after=first.date) == [second, fourth]
-    assert days_with_prices(9, changed_since=second.changed_at) == [first, second, fourth]
-    assert days_with_prices(9, changed_since=second.changed_at + MICROSECOND) == [first, fourth]
-
-
-def test_a_day_is_rolled_up_when_its_bars_have_all_observations() -> None:
-    flush(row(minutes=0), at=NOON)
-    flush(row(minutes=60), at=NOON + HOUR)
-
-    before = days_with_prices(1)
-    rollup.roll_up(NOON + HOUR)
-    after = days_with_prices(1)
-    flush(row(minutes=65), at=NOON + HOUR + 5 * MINUTE)
-    later = days_with_prices(1)
-
-    assert [day.rolled_up for (day,) in (before, after, later)] == [False, True, False]
-    assert before[0].changed_at == after[0].changed_at < later[0].changed_at
+    first, second, fourth = PriceDay.objects.order_by("day")
+    assert days_with_bars(9) == [first, second, fourth]
+    assert days_with_bars(2) == [first, second]
+    assert days_with_bars(9, after=first.day) == [second, fourth]
+    assert days_with_bars(9, changed_since=second.changed_at) == [first, second, fourth]
+    assert days_with_bars(9, changed_since=second.changed_at + MICROSECOND) == [first, fourth]

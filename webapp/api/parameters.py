@@ -21,6 +21,7 @@ from webapp.coins.texts import printable
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.verdict import Verdict
 
+GAP_STEPS = [step.label for step in Step]
 BY_ID = "coin_id"  # the default order: clients that follow the links miss no coin
 MAX_PAGE = 10**15  # more than any list has, and with 1,000 results a page still an offset that databases take
 MAX_RANK = 2**31 - 1  # that the column can hold
@@ -213,11 +214,16 @@ class DayPricesParameters(StepParameters):
     )
 
 
+class GapsParameters(Parameters):
+    coin_id = serializers.CharField(max_length=255, trim_whitespace=False, help_text="The coin.")
+    step = Choice("GapStep", GAP_STEPS, help_text="Missing hours or missing days; if not given, both.")
+
+
 class DaysParameters(Parameters):
     page_size = page_size()
     after = Date(default=None, help_text="Days after this one, such as 2026-02-05. The `next` links have it.")
     changed_since = Moment(
-        default=None, help_text="Days with prices that were stored at this time or later, such as 2026-02-05T12:00:00Z."
+        default=None, help_text="Days whose bars changed at this time or later, such as 2026-02-05T12:00:00Z."
     )
 
 

@@ -12,22 +12,26 @@ from webapp.api.parameters import (
     CoinPricesParameters,
     DayPricesParameters,
     DaysParameters,
+    GapsParameters,
     Parameters,
 )
 from webapp.api.schema import answers
 from webapp.api.serializers import (
     CoinPricesPageSerializer,
     DayPricesPageSerializer,
+    GapsSerializer,
     PriceDaySerializer,
     PriceDaysPageSerializer,
 )
 from webapp.api.views import ReadView, chosen, one
 from webapp.api.writing import COIN_ID, fields_of, instant, write
+from webapp.coins import clock
 from webapp.coins.models.coin import MICROSECOND
-from webapp.coins.prices.days import count_on, days_with_prices, prices_on
+from webapp.coins.prices.days import count_on, days_with_bars, prices_on
 from webapp.coins.prices.reading import prices_of, series_of
 from webapp.coins.prices.tiers import Step
 from webapp.coins.texts import printable
+from webapp.crawls.gaps import Gaps
 
 
 class CoinPrices(ReadView):
@@ -101,15 +105,30 @@ class Days(ReadView):
 
     @answers("list_price_days", "Days with prices", PriceDaysPageSerializer)
     def get(self, request: Request) -> Response:
-        """The days that crawls have stored prices of, the oldest first.
+        """The days that have bars of a day, the oldest first.
 
-        Copy a day again if its `changed_at` is not that of your copy, or if it was not rolled up when you copied it.
+        `changed_at` is when these last changed. Copy a day again if its `changed_at` is not that of your copy.
         """
         size = self.query["page_size"]
-        found = days_with_prices(size + 1, self.query["after"], self.query["changed_since"])
+        found = days_with_bars(size + 1, self.query["after"], self.query["changed_since"])
         return Response(
             {
-                "next": next_link(found, request, size, lambda day: {"after": day.date}),
+                "next": next_link(found, request, size, lambda day: {"after": day.day}),
                 "results": PriceDaySerializer(found[:size], many=True).data,
             }
         )
+
+
+class CoinGaps(ReadView):
+    parameters = GapsParameters
+
+    @answers("list_price_gaps", "Gaps in the prices of a coin", GapsSerializer, 404)
+    def get(self, request: Request) -> Response:
+        """The times for which a coin has no bars although it was on the market, the oldest first."""
+        coin = self.queryset.filter(pk=self.query["coin_id"]).first()
+        if coin is None:
+            raise NotFound(f"There is no coin {printable(self.query['coin_id'], 100)}.")
+        gaps = Gaps(clock.database_clock())
+        steps = [step for step in Step if self.query.get("step", step.label) == step.label]
+        found = [gap for step in steps for gap in gaps.of(coin, step)]
+        return Response(GapsSerializer({"results": found}).data)

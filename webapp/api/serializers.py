@@ -7,6 +7,7 @@ from django.db import models
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
+from webapp.api.parameters import GAP_STEPS, Choice
 from webapp.api.writing import BAR, COIN, OBSERVATION, RUN
 from webapp.coins.models import FullCoin, Price, PriceBar
 from webapp.crawls.models import CrawlRun
@@ -140,13 +141,24 @@ class DayPricesPageSerializer(LinkedPageSerializer):
 
 
 class PriceDaySerializer(serializers.Serializer):
-    date = serializers.DateField(help_text="The day, in UTC.")
-    changed_at = serializers.DateTimeField(help_text="When its prices last changed, by the database's clock.")
-    rolled_up = serializers.BooleanField(help_text="Whether the bars of its hours, and its own, have all its prices.")
+    date = serializers.DateField(source="day", help_text="The day, in UTC.")
+    changed_at = serializers.DateTimeField(
+        help_text="When its bars last changed, by the database's clock; later than all changes before it."
+    )
 
 
 class PriceDaysPageSerializer(LinkedPageSerializer):
     results = PriceDaySerializer(many=True)
+
+
+class GapSerializer(serializers.Serializer):
+    step = Choice("GapStep", GAP_STEPS, source="step.label", help_text="Which bars are missing.")
+    since = serializers.DateTimeField(help_text="The beginning of the first missing bar.")
+    until = serializers.DateTimeField(help_text="The end of the last missing bar.")
+
+
+class GapsSerializer(serializers.Serializer):
+    results = GapSerializer(many=True)
 
 
 class ErrorSerializer(serializers.Serializer):
@@ -157,6 +169,7 @@ class AddressesSerializer(serializers.Serializer):
     coins = serializers.URLField()
     prices = serializers.URLField()
     price_days = serializers.URLField()
+    price_gaps = serializers.URLField()
     runs = serializers.URLField()
     health = serializers.URLField()
     schema = serializers.URLField()

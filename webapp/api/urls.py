@@ -19,6 +19,7 @@ urlpatterns = [
     path("coins/<any:coin_id>/prices/", prices.CoinPrices.as_view(), name="coin_prices"),
     path("coins/<any:coin_id>/", views.Coin.as_view(), name="coin"),
     path("prices/", prices.DayPrices.as_view(), name="prices"),
+    path("prices/gaps/", prices.CoinGaps.as_view(), name="price_gaps"),
     path("prices/days/", prices.Days.as_view(), name="price_days"),
     path("runs/", views.Runs.as_view(), name="runs"),
     path("runs/<any:run_id>/", views.Run.as_view(), name="run"),

@@ -77,7 +77,7 @@ class Addresses(ReadView):
     @answers("get_addresses", "Addresses", AddressesSerializer)
     def get(self, request: Request) -> Response:
         """The addresses of this API."""
-        names = ("coins", "prices", "price_days", "runs", "health", "schema", "docs")
+        names = ("coins", "prices", "price_days", "price_gaps", "runs", "health", "schema", "docs")
         return Response({name: reverse(f"api:{name}", request=request) for name in names})
 
 

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection, models
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Count, Func, Max, OuterRef, Subquery, Sum
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models import Count, OuterRef, Subquery, Sum
 
-from webapp.coins.fields import InstantField
-from webapp.coins.models import Price, PriceBar, PriceHour, PriceSeries
-from webapp.coins.prices.rollup import IS_NEW
+from webapp.coins.models import Price, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices.tiers import Step
 
 # The table of series comes first, so that the prices of a coin are found by their key: no index begins with the time.
@@ -72,39 +68,13 @@ def count_on(day: date, step: Step | None) -> int:
     return PriceSeries.objects.aggregate(number=Sum(counts))["number"] or 0
 
 
-class Day(NamedTuple):
-    """A day with observations, the newest `changed_at` of these, and whether the bars have all of them."""
-
-    date: date
-    changed_at: datetime
-    rolled_up: bool
-
-
-def days_with_prices(limit: int, after: date | None = None, changed_since: datetime | None = None) -> list[Day]:
-    """At most `limit` days with observations, in their order, after a day or with changes since then."""
-    hours = PriceHour.objects.all()
-    if after:
-        hours = hours.filter(time__gt=_limits(after)[1])
-    days = hours.values(start=DayStart("time")).annotate(new=Count("time", filter=IS_NEW))
-    found = days.annotate(changed_at=Max("changed_at")).order_by("start").values_list("start", "changed_at", "new")
-    if changed_since:
-        found = found.filter(changed_at__gte=changed_since)
-    return [Day(start.date(), changed_at, not new) for start, changed_at, new in found[:limit]]
+def days_with_bars(limit: int, after: date | None = None, changed_since: datetime | None = None) -> list[PriceDay]:
+    """At most `limit` days that have bars of a day, in their order, after a day or with changes since then."""
+    limits = {"day__gt": after, "changed_at__gte": changed_since}
+    days = PriceDay.objects.filter(**{lookup: value for lookup, value in limits.items() if value})
+    return list(days.order_by("day")[:limit])
 
 
 def _limits(day: date) -> tuple[datetime, datetime]:
     """Its first and its last microsecond."""
     return datetime.combine(day, time.min, UTC), datetime.combine(day, time.max, UTC)
-
-
-class DayStart(Func):
-    """The beginning of the day that an instant is in."""
-
-    output_field = InstantField()
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
-        template = f"%(expressions)s - %(expressions)s %%%% {Step.DAY * 10**6}"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template="date_trunc('day', %(expressions)s, 'UTC')", **context)
