@@ -74,7 +74,8 @@ class Gaps:
         """The same for some hundreds of coins, by id. A few queries."""
         kept_since = self._tiers.hours_since if step == Step.HOUR else EPOCH
         keys = dict(PriceSeries.objects.filter(coin_id__in=[coin.pk for coin in coins]).values_list("coin_id", "pk"))
-        without_bars = stretches(step, keys.values(), kept_since)
+        least = {coin.pk: max([step.length, *self._pause(coin)]) for coin in coins}
+        without_bars = stretches(step, keys.values(), kept_since, min(least.values(), default=step.length))
         covered: dict[int, list[Span]] = {}
         spans = CoveredSpan.objects.filter(series__in=keys.values(), step=step).order_by("since")
         for key, *span in spans.values_list("series", "since", "until"):
@@ -83,9 +84,8 @@ class Gaps:
         for coin in coins:
             key = keys.get(coin.pk, 0)
             missing = self._missing(coin, step, without_bars.get(key, []), kept_since)
-            least = max([step.length, *self._pause(coin)])
             gaps = (gap for span in missing for gap in _without(span, covered.get(key, [])))
-            found[coin.pk] = [Gap(step, *gap) for gap in gaps if gap[1] - gap[0] >= least]
+            found[coin.pk] = [Gap(step, *gap) for gap in gaps if gap[1] - gap[0] >= least[coin.pk]]
         return found
 
     def _pause(self, coin: FullCoin) -> list[timedelta]:
