@@ -74,6 +74,12 @@ class Environment(environ.FileAwareEnv):
         pattern = r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?([/?][!-~]*)?"
         return self.matching(name, pattern, "be http://host/path or https://host/path, without user and password.")
 
+    def place(self, name: str) -> str:
+        """A folder, or an address that fsspec knows. A relative folder is relative to the project."""
+        rule = "be a folder, or an address such as s3://bucket/prices, without user, password and options."
+        text = self.matching(name, r"(?!.*::)((?!//|[a-z][\w+.-]*:)[^*?\[\]]+|[a-z][\w+.-]*://[^@*?#&\[\]\s]+)", rule)
+        return text if not text or "://" in text else str(BASE_DIR / text)
+
     def read_file(self, path: Path) -> None:
         """Add the variables of a file. The process's own variables have precedence."""
         given = set(os.environ)

@@ -152,6 +152,7 @@ def test_the_example_for_production_leaves_nothing_to_warn_of(tmp_path: Path) ->
 
 NEEDS_A_KEY = "DJANGO_SECRET_KEY must be set where DJANGO_ALLOWED_HOSTS names more than this machine, to at least 50"
 NO_HOSTS = "DJANGO_ALLOWED_HOSTS must list the names that the site is reached by, without scheme and port"
+NO_PLACE = "ARCHIVE_URL must be a folder, or an address such as s3://bucket/prices, without user, password and options."
 NO_URL = "DATABASE_URL must be sqlite:///path/to/file or postgres://user:password@host:5432/name"
 
 
@@ -183,6 +184,13 @@ NO_URL = "DATABASE_URL must be sqlite:///path/to/file or postgres://user:passwor
         ({"DATABASE_URL": "sqlite:///"}, NO_URL),
         ({"DATABASE_URL": "sqlite:///:memory:"}, NO_URL),
         ({"DATABASE_URL": "sqlite:////hidden/coins.sqlite3"}, "DATABASE_URL must name a file in a folder that exists"),
+        ({"ARCHIVE_URL": "s3://ada:hidden@bucket/prices"}, NO_PLACE),
+        ({"ARCHIVE_URL": "s3://hidden@bucket/prices"}, NO_PLACE),
+        ({"ARCHIVE_URL": "s3://bucket/prices?secret_key=hidden"}, NO_PLACE),
+        ({"ARCHIVE_URL": "simplecache::s3://hidden"}, NO_PLACE),
+        ({"ARCHIVE_URL": "//ada:hidden@bucket"}, NO_PLACE),
+        ({"ARCHIVE_URL": "hidden:bucket"}, NO_PLACE),
+        ({"ARCHIVE_URL": "hidden/*"}, NO_PLACE),
     ],
     ids=lambda value: "-".join(value.values()).replace(KEY, "KEY") if isinstance(value, dict) else "",
 )
@@ -332,3 +340,18 @@ def test_the_urls_own_options_have_precedence(url: str, own: dict[str, Any], kep
 
     assert own.items() <= options.items()
     assert kept.items() <= options.items()
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ("", ""),
+        ("var/archive", str(ROOT / "var/archive")),
+        ("/srv/the prices", "/srv/the prices"),
+        ("s3://bucket/prices", "s3://bucket/prices"),
+        ("hdfs://host:9000/prices", "hdfs://host:9000/prices"),
+    ],
+    ids=["none", "relative", "absolute", "S3", "with a port"],
+)
+def test_an_archive_is_a_folder_or_an_address(given: str, place: str) -> None:
+    assert setting("ARCHIVE_URL", {"ARCHIVE_URL": given}) == place

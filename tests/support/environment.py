@@ -22,6 +22,7 @@ OURS = {
     "API_PUBLIC": "false",
     "RETRY_BACKOFF_BASE": "0.01",
     "VS_CURRENCY": "usd",
+    "ARCHIVE_URL": "",
     "ALARM_WEBHOOK_URL": "",
     "ALARM_EMAILS": "",
     "ALARM_PING_URL": "",

@@ -34,7 +34,8 @@ def fill(using: str) -> None:
         PriceBar.objects.using(using).create(series=series, step=Step.HOUR, time=THEN, last_at=THEN, **bar)
         CoveredSpan.objects.using(using).create(series=series, step=Step.DAY, since=THEN, until=THEN)
     PriceDay.objects.using(using).create(day=THEN.date(), changed_at=THEN)
-    archive = {"file": "a.parquet", "rows": 1, "checksum": "c", "changed_at": THEN, "archived_at": THEN}
+    times = dict.fromkeys(("changed_at", "archived_at", "restored_at"), THEN)
+    archive: dict[str, Any] = {"file": "a.parquet", "rows": 1, "checksum": "c"} | times
     ArchivedDay.objects.using(using).create(day=THEN.date(), **archive)
     schedule = CrawlSchedule.objects.using(using).create(name="S", spider="markets", crontab="*/3 * * * *")
     run = CrawlRun.objects.using(using).create(

@@ -143,11 +143,14 @@ class ArchivedDay(models.Model):
     """A day whose observations are in a file of the archive, which was read back."""
 
     day = models.DateField(primary_key=True, help_text="UTC.")
-    file = models.CharField(max_length=255, help_text="Its path in the archive.")
+    file = models.CharField(max_length=255, help_text="Its path in the archive. Empty if there was no observation.")
     rows = models.PositiveBigIntegerField(help_text="How many observations it has.")
     checksum = models.CharField(max_length=64, help_text="SHA-256 of the file.")
     changed_at = models.DateTimeField(help_text="The newest `changed_at` of the day's hours that the file has.")
     archived_at = models.DateTimeField(help_text="When the file was written, by the database's clock.")
+    restored_at = models.DateTimeField(
+        null=True, help_text="When its observations were put back. They are kept for PRICE_RAW_DAYS from then on."
+    )
 
     class Meta:
         verbose_name = "archived day"

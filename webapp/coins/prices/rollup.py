@@ -1,7 +1,8 @@
 """Rolls observations up into bars of an hour, and those into bars of a day, and deletes what is old enough.
 
 A bar is made anew from its parts as long as these are kept. When they are deleted, it becomes final, and later parts
-are added to it. So bars get the same values whenever, and however often, this is done.
+are added to it. So bars get the same values whenever, and however often, this is done. Parts that a final bar has are
+not counted again: observations can be put back from the archive.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import F, Max, Min, OuterRef, Q, Subquery
+from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from webapp.coins import clock
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceDay, PriceHour, PriceSeries
+from webapp.coins.prices.archived import Deletable
 from webapp.coins.prices.tiers import Step, Tiers
 
 SERIES_AT_ONCE = 200  # in a transaction, so that it is short
@@ -39,7 +41,8 @@ DAYS = Level(
     {name: name for name in (*PRICES, "last_at")} | {"observations": "CAST({sum}(part.observations) AS integer)"},
 )
 
-# The table of series comes first, so that the few parts of each are found by their key.
+# The table of series comes first, so that the few parts of each are found by their key. A final bar, this one or the
+# day's, has all parts up to its `last_at`.
 MAKE = """
     INSERT INTO coins_pricebar AS bar (
         series_id, step, time, open, high, low, close, market_cap, volume, rank, observations, last_at, is_final
@@ -51,9 +54,16 @@ MAKE = """
         SELECT
             part.series_id, MIN(part.time) AS first, MAX(part.time) AS last,
             MAX(part.{high}) AS high, MIN(part.{low}) AS low, {observations} AS observations
-        FROM coins_priceseries AS series CROSS JOIN {table} AS part
+        FROM coins_priceseries AS series
+        LEFT JOIN coins_pricebar AS made ON made.series_id = series.id AND made.is_final
+            AND made.step = %(step)s AND made.time = %(start)s
+        LEFT JOIN coins_pricebar AS day ON day.series_id = series.id AND day.is_final
+            AND day.step = {day_step} AND day.time = %(day)s
+        CROSS JOIN {table} AS part
         WHERE series.id IN {series} AND part.series_id = series.id
             AND part.time >= %(start)s AND part.time < %(end)s {of_part}
+            AND (made.last_at IS NULL OR made.last_at < part.{last_at})
+            AND (day.last_at IS NULL OR day.last_at < part.{last_at})
         GROUP BY part.series_id
     ) AS span
     JOIN {table} AS opening ON opening.series_id = span.series_id AND opening.time = span.first {of_opening}
@@ -88,11 +98,13 @@ def roll_up(now: datetime | None = None) -> None:
 def transactions(now: datetime | None = None) -> Iterator[None]:
     """The same, with a pause after each transaction, in which other work can be done."""
     tiers = Tiers.at(now or clock.database_clock())
+    deletable = Deletable.at(tiers.raw_since)
+    tiers = tiers.with_raw_since(deletable.before)
     yield from _update(tiers.raw_since)
     late = list(PriceHour.objects.filter(IS_NEW, time__lt=tiers.raw_since).values_list("time", "changed_at"))
     for series in _all_series():
-        yield from _delete_parts(HOURS, series, tiers.raw_since)
-        yield from _delete_parts(DAYS, series, tiers.hours_since)
+        yield from _delete_observations(series, deletable)
+        yield from _delete_hours(series, tiers.hours_since)
     for hour, changed_at in late:
         _mark(hour, changed_at)
 
@@ -125,19 +137,36 @@ def _mark(hour: datetime, changed_at: datetime) -> None:
     PriceHour.objects.filter(time=hour).update(rolled_up=changed_at)
 
 
-def _delete_parts(level: Level, series: range, before: datetime) -> Iterator[None]:
-    """Make the bars of these series final whose parts are older than `before`, and delete the parts."""
-    while (oldest := _oldest(level, series)) and oldest < before:
-        start = level.step.start(oldest)
+def _delete_observations(series: range, deletable: Deletable) -> Iterator[None]:
+    """Make the bars of these series final whose observations may be deleted, and delete these."""
+    while oldest := _oldest(deletable.among(Price.objects.all()), series):
+        hour = Step.HOUR.start(oldest)
         with _transaction():
-            changed = _make(level, start, series) + _make(level, start, series, is_final=True)
-            if level is HOURS:
-                make_day(Step.DAY.start(start), changed)
-            elif changed:
-                PriceDay.objects.note([start.date()])
-            final = set(_execute(DELETE, level, start, series))
-            PriceBar.objects.filter(series__in=final, step=level.step, time=start).update(is_final=True)
+            if not deletable.still_has(hour):
+                return
+            changed = _make(HOURS, hour, series) + _make(HOURS, hour, series, is_final=True)
+            make_day(Step.DAY.start(hour), changed)
+            _delete_parts(HOURS, hour, series)
         yield
+
+
+def _delete_hours(series: range, before: datetime) -> Iterator[None]:
+    """Make the bars of a day final whose hours are older than `before`, and delete these."""
+    while oldest := _oldest(PriceBar.objects.filter(step=Step.HOUR, time__lt=before), series):
+        day = Step.DAY.start(oldest)
+        with _transaction():
+            if Price.objects.filter(series__in=series, time__gte=day, time__lt=day + Step.DAY.length).exists():
+                return  # the hours lack some: a flush has just added them, or they are kept because they were put back
+            make_day(day, series)
+            if _make(DAYS, day, series, is_final=True):
+                PriceDay.objects.note([day.date()])
+            _delete_parts(DAYS, day, series)
+        yield
+
+
+def _delete_parts(level: Level, start: datetime, series: range) -> None:
+    final = set(_execute(DELETE, level, start, series))
+    PriceBar.objects.filter(series__in=final, step=level.step, time=start).update(is_final=True)
 
 
 @contextmanager
@@ -147,9 +176,8 @@ def _transaction() -> Iterator[None]:
         yield
 
 
-def _oldest(level: Level, series: range) -> datetime | None:
-    """The time of the oldest part that these series have."""
-    parts = Price.objects.all() if level is HOURS else PriceBar.objects.filter(step=Step.HOUR)
+def _oldest(parts: QuerySet[Price] | QuerySet[PriceBar], series: range) -> datetime | None:
+    """The time of the oldest of the parts that these series have."""
     first = Subquery(parts.filter(series=OuterRef("pk")).order_by("time").values("time")[:1])
     found: datetime | None = PriceSeries.objects.filter(pk__in=series).aggregate(oldest=Min(first))["oldest"]
     return found
@@ -182,9 +210,9 @@ def _execute(statement: str, level: Level, start: datetime, series: Collection[i
         return []
     words |= {f"of_{alias}": level.condition.format(alias=alias) for alias in ("part", "opening", "closing")}
     keys = f"({', '.join(map(str, series))})"
-    sql = statement.format(table=level.parts._meta.db_table, series=keys, **words)
+    sql = statement.format(table=level.parts._meta.db_table, series=keys, day_step=Step.DAY.value, **words)
     time = PriceBar._meta.get_field("time")
-    moments = {"start": start, "end": start + level.step.length}
+    moments = {"start": start, "end": start + level.step.length, "day": Step.DAY.start(start)}
     prepared = {name: time.get_db_prep_value(moment, connection) for name, moment in moments.items()}
     with connection.cursor() as cursor:
         cursor.execute(sql, prepared | {"step": level.step.value})

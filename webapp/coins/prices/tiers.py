@@ -35,7 +35,11 @@ class Tiers:
     def at(cls, now: datetime) -> "Tiers":
         """By PRICE_RAW_DAYS and PRICE_HOURLY_DAYS, of which 0 keeps all."""
         raw = Step.HOUR.start(_before(now, settings.PRICE_RAW_DAYS))
-        return cls(raw, min(Step.DAY.start(_before(now, settings.PRICE_HOURLY_DAYS)), Step.DAY.start(raw)))
+        return cls(raw, Step.DAY.start(_before(now, settings.PRICE_HOURLY_DAYS))).with_raw_since(raw)
+
+    def with_raw_since(self, moment: datetime) -> "Tiers":
+        """These tiers if observations are kept since this moment. Their hours are kept too."""
+        return Tiers(moment, min(self.hours_since, Step.DAY.start(moment)))
 
 
 def _before(now: datetime, days: int) -> datetime:

@@ -1,0 +1,79 @@
+"""Which days are in the archive. With ARCHIVE_URL set, observations are deleted only if their day is in it."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import QuerySet
+
+from webapp.coins.fields import EPOCH
+from webapp.coins.models import ArchivedDay, Price, PriceHour
+from webapp.coins.prices.tiers import Step
+
+# A day's `changed_at` is that of its newest observations, as the archive has it.
+WAITING = """
+    SELECT observed.day
+    FROM (
+        SELECT {day} AS day, MAX(changed_at) AS changed_at
+        FROM coins_pricehour WHERE time >= %s AND time < %s
+        GROUP BY 1
+    ) AS observed
+    LEFT JOIN coins_archivedday AS archived ON archived.day = observed.day
+    WHERE archived.day IS NULL OR archived.changed_at <> observed.changed_at
+    ORDER BY observed.day
+"""
+SQLITE = "date(time / 1000000, 'unixepoch')"
+POSTGRESQL = "CAST(time AT TIME ZONE 'UTC' AS date)"
+
+
+def start_of(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def waiting_days(before: datetime, since: datetime = EPOCH) -> list[date]:
+    """The days with observations that are not in the archive, or not all of them, in order.
+
+    Both moments must be midnights in UTC.
+    """
+    field = PriceHour._meta.get_field("time")
+    bounds = [field.get_db_prep_value(moment, connection) for moment in (since, before)]
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING.format(day=SQLITE if connection.vendor == "sqlite" else POSTGRESQL), bounds)
+        return [date.fromisoformat(str(day)) for (day,) in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class Deletable:
+    """The observations that may be deleted: those before a border, except of days that were put back."""
+
+    raw_since: datetime  # by PRICE_RAW_DAYS
+    before: datetime  # `raw_since`, or the first day before it that waits for the archive
+    restored: tuple[date, ...] = ()  # put back at `raw_since` or later
+
+    @classmethod
+    def at(cls, raw_since: datetime) -> "Deletable":
+        """Asks the database only if ARCHIVE_URL is set."""
+        if not settings.ARCHIVE_URL:
+            return cls(raw_since, raw_since)
+        waiting = waiting_days(before=Step.DAY.start(raw_since) + Step.DAY.length)
+        before = min(raw_since, start_of(waiting[0])) if waiting else raw_since
+        restored = ArchivedDay.objects.filter(restored_at__gte=raw_since).values_list("day", flat=True)
+        return cls(raw_since, before, tuple(restored))
+
+    def among(self, prices: QuerySet[Price]) -> QuerySet[Price]:
+        for day in self.restored:
+            prices = prices.exclude(time__gte=start_of(day), time__lt=start_of(day) + Step.DAY.length)
+        return prices.filter(time__lt=self.before)
+
+    def still_has(self, moment: datetime) -> bool:
+        """Whether observations of this day may be deleted: a flush may have added some, or somebody put them back.
+
+        Ask in the transaction that deletes them, after `lock_changes`.
+        """
+        if not settings.ARCHIVE_URL:
+            return True
+        start = Step.DAY.start(moment)
+        if waiting_days(since=start, before=start + Step.DAY.length):
+            return False
+        return not ArchivedDay.objects.filter(day=start.date(), restored_at__gte=self.raw_since).exists()
