@@ -6,12 +6,14 @@ DEMO := DATABASE_URL=sqlite:///var/demo.sqlite3 COINGECKO_PLAN=keyless COINGECKO
 WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup crawl demo up test lint screenshots requirements
+.PHONY: help setup archive-setup crawl demo up test lint screenshots requirements
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-14s%s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-14s%s\n", $$1, $$2}'
 
 setup: .venv/runs ## make .venv and install what coincrawl runs on
+
+archive-setup: .venv/archive ## install what `manage.py archive` takes on top
 
 crawl: .venv/runs ## crawl the real API into the database (keyless: about 27 minutes)
 	@$(BIN)/python webapp/manage.py migrate --verbosity 0
@@ -39,6 +41,7 @@ screenshots: .venv/tests ## make the README's pictures anew (needs Debian's Chro
 
 requirements: .venv/tests ## pin the newest allowed versions
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-header --annotation-style line requirements.in
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-header --annotation-style line requirements-archive.in
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links --no-header --annotation-style line requirements-dev.in
 
 .venv/runs: requirements.txt
@@ -46,6 +49,11 @@ requirements: .venv/tests ## pin the newest allowed versions
 	@echo "Installing into .venv ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+.venv/archive: .venv/runs requirements-archive.txt
+	@echo "Installing what the archive needs ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-archive.txt
 	@touch $@
 
 .venv/tests: .venv/runs requirements-dev.txt

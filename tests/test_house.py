@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes import ROOT
 
 
@@ -106,9 +108,11 @@ def test_the_environment_is_read_in_the_settings_alone() -> None:
     assert [path for path in others if re.search(r"\benviron\b|\bgetenv\b", path.read_text())] == []
 
 
-def test_every_requirement_is_pinned_and_has_a_reason() -> None:
-    wanted = [line for line in (ROOT / "requirements.in").read_text().splitlines() if not line.startswith("#")]
-    pinned = (ROOT / "requirements.txt").read_text()
+@pytest.mark.parametrize("name", ["requirements", "requirements-archive"])
+def test_every_requirement_is_pinned_and_has_a_reason(name: str) -> None:
+    lines = (ROOT / f"{name}.in").read_text().splitlines()
+    wanted = [line for line in lines if not line.startswith(("#", "-c"))]
+    pinned = (ROOT / f"{name}.txt").read_text()
 
     for line in wanted:
         name, _, reason = line.partition("#")

@@ -50,7 +50,7 @@ def check(words: list[str]) -> None:
     if "webapp/manage.py" in words:
         check_manage(*words[words.index("webapp/manage.py") + 1 :])
     elif program == "make":
-        assert {f"\n{name}:" for name in given if "=" not in name} <= set(re.findall(r"\n[a-z]+:", MAKEFILE))
+        assert {f"\n{name}:" for name in given if "=" not in name} <= set(re.findall(r"\n[a-z-]+:", MAKEFILE))
     elif program == "scrapy":
         check_scrapy(*given)
     elif program == "curl":
