@@ -1,0 +1,183 @@
+"""The archive: all observations of a finished day in one Parquet file, for as long as one likes.
+
+A file is written as a draft, read back, and then gets its name. Only then does ArchivedDay have it. So a process that
+is killed leaves the old file or the new one, and the next one goes on. A later file of a day has all rows of earlier
+ones, and their checksums. So it is known to be in their place even if ArchivedDay does not have it yet.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from secrets import token_hex
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Max
+
+from webapp.coins.clock import database_clock
+from webapp.coins.fields import microseconds
+from webapp.coins.models import ArchivedDay, Price, PriceHour, PriceSeries
+from webapp.coins.numbers import plain
+from webapp.coins.prices import parquet
+from webapp.coins.prices.archived import start_of
+from webapp.coins.prices.parquet import About, Row
+from webapp.coins.prices.place import DRAFT, ArchiveError, DamagedError, Place
+from webapp.coins.prices.tiers import Step
+from webapp.coins.texts import one_line
+
+SERIES_AT_ONCE = 100  # in memory, with their observations of a day
+ARCHIVE_LOCK = int.from_bytes(b"archive")  # the key of an advisory lock of this database
+COIN_AND_TIME = itemgetter(0, 1)
+NO_COPY = "Put back a copy of it. If there is none, `manage.py archive --anew {}` writes it from the database alone."
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A file of the archive that is as it was written."""
+
+    about: About
+    checksum: str
+
+
+def write(place: Place, day: date, *, anew: bool = False) -> ArchivedDay | None:
+    """Archive a day's observations: those of its old file, unless `anew`, and those of the database.
+
+    Returns None if another process has archived the day meanwhile. Raises ArchiveError, and leaves everything as it
+    was, if the place cannot be used, or if the old file is damaged or gone.
+    """
+    known = ArchivedDay.objects.filter(day=day).first()
+    name = name_of(day)
+    try:
+        old = None if anew or not (_has_file(known) or place.has(name)) else verified(place, day, known)
+    except DamagedError as error:
+        raise DamagedError(f"{error} {NO_COPY.format(day)}") from error
+    # What comes while the observations are read is newer than this.
+    changed_at = _changed_at(day).isoformat()
+    about = About(str(day), settings.VS_CURRENCY, changed_at, (*old.about.replaces, old.checksum) if old else ())
+    folder, _, _ = name.rpartition("/")
+    draft = f"{folder}/_{day}.{token_hex(8)}{DRAFT}"
+    try:
+        with place.writing(draft) as file:
+            if old:
+                with place.reading(name) as old_file:
+                    about = parquet.write(file, union(parquet.read(old_file), observations(day)), about)
+            else:
+                about = parquet.write(file, observations(day), about)
+        if anew and not about.rows:
+            raise ArchiveError(f"The database has no observations of {day}: there is nothing to write.")
+        return _put_in_place(place, draft, known, _archived(day, about, _read_back(place, draft, about)))
+    finally:
+        place.remove(draft)
+        place.remove_abandoned(folder)
+
+
+def _has_file(known: ArchivedDay | None) -> bool:
+    return bool(known and known.file)
+
+
+def name_of(day: date) -> str:
+    return f"year={day:%Y}/month={day:%m}/{day}.parquet"
+
+
+def _changed_at(day: date) -> datetime:
+    hours = PriceHour.objects.filter(time__gte=start_of(day), time__lt=start_of(day) + Step.DAY.length)
+    changed_at: datetime | None = hours.aggregate(newest=Max("changed_at"))["newest"]
+    if changed_at is None:
+        raise ArchiveError(f"There are no observations of {day} to archive.")
+    return changed_at
+
+
+def observations(day: date) -> Iterator[Row]:
+    """Those that the database has of a day, sorted by coin and time. Coins are in the order of Unicode."""
+    ids = sorted(PriceSeries.objects.values_list("coin_id", "pk"))
+    of_day = Price.objects.filter(time__gte=start_of(day), time__lt=start_of(day) + Step.DAY.length)
+    for first in range(0, len(ids), SERIES_AT_ONCE):
+        coins = {pk: coin_id for coin_id, pk in ids[first : first + SERIES_AT_ONCE]}
+        rows = of_day.filter(series__in=coins).values_list("series_id", "time", "price", "market_cap", "volume", "rank")
+        yield from sorted(
+            (
+                (coins[series], microseconds(time), plain(price), _plain(market_cap), _plain(volume), rank)
+                for series, time, price, market_cap, volume, rank in rows
+            ),
+            key=COIN_AND_TIME,
+        )
+
+
+def union(old: Iterable[Row], new: Iterable[Row]) -> Iterator[Row]:
+    """All rows, sorted. Of one coin and time it is the new one."""
+    for _, rows in groupby(merge(old, new, key=COIN_AND_TIME), key=COIN_AND_TIME):
+        *_, newest = rows
+        yield newest
+
+
+def verified(place: Place, day: date, known: ArchivedDay | None) -> Verified:
+    """The day's file, if it is the one that ArchivedDay has, or a later one. Raises DamagedError if it is not."""
+    name = name_of(day)
+    try:
+        checksum = place.checksum(name)
+        with place.reading(name) as file:
+            about = parquet.about(file) if known and checksum == known.checksum else parquet.check(file)
+    except FileNotFoundError:
+        raise DamagedError(f"{name} is not in the archive {place.url}.") from None
+    except DamagedError as error:
+        raise DamagedError(f"{name} {error}.") from error
+    if (about.day, about.vs_currency) != (str(day), settings.VS_CURRENCY):
+        raise DamagedError(f"{name} has the prices of {about.day} in {about.vs_currency}.")
+    if known and known.file and known.checksum not in (checksum, *about.replaces):
+        raise DamagedError(f"{name} is not the file that was archived, and no later one.")
+    return Verified(about, checksum)
+
+
+def _read_back(place: Place, draft: str, written: About) -> str:
+    """The checksum of the file. Raises ArchiveError if it has not what was written."""
+    try:
+        with place.reading(draft) as file:
+            if parquet.check(file) != written:
+                raise DamagedError("has other rows")
+        return place.checksum(draft)
+    except (DamagedError, FileNotFoundError) as error:
+        raise ArchiveError(
+            f"The archive {place.url} does not return what was written to it ({one_line(error)}): "
+            "check its disk, and try again."
+        ) from error
+
+
+def _archived(day: date, about: About, checksum: str) -> ArchivedDay:
+    return ArchivedDay(
+        day=day,
+        file=name_of(day),
+        rows=about.rows,
+        checksum=checksum,
+        changed_at=datetime.fromisoformat(about.changed_at),
+        archived_at=database_clock(),
+    )
+
+
+def _put_in_place(place: Place, draft: str, known: ArchivedDay | None, new: ArchivedDay) -> ArchivedDay | None:
+    """Only one process does this at a time. So of two, the later one sees what the other has archived."""
+    with transaction.atomic():
+        if connection.vendor == "postgresql":  # SQLite has one writer at a time
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ARCHIVE_LOCK])
+        stored = ArchivedDay.objects.filter(day=new.day).first()
+        if _version(stored) != _version(known):
+            return None
+        if new.rows:
+            place.move(draft, new.file)
+        else:  # they were deleted before there was an archive
+            new.file = new.checksum = ""
+        new.restored_at = stored.restored_at if stored else None
+        new.save()
+    return new
+
+
+def _version(archived: ArchivedDay | None) -> tuple[str, datetime] | None:
+    return (archived.checksum, archived.changed_at) if archived else None
+
+
+def _plain(number: Decimal | None) -> str | None:
+    return None if number is None else plain(number)

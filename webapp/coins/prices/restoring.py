@@ -1,0 +1,95 @@
+"""Puts the observations of an archived day back into the database.
+
+They are kept for PRICE_RAW_DAYS from then on, as if they came in now. Then they are deleted again. Bars keep their
+values: the bars that have these observations do not count them again.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+
+from django.db import transaction
+
+from webapp.coins.clock import database_clock
+from webapp.coins.fields import EPOCH
+from webapp.coins.models import ArchivedDay, FullCoin, Price, PriceSeries
+from webapp.coins.prices import parquet
+from webapp.coins.prices.archive import COIN_AND_TIME, Verified, name_of, observations, verified
+from webapp.coins.prices.parquet import Row
+from webapp.coins.prices.place import ArchiveError, Place
+
+ROWS_AT_ONCE = 5_000  # in a transaction, so that it is short
+
+
+def restore(place: Place, day: date, now: datetime | None = None) -> int:
+    """Put the observations of a day back, and read them back. Returns how many the file has.
+
+    What the database has of the day stays as it is, so this can be repeated. Raises ArchiveError if the file is damaged
+    or gone, or if the database then has not what the file has.
+    """
+    known = ArchivedDay.objects.filter(day=day).first()
+    if known and not known.file:
+        raise ArchiveError(f"There is no file of {day}: its observations were deleted before there was an archive.")
+    file = verified(place, day, known)
+    _keep(day, file, now or database_clock())
+    with place.reading(name_of(day)) as content:
+        rows = parquet.read(content)
+        while part := list(islice(rows, ROWS_AT_ONCE)):
+            _put(part)
+    with place.reading(name_of(day)) as content:
+        if others := _not_in(observations(day), parquet.read(content)):
+            raise ArchiveError(
+                f"{others:,} of {file.about.rows:,} observations of {day} are in the database with other values: a "
+                "later crawl has replaced them, or they have more digits than SQLite keeps."
+            )
+    return file.about.rows
+
+
+def _keep(day: date, file: Verified, now: datetime) -> None:
+    """From now on, no roll-up deletes them. A file of another database is as good as one of this."""
+    facts = {
+        "file": name_of(day),
+        "rows": file.about.rows,
+        "checksum": file.checksum,
+        "changed_at": datetime.fromisoformat(file.about.changed_at),
+        "archived_at": now,
+    }
+    with transaction.atomic():
+        FullCoin.objects.lock_changes()  # a roll-up that has not seen this is over
+        ArchivedDay.objects.update_or_create({"restored_at": now}, facts | {"restored_at": now}, day=day)
+
+
+def _put(rows: list[Row]) -> None:
+    with transaction.atomic():
+        FullCoin.objects.lock_changes()
+        ids = sorted({coin_id for coin_id, *_ in rows})
+        PriceSeries.objects.bulk_create([PriceSeries(coin_id=coin_id) for coin_id in ids], ignore_conflicts=True)
+        series = dict(PriceSeries.objects.filter(coin_id__in=ids).values_list("coin_id", "pk"))
+        prices = (
+            Price(
+                series_id=series[coin_id],
+                time=EPOCH + timedelta(microseconds=time),
+                price=Decimal(price),
+                market_cap=_decimal(market_cap),
+                volume=_decimal(volume),
+                rank=rank,
+            )
+            for coin_id, time, price, market_cap, volume, rank in rows
+        )
+        Price.objects.bulk_create(prices, ignore_conflicts=True)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _not_in(stored: Iterable[Row], wanted: Iterable[Row]) -> int:
+    """How many of the `wanted` rows are not among the stored ones. Both are sorted."""
+    number, others = 0, iter(stored)
+    other = next(others, None)
+    for row in wanted:
+        while other and COIN_AND_TIME(other) < COIN_AND_TIME(row):
+            other = next(others, None)
+        number += row != other
+    return number

@@ -1,0 +1,91 @@
+"""`manage.py archive`: writes finished days of prices to Parquet files, and restores them."""
+
+from argparse import ArgumentTypeError
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+
+from webapp.coins.clock import database_clock
+from webapp.coins.prices.archived import waiting_days
+from webapp.coins.prices.tiers import Step
+from webapp.coins.texts import counted
+from webapp.crawls.migrated import MigratedCommand
+
+try:
+    from webapp.coins.prices import archive, restoring
+    from webapp.coins.prices.place import ArchiveError, DamagedError, Place
+except ModuleNotFoundError as error:
+    MISSING = str(error.name).partition(".")[0]
+else:
+    MISSING = ""
+
+
+def day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text} is no day, such as 2026-02-05") from None
+
+
+class Command(MigratedCommand):
+    help = (
+        "Writes the prices of each finished day (UTC) to a Parquet file in ARCHIVE_URL, or again if there are newer "
+        "ones. A file counts when it was read back."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        only = parser.add_mutually_exclusive_group()
+        only.add_argument(
+            "--restore",
+            type=day,
+            metavar="DAY",
+            help="put the prices of a day (2026-02-05) back into the database, for PRICE_RAW_DAYS from now on",
+        )
+        only.add_argument(
+            "--anew",
+            type=day,
+            metavar="DAY",
+            help="write the file of a day from the database alone, if the old one is damaged or gone: "
+            "prices that only the old one had are lost",
+        )
+
+    def handle(self, *args: Any, restore: date | None, anew: date | None, **options: Any) -> None:
+        if MISSING:
+            raise CommandError(f"The archive needs {MISSING}, which is not installed: run `make archive-setup`.")
+        if not settings.ARCHIVE_URL:
+            raise CommandError("There is no archive: name a folder or an address in ARCHIVE_URL.")
+        try:
+            place = Place(settings.ARCHIVE_URL)
+            if restore:
+                rows = restoring.restore(place, restore)
+                self.stdout.write(
+                    f"{restore}: {counted(rows, 'observation')} {'is' if rows == 1 else 'are'} in the database"
+                )
+            elif anew:
+                self._write(place, anew, anew=True)
+            else:
+                self._write_all(place)
+        except ArchiveError as error:
+            raise CommandError(str(error)) from error
+
+    def _write_all(self, place: "Place") -> None:
+        faults = []
+        for waiting in waiting_days(before=Step.DAY.start(database_clock())):
+            try:
+                self._write(place, waiting)
+            except DamagedError as error:  # other days are not affected
+                faults.append(str(error))
+        if faults:
+            raise CommandError("\n".join(faults))
+
+    def _write(self, place: "Place", waiting: date, *, anew: bool = False) -> None:
+        written = archive.write(place, waiting, anew=anew)
+        if not written:
+            outcome = "another process has archived it meanwhile"
+        elif written.file:
+            outcome = f"{counted(written.rows, 'observation')} in {written.file}"
+        else:
+            outcome = "the database has no observations any more"
+        self.stdout.write(f"{waiting}: {outcome}")
