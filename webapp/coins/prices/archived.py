@@ -66,14 +66,14 @@ class Deletable:
             prices = prices.exclude(time__gte=start_of(day), time__lt=start_of(day) + Step.DAY.length)
         return prices.filter(time__lt=self.before)
 
-    def still_has(self, moment: datetime) -> bool:
-        """Whether observations of this day may be deleted: a flush may have added some, or somebody put them back.
+    def still_has(self, since: datetime, until: datetime) -> bool:
+        """Whether observations of these days may be deleted: a flush may have added some, or somebody put them back.
 
         Ask in the transaction that deletes them, after `lock_changes`.
         """
         if not settings.ARCHIVE_URL:
             return True
-        start = Step.DAY.start(moment)
-        if waiting_days(since=start, before=start + Step.DAY.length):
+        if waiting_days(since=since, before=until):
             return False
-        return not ArchivedDay.objects.filter(day=start.date(), restored_at__gte=self.raw_since).exists()
+        days = ArchivedDay.objects.filter(day__gte=since.date(), day__lt=until.date())
+        return not days.filter(restored_at__gte=self.raw_since).exists()

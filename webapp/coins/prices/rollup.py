@@ -1,92 +1,29 @@
 """Rolls observations up into bars of an hour, and those into bars of a day, and deletes what is old enough.
 
 A bar is made anew from its parts as long as these are kept. When they are deleted, it becomes final, and later parts
-are added to it. So bars get the same values whenever, and however often, this is done. Parts that a final bar has are
-not counted again: observations can be put back from the archive.
+are added to it. Months of observations that are partitions are dropped as a whole. So bars get the same values
+whenever, and however often, this is done. Parts that a final bar has are not counted again: observations can be put
+back from the archive.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from webapp.coins import clock
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceDay, PriceHour, PriceSeries
+from webapp.coins.prices import months
 from webapp.coins.prices.archived import Deletable
+from webapp.coins.prices.bars import DAYS, HOURS, Level, delete_parts, make
+from webapp.coins.prices.months import Month
 from webapp.coins.prices.tiers import Step, Tiers
 
 SERIES_AT_ONCE = 200  # in a transaction, so that it is short
 IS_NEW = Q(rolled_up=None) | Q(rolled_up__lt=F("changed_at"))  # hours with observations that the bars lack
-
-
-@dataclass(frozen=True)
-class Level:
-    """How bars of this step are made: the model of their parts, and by column of a bar the expression of a part."""
-
-    step: Step
-    parts: type[Price | PriceBar]
-    condition: str  # of a part
-    columns: Mapping[str, str]
-
-
-PRICES = dict.fromkeys(("open", "high", "low", "close"), "price")
-HOURS = Level(Step.HOUR, Price, "", PRICES | {"last_at": "time", "observations": "COUNT(*)"})
-DAYS = Level(
-    Step.DAY,
-    PriceBar,
-    f"AND {{alias}}.step = {Step.HOUR.value}",
-    {name: name for name in (*PRICES, "last_at")} | {"observations": "CAST({sum}(part.observations) AS integer)"},
-)
-
-# The table of series comes first, so that the few parts of each are found by their key. A final bar, this one or the
-# day's, has all parts up to its `last_at`.
-MAKE = """
-    INSERT INTO coins_pricebar AS bar (
-        series_id, step, time, open, high, low, close, market_cap, volume, rank, observations, last_at, is_final
-    )
-    SELECT
-        span.series_id, %(step)s, %(start)s, opening.{open}, span.high, span.low, closing.{close},
-        closing.market_cap, closing.volume, closing.rank, span.observations, closing.{last_at}, false
-    FROM (
-        SELECT
-            part.series_id, MIN(part.time) AS first, MAX(part.time) AS last,
-            MAX(part.{high}) AS high, MIN(part.{low}) AS low, {observations} AS observations
-        FROM coins_priceseries AS series
-        LEFT JOIN coins_pricebar AS made ON made.series_id = series.id AND made.is_final
-            AND made.step = %(step)s AND made.time = %(start)s
-        LEFT JOIN coins_pricebar AS day ON day.series_id = series.id AND day.is_final
-            AND day.step = {day_step} AND day.time = %(day)s
-        CROSS JOIN {table} AS part
-        WHERE series.id IN {series} AND part.series_id = series.id
-            AND part.time >= %(start)s AND part.time < %(end)s {of_part}
-            AND (made.last_at IS NULL OR made.last_at < part.{last_at})
-            AND (day.last_at IS NULL OR day.last_at < part.{last_at})
-        GROUP BY part.series_id
-    ) AS span
-    JOIN {table} AS opening ON opening.series_id = span.series_id AND opening.time = span.first {of_opening}
-    JOIN {table} AS closing ON closing.series_id = span.series_id AND closing.time = span.last {of_closing}
-    WHERE true
-    ON CONFLICT (series_id, step, time) DO UPDATE SET {assignments}
-    WHERE {where}
-    RETURNING series_id
-"""
-LAST = ("close", "market_cap", "volume", "rank", "last_at")  # of a bar: what its last part has
-ANEW = {name: f"excluded.{name}" for name in ("open", "high", "low", "observations", *LAST)}
-WITH_LATER_PARTS = {name: f"excluded.{name}" for name in LAST} | {
-    "high": "{greatest}(bar.high, excluded.high)",
-    "low": "{least}(bar.low, excluded.low)",
-    "observations": "bar.observations + excluded.observations",
-}
-DELETE = """
-    DELETE FROM {table} AS part
-    WHERE part.series_id IN {series} AND part.time >= %(start)s AND part.time < %(end)s {of_part}
-    RETURNING series_id
-"""
-SQLITE = {"sum": "total", "greatest": "MAX", "least": "MIN", "differs": "IS NOT"}
-POSTGRESQL = {"sum": "sum", "greatest": "GREATEST", "least": "LEAST", "differs": "IS DISTINCT FROM"}
 
 
 def roll_up(now: datetime | None = None) -> None:
@@ -97,21 +34,28 @@ def roll_up(now: datetime | None = None) -> None:
 
 def transactions(now: datetime | None = None) -> Iterator[None]:
     """The same, with a pause after each transaction, in which other work can be done."""
-    tiers = Tiers.at(now or clock.database_clock())
-    deletable = Deletable.at(tiers.raw_since)
-    tiers = tiers.with_raw_since(deletable.before)
-    yield from _update(tiers.raw_since)
-    late = list(PriceHour.objects.filter(IS_NEW, time__lt=tiers.raw_since).values_list("time", "changed_at"))
+    now = now or clock.database_clock()
+    tiers, partitions = Tiers.at(now), months.months()
+    deletable = Deletable.at(months.first_kept(tiers.raw_since, partitions))
+    if partitions:
+        with _transaction():
+            months.make_next(now, partitions)
+    yield from _update(deletable.before)
+    for month in partitions:
+        if month.until <= deletable.before and not (yield from _drop(month, deletable)):
+            deletable = replace(deletable, before=month.since)  # the next time
+    hours_since = tiers.with_raw_since(deletable.before).hours_since
+    late = list(PriceHour.objects.filter(IS_NEW, time__lt=deletable.before).values_list("time", "changed_at"))
     for series in _all_series():
         yield from _delete_observations(series, deletable)
-        yield from _delete_hours(series, tiers.hours_since)
+        yield from _delete_hours(series, hours_since)
     for hour, changed_at in late:
         _mark(hour, changed_at)
 
 
 def make_day(day: datetime, series: Collection[int]) -> None:
     """Make the bars of a day of these series from their hours, unless they are final. Call it in a transaction."""
-    if _make(DAYS, day, series):
+    if make(DAYS, day, series):
         PriceDay.objects.note([day.date()])
 
 
@@ -127,7 +71,7 @@ def _update(since: datetime) -> Iterator[None]:
     for hour, changed_at in hours.values_list("time", "changed_at"):
         for series in _all_series():
             with _transaction():
-                make_day(Step.DAY.start(hour), _make(HOURS, hour, series))
+                make_day(Step.DAY.start(hour), make(HOURS, hour, series))
             yield
         _mark(hour, changed_at)
 
@@ -137,17 +81,43 @@ def _mark(hour: datetime, changed_at: datetime) -> None:
     PriceHour.objects.filter(time=hour).update(rolled_up=changed_at)
 
 
+def _drop(month: Month, deletable: Deletable) -> Generator[None, None, bool]:
+    """Make the bars of all hours of a month final, and drop its observations, unless new ones have come meanwhile.
+
+    Returns whether they are dropped.
+    """
+    hours = PriceHour.objects.filter(time__gte=month.since, time__lt=month.until).order_by("time")
+    known = dict(hours.values_list("time", "changed_at"))
+    for hour in known:
+        for series in _all_series():
+            with _transaction():
+                _complete_hour(hour, series)
+                bars = PriceBar.objects.filter(series__in=series, step=Step.HOUR, time=hour)
+                bars.filter(is_final=False, observations__gt=0).update(is_final=True)
+            yield
+    with _transaction():
+        are_all = dict(hours.values_list("time", "changed_at")) == known
+        if are_all and deletable.still_has(month.since, month.until):
+            months.drop(month)
+            return True
+    return False
+
+
 def _delete_observations(series: range, deletable: Deletable) -> Iterator[None]:
     """Make the bars of these series final whose observations may be deleted, and delete these."""
     while oldest := _oldest(deletable.among(Price.objects.all()), series):
-        hour = Step.HOUR.start(oldest)
+        hour, day = Step.HOUR.start(oldest), Step.DAY.start(oldest)
         with _transaction():
-            if not deletable.still_has(hour):
+            if not deletable.still_has(day, day + Step.DAY.length):
                 return
-            changed = _make(HOURS, hour, series) + _make(HOURS, hour, series, is_final=True)
-            make_day(Step.DAY.start(hour), changed)
+            _complete_hour(hour, series)
             _delete_parts(HOURS, hour, series)
         yield
+
+
+def _complete_hour(hour: datetime, series: Collection[int]) -> None:
+    """Make the bars of an hour with all their observations, also those that are final."""
+    make_day(Step.DAY.start(hour), make(HOURS, hour, series) + make(HOURS, hour, series, is_final=True))
 
 
 def _delete_hours(series: range, before: datetime) -> Iterator[None]:
@@ -158,14 +128,14 @@ def _delete_hours(series: range, before: datetime) -> Iterator[None]:
             if Price.objects.filter(series__in=series, time__gte=day, time__lt=day + Step.DAY.length).exists():
                 return  # the hours lack some: a flush has just added them, or they are kept because they were put back
             make_day(day, series)
-            if _make(DAYS, day, series, is_final=True):
+            if make(DAYS, day, series, is_final=True):
                 PriceDay.objects.note([day.date()])
             _delete_parts(DAYS, day, series)
         yield
 
 
 def _delete_parts(level: Level, start: datetime, series: range) -> None:
-    final = set(_execute(DELETE, level, start, series))
+    final = set(delete_parts(level, start, series))
     PriceBar.objects.filter(series__in=final, step=level.step, time=start).update(is_final=True)
 
 
@@ -181,39 +151,3 @@ def _oldest(parts: QuerySet[Price] | QuerySet[PriceBar], series: range) -> datet
     first = Subquery(parts.filter(series=OuterRef("pk")).order_by("time").values("time")[:1])
     found: datetime | None = PriceSeries.objects.filter(pk__in=series).aggregate(oldest=Min(first))["oldest"]
     return found
-
-
-def _make(level: Level, start: datetime, series: Collection[int], *, is_final: bool = False) -> list[int]:
-    """Make the bars of these series that are not final, or add later parts to those that are.
-
-    Returns the series whose bar has changed.
-    """
-    words = SQLITE if connection.vendor == "sqlite" else POSTGRESQL
-    changes = {
-        name: expression.format(**words) for name, expression in (WITH_LATER_PARTS if is_final else ANEW).items()
-    }
-    differs = f"({', '.join(f'bar.{name}' for name in changes)}) {words['differs']} ({', '.join(changes.values())})"
-    return _execute(
-        MAKE,
-        level,
-        start,
-        series,
-        assignments=", ".join(f"{name} = {expression}" for name, expression in changes.items()),
-        where="bar.is_final" if is_final else f"NOT bar.is_final AND {differs}",
-        **{name: expression.format(**words) for name, expression in level.columns.items()},
-    )
-
-
-def _execute(statement: str, level: Level, start: datetime, series: Collection[int], **words: str) -> list[int]:
-    """Execute a statement about parts of one bar of these series. Returns the keys of series that it returns."""
-    if not series:
-        return []
-    words |= {f"of_{alias}": level.condition.format(alias=alias) for alias in ("part", "opening", "closing")}
-    keys = f"({', '.join(map(str, series))})"
-    sql = statement.format(table=level.parts._meta.db_table, series=keys, day_step=Step.DAY.value, **words)
-    time = PriceBar._meta.get_field("time")
-    moments = {"start": start, "end": start + level.step.length, "day": Step.DAY.start(start)}
-    prepared = {name: time.get_db_prep_value(moment, connection) for name, moment in moments.items()}
-    with connection.cursor() as cursor:
-        cursor.execute(sql, prepared | {"step": level.step.value})
-        return [key for (key,) in cursor.fetchall()]

@@ -1,0 +1,70 @@
+"""Observations in partitions of a month, if `deploy/partitions.sql` has made them: PostgreSQL drops a month at once.
+
+A default partition has what no month has: an observation that came after its month was dropped, or for which no
+partition was made in time. Only whole months are dropped, so observations are kept for up to a month longer.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db import IntegrityError, connection, transaction
+
+from webapp.coins.fields import EPOCH
+
+AHEAD = timedelta(days=60)  # so that months have partitions long before they begin
+BOUNDS = r"""
+    SELECT format('%I.%I', nspname, relname),
+        (regexp_match(bounds, $$FROM \('([^']+)'\)$$))[1]::timestamptz,
+        (regexp_match(bounds, $$TO \('([^']+)'\)$$))[1]::timestamptz AS until
+    FROM pg_inherits JOIN pg_class ON oid = inhrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace,
+        pg_get_expr(relpartbound, pg_class.oid) AS bounds
+    WHERE inhparent = to_regclass('coins_price') ORDER BY until
+"""
+
+
+@dataclass(frozen=True)
+class Month:
+    """A partition of observations. The first one also has all that is older."""
+
+    table: str  # quoted
+    since: datetime
+    until: datetime
+
+
+def months() -> list[Month]:
+    """The partitions, oldest first, without the default one. None if the table has no partitions."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(BOUNDS)
+        return [Month(table, since or EPOCH, until) for table, since, until in cursor.fetchall() if until]
+
+
+def first_kept(raw_since: datetime, partitions: list[Month]) -> datetime:
+    """From when on observations are kept: the beginning of the month that has `raw_since`, if it has a partition."""
+    return next((month.since for month in partitions if month.since <= raw_since < month.until), raw_since)
+
+
+def make_next(now: datetime, partitions: list[Month]) -> None:
+    """Make partitions for the months to come. Call it in a transaction in which nobody writes.
+
+    A month gets none if the default partition has observations of it: it has begun, or a clock was ahead.
+    """
+    since = max(partitions[-1].until, _next_month(now + timedelta(days=1)))
+    while since < now + AHEAD:
+        until = _next_month(since)
+        bounds = "PARTITION OF coins_price FOR VALUES FROM (%s) TO (%s)"
+        with suppress(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"CREATE TABLE coins_price_{since:%Y_%m} {bounds}", [since, until])
+        since = until
+
+
+def drop(month: Month) -> None:
+    """Drop its observations. Call it in a transaction in which nobody writes."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {month.table}")
+
+
+def _next_month(moment: datetime) -> datetime:
+    return datetime(moment.year + moment.month // 12, moment.month % 12 + 1, 1, tzinfo=UTC)
