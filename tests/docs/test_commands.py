@@ -36,6 +36,7 @@ FOREIGN = {
     "pg_dump",
     "pg_restore",
     "pre-commit",
+    "psql",
     "rm",
     "scrapyd-client",
     "uv",
