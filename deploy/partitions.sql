@@ -1,12 +1,14 @@
 -- Turns coins_price, the table of observations, into partitions of a month each, while crawls write:
 --
---     psql --set ON_ERROR_STOP=1 --file deploy/partitions.sql "$DATABASE_URL"
+--     psql --file deploy/partitions.sql "$DATABASE_URL"
 --
 -- No row is copied: the old table becomes the first partition, with all observations before the end of this month or of
 -- the next one. From then on, roll-ups make the partitions of later months, and drop those older than PRICE_RAW_DAYS.
 -- Crawls wait for milliseconds, twice. If something else uses the table for more than 5 s, such as a backup, the script
 -- ends with "lock timeout", and the table works as before: run it again. Rights that you have granted to others have to
 -- be granted again. deploy/unpartition.sql is the way back.
+
+\set ON_ERROR_STOP on
 
 DO $$
 DECLARE

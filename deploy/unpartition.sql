@@ -1,11 +1,13 @@
 -- Turns coins_price, which deploy/partitions.sql has given partitions, back into one table, while crawls write:
 --
---     psql --set ON_ERROR_STOP=1 --file deploy/unpartition.sql "$DATABASE_URL"
+--     psql --file deploy/unpartition.sql "$DATABASE_URL"
 --
 -- All rows are copied, so there must be room for them twice. A trigger writes into the copy what changes meanwhile.
 -- Crawls wait while 20,000 rows are copied (0.2 s), and for milliseconds at the end. If something else uses the table
 -- then for more than 5 s, the script ends with "lock timeout", and the table works as before: run it again, or give up
 -- with DROP FUNCTION coins_price_copy CASCADE; DROP TABLE coins_price_whole;
+
+\set ON_ERROR_STOP on
 
 BEGIN;
 SELECT pg_advisory_xact_lock(27980790367741299);  -- FullCoin.objects.lock_changes: no flush is half done

@@ -7,7 +7,7 @@ import sysconfig
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Max
 from pytest_django import Settings
 
 from tests.support.factories import DAY, HOUR, MINUTE, SECOND, row
@@ -22,7 +23,7 @@ from tests.support.prices import Key, Simulation, expected_bars, flush, stored_b
 from tests.support.processes import ROOT
 from tests.support.racing import meanwhile
 from webapp.coins.clock import database_clock
-from webapp.coins.models import Price, PriceBar
+from webapp.coins.models import ArchivedDay, Price, PriceBar, PriceHour
 from webapp.coins.models.coin import CHANGES_LOCK
 from webapp.coins.prices import months, rollup
 from webapp.coins.prices.tiers import Step, Tiers
@@ -35,7 +36,7 @@ SCRIPTS = ("partitions.sql", "unpartition.sql")
 
 def psql(script: str, database_url: str) -> str:
     """Run a script of deploy/. Returns its errors and warnings."""
-    command = [str(PSQL), "--quiet", "--set", "ON_ERROR_STOP=1", "--file", f"deploy/{script}", database_url]
+    command = [str(PSQL), "--quiet", "--file", f"deploy/{script}", database_url]
     quiet = os.environ | {"PGOPTIONS": "-c client_min_messages=warning"}
     return subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False).stderr
 
@@ -181,6 +182,34 @@ def test_a_month_is_kept_if_an_observation_of_it_comes_while_its_bars_become_fin
     assert "coins_price_first" in kept[0]
     assert kept[1] == {("a", time): 1, ("a", time + SECOND): 7}
     assert (bar.close, bar.observations, bar.is_final) == (7, 2, True)
+    assert "coins_price_first" not in partitions()
+
+
+def archive(day: date, *, restored_at: datetime | None = None) -> None:
+    """Note that all observations of a day are in the archive."""
+    changed_at = PriceHour.objects.filter(time__date=day).aggregate(newest=Max("changed_at"))["newest"]
+    facts = {"rows": 1, "changed_at": changed_at, "archived_at": changed_at, "restored_at": restored_at}
+    ArchivedDay.objects.update_or_create(day=day, defaults=facts)
+
+
+def test_a_month_is_kept_whole_until_all_its_days_are_archived_and_none_was_just_put_back(
+    partitioned: str, settings: Settings
+) -> None:
+    settings.PRICE_RAW_DAYS, settings.ARCHIVE_URL = 1, "memory://prices"
+    last = database_clock()
+    first, later = last - 2 * DAY, last + 90 * DAY
+    flush(row("a", last_updated=first), row("b", last_updated=last), at=last)
+
+    kept = []
+    for restored_at in (later, None):
+        archive(first.date())
+        rollup.roll_up(later)
+        kept.append(len(stored()))
+        archive(last.date(), restored_at=restored_at)
+        rollup.roll_up(later)
+        kept.append(len(stored()))
+
+    assert kept == [2, 2, 2, 0]
     assert "coins_price_first" not in partitions()
 
 

@@ -36,7 +36,8 @@ def transactions(now: datetime | None = None) -> Iterator[None]:
     """The same, with a pause after each transaction, in which other work can be done."""
     now = now or clock.database_clock()
     tiers, partitions = Tiers.at(now), months.months()
-    deletable = Deletable.at(months.first_kept(tiers.raw_since, partitions))
+    deletable = Deletable.at(tiers.raw_since)
+    deletable = replace(deletable, before=months.first_kept(deletable.before, partitions))
     if partitions:
         with _transaction():
             months.make_next(now, partitions)
