@@ -9,10 +9,11 @@ from django.db import connection, transaction
 
 Plan = dict[str, Any]
 BIG = re.compile(r"coins_price(bar|_\w+)?")  # tables of prices, and partitions of one
+DEAR = 10_000  # the cost of reading a table of 80 MB: for a smaller one, the planner may read all of it
 # As after an import, before autovacuum has come.
 FORGET = """
     SELECT pg_clear_relation_stats('public', tablename), pg_clear_attribute_stats('public', tablename, attname, false)
-    FROM pg_stats WHERE tablename IN ('coins_price', 'coins_pricebar')
+    FROM pg_stats WHERE tablename ~ '^coins_price(bar|_.*)?$'
 """
 
 
@@ -45,7 +46,7 @@ def nodes(plan: Plan) -> Iterator[Plan]:
 def is_full_scan(node: Plan) -> bool:
     kind = node["Node Type"]
     is_whole = kind.endswith("Seq Scan") or ("Index" in kind and "Index Cond" not in node)
-    return is_whole and BIG.fullmatch(node.get("Relation Name", "")) is not None
+    return is_whole and node["Total Cost"] > DEAR and BIG.fullmatch(node.get("Relation Name", "")) is not None
 
 
 @contextmanager
