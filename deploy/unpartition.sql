@@ -51,10 +51,12 @@ BEGIN
     SET LOCAL lock_timeout = '5s';
     PERFORM pg_advisory_xact_lock(27980790367741299);
     DROP FUNCTION coins_price_copy CASCADE;
-    DROP TABLE coins_price;
+    ALTER TABLE coins_price RENAME TO coins_price_months;
+    ALTER TABLE coins_price_months RENAME CONSTRAINT coins_price_pkey TO coins_price_months_pkey;
     ALTER TABLE coins_price_whole RENAME TO coins_price;
     ALTER TABLE coins_price RENAME CONSTRAINT coins_price_whole_pkey TO coins_price_pkey;
 END
 $$;
 
+DROP TABLE coins_price_months;  -- crawls go on already: deleting large files takes a while
 ANALYZE coins_price;
