@@ -2,39 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from django.db import connection, models
 from django.db.models import QuerySet
 
-from webapp.coins.fields import ExactDecimalField, count_rounded, instant
 from webapp.coins.models import FullCoin, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices import rollup
 from webapp.coins.prices.covering import cover
 from webapp.coins.prices.points import Chart, PastBar
 from webapp.coins.prices.tiers import Step
-from webapp.coins.upsert import prepared, rows_of
+from webapp.coins.prices.writing import AT_ONCE, Stored, count_rounded_in, write_bars
 
-AT_ONCE = 1_000  # bars in a statement
 VALUES = ("open", "high", "low", "close", "market_cap", "volume", "last_at")
-WRITE = """
-    INSERT INTO coins_pricebar AS bar ({columns}) {rows}
-    ON CONFLICT (series_id, step, time) DO UPDATE SET {assignments}
-    WHERE bar.observations = 0 AND NOT bar.is_final AND ({old}) {differs} ({new})
-    RETURNING time
-"""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """How many bars became what. Bars that are left alone count as unchanged."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    rounded: Counter[str] = field(default_factory=Counter)  # by column: values with more digits than SQLite keeps
 
 
 def store(chart: Chart) -> Stored:
@@ -60,7 +40,7 @@ def store(chart: Chart) -> Stored:
     for start in range(0, len(free), AT_ONCE):
         some = free[start : start + AT_ONCE]
         written |= _write(series, step, some)
-        rounded += _rounded([bar for bar in some if bar.time in written])
+        rounded += count_rounded_in([bar for bar in some if bar.time in written])
     if step == Step.HOUR:
         for day in sorted({Step.DAY.start(time) for time in written}):
             rollup.make_day(day, [series.pk])
@@ -84,29 +64,4 @@ def _write(series: PriceSeries, step: Step, bars: Sequence[PastBar]) -> set[date
     same: Mapping[str, Any] = {"series": series.pk, "step": step.value, "observations": 0, "is_final": False}
     values = {name: [value] * len(bars) for name, value in same.items()}
     values |= {name: [getattr(bar, name) for bar in bars] for name in ("time", *VALUES)}
-    columns = {name: cast(models.Field, PriceBar._meta.get_field(name)) for name in values}
-    rows, parameters = rows_of(
-        {columns[name]: prepared(columns[name], values[name], connection) for name in values}, connection
-    )
-    statement = WRITE.format(
-        columns=", ".join(str(column.column) for column in columns.values()),
-        rows=rows,
-        assignments=", ".join(f"{name} = excluded.{name}" for name in VALUES),
-        old=", ".join(f"bar.{name}" for name in VALUES),
-        new=", ".join(f"excluded.{name}" for name in VALUES),
-        differs="IS NOT" if connection.vendor == "sqlite" else "IS DISTINCT FROM",
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return {instant(found) for (found,) in cursor.fetchall()}
-
-
-def _rounded(bars: Sequence[PastBar]) -> Counter[str]:
-    """By column, how many values SQLite has rounded."""
-    counts: Counter[str] = Counter()
-    if connection.vendor == "sqlite":
-        for column in PriceBar._meta.concrete_fields:
-            if isinstance(column, ExactDecimalField):
-                values = [getattr(bar, column.name) for bar in bars]
-                counts[column.name] = count_rounded(values, column.all_for_sqlite(values))
-    return +counts
+    return {time for _, time in write_bars(values, "bar.observations = 0 AND NOT bar.is_final")}
