@@ -102,6 +102,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('day', models.DateField(help_text='UTC.', primary_key=True, serialize=False)),
                 ('changed_at', models.DateTimeField(db_index=True, help_text="By the database's clock; later than all before it.")),
+                ('copied', models.DateTimeField(help_text='The `changed_at` of a source whose bars were all copied.', null=True)),
             ],
             options={
                 'verbose_name': 'day of prices',

@@ -111,6 +111,7 @@ class PriceDay(models.Model):
 
     day = models.DateField(primary_key=True, help_text="UTC.")
     changed_at = models.DateTimeField(db_index=True, help_text="By the database's clock; later than all before it.")
+    copied = models.DateTimeField(null=True, help_text="The `changed_at` of a source whose bars were all copied.")
 
     objects = PriceDayQuerySet.as_manager()
 

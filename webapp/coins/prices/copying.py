@@ -1,0 +1,97 @@
+"""Copies the bars of a day from another installation, where nothing was observed here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from webapp.coins.models import FullCoin, PriceBar, PriceDay, PriceSeries
+from webapp.coins.models.coin import in_statements
+from webapp.coins.prices.tiers import Step
+from webapp.coins.prices.writing import Stored, count_rounded_in, write_bars
+
+
+@dataclass(frozen=True, slots=True)
+class DayBar:
+    """The bar of a coin on a day, as the other installation has it."""
+
+    coin_id: str
+    time: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    observations: int
+    last_at: datetime
+    market_cap: Decimal | None = None
+    volume: Decimal | None = None
+    rank: int | None = None
+
+
+VALUES = tuple(name for name in DayBar.__annotations__ if name != "coin_id")
+
+
+def copied_days() -> dict[date, datetime]:
+    """The days of which a copy was made, each with the `changed_at` that the source had for it."""
+    days = PriceDay.objects.filter(copied__isnull=False).values_list("day", "copied")
+    return {day: copied for day, copied in days if copied}
+
+
+def store(day: date, bars: Sequence[DayBar]) -> Stored:
+    """Store bars of this day, each of another coin; at most `writing.AT_ONCE`. Call it in a transaction.
+
+    A final bar is left alone, and so is the bar of a coin that has hours on this day: it is made from them.
+    """
+    FullCoin.objects.lock_changes()
+    series = _series([bar.coin_id for bar in bars])
+    by_key = {series[bar.coin_id]: bar for bar in bars}
+    known, made_here = (_with_bars(by_key, day, step) for step in (Step.DAY, Step.HOUR))
+    written = _write({key: bar for key, bar in by_key.items() if key not in made_here})
+    if written:
+        PriceDay.objects.note([day])
+    created = len(written - known)
+    rounded = count_rounded_in([by_key[key] for key in written])
+    return Stored(created, len(written) - created, len(bars) - len(written), rounded)
+
+
+def note_copied(day: date, changed_at: datetime) -> None:
+    """All bars of this day are copied, as they were at the source's `changed_at`. A day without bars is not noted."""
+    PriceDay.objects.filter(day=day).update(copied=changed_at)
+
+
+def _series(coin_ids: Sequence[str]) -> dict[str, int]:
+    """The keys of the series of these coins. New ones are made."""
+    found = _known_series(coin_ids)
+    if new := sorted(set(coin_ids) - found.keys()):
+        # A run of `history` may be making one of them.
+        PriceSeries.objects.bulk_create([PriceSeries(coin_id=coin_id) for coin_id in new], ignore_conflicts=True)
+        found |= _known_series(new)
+    return found
+
+
+def _known_series(coin_ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in in_statements(coin_ids):
+        found |= PriceSeries.objects.filter(coin_id__in=some).values_list("coin_id", "pk")
+    return found
+
+
+def _with_bars(keys: Mapping[int, Any], day: date, step: Step) -> set[int]:
+    """Those of these series that have a bar of this length on this day."""
+    limits = (datetime.combine(day, time.min, UTC), datetime.combine(day, time.max, UTC))
+    found: set[int] = set()
+    for some in in_statements([*keys]):
+        bars = PriceBar.objects.filter(series__in=some, step=step, time__range=limits)
+        found |= set(bars.values_list("series", flat=True).distinct())
+    return found
+
+
+def _write(bars: Mapping[int, DayBar]) -> set[int]:
+    """Write those of these bars, by series, that are new or differ. Returns their series."""
+    if not bars:
+        return set()
+    keys = sorted(bars)
+    values = {name: [getattr(bars[key], name) for key in keys] for name in VALUES}
+    same = {name: [value] * len(keys) for name, value in (("step", Step.DAY.value), ("is_final", False))}
+    return {series for series, _ in write_bars({"series": keys, **same, **values}, "NOT bar.is_final")}
