@@ -58,6 +58,7 @@ ITEM_PIPELINES = {
     "coincrawl.pipelines.CleanPipeline": 300,
     "coincrawl.pipelines.UpsertPipeline": 800,
     "coincrawl.pipelines.ChartPipeline": 800,
+    "coincrawl.pipelines.DayPipeline": 800,
 }
 EXTENSIONS = {
     "scrapy.extensions.feedexport.FeedExporter": None,  # only logs that a feed could not be written

@@ -1,4 +1,4 @@
-"""What spiders yield: CoinItem, whose fields are FullCoin's, and ChartItem."""
+"""What spiders yield: CoinItem, whose fields are FullCoin's, ChartItem and DayItem."""
 
 from dataclasses import asdict
 
@@ -33,3 +33,12 @@ class ChartItem(Item):
     points = Field()
     rejected = Field()
     rejection = Field()
+
+
+class DayItem(Item):
+    """The prices of a day: a webapp.crawls.copying.DayOfPrices."""
+
+    day = Field()
+    bars = Field()
+    rejected = Field()
+    changed_at = Field()

@@ -10,25 +10,26 @@ from scrapy.exceptions import DropItem, NotConfigured
 
 from coincrawl.components import Component, extension
 from coincrawl.extensions.run import RunRecord
-from coincrawl.items import ChartItem, CoinItem
+from coincrawl.items import ChartItem, CoinItem, DayItem
 from coincrawl.source import Source
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
 from webapp.coins.prices.points import Chart
 from webapp.coins.texts import Repeating
-from webapp.crawls.batch import Batch, Memory
+from webapp.crawls.batch import Batch
+from webapp.crawls.copying import Copied, DayBatch, DayOfPrices
 from webapp.crawls.past import ChartBatch
 
 
 class Pipeline(Component):
-    """Is enabled only for spiders that yield its kind of item."""
+    """Is enabled only for spiders that yield its kind of item. Other items pass."""
 
     item: type[Item] = CoinItem
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         made = super().from_crawler(crawler)
-        if cast("type[Source]", crawler.spidercls).item is not cls.item:
+        if cls.item not in cast("type[Source]", crawler.spidercls).yields:
             raise NotConfigured
         return made
 
@@ -41,7 +42,9 @@ class CleanPipeline(Pipeline):
         missing_since = [FullCoin._meta.get_field("missing_since")] if self.spider.reports_missing else []
         return Cleaner([*FullCoin.api_fields(), *missing_since])
 
-    def process_item(self, item: CoinItem) -> CoinItem:
+    def process_item(self, item: Item) -> Item:
+        if not isinstance(item, CoinItem):
+            return item
         record = item["record"]
         repeated = record.repeated if isinstance(record, Repeating) else ()
         cleaned = self.cleaner.clean(item.pop("translated"), repeated)
@@ -74,10 +77,12 @@ class UpsertPipeline(Pipeline):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.size = crawler.settings.getint("BATCH_SIZE")
-        self.batch = Batch()
+        self.batch = Batch(extension(crawler, RunRecord).memory)
         self.one_at_a_time = asyncio.Lock()
 
-    async def process_item(self, item: CoinItem) -> CoinItem:
+    async def process_item(self, item: Item) -> Item:
+        if not isinstance(item, CoinItem):
+            return item
         record, page = item.pop("record"), item.pop("page")
         dropped = ""
         if rejection := item.pop("rejection", None):
@@ -114,10 +119,39 @@ class ChartPipeline(Pipeline):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self.memory = Memory()
+        self.record = extension(crawler, RunRecord)
         self.one_at_a_time = asyncio.Lock()
 
     async def process_item(self, item: ChartItem) -> ChartItem:
         async with self.one_at_a_time:
-            await extension(self.crawler, RunRecord).store(ChartBatch(Chart(**item), self.memory))
+            await self.record.store(ChartBatch(Chart(**item), self.record.memory))
         return item
+
+
+class DayPipeline(Pipeline):
+    """Stores the prices of days, and the bars that are rejected: each day in parts, one after the other.
+
+    The feeds have coins alone, so these items end here.
+    """
+
+    item = DayItem
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self.record = extension(crawler, RunRecord)
+        self.copied = Copied()
+        self.one_at_a_time = asyncio.Lock()
+
+    async def process_item(self, item: Item) -> Item:
+        if not isinstance(item, DayItem):
+            return item
+        async with self.one_at_a_time:
+            day = DayOfPrices(**item)
+            del item["bars"], item["rejected"]  # or else a log of all levels has them
+            for part in DayBatch.parts(day, self.record.memory, self.copied, self.spider.round):
+                await self.record.store(part)
+        raise DropItem("prices of a day are not in the feeds", log_level="DEBUG")
+
+    def close_spider(self) -> None:
+        if self.copied != Copied():
+            self.spider.coverage.add_note(str(self.copied))

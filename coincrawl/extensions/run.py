@@ -56,7 +56,7 @@ class RunRecord(Component):
         self._shape = Shape(outcome.NAMES, ())
         self._place: Place = None  # of the database's file
         self._coins: set[str] = set()  # that this run has stored
-        self._memory = Memory()  # of what this run has stored or rejected
+        self.memory = Memory()  # of what this run has stored or rejected: all its batches share it
         self._unwritten: list[str] = []  # why feeds could not be written
         self._log = RunLog(crawler.settings)
         self._stored_tail = ""  # the log's tail in the row
@@ -126,7 +126,6 @@ class RunRecord(Component):
 
         def store() -> None:
             self._coins |= recording.store(run, batch, progress)
-            self._memory = batch.memory
 
         self._has_given_up = not await self._attempt(store, "a batch could not be stored")
 
@@ -200,7 +199,7 @@ class RunRecord(Component):
         try:
             self.verdict, reasons = self._decide(run, spider, reason)
             self.reason = printable(without_secrets("; ".join(reasons)), 2_000)
-            notes = outcome.notes(run, spider, self._shape, self.verdict, self._memory)
+            notes = outcome.notes(run, spider, self._shape, self.verdict, self.memory)
             pace = extension(self.crawler, Pace)
             finish = partial(
                 recording.finish,
@@ -210,7 +209,7 @@ class RunRecord(Component):
                 answered=coverage.present,
                 messages="\n".join(printable(without_secrets(note), 500) for note in notes),
                 leave_alone=pace.resting,
-                not_kept=self._memory.not_kept,
+                not_kept=self.memory.not_kept,
                 has_answered=has_answered(self.crawler),
                 filled=self._shape.filled,
                 listed=coverage.listed,

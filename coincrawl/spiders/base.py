@@ -117,7 +117,7 @@ class PaginatedSpider(Source):
             return [self.with_callback(successor, self.parse) for successor in self.coverage.pass_over(request)]
         return []
 
-    def give_up(self, failure: Failure) -> Iterator[Request]:
+    def give_up(self, failure: Failure) -> Iterator[Request | Item]:
         """A request failed for good. The run goes on, but has a doubt."""
         if self._is_ending:
             return
@@ -128,10 +128,11 @@ class PaginatedSpider(Source):
             return
         result = "stayed broken"
         if isinstance(failure.value, WasRefused):
-            is_page = "page" in meta_of(request)
-            result = "is gone, perhaps because the list became shorter" if is_page else "was refused"
+            is_later_page = meta_of(request).get("page", 1) > 1
+            result = "is gone, perhaps because the list became shorter" if is_later_page else "was refused"
         words = f"{self.label(request)} {result}: {cause}"
-        yield from (self.with_callback(successor, self.parse) for successor in self.coverage.give_up(request, words))
+        callback = request.callback or self.parse
+        yield from (self.with_callback(successor, callback) for successor in self.coverage.give_up(request, words))
 
     def end(self, verdict: Verdict, reason: str) -> None:
         """End the run early. Scrapy's tools have no run, so there the reason is only logged."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from scrapy import Item
 from scrapy.http import Request, Response
 from twisted.python.failure import Failure
 from w3lib.url import url_query_parameter
@@ -31,7 +32,7 @@ class HistorySpider(CoinGeckoSpider):
     name = "history"
     pagination = OnePage(rows="prices")
     fields = ()
-    item = ChartItem
+    yields = (ChartItem,)
     custom_settings = {"FEED_EXPORT_FIELDS": ["coin_id", "step", "bars"]}
 
     @property
@@ -77,7 +78,7 @@ class HistorySpider(CoinGeckoSpider):
         self.coverage.add_chart(chart)
         yield ChartItem(vars(chart))
 
-    def give_up(self, failure: Failure) -> Iterator[Request]:
+    def give_up(self, failure: Failure) -> Iterator[Request | Item]:
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         if isinstance(failure.value, WasRefused):
             self.coverage.add_unknown(wanted_at(request.url).coin_id)

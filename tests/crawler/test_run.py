@@ -216,7 +216,7 @@ def test_the_row_gets_what_it_cannot_see_itself(
 ) -> None:
     if has_answered:
         record.crawler.stats.inc_value("downloader/response_count")
-    record._memory.not_kept = 7
+    record.memory.not_kept = 7
     written: dict[str, Any] = {}
 
     end(finish=lambda *_, **facts: written.update(facts))
