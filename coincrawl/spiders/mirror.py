@@ -1,29 +1,35 @@
 """Mirrors the read API of another coincrawl, or an API like it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from scrapy import Item
 from scrapy.http import Request, Response
+from twisted.python.failure import Failure
 from w3lib.url import add_or_replace_parameter
 
 from coincrawl import responses
 from coincrawl.components import extension
+from coincrawl.days import DayChain, DayList, MirrorCoverage, address_of_prices
 from coincrawl.extensions.run import RunRecord
-from coincrawl.meta import meta_of, rows_in
+from coincrawl.items import CoinItem, DayItem
+from coincrawl.meta import meta_of, request_of, rows_in
 from coincrawl.pagination import NextLink
 from coincrawl.secret import Secret
 from coincrawl.spiders.base import PaginatedSpider
 from webapp.coins.cleaning import Unfit, check_for
 from webapp.coins.models import FullCoin
+from webapp.coins.prices.copying import copied_days
 from webapp.coins.texts import printable
 from webapp.crawls.addresses import origin
 from webapp.crawls.verdict import Verdict
 
 # A change that the source committed late may be older than the newest change that is known.
 OVERLAP = timedelta(minutes=10)
+DAYS_AT_ONCE = 2  # each keeps its bars in memory until its last page has come
 FIRST_COIN = datetime(2009, 1, 3, tzinfo=UTC)  # Bitcoin's first block
 read_date = check_for(FullCoin._meta.get_field("changed_at"))
 
@@ -32,7 +38,8 @@ class MirrorSpider(PaginatedSpider):
     """At most 1,000 coins a page, 300 calls a minute; about 18,000 coins.
 
     A whole run copies all coins, and marks those missing that the source no longer has. With `only=changed` a run asks
-    for the coins that have changed since the last complete run.
+    for the coins that have changed since the last complete run. With `prices=day` it then copies the bars of the days
+    that have changed since they were copied.
 
     The source may be any API in the style of Django REST Framework, with the fields of FullCoin or of CoinGecko. For
     other names, or another word before the token, write a subclass.
@@ -50,6 +57,7 @@ class MirrorSpider(PaginatedSpider):
     numbers_as_text = True
     reports_missing = True
     ignored = {*FullCoin.BOOKKEEPING} - {"missing_since"}  # these are about the source's database
+    yields = (CoinItem, DayItem)
     remedies = responses.REMEDIES | {
         responses.REDIRECTED: "redirects are not followed: give that address itself in MIRROR_URL or -a url=",
         400: "if it does not allow this page size, set another in the spider's pagination",
@@ -92,6 +100,20 @@ class MirrorSpider(PaginatedSpider):
     def is_incremental(self) -> bool:
         return "only" in self.arguments
 
+    @cached_property
+    def coverage(self) -> MirrorCoverage:
+        return MirrorCoverage(self.pagination, is_whole=self.is_whole, is_incremental=self.is_incremental)
+
+    def preparations(self) -> Iterable[Callable[[], None]]:
+        return [self.read_copied_days] if "prices" in self.arguments else []
+
+    def read_copied_days(self) -> None:
+        self.copied = copied_days()
+
+    def survives(self, request: Request, status: int) -> bool:
+        """A run without prices still has the coins."""
+        return "chain" in request.cb_kwargs or super().survives(request, status)
+
     def first_requests(self) -> Iterable[Request]:
         if self.is_incremental:
             since = self.since
@@ -117,6 +139,53 @@ class MirrorSpider(PaginatedSpider):
             changes = (self.translation.date(row, "changed_at") for row in rows)
             self.newest_change = newest([known, *changes], datetime.now(UTC))
         yield from super().parse(response)
+
+    # Prices ----------------------------------------------------------------------------------------
+
+    def rounds(self) -> Iterator[list[Request]]:
+        yield from super().rounds()
+        if "prices" in self.arguments:
+            yield from self.rounds_of_prices()
+
+    def rounds_of_prices(self) -> Iterator[list[Request]]:
+        """The list of days, then a few days at a time."""
+        prices = address_of_prices(self.url)
+        listed = DayList(prices)
+        yield [self.with_callback(listed.first(), self.parse_days)]
+        self.coverage.settle(listed)
+        due = listed.changed_since(self.copied)
+        self.coverage.set_days(len(listed.days), len(due))
+        while due:
+            now, due = due[:DAYS_AT_ONCE], due[DAYS_AT_ONCE:]
+            chains = [DayChain(prices, day, listed.days[day]) for day in now]
+            yield [self.with_callback(chain.first(), self.parse_day) for chain in chains]
+            for chain in chains:
+                self.coverage.settle(chain)
+            if not any(chain.pages for chain in chains):
+                self.coverage.leave_out(len(due))
+                return
+
+    def parse_days(self, response: Response, chain: DayList) -> Iterator[Request]:
+        self.coverage.add_page()
+        following = chain.add_days(request_of(response), response, rows_in(response), datetime.now(UTC))
+        yield from (self.with_callback(request, self.parse_days) for request in following)
+
+    def parse_day(self, response: Response, chain: DayChain) -> Iterator[Request | Item]:
+        self.coverage.add_page()
+        following = chain.add_bars(request_of(response), response, rows_in(response))
+        yield from (self.with_callback(request, self.parse_day) for request in following)
+        yield from self.prices(chain)
+
+    def give_up(self, failure: Failure) -> Iterator[Request | Item]:
+        yield from super().give_up(failure)
+        chain = failure.request.cb_kwargs.get("chain")  # type: ignore[attr-defined]  # Scrapy puts it there
+        if isinstance(chain, DayChain):
+            yield from self.prices(chain)
+
+    def prices(self, chain: DayChain) -> Iterator[Item]:
+        """The prices of a day, if no request for them is left."""
+        if chain.is_over:
+            yield DayItem(vars(chain.result()))
 
 
 def newest(moments: Iterable[Any], until: datetime) -> datetime | None:

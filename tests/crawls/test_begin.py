@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from tests.support.factories import NOON
+from tests.support.factories import DAY, NOON
 from tests.support.runs import begin
 from webapp.coins.models import FullCoin
 from webapp.crawls import history, recording
@@ -178,6 +178,15 @@ def test_changes_are_known_from_the_last_complete_run_on_the_same_address() -> N
 
     assert known == [NOON, NOON + timedelta(days=1), None]
     assert history.newest_change("markets", "https://a/") is None
+
+
+@pytest.mark.parametrize("last", [{}, {"prices": "day"}, {"prices": "day", "only": "changed"}], ids=str)
+def test_changes_are_known_whether_or_not_the_last_run_copied_prices(last: dict[str, str]) -> None:
+    for arguments, newest in (({}, NOON), ({"prices": "day"}, NOON + DAY), (last, NOON + 2 * DAY)):
+        run = recording.begin("mirror", {"url": "https://a/"} | arguments)
+        recording.finish(run, Verdict.COMPLETE, newest_change=newest)
+
+    assert history.newest_change("mirror", "https://a/") == NOON + 2 * DAY
 
 
 def test_another_currency_is_rejected_with_the_way_out(settings: Any) -> None:

@@ -70,6 +70,7 @@ SPIDERS: Mapping[str, SpiderEntry] = {
                 "?category=layer-1, without user, password and key (http:// for this machine and PLAIN_HTTP_HOSTS only)"
             ),
             "only": choice("changed"),
+            "prices": choice("day"),  # also copies the bars of days
         },
         narrowing=("only",),
         defaults={"url": "MIRROR_URL"},
