@@ -73,11 +73,12 @@ class Migration(migrations.Migration):
             name='ArchivedDay',
             fields=[
                 ('day', models.DateField(help_text='UTC.', primary_key=True, serialize=False)),
-                ('file', models.CharField(help_text='Its path in the archive.', max_length=255)),
+                ('file', models.CharField(help_text='Its path in the archive. Empty if there was no observation.', max_length=255)),
                 ('rows', models.PositiveBigIntegerField(help_text='How many observations it has.')),
                 ('checksum', models.CharField(help_text='SHA-256 of the file.', max_length=64)),
                 ('changed_at', models.DateTimeField(help_text="The newest `changed_at` of the day's hours that the file has.")),
                 ('archived_at', models.DateTimeField(help_text="When the file was written, by the database's clock.")),
+                ('restored_at', models.DateTimeField(help_text='When its observations were put back. They are kept for PRICE_RAW_DAYS from then on.', null=True)),
             ],
             options={
                 'verbose_name': 'archived day',
