@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_run, make_schedule
 from webapp.coins.models import CoveredSpan, FullCoin, PriceBar, PriceHour, PriceSeries
@@ -77,6 +78,13 @@ def test_hours_are_missing_only_as_long_as_hours_are_kept(coin: FullCoin) -> Non
     assert Gaps(now).of(coin, Step.HOUR) == [Gap(Step.HOUR, MIDNIGHT + DAY, Step.HOUR.start(now))]
 
 
+def test_days_are_missing_only_as_long_as_runs_are_kept(coin: FullCoin, settings: Settings) -> None:
+    settings.RUN_HISTORY_DAYS = 30
+    make_bars(0, coin=coin, step=Step.DAY)
+
+    assert Gaps(NOW + 40 * DAY).of(coin, Step.DAY) == [Gap(Step.DAY, MIDNIGHT + 10 * DAY, MIDNIGHT + 40 * DAY)]
+
+
 def test_what_was_asked_for_is_no_gap(coin: FullCoin) -> None:
     series = make_bars(0, 9, coin=coin)
     for since, until in ((2, 3), (5, 6.5)):
@@ -92,6 +100,7 @@ def test_a_coin_that_a_complete_run_found_unchanged_is_not_missing_until_then(co
         make_run(started_at=NOON + start * HOUR, finished_at=NOON + end * HOUR)
     make_run(started_at=NOON + 6 * HOUR, finished_at=NOON + 6.1 * HOUR, arguments={"pages": 1})
     make_run(started_at=NOON + 7 * HOUR, finished_at=NOON + 7.1 * HOUR, verdict="partial")
+    make_run(started_at=NOON + 7.2 * HOUR, finished_at=NOON + 7.3 * HOUR, stores_prices=False)
 
     # The run that began at 7.9 may have asked for the coin after its new price had come.
     assert hours(coin) == [(6, 8), (9, 10)]

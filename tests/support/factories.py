@@ -26,7 +26,8 @@ def row(coin_id: str = "bitcoin", minutes: int | None = 0, **values: Any) -> dic
 
 def make_run(**values: Any) -> CrawlRun:
     """A complete run that began at noon."""
-    return CrawlRun.objects.create(**{"spider": "markets", "verdict": Verdict.COMPLETE, "started_at": NOON} | values)
+    facts = {"spider": "markets", "verdict": Verdict.COMPLETE, "started_at": NOON, "stores_prices": True}
+    return CrawlRun.objects.create(**facts | values)
 
 
 def make_rejected(coin_id: str = "bitcoin", **values: Any) -> RejectedRecord:

@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import cast
 
+from django.conf import settings
 from django.db.models import Min
 
 from webapp.coins.fields import EPOCH
@@ -21,6 +22,7 @@ from webapp.coins.prices.stretches import Stretch, stretches
 from webapp.coins.prices.tiers import Step, Tiers
 from webapp.crawls import history
 from webapp.crawls.catalog import MAX_PAGE_SIZE, SPIDERS, spiders_like
+from webapp.crawls.history import A_CENTURY
 from webapp.crawls.models import CrawlSchedule
 from webapp.crawls.verdict import Verdict
 
@@ -58,6 +60,9 @@ class Gaps:
     def __init__(self, now: datetime) -> None:
         self._tiers = Tiers.at(now)
         self._rhythms = list(_rhythms(now))
+        # Of days before that, it is not known any more whether a coin was unchanged.
+        days = settings.RUN_HISTORY_DAYS
+        self._runs_since = Step.DAY.start(now - timedelta(days=days)) if 0 < days < A_CENTURY else EPOCH
         # What has not been rolled up yet is not known to be missing.
         new = PriceHour.objects.filter(rollup.IS_NEW, time__gte=self._tiers.raw_since)
         self._until = new.aggregate(first=Min("time"))["first"] or now
@@ -72,7 +77,7 @@ class Gaps:
 
     def of_each(self, coins: Sequence[FullCoin], step: Step) -> dict[str, list[Gap]]:
         """The same for some hundreds of coins, by id. A few queries."""
-        kept_since = self._tiers.hours_since if step == Step.HOUR else EPOCH
+        kept_since = self._tiers.hours_since if step == Step.HOUR else self._runs_since
         keys = dict(PriceSeries.objects.filter(coin_id__in=[coin.pk for coin in coins]).values_list("coin_id", "pk"))
         least = {coin.pk: max([step.length, *self._pause(coin)]) for coin in coins}
         without_bars = stretches(step, keys.values(), kept_since, min(least.values(), default=step.length))
@@ -119,12 +124,13 @@ class Gaps:
 
     @cached_property
     def _runs(self) -> list[Span]:
-        """The beginnings and ends of all complete runs of a whole source, sorted."""
+        """The beginnings and ends of all complete runs of a whole source that stored prices, sorted."""
         runs: list[Span] = []
         for spider in spiders_like("markets"):
             whole = history.whole_runs(spider, SPIDERS[spider].narrowing)
-            complete = whole.filter(verdict=Verdict.COMPLETE, started_at__isnull=False, finished_at__isnull=False)
-            runs += cast(Iterable[Span], complete.values_list("started_at", "finished_at"))
+            complete = whole.filter(verdict=Verdict.COMPLETE, stores_prices=True)
+            ended = complete.filter(started_at__isnull=False, finished_at__isnull=False)
+            runs += cast(Iterable[Span], ended.values_list("started_at", "finished_at"))
         return sorted(runs)
 
 

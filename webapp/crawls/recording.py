@@ -20,6 +20,7 @@ from webapp.crawls.models.run import BUSY, LOST_AFTER, new_key
 from webapp.crawls.queue import STOPPED_BEFORE, TRY_AGAIN_AFTER, JobError
 from webapp.crawls.verdict import Verdict
 
+TIMES = ("started_at", "heartbeat_at", "finished_at")
 GONE = (
     "the database no longer has this run as it was last written: its row was deleted, or the database was replaced or "
     "restored from a backup meanwhile. What the run has stored may be gone too: crawl again"
@@ -61,6 +62,7 @@ def begin(
     run = (_job(spider, arguments, key, claim) if key else None) or CrawlRun(id=key or new_key(), spider=spider)
     run.arguments, run.log_file, run.node = dict(arguments), log_file, run.node or socket.gethostname()
     run.started_at = run.heartbeat_at = Now()
+    run.stores_prices = settings.PRICE_HISTORY
     if run.stop_requested_at:
         return _skip(run, STOPPED_BEFORE)
     if leave_alone:
@@ -124,7 +126,7 @@ def _write_beginning(run: CrawlRun, verdict: Verdict) -> None:
     if run._state.adding:
         run.save(force_insert=True)
     else:
-        names = ("verdict", "reason", "arguments", "log_file", "node", "started_at", "heartbeat_at", "finished_at")
+        names = ("verdict", "reason", "arguments", "log_file", "node", "stores_prices", *TIMES)
         if not job.update(**{name: getattr(run, name) for name in names}):
             raise JobError(f"The job {run.pk} has gone to another process.")
     run.refresh_from_db()

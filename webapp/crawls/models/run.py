@@ -104,6 +104,9 @@ class CrawlRun(models.Model):
     rounded = models.JSONField(
         default=dict, blank=True, help_text="By field: numbers with more digits than SQLite keeps, stored rounded."
     )
+    stores_prices = models.BooleanField(
+        default=False, help_text="Whether it stored an observation of each price that it changed."
+    )
     newest_change = models.DateTimeField(
         null=True,
         blank=True,
