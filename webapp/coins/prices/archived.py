@@ -66,7 +66,7 @@ class Deletable:
             prices = prices.exclude(time__gte=start_of(day), time__lt=start_of(day) + Step.DAY.length)
         return prices.filter(time__lt=self.before)
 
-    def still_has(self, since: datetime, until: datetime) -> bool:
+    def may_delete(self, since: datetime, until: datetime) -> bool:
         """Whether observations of these days may be deleted: a flush may have added some, or somebody put them back.
 
         Ask in the transaction that deletes them, after `lock_changes`.

@@ -56,14 +56,14 @@ def make_next(now: datetime, partitions: list[Month]) -> None:
         until = _next_month(since)
         bounds = "PARTITION OF coins_price FOR VALUES FROM (%s) TO (%s)"
         with suppress(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"CREATE TABLE coins_price_{since:%Y_%m} {bounds}", [since, until])
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS coins_price_{since:%Y_%m} {bounds}", [since, until])
         since = until
 
 
 def drop(month: Month) -> None:
     """Drop its observations. Call it in a transaction in which nobody writes."""
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE {month.table}")
+        cursor.execute(f"DROP TABLE IF EXISTS {month.table}")
 
 
 def _next_month(moment: datetime) -> datetime:

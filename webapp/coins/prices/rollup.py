@@ -72,7 +72,7 @@ def _update(since: datetime) -> Iterator[None]:
     for hour, changed_at in hours.values_list("time", "changed_at"):
         for series in _all_series():
             with _transaction():
-                make_day(Step.DAY.start(hour), make(HOURS, hour, series))
+                _complete_hour(hour, series)
             yield
         _mark(hour, changed_at)
 
@@ -98,7 +98,7 @@ def _drop(month: Month, deletable: Deletable) -> Generator[None, None, bool]:
             yield
     with _transaction():
         are_all = dict(hours.values_list("time", "changed_at")) == known
-        if are_all and deletable.still_has(month.since, month.until):
+        if are_all and deletable.may_delete(month.since, month.until):
             months.drop(month)
             return True
     return False
@@ -109,7 +109,7 @@ def _delete_observations(series: range, deletable: Deletable) -> Iterator[None]:
     while oldest := _oldest(deletable.among(Price.objects.all()), series):
         hour, day = Step.HOUR.start(oldest), Step.DAY.start(oldest)
         with _transaction():
-            if not deletable.still_has(day, day + Step.DAY.length):
+            if not deletable.may_delete(day, day + Step.DAY.length):
                 return
             _complete_hour(hour, series)
             _delete_parts(HOURS, hour, series)
