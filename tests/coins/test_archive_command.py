@@ -36,7 +36,7 @@ def test_it_names_each_day_that_it_writes(archive: Path) -> None:
     assert run() == (
         f"2026-02-04: 1 observation in year=2026/month=02/2026-02-04.parquet\n2026-02-05: 2 observations in {FILE}\n"
     )
-    assert run() == ""
+    assert run() == "No finished day waits for the archive.\n"
 
 
 def test_a_damaged_day_does_not_keep_others_from_the_archive(archive: Path) -> None:
@@ -49,8 +49,10 @@ def test_a_damaged_day_does_not_keep_others_from_the_archive(archive: Path) -> N
         run()
 
     assert (archive / FILE).exists()
+    with pytest.raises(CommandError, match=rf"^{FILE} is neither damaged nor gone"):
+        run("--anew", "2026-02-05")
     assert run("--anew", "2026-02-04") == "2026-02-04: 2 observations in year=2026/month=02/2026-02-04.parquet\n"
-    assert run() == ""
+    assert run() == "No finished day waits for the archive.\n"
 
 
 def test_a_day_without_observations_is_named(archive: Path) -> None:
@@ -75,10 +77,11 @@ def test_a_day_is_put_back(archive: Path) -> None:
     [
         (["--restore", "2026-02-05"], f"{FILE} is not in the archive"),
         (["--anew", "2026-02-05"], "There are no observations of 2026-02-05 to archive."),
+        (["--anew", "2999-01-01"], "2999-01-01 is not over yet."),
         (["--restore", "5 February"], "5 February is no day, such as 2026-02-05"),
         (["--restore", "2026-02-05", "--anew", "2026-02-05"], "not allowed with"),
     ],
-    ids=["no file", "no observations", "no day", "two things"],
+    ids=["no file", "no observations", "not over", "no day", "two things"],
 )
 def test_what_cannot_be_done_is_a_sentence(archive: Path, arguments: list[str], sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):

@@ -6,6 +6,7 @@ ones, and their checksums. So it is known to be in their place even if ArchivedD
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -51,6 +52,8 @@ def write(place: Place, day: date, *, anew: bool = False) -> ArchivedDay | None:
     """
     known = ArchivedDay.objects.filter(day=day).first()
     name = name_of(day)
+    if anew:
+        _check_damaged(place, day, known)
     try:
         old = None if anew or not (_has_file(known) or place.has(name)) else verified(place, day, known)
     except DamagedError as error:
@@ -73,6 +76,13 @@ def write(place: Place, day: date, *, anew: bool = False) -> ArchivedDay | None:
     finally:
         place.remove(draft)
         place.remove_abandoned(folder)
+
+
+def _check_damaged(place: Place, day: date, known: ArchivedDay | None) -> None:
+    """Raises ArchiveError if the day's file is what it should be: to write it anew may lose what only the file has."""
+    with suppress(DamagedError):
+        verified(place, day, known)
+        raise ArchiveError(f"{name_of(day)} is neither damaged nor gone: `manage.py archive` adds what it lacks.")
 
 
 def _has_file(known: ArchivedDay | None) -> bool:
@@ -122,7 +132,7 @@ def verified(place: Place, day: date, known: ArchivedDay | None) -> Verified:
         with place.reading(name) as file:
             about = parquet.about(file) if known and checksum == known.checksum else parquet.check(file)
     except FileNotFoundError:
-        raise DamagedError(f"{name} is not in the archive {place.url}.") from None
+        raise DamagedError(f"{name} is not in the archive {place.url}: is this the archive of this database?") from None
     except DamagedError as error:
         raise DamagedError(f"{name} {error}.") from error
     if (about.day, about.vs_currency) != (str(day), settings.VS_CURRENCY):

@@ -35,8 +35,10 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
         return ArrowFSWrapper(store), root
     try:
         files, root = url_to_fs(url, use_listings_cache=False)  # other processes write here too
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
         raise ArchiveError(f"ARCHIVE_URL={url} needs a package: {one_line(error)}.") from error
+    except ValueError as error:
+        raise ArchiveError(f"ARCHIVE_URL={url} is no address that fsspec knows: {one_line(error)}.") from error
     return files, root
 
 

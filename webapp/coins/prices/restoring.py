@@ -64,8 +64,10 @@ def _put(rows: list[Row]) -> None:
     with transaction.atomic():
         FullCoin.objects.lock_changes()
         ids = sorted({coin_id for coin_id, *_ in rows})
-        PriceSeries.objects.bulk_create([PriceSeries(coin_id=coin_id) for coin_id in ids], ignore_conflicts=True)
         series = dict(PriceSeries.objects.filter(coin_id__in=ids).values_list("coin_id", "pk"))
+        # Only those that are not known: on PostgreSQL, each row that is ignored would take a key, too.
+        new = PriceSeries.objects.bulk_create(PriceSeries(coin_id=coin_id) for coin_id in ids if coin_id not in series)
+        series |= {one.coin_id: one.pk for one in new}
         prices = (
             Price(
                 series_id=series[coin_id],

@@ -18,6 +18,8 @@ try:
     from webapp.coins.prices.place import ArchiveError, DamagedError, Place
 except ModuleNotFoundError as error:
     MISSING = str(error.name).partition(".")[0]
+    if MISSING not in ("pyarrow", "fsspec"):
+        raise
 else:
     MISSING = ""
 
@@ -63,6 +65,8 @@ class Command(MigratedCommand):
                 self.stdout.write(
                     f"{restore}: {counted(rows, 'observation')} {'is' if rows == 1 else 'are'} in the database"
                 )
+            elif anew and anew >= database_clock().date():
+                raise CommandError(f"{anew} is not over yet.")
             elif anew:
                 self._write(place, anew, anew=True)
             else:
@@ -72,7 +76,10 @@ class Command(MigratedCommand):
 
     def _write_all(self, place: "Place") -> None:
         faults = []
-        for waiting in waiting_days(before=Step.DAY.start(database_clock())):
+        days = waiting_days(before=Step.DAY.start(database_clock()))
+        if not days:
+            self.stdout.write("No finished day waits for the archive.")
+        for waiting in days:
             try:
                 self._write(place, waiting)
             except DamagedError as error:  # other days are not affected
