@@ -16,6 +16,7 @@ from webapp.coins.prices.points import Chart, Point, bars_of, clean, step_of
 from webapp.coins.texts import counted, printable
 
 MAX_NAMED_COINS = 10  # in a note
+ENOUGH_UNKNOWN = 10  # coins, of which none was known; a run does not ask for more
 MAX_AHEAD = timedelta(days=1)  # of this machine's clock; a later point is rejected
 
 
@@ -24,8 +25,7 @@ def read_chart(coin_id: str, days: int, prices: Sequence[Any], others: Mapping[s
     points: list[Point] = []
     rejected: list[Any] = []
     reasons: set[str] = set()
-    rows = list(_rows(prices, others))
-    for row in rows:
+    for row in _rows(prices, others):
         try:
             point = clean(row, now + MAX_AHEAD)
         except Unfit as unfit:
@@ -38,14 +38,15 @@ def read_chart(coin_id: str, days: int, prices: Sequence[Any], others: Mapping[s
     until = step.start(now)
     rejection = Rejection(coin_id, printable(coin_id, LABEL_LENGTH), tuple(sorted(reasons))) if rejected else None
     since = now - timedelta(days=days)
-    return Chart(coin_id, step, bars_of(points, step, until), since, until, len(rows), rejected, rejection)
+    bars = bars_of(points, step, since, until)
+    return Chart(coin_id, step, bars, since, until, len(prices), rejected, rejection)
 
 
 def _rows(prices: Sequence[Any], others: Mapping[str, Any]) -> Iterator[Any]:
-    """Each time with its price, market cap and volume. What is not a point is returned as it is."""
+    """Each time with its price, market cap and volume. What is not a point comes in a list of its own."""
     caps, volumes = (_by_time(others.get(name)) for name in ("market_caps", "total_volumes"))
     for point in prices:
-        yield [*point, caps.get(point[0]), volumes.get(point[0])] if _is_point(point) else point
+        yield [*point, caps.get(point[0]), volumes.get(point[0])] if _is_point(point) else [point]
 
 
 def _by_time(points: Any) -> dict[Decimal, Any]:
@@ -76,6 +77,11 @@ class ChartCoverage(Coverage):
         """The API does not know this coin."""
         self.pages += 1
         self._unknown.append(coin_id)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the API knows none of the first coins: the address or the ids are wrong."""
+        return len(self._unknown) >= ENOUGH_UNKNOWN and not self.answered
 
     def give_up(self, request: Request, words: str) -> list[Request]:
         self._failed.append(words)

@@ -61,6 +61,7 @@ class Source(scrapy.Spider):
     numbers_as_text = False  # whether decimals are JSON strings, as Django REST Framework writes them
     ignored: Collection[str] = ()  # fields of its records that are not stored
     reports_missing = False  # whether `missing_since` in its records says that a coin has left the market
+    feed_formats: Collection[str] = ()  # that its items can be written in; empty: all
     yields: Collection[type[Item]] = (CoinItem,)  # kinds of items, which decide about the pipelines
     round = 0  # of requests; a later round may ask again for records that came before
 

@@ -114,6 +114,7 @@ class Command(crawl.Command):
             # Its lines about signals are wanted.
             logging.getLogger("scrapy.crawler").addFilter(lambda record: "Overridden settings" not in str(record.msg))
         check(crawler.settings)
+        check_feeds(crawler)
         if secret and (missing := secret.missing(crawler.settings)):
             raise UsageError(missing, print_help=False)
         process.crawl(crawler, **opts.spargs)
@@ -159,6 +160,16 @@ def check(settings: BaseSettings) -> None:
         for part, where in getattr(crawl_settings, name).items():
             if where is not None and given.get(part) is None:
                 raise UsageError(f"{name} must keep {part}: without it a run proves nothing.", print_help=False)
+
+
+def check_feeds(crawler: Crawler) -> None:
+    """Raises UsageError if a feed has a format that the spider's items cannot be written in."""
+    able = cast("type[PaginatedSpider]", crawler.spidercls).feed_formats
+    for place, options in crawler.settings.getdict("FEEDS").items():
+        if able and options.get("format") not in able:
+            raise UsageError(
+                f"{place}: {crawler.spidercls.name} can only be written as {', '.join(able)}.", print_help=False
+            )
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from coincrawl.pagination import OnePage
 from coincrawl.source import GONE_STATUSES
 from coincrawl.spiders.coingecko import CoinGeckoSpider
 from webapp.crawls.past import Plan, Wanted
+from webapp.crawls.verdict import Verdict
 
-MAX_POINTS = 100_000  # in an answer; a point for each five minutes of a year
+MAX_POINTS = 110_000  # in an answer; a point for each five minutes of a year
 
 
 class HistorySpider(CoinGeckoSpider):
@@ -33,6 +34,7 @@ class HistorySpider(CoinGeckoSpider):
     pagination = OnePage(rows="prices")
     fields = ()
     yields = (ChartItem,)
+    feed_formats = ("json", "jsonlines", "jsonl", "jl")  # others have no lists
     custom_settings = {"FEED_EXPORT_FIELDS": ["coin_id", "step", "bars"]}
 
     @property
@@ -82,6 +84,8 @@ class HistorySpider(CoinGeckoSpider):
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         if isinstance(failure.value, WasRefused):
             self.coverage.add_unknown(wanted_at(request.url).coin_id)
+            if self.coverage.is_hopeless:
+                self.end(Verdict.FAILED, "the API knows none of the first coins: check the ids and BASE_API_URL")
         else:
             yield from super().give_up(failure)
 

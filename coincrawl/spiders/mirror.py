@@ -23,6 +23,7 @@ from coincrawl.spiders.base import PaginatedSpider
 from webapp.coins.cleaning import Unfit, check_for
 from webapp.coins.models import FullCoin
 from webapp.coins.prices.copying import copied_days
+from webapp.coins.prices.observing import FIRST_COIN
 from webapp.coins.texts import printable
 from webapp.crawls.addresses import origin
 from webapp.crawls.verdict import Verdict
@@ -30,7 +31,6 @@ from webapp.crawls.verdict import Verdict
 # A change that the source committed late may be older than the newest change that is known.
 OVERLAP = timedelta(minutes=10)
 DAYS_AT_ONCE = 2  # each keeps its bars in memory until its last page has come
-FIRST_COIN = datetime(2009, 1, 3, tzinfo=UTC)  # Bitcoin's first block
 read_date = check_for(FullCoin._meta.get_field("changed_at"))
 
 

@@ -1,5 +1,6 @@
 """Past prices are stored where nothing was observed, and never over what was."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,8 +10,9 @@ from django.db import connection
 
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, row
 from tests.support.prices import flush, stored_bars
-from webapp.coins.models import CoveredSpan, PriceBar
+from webapp.coins.models import CoveredSpan, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices import past, rollup
+from webapp.coins.prices.covering import cover
 from webapp.coins.prices.points import Chart, PastBar
 from webapp.coins.prices.tiers import Step
 from webapp.coins.prices.writing import Stored
@@ -119,3 +121,45 @@ def test_numbers_that_sqlite_rounds_are_counted() -> None:
 
     names = ("open", "high", "low", "close") if connection.vendor == "sqlite" else ()
     assert dict(stored.rounded) == dict.fromkeys(names, 1)
+
+
+def test_a_chart_with_rejected_points_leaves_the_gap_open() -> None:
+    past.store(replace(chart(bar(NOON)), rejected=[["x"]]))
+
+    assert not CoveredSpan.objects.exists()
+    assert closes() == {NOON: (1, 0)}
+
+
+def test_the_first_day_keeps_its_bar_if_the_chart_has_only_a_part_of_its_hours() -> None:
+    past.store(chart(bar(MIDNIGHT, 3), bar(MIDNIGHT + DAY, 4), step=Step.DAY))
+
+    stored = past.store(replace(chart(bar(NOON + HOUR, 7), bar(NOON + DAY, 8)), since=NOON + MINUTE))
+
+    assert stored == Stored(created=1, unchanged=1)
+    assert closes(Step.DAY) == {MIDNIGHT: (3, 0), MIDNIGHT + DAY: (8, 0)}
+
+
+def test_a_final_bar_that_was_fetched_is_left_alone() -> None:
+    past.store(chart(bar(MIDNIGHT, 3), step=Step.DAY))
+    PriceBar.objects.update(is_final=True)
+
+    assert past.store(chart(bar(MIDNIGHT, 7), step=Step.DAY)) == Stored(unchanged=1)
+
+
+def test_the_days_that_change_are_noted_for_whoever_copies_them() -> None:
+    past.store(chart(bar(MIDNIGHT), step=Step.DAY))
+    first = dict(PriceDay.objects.values_list("day", "changed_at"))
+    past.store(chart(bar(MIDNIGHT), bar(MIDNIGHT + DAY), step=Step.DAY))
+
+    again = dict(PriceDay.objects.values_list("day", "changed_at"))
+    assert again.keys() == {MIDNIGHT.date(), (MIDNIGHT + DAY).date()}
+    assert again[MIDNIGHT.date()] == first[MIDNIGHT.date()]
+
+
+def test_spans_that_touch_become_one() -> None:
+    series = PriceSeries.objects.create(coin_id="bitcoin")
+
+    for since, until in ((0, 1), (2, 3), (1, 2)):
+        cover(series, Step.HOUR, NOON + since * HOUR, NOON + until * HOUR)
+
+    assert [*CoveredSpan.objects.values_list("since", "until")] == [(NOON, NOON + 3 * HOUR)]

@@ -83,7 +83,9 @@ def test_a_bar_has_the_points_of_its_time() -> None:
     ]
 
     names = ("time", "open", "high", "low", "close", "market_cap", "volume", "last_at")
-    assert [tuple(getattr(bar, name) for name in names) for bar in bars_of(found, Step.HOUR, NOON + 2 * HOUR)] == [
+    assert [
+        tuple(getattr(bar, name) for name in names) for bar in bars_of(found, Step.HOUR, NOON, NOON + 2 * HOUR)
+    ] == [
         (NOON, 5, 9, 2, 2, 59, None, NOON + 59 * MINUTE),
         (NOON + HOUR, 3, 3, 3, 3, 60, None, NOON + HOUR),
     ]
@@ -92,4 +94,10 @@ def test_a_bar_has_the_points_of_its_time() -> None:
 def test_a_bar_that_is_not_over_yet_is_left_out() -> None:
     found = points(MIDNIGHT - DAY, MIDNIGHT, NOON)
 
-    assert [bar.time for bar in bars_of(found, Step.DAY, Step.DAY.start(NOON))] == [MIDNIGHT - DAY]
+    assert [bar.time for bar in bars_of(found, Step.DAY, NOON - 2 * DAY, Step.DAY.start(NOON))] == [MIDNIGHT - DAY]
+
+
+def test_a_bar_that_began_before_what_was_asked_for_is_left_out() -> None:
+    found = points(NOON + 59 * MINUTE, NOON + 61 * MINUTE)
+
+    assert [bar.time for bar in bars_of(found, Step.HOUR, NOON + MINUTE, NOON + DAY)] == [NOON + HOUR]

@@ -118,7 +118,7 @@ def unfinished(began: datetime, ended: datetime, verdict: str = "lost", **values
     return make_run(verdict=verdict, **facts | values)
 
 
-@pytest.mark.parametrize("verdict", ["lost", "interrupted", "failed", "partial", "running"])
+@pytest.mark.parametrize("verdict", ["lost", "interrupted", "failed", "running"])
 def test_a_run_goes_on_where_an_unfinished_one_ended(verdict: str) -> None:
     unfinished(NOW - 3 * HOUR, NOW - 2 * HOUR, verdict)
     asked_for("first", NOW - 2.5 * HOUR)
@@ -141,11 +141,20 @@ def test_several_unfinished_runs_are_one() -> None:
         ({"arguments": {"top": 3}}, {}),
         ({"spider": "markets"}, {}),
         ({"verdict": "complete"}, {}),
+        ({"verdict": "partial"}, {}),
         ({"ended": NOW - 13 * HOUR}, {}),
         ({}, {"until": NOW - 15 * HOUR}),
         ({}, {"days": 89}),
     ],
-    ids=["other arguments", "another spider", "a complete run", "long ago", "asked for before", "for fewer days"],
+    ids=[
+        "other arguments",
+        "another spider",
+        "a complete run",
+        "a partial run",
+        "long ago",
+        "asked for before",
+        "for fewer days",
+    ],
 )
 def test_nothing_else_is_left_out(unfinished_run: dict[str, Any], span: dict[str, Any]) -> None:
     unfinished(**{"began": NOW - 14 * HOUR, "ended": NOW - 2 * HOUR} | unfinished_run)

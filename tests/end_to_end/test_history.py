@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fake_api import FakeAPI, Market, answers
+from fake_api.history import milliseconds
 from tests.support.crawls import Crawl, Crawling, last_run, outcome
 from tests.support.prices import stored_bars
 from webapp.coins.models import PriceBar
@@ -63,9 +64,8 @@ def test_each_number_of_days_makes_the_bars_that_come(api: FakeAPI, crawl: Crawl
 def test_one_coin_that_fails_is_not_the_others(api: FakeAPI, crawl: Crawl) -> None:
     api.fault(answers.SERVER_ERROR, path=chart("bitcoin"), times=math.inf)
     api.market.chart("ethereum", {"prices": [], "market_caps": [], "total_volumes": []})
-    api.market.chart(
-        "tether", '{"prices":[[1770292800000,1.5],[1770296400000,"x"]],"market_caps":[],"total_volumes":[]}'
-    )
+    earlier, later = (milliseconds(api.market.now - hours * HOUR) for hours in (3, 2))
+    api.market.chart("tether", {"prices": [[earlier, 1.5], [later, "x"]], "market_caps": [], "total_volumes": []})
 
     done = crawl(
         api, "-a", "ids=bitcoin,ethereum,tether,weth,no-such/coin", spider="history", RETRY_BACKOFF_BASE="0.01"
@@ -76,7 +76,7 @@ def test_one_coin_that_fails_is_not_the_others(api: FakeAPI, crawl: Crawl) -> No
     assert run.reason == "the chart of bitcoin stayed broken: status 500"
     assert "not known to the API: no-such/coin" in run.messages
     assert "without prices in this time: ethereum" in run.messages
-    assert (record.coin_id, record.raw) == ("tether", '[[1770296400000, "x", null, null]]')
+    assert (record.coin_id, record.raw) == ("tether", f'[[{later}, "x", null, null]]')
     assert record.reasons == "price: a text, not a number"
     assert {coin_id for coin_id, _ in stored_bars(Step.HOUR)} == {"tether", "weth"}
     assert f"{api.url}/coins/no-such%2Fcoin/market_chart" in {f"{api.url}{request.path}" for request in api.requests}
@@ -97,6 +97,23 @@ def test_what_the_api_refuses_is_said(
 
     assert done.returncode == status
     assert reason in last_run().reason
+
+
+def test_a_run_that_finds_no_coin_at_all_gives_up(api: FakeAPI, crawl: Crawl) -> None:
+    ids = ",".join(f"no-{number}" for number in range(40))
+
+    done = crawl(api, "-a", f"ids={ids}", spider="history")
+
+    assert done.returncode == 1
+    assert last_run().reason == "the API knows none of the first coins: check the ids and BASE_API_URL"
+    assert len(api.requests) < 30
+
+
+def test_a_database_without_coins_has_none_to_ask_for(api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api, "-a", "top=5", spider="history")
+
+    assert done.returncode == 1
+    assert "the database has no coins: crawl them first, with `scrapy crawl markets`" in done.stderr
 
 
 def test_a_run_for_which_there_are_too_few_credits_asks_for_nothing(api: FakeAPI, crawl: Crawl) -> None:
@@ -135,6 +152,16 @@ def test_a_feed_has_an_object_for_each_coin(api: FakeAPI, crawl: Crawl, tmp_path
     assert (coin["coin_id"], coin["step"]) == ("bitcoin", "hour")
     stored = {time.isoformat(): bar.close for (_, time), bar in stored_bars(Step.HOUR).items()}
     assert {bar["time"]: bar["close"] for bar in coin["bars"]} == stored
+
+
+def test_a_feed_without_lists_is_rejected_before_anything_is_asked_for(
+    api: FakeAPI, crawl: Crawl, tmp_path: Path
+) -> None:
+    done = crawl(api, "-a", "ids=bitcoin", "-O", f"{tmp_path}/prices.csv", spider="history")
+
+    assert done.returncode == 2
+    assert done.stderr.endswith("prices.csv: history can only be written as json, jsonlines, jsonl, jl.\n")
+    assert api.requests == []
 
 
 def test_without_any_gap_nothing_is_asked_for(api: FakeAPI, crawl: Crawl) -> None:

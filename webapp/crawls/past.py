@@ -24,8 +24,8 @@ from webapp.crawls.verdict import Verdict
 
 DAY = timedelta(days=1)
 HOURLY, YEAR = 90, 365  # days: CoinGecko answers with a point for each hour, and for each day, without a paid plan
-IS_CONTINUED = timedelta(hours=12)  # a run goes on where an unfinished one ended, if that was not longer ago
-UNFINISHED = (Verdict.RUNNING, Verdict.LOST, Verdict.INTERRUPTED, Verdict.FAILED, Verdict.PARTIAL)
+CONTINUED_FOR = timedelta(hours=12)  # a run goes on where an unfinished one ended, if that was not longer ago
+UNFINISHED = (Verdict.RUNNING, Verdict.LOST, Verdict.INTERRUPTED, Verdict.FAILED)
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Plan:
         biggest_first = FullCoin.objects.order_by(F("market_cap_rank").asc(nulls_last=True), "pk")
         on_the_market = biggest_first.filter(missing_since=None).values_list("pk", flat=True)
         self._coins: list[str] = self._arguments.get("ids") or list(on_the_market[: self._arguments.get("top")])
+        if not self._coins:
+            raise ValueError("the database has no coins: crawl them first, with `scrapy crawl markets`")
 
     def _unfinished_since(self) -> datetime | None:
         """When the first of the last runs with these arguments began that came to no end; None if there is none."""
@@ -65,7 +67,7 @@ class Plan:
         since = None
         for run in runs.exclude(verdict=Verdict.SKIPPED).order_by("-started_at").defer("log_tail"):
             end = run.finished_at or run.heartbeat_at
-            is_recent = since or (end and self._now - end < IS_CONTINUED)
+            is_recent = since or (end and self._now - end < CONTINUED_FOR)
             if run.verdict not in UNFINISHED or not is_recent:
                 break
             since = run.started_at
@@ -74,8 +76,9 @@ class Plan:
     def _add(self, ids: Sequence[str]) -> None:
         wanted = [Wanted(coin_id, self._days) for coin_id in ids] if self._gaps is None else self._with_gaps(ids)
         done = self._asked_for_since(self._since, ids) if self._since else set()
-        self.wanted += [one for one in wanted if one.coin_id not in done]
-        self.done += len(done)
+        left = [one for one in wanted if one.coin_id not in done]
+        self.wanted += left
+        self.done += len(wanted) - len(left)
 
     def _with_gaps(self, ids: Sequence[str]) -> list[Wanted]:
         """Those of these coins that have gaps, and that schedules crawl."""

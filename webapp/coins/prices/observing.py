@@ -31,6 +31,7 @@ NEW_SERIES = """
     WHERE NOT EXISTS (SELECT 1 FROM coins_priceseries WHERE coins_priceseries.coin_id = coins_fullcoin.coin_id)
     ORDER BY coin_id
 """
+# Of one time, the later price counts. If only the rank or the cap differs, they were those of a later time.
 # What is older than the end of a final bar is in that bar, or came too late for it.
 OBSERVE = """
     WITH seen AS (

@@ -18,22 +18,23 @@ VALUES = ("open", "high", "low", "close", "market_cap", "volume", "last_at")
 
 
 def store(chart: Chart) -> Stored:
-    """Store the bars of a chart. Bars that it lacks are no gap any more: the API does not have them.
+    """Store the bars of a chart. Bars that it lacks are no gap any more, unless points were rejected.
 
     A bar with observations is left alone. So are the hours of a final day, and a day that has hours: it is made from
     them. Call it in a transaction.
     """
     step, bars = chart.step, chart.bars
+    FullCoin.objects.lock_changes()  # first: a flush that holds it may be making the same series
     series, _ = PriceSeries.objects.get_or_create(coin_id=chart.coin_id)
-    FullCoin.objects.lock_changes()
-    for covered in (Step.HOUR, Step.DAY) if step == Step.HOUR else (Step.DAY,):
-        cover(series, covered, chart.since, chart.until)
+    if not chart.rejected:
+        for covered in (Step.HOUR, Step.DAY) if step == Step.HOUR else (Step.DAY,):
+            cover(series, covered, chart.since, chart.until)
     if not bars:
         return Stored()
     own = PriceBar.objects.filter(series=series)
     first, last = bars[0].time, bars[-1].time
     known = set(own.filter(step=step, time__range=(first, last)).values_list("time", flat=True))
-    settled = _settled_days(own, step, first, last)
+    settled = _settled_days(own, step, first, last) | _first_day(own, chart)
     free = [bar for bar in bars if Step.DAY.start(bar.time) not in settled]
     written: set[datetime] = set()
     rounded: Counter[str] = Counter()
@@ -57,6 +58,15 @@ def _settled_days(own: QuerySet[PriceBar], step: Step, first: datetime, last: da
         return set(days.values_list("time", flat=True))
     hours = own.filter(step=Step.HOUR, time__gte=first, time__lt=last + Step.DAY.length)
     return {Step.DAY.start(time) for time in hours.values_list("time", flat=True)}
+
+
+def _first_day(own: QuerySet[PriceBar], chart: Chart) -> set[datetime]:
+    """The day that the chart begins in, if it has a bar without hours: a part of its hours would make a worse one."""
+    day = Step.DAY.start(chart.since)
+    if chart.step == Step.DAY or day == chart.since:
+        return set()
+    hours = own.filter(step=Step.HOUR, time__gte=day, time__lt=day + Step.DAY.length)
+    return {day} if own.filter(step=Step.DAY, time=day).exists() and not hours.exists() else set()
 
 
 def _write(series: PriceSeries, step: Step, bars: Sequence[PastBar]) -> set[datetime]:

@@ -103,10 +103,10 @@ def step_of(points: Sequence[Point], days: int) -> Step:
     return Step.HOUR if spacings[len(spacings) // 2] < MAX_SPACING else Step.DAY
 
 
-def bars_of(points: Iterable[Point], step: Step, until: datetime) -> list[PastBar]:
-    """The bars of points that are sorted by time, as far as they are over `until` then."""
+def bars_of(points: Iterable[Point], step: Step, since: datetime, until: datetime) -> list[PastBar]:
+    """The bars of points that are sorted by time: those that begin from `since` on, and are over by `until`."""
     groups = ((start, list(group)) for start, group in groupby(points, lambda point: step.start(point.time)))
-    return [_bar(start, group) for start, group in groups if start + step.length <= until]
+    return [_bar(start, group) for start, group in groups if since <= start and start + step.length <= until]
 
 
 def _bar(start: datetime, points: Sequence[Point]) -> PastBar:
