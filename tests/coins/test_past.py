@@ -23,7 +23,7 @@ MIDNIGHT = NOON - 12 * HOUR
 
 def bar(time: datetime, price: Any = 1) -> PastBar:
     same = Decimal(price)
-    return PastBar(time, same, same, same, same, None, Decimal("0.5"), time + MINUTE)
+    return PastBar(time, same, same, same, same, None, Decimal("0.5"), time + MINUTE, points=2)
 
 
 def chart(*bars: PastBar, step: Step = Step.HOUR, until: datetime = NOON + DAY) -> Chart:
@@ -42,6 +42,15 @@ def test_bars_are_created_changed_or_left_alone() -> None:
 
     assert (first, again) == (Stored(created=2), Stored(created=1, updated=1, unchanged=1))
     assert closes() == {NOON: (1, 0), NOON + HOUR: (7, 0), NOON + 2 * HOUR: (1, 0)}
+
+
+def test_a_bar_of_one_point_replaces_none_that_was_fetched() -> None:
+    past.store(chart(bar(NOON)))
+
+    stored = past.store(chart(replace(bar(NOON, 7), points=1), replace(bar(NOON + HOUR, 7), points=1)))
+
+    assert stored == Stored(created=1, unchanged=1)
+    assert closes() == {NOON: (1, 0), NOON + HOUR: (7, 0)}
 
 
 def test_hours_make_their_day() -> None:

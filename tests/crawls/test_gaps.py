@@ -106,6 +106,29 @@ def test_a_coin_that_a_complete_run_found_unchanged_is_not_missing_until_then(co
     assert hours(coin) == [(6, 8), (9, 10)]
 
 
+def test_the_run_that_found_the_coin_missing_does_not_prove_that_it_was_unchanged(coin: FullCoin) -> None:
+    make_bars(0, coin=coin)
+    coin.missing_since = NOON + 6.1 * HOUR
+    make_run(started_at=NOON + 6 * HOUR, finished_at=NOON + 6.1 * HOUR)
+
+    assert hours(coin) == [(1, 6)]
+
+
+def test_a_run_while_the_coin_was_missing_proves_nothing(coin: FullCoin) -> None:
+    series = make_bars(0, 8, coin=coin)
+    CoveredSpan.objects.create(series=series, step=Step.HOUR, since=NOON + 5 * HOUR, until=NOON + 7 * HOUR)
+    make_run(started_at=NOON + 6 * HOUR, finished_at=NOON + 6.1 * HOUR)
+
+    assert hours(coin) == [(1, 5), (7, 8), (9, 10)]
+
+
+def test_a_price_may_be_dated_ahead_of_the_run_that_has_brought_it(coin: FullCoin) -> None:
+    make_bars(0, 8, coin=coin)
+    make_run(started_at=NOON + 7.8 * HOUR, finished_at=NOON + 7.9 * HOUR)  # its price is of 8:05
+
+    assert hours(coin) == [(1, 8), (9, 10)]
+
+
 def test_a_run_before_the_last_observation_proves_nothing(coin: FullCoin) -> None:
     make_bars(0, 4, coin=coin)
     make_run(started_at=NOON + 0.4 * HOUR, finished_at=NOON + 0.45 * HOUR)

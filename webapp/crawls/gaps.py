@@ -18,6 +18,7 @@ from django.db.models import Min
 from webapp.coins.fields import EPOCH
 from webapp.coins.models import CoveredSpan, FullCoin, PriceHour, PriceSeries
 from webapp.coins.prices import rollup
+from webapp.coins.prices.observing import MAX_AHEAD
 from webapp.coins.prices.stretches import Stretch, stretches
 from webapp.coins.prices.tiers import Step, Tiers
 from webapp.crawls import history
@@ -88,8 +89,9 @@ class Gaps:
         found: dict[str, list[Gap]] = {}
         for coin in coins:
             key = keys.get(coin.pk, 0)
-            missing = self._missing(coin, step, without_bars.get(key, []), kept_since)
-            gaps = (gap for span in missing for gap in _without(span, covered.get(key, [])))
+            others = covered.get(key, [])
+            missing = self._missing(coin, step, without_bars.get(key, []), kept_since, others)
+            gaps = (gap for span in missing for gap in _without(span, others))
             found[coin.pk] = [Gap(step, *gap) for gap in gaps if gap[1] - gap[0] >= least[coin.pk]]
         return found
 
@@ -97,28 +99,33 @@ class Gaps:
         """The shortest of the pauses between crawls of this coin; empty if no schedule crawls it."""
         return sorted(rhythm.pause for rhythm in self._rhythms if rhythm.covers(coin))[:1]
 
-    def _missing(self, coin: FullCoin, step: Step, found: list[Stretch], kept_since: datetime) -> Iterator[Span]:
+    def _missing(
+        self, coin: FullCoin, step: Step, found: list[Stretch], kept_since: datetime, covered: Sequence[Span]
+    ) -> Iterator[Span]:
         """The times while the coin was on the market, and neither had bars nor was known to be unchanged."""
         if not found and coin.current_price is None:
             return  # it has never had a price
         begin = max(kept_since, step.start(coin.first_seen_at) + step.length)
-        end = step.start(min(filter(None, (self._until, coin.missing_since))))
+        last = min(filter(None, (self._until, coin.missing_since)))
+        end = step.start(last)
         for last_at, since, until in found or [Stretch(None, None, None)]:
             start, stop = max(since or begin, begin), min(until or end, end)
-            if start < stop and (seen := self._last_seen(last_at or coin.first_seen_at, until or self._until)):
+            seen = self._last_seen(last_at or coin.first_seen_at, min(until or last, last), covered)
+            if start < stop and seen:
                 start = max(start, step.start(seen) + step.length)
             if start < stop:
                 yield start, stop
 
-    def _last_seen(self, after: datetime, before: datetime) -> datetime | None:
+    def _last_seen(self, after: datetime, before: datetime, covered: Sequence[Span]) -> datetime | None:
         """When the last complete run of a whole source between these moments began.
 
-        As the coin has no observation between them, it has not changed until then.
+        As the coin has no observation between them, it has not changed until then. Runs in a covered time do not count:
+        the coin may have been missing.
         """
-        for start, end in reversed(
-            self._runs[bisect_left(self._runs, (after, after)) : bisect_left(self._runs, (before, before))]
-        ):
-            if end <= before:
+        first, last = (bisect_left(self._runs, (moment, moment)) for moment in (after, before))
+        for start, end in reversed(self._runs[first:last]):
+            # The observation that follows may be dated ahead of the run that has made it.
+            if end + MAX_AHEAD <= before and not any(since <= start < until for since, until in covered):
                 return start
         return None
 

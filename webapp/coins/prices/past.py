@@ -20,8 +20,8 @@ VALUES = ("open", "high", "low", "close", "market_cap", "volume", "last_at")
 def store(chart: Chart) -> Stored:
     """Store the bars of a chart. Bars that it lacks are no gap any more, unless points were rejected.
 
-    A bar with observations is left alone. So are the hours of a final day, and a day that has hours: it is made from
-    them. Call it in a transaction.
+    A bar with observations is left alone, and a fetched one if the chart has only one point for it. So are the hours of
+    a final day, and a day that has hours: it is made from them. Call it in a transaction.
     """
     step, bars = chart.step, chart.bars
     FullCoin.objects.lock_changes()  # first: a flush that holds it may be making the same series
@@ -35,7 +35,10 @@ def store(chart: Chart) -> Stored:
     first, last = bars[0].time, bars[-1].time
     known = set(own.filter(step=step, time__range=(first, last)).values_list("time", flat=True))
     settled = _settled_days(own, step, first, last) | _first_day(own, chart)
-    free = [bar for bar in bars if Step.DAY.start(bar.time) not in settled]
+    # A single point does not replace what may have been made from many.
+    free = [
+        bar for bar in bars if Step.DAY.start(bar.time) not in settled and (bar.points > 1 or bar.time not in known)
+    ]
     written: set[datetime] = set()
     rounded: Counter[str] = Counter()
     for start in range(0, len(free), AT_ONCE):

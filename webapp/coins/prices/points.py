@@ -41,6 +41,7 @@ class PastBar:
     market_cap: Decimal | None
     volume: Decimal | None
     last_at: datetime
+    points: int = 1  # that it was made from
 
 
 @dataclass(frozen=True)
@@ -120,4 +121,5 @@ def _bar(start: datetime, points: Sequence[Point]) -> PastBar:
         market_cap=last.market_cap,
         volume=last.volume,
         last_at=last.time,
+        points=len(points),
     )
