@@ -3,14 +3,16 @@
 --     psql --file deploy/unpartition.sql "$DATABASE_URL"
 --
 -- All rows are copied, so there must be room for them twice. A trigger writes into the copy what changes meanwhile.
--- Crawls wait while 20,000 rows are copied (0.2 s), and for milliseconds at the end. If something else uses the table
--- then for more than 5 s, the script ends with "lock timeout", and the table works as before: run it again, or give up
--- with DROP FUNCTION coins_price_copy CASCADE; DROP TABLE coins_price_whole;
+-- Crawls wait while 20,000 rows are copied (0.2 s), and for milliseconds at the start and at the end. If something else
+-- uses the table then for more than 5 s, such as a backup, the script ends with "lock timeout", and the table works as
+-- before: run it again, or give up with DROP FUNCTION coins_price_copy CASCADE; DROP TABLE coins_price_whole;
 
 \set ON_ERROR_STOP on
 
 BEGIN;
+SET LOCAL lock_timeout = '5s';
 SELECT pg_advisory_xact_lock(27980790367741299);  -- FullCoin.objects.lock_changes: no flush is half done
+LOCK TABLE coins_price;  -- first the table, then its partitions, as everything that reads it does
 DROP FUNCTION IF EXISTS coins_price_copy CASCADE;
 DROP TABLE IF EXISTS coins_price_whole;
 CREATE TABLE coins_price_whole (LIKE coins_price, PRIMARY KEY (series_id, time));
@@ -50,6 +52,7 @@ BEGIN
 
     SET LOCAL lock_timeout = '5s';
     PERFORM pg_advisory_xact_lock(27980790367741299);
+    LOCK TABLE coins_price;
     DROP FUNCTION coins_price_copy CASCADE;
     ALTER TABLE coins_price RENAME TO coins_price_months;
     ALTER TABLE coins_price_months RENAME CONSTRAINT coins_price_pkey TO coins_price_months_pkey;

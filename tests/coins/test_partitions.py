@@ -63,7 +63,7 @@ def rows_in(table: str) -> int:
 
 
 class Crawl:
-    """Flushes until it is told to stop, in a thread. `observed` has what it has stored."""
+    """Flushes and reads until it is told to stop, in two threads. `observed` has what it has stored."""
 
     def __init__(self, began: datetime) -> None:
         self.began, self.observed, self.is_over = began, dict[Key, Decimal](), threading.Event()
@@ -79,6 +79,10 @@ class Crawl:
             if self.is_over.is_set():
                 return
 
+    def read(self) -> None:
+        while not self.is_over.is_set():
+            Price.objects.count()
+
     def has_flushed(self) -> None:
         """Wait until it has, three times."""
         for _ in range(3):
@@ -86,7 +90,7 @@ class Crawl:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        with meanwhile(self.run):
+        with meanwhile(self.run), meanwhile(self.read):
             try:
                 yield
             finally:

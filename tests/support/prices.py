@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+
 from tests.support.factories import DAY, HOUR, MINUTE, row
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceSeries
 from webapp.coins.prices.observing import observe
@@ -17,9 +19,10 @@ Key = tuple[str, datetime]  # a coin, and a time
 
 def flush(*rows: Mapping[str, Any], at: datetime) -> None:
     """Store these records at this time, as a crawl does."""
-    changed_at = FullCoin.objects.next_change(at)
-    FullCoin.objects.upsert(rows, at, changed_at)
-    observe(at, changed_at)
+    with transaction.atomic():
+        changed_at = FullCoin.objects.next_change(at)
+        FullCoin.objects.upsert(rows, at, changed_at)
+        observe(at, changed_at)
 
 
 def make_price(coin_id: str = "bitcoin", *, time: datetime, price: Any = 1, **values: Any) -> Price:
