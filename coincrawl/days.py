@@ -1,7 +1,7 @@
 """Prices of days, which a mirror copies after its coins: their pages, and what a run has seen of them."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from math import ceil
 from typing import Any, cast
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -20,7 +20,7 @@ from webapp.coins.fields import ExactDecimalField
 from webapp.coins.models import FullCoin, PriceBar, PriceDay
 from webapp.coins.prices.copying import VALUES, DayBar
 from webapp.coins.prices.observing import FIRST_COIN
-from webapp.coins.prices.tiers import Step
+from webapp.coins.prices.tiers import limits_of
 from webapp.coins.texts import Repeating, counted, printable
 from webapp.crawls.catalog import MAX_COINS
 from webapp.crawls.copying import DayOfPrices
@@ -157,11 +157,11 @@ def _read(row: Any, day: date) -> DayBar | Rejection:
     if isinstance(cleaned, Rejection):
         return cleaned
     bar = DayBar(**cleaned)
-    begin = datetime.combine(day, time.min, UTC)
+    first, last = limits_of(day)
     reasons = []
-    if bar.time != begin:
+    if bar.time != first:
         reasons.append("time: not the beginning of the day that was asked for")
-    if not begin <= bar.last_at < begin + Step.DAY.length:
+    if not first <= bar.last_at <= last:
         reasons.append("last_at: not on the day that was asked for")
     return Rejection(bar.coin_id, printable(bar.coin_id, LABEL_LENGTH), tuple(reasons)) if reasons else bar
 

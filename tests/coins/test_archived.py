@@ -19,11 +19,11 @@ from webapp.coins.fields import EPOCH
 from webapp.coins.models import ArchivedDay, Price, PriceBar, PriceSeries
 from webapp.coins.prices import archive, rollup
 from webapp.coins.prices.archive import observations
-from webapp.coins.prices.archived import start_of, waiting_days
+from webapp.coins.prices.archived import waiting_days
 from webapp.coins.prices.parquet import read
 from webapp.coins.prices.place import ArchiveError, DamagedError, Place
 from webapp.coins.prices.restoring import restore
-from webapp.coins.prices.tiers import Step, Tiers
+from webapp.coins.prices.tiers import Step, Tiers, start_of
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 

@@ -24,10 +24,9 @@ from webapp.coins.fields import microseconds
 from webapp.coins.models import ArchivedDay, Price, PriceHour, PriceSeries
 from webapp.coins.numbers import plain
 from webapp.coins.prices import parquet
-from webapp.coins.prices.archived import start_of
 from webapp.coins.prices.parquet import About, Row
 from webapp.coins.prices.place import DRAFT, ArchiveError, DamagedError, Place
-from webapp.coins.prices.tiers import Step
+from webapp.coins.prices.tiers import limits_of
 from webapp.coins.texts import one_line
 
 SERIES_AT_ONCE = 100  # in memory, with their observations of a day
@@ -94,7 +93,7 @@ def name_of(day: date) -> str:
 
 
 def _changed_at(day: date) -> datetime:
-    hours = PriceHour.objects.filter(time__gte=start_of(day), time__lt=start_of(day) + Step.DAY.length)
+    hours = PriceHour.objects.filter(time__range=limits_of(day))
     changed_at: datetime | None = hours.aggregate(newest=Max("changed_at"))["newest"]
     if changed_at is None:
         raise ArchiveError(f"There are no observations of {day} to archive.")
@@ -104,7 +103,7 @@ def _changed_at(day: date) -> datetime:
 def observations(day: date) -> Iterator[Row]:
     """Those that the database has of a day, sorted by coin and time. Coins are in the order of Unicode."""
     ids = sorted(PriceSeries.objects.values_list("coin_id", "pk"))
-    of_day = Price.objects.filter(time__gte=start_of(day), time__lt=start_of(day) + Step.DAY.length)
+    of_day = Price.objects.filter(time__range=limits_of(day))
     for first in range(0, len(ids), SERIES_AT_ONCE):
         coins = {pk: coin_id for coin_id, pk in ids[first : first + SERIES_AT_ONCE]}
         rows = of_day.filter(series__in=coins).values_list("series_id", "time", "price", "market_cap", "volume", "rank")

@@ -1,7 +1,7 @@
 """Which days are in the archive. With ARCHIVE_URL set, observations are deleted only if their day is in it."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 
 from django.conf import settings
 from django.db import connection
@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from webapp.coins.fields import EPOCH
 from webapp.coins.models import ArchivedDay, Price, PriceHour
-from webapp.coins.prices.tiers import Step
+from webapp.coins.prices.tiers import Step, limits_of, start_of
 
 # A day's `changed_at` is that of its newest observations, as the archive has it.
 WAITING = """
@@ -25,10 +25,6 @@ WAITING = """
 """
 SQLITE = "date(time / 1000000, 'unixepoch')"
 POSTGRESQL = "CAST(time AT TIME ZONE 'UTC' AS date)"
-
-
-def start_of(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)
 
 
 def waiting_days(before: datetime, since: datetime = EPOCH) -> list[date]:
@@ -63,7 +59,7 @@ class Deletable:
 
     def among(self, prices: QuerySet[Price]) -> QuerySet[Price]:
         for day in self.restored:
-            prices = prices.exclude(time__gte=start_of(day), time__lt=start_of(day) + Step.DAY.length)
+            prices = prices.exclude(time__range=limits_of(day))
         return prices.filter(time__lt=self.before)
 
     def may_delete(self, since: datetime, until: datetime) -> bool:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from webapp.coins.models import FullCoin, PriceBar, PriceDay, PriceSeries
 from webapp.coins.models.coin import in_statements
-from webapp.coins.prices.tiers import Step
+from webapp.coins.prices.tiers import Step, limits_of
 from webapp.coins.prices.writing import Stored, count_rounded_in, write_bars
 
 
@@ -79,10 +79,9 @@ def _known_series(coin_ids: Sequence[str]) -> dict[str, int]:
 
 def _with_bars(keys: Mapping[int, Any], day: date, step: Step) -> set[int]:
     """Those of these series that have a bar of this length on this day."""
-    limits = (datetime.combine(day, time.min, UTC), datetime.combine(day, time.max, UTC))
     found: set[int] = set()
     for some in in_statements([*keys]):
-        bars = PriceBar.objects.filter(series__in=some, step=step, time__range=limits)
+        bars = PriceBar.objects.filter(series__in=some, step=step, time__range=limits_of(day))
         found |= set(bars.values_list("series", flat=True).distinct())
     return found
 

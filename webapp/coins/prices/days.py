@@ -1,14 +1,14 @@
 """Reads the prices of all coins on a day, and which days there are. Days are UTC."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import Any
 
 from django.db import connection, models
 from django.db.models import Count, OuterRef, Subquery, Sum
 
 from webapp.coins.models import Price, PriceBar, PriceDay, PriceSeries
-from webapp.coins.prices.tiers import Step
+from webapp.coins.prices.tiers import Step, limits_of
 
 # The table of series comes first, so that the prices of a coin are found by their key: no index begins with the time.
 # PostgreSQL keeps that order because of the OFFSET, SQLite because of the CROSS JOIN.
@@ -46,7 +46,7 @@ def prices_on(
         table=(PriceBar if step else Price)._meta.db_table, condition=CONDITION[step]
     )
     statement = PAGE.format(columns=", ".join(f"part.{field.column}" for field in fields), part=part)
-    start, end = _limits(day)
+    start, end = limits_of(day)
     time = PriceBar._meta.get_field("time")
     moments = {"start": start, "end": end, "after": after or end}
     prepared = {name: time.get_db_prep_value(moment, connection) for name, moment in moments.items()}
@@ -63,7 +63,7 @@ def prices_on(
 def count_on(day: date, step: Step | None) -> int:
     """The number of all bars that begin on this day, or of observations if `step` is None."""
     rows = PriceBar.objects.filter(step=step) if step else Price.objects.all()
-    of_series = rows.filter(series=OuterRef("pk"), time__range=_limits(day)).values("series")
+    of_series = rows.filter(series=OuterRef("pk"), time__range=limits_of(day)).values("series")
     counts = Subquery(of_series.annotate(number=Count("*")).values("number"))  # seeks, which a join may not be
     return PriceSeries.objects.aggregate(number=Sum(counts))["number"] or 0
 
@@ -73,8 +73,3 @@ def days_with_bars(limit: int, after: date | None = None, changed_since: datetim
     limits = {"day__gt": after, "changed_at__gte": changed_since}
     days = PriceDay.objects.filter(**{lookup: value for lookup, value in limits.items() if value})
     return list(days.order_by("day")[:limit])
-
-
-def _limits(day: date) -> tuple[datetime, datetime]:
-    """Its first and its last microsecond."""
-    return datetime.combine(day, time.min, UTC), datetime.combine(day, time.max, UTC)

@@ -1,7 +1,7 @@
 """How long prices are kept, and how exactly: observations, then bars of an hour, then bars of a day."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -22,6 +22,15 @@ class Step(models.IntegerChoices):
     def start(self, moment: datetime) -> datetime:
         """The beginning of the hour or day that a moment is in."""
         return moment - (moment - EPOCH) % self.length
+
+
+def start_of(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def limits_of(day: date) -> tuple[datetime, datetime]:
+    """Its first and its last microsecond."""
+    return start_of(day), datetime.combine(day, time.max, UTC)
 
 
 @dataclass(frozen=True)
