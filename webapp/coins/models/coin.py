@@ -6,13 +6,14 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from django.conf import settings
-from django.db import connections, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Max
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import IsNull
 
 from webapp.coins.clock import database_clock
 from webapp.coins.fields import ExactDecimalField
+from webapp.coins.locks import wait_for_lock
 from webapp.coins.upsert import Upsert, Upserted
 
 MISSING_SHARE = 0.20  # of the coins on the market; more of them missing at once are not believed
@@ -71,6 +72,13 @@ def in_statements(keys: Sequence[T]) -> Iterator[Sequence[T]]:
         yield keys[start : start + IDS_PER_STATEMENT]
 
 
+def later_than_all(rows: models.QuerySet[Any], now: datetime | None = None) -> datetime:
+    """The database's time, or just after the newest `changed_at` of these rows if that is later."""
+    newest = rows.aggregate(newest=Max("changed_at"))["newest"]
+    now = now or database_clock(rows.db)
+    return max(now, newest + MICROSECOND) if newest else now
+
+
 class FullCoinQuerySet(models.QuerySet["FullCoin"]):
     def upsert(
         self, rows: Iterable[Mapping[str, Any]], now: datetime | None = None, changed_at: datetime | None = None
@@ -96,15 +104,11 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         that asks for the changes since the newest one it knows misses none, even if clocks are wrong.
         """
         self.lock_changes()
-        newest = self.aggregate(newest=Max("changed_at"))["newest"]
-        now = now or database_clock(self.db)
-        return max(now, newest + MICROSECOND) if newest else now
+        return later_than_all(self, now)
 
     def lock_changes(self) -> None:
         """Wait until no other transaction changes coins or prices; others wait until this one ends."""
-        if connections[self.db].vendor == "postgresql":  # SQLite has one writer at a time
-            with connections[self.db].cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHANGES_LOCK])
+        wait_for_lock(CHANGES_LOCK, self.db)
 
     def mark_seen(self, ids: Collection[str], changed_at: datetime) -> dict[str, datetime]:
         """Marks coins as not missing, because the market has an answer for them.

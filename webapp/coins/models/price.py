@@ -4,11 +4,9 @@ from collections.abc import Collection
 from datetime import date
 
 from django.db import models
-from django.db.models import Max
 
-from webapp.coins.clock import database_clock
 from webapp.coins.fields import ExactDecimalField, InstantField
-from webapp.coins.models.coin import MICROSECOND, amount, rank
+from webapp.coins.models.coin import amount, later_than_all, rank
 from webapp.coins.prices.tiers import Step
 
 
@@ -99,9 +97,7 @@ class PriceHour(models.Model):
 class PriceDayQuerySet(models.QuerySet["PriceDay"]):
     def note(self, days: Collection[date]) -> None:
         """The bars of these days change in this transaction. It must hold the lock of changes."""
-        newest = self.aggregate(newest=Max("changed_at"))["newest"]
-        now = database_clock(self.db)
-        changed_at = max(now, newest + MICROSECOND) if newest else now
+        changed_at = later_than_all(self)
         rows = [self.model(day=day, changed_at=changed_at) for day in sorted(days)]
         self.bulk_create(rows, update_conflicts=True, unique_fields=["day"], update_fields=["changed_at"])
 

@@ -16,11 +16,12 @@ from operator import itemgetter
 from secrets import token_hex
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 
 from webapp.coins.clock import database_clock
 from webapp.coins.fields import microseconds
+from webapp.coins.locks import wait_for_lock
 from webapp.coins.models import ArchivedDay, Price, PriceHour, PriceSeries
 from webapp.coins.numbers import plain
 from webapp.coins.prices import parquet
@@ -169,9 +170,7 @@ def _archived(day: date, about: About, checksum: str) -> ArchivedDay:
 def _put_in_place(place: Place, draft: str, known: ArchivedDay | None, new: ArchivedDay) -> ArchivedDay | None:
     """Only one process does this at a time. So of two, the later one sees what the other has archived."""
     with transaction.atomic():
-        if connection.vendor == "postgresql":  # SQLite has one writer at a time
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ARCHIVE_LOCK])
+        wait_for_lock(ARCHIVE_LOCK)
         stored = ArchivedDay.objects.filter(day=new.day).first()
         if _version(stored) != _version(known):
             return None
