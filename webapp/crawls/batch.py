@@ -1,7 +1,7 @@
 """Records on their way into the database, and what a run remembers of those before them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -36,6 +36,13 @@ class Memory:
         if len(self._kept) < MAX_KEPT:
             self._kept.add(rejection)
         return rejection in self._kept
+
+    def kept_of(self, occurrences: Iterable[Occurrence]) -> list[Occurrence]:
+        return [one for one in occurrences if self.keeps(one.rejection)]
+
+    def note_stored(self, occurrences: Iterable[Occurrence]) -> None:
+        """A batch with these is stored. Those that are counted, and not kept, are told at the end."""
+        self.not_kept += sum(one.is_new and not self.keeps(one.rejection) for one in occurrences)
 
     def has_rejected(self, rejection: Rejection) -> bool:
         return self._rejected[rejection] > 0
@@ -131,7 +138,7 @@ class Batch:
         if settings.PRICE_HISTORY and (result.created or result.updated):
             observe(now, changed_at, has_new=bool(result.created) or not run.flushes)
         rejected = self.all_rejected(result.rejected)
-        RejectedRecord.objects.keep(run, [one for one in rejected if self.memory.keeps(one.rejection)])
+        RejectedRecord.objects.keep(run, self.memory.kept_of(rejected))
         RejectedRecord.objects.resolve(result.stored - self.rejected_last, run.spider)
         came_back = FullCoin.objects.mark_seen({*self.rows, *self.seen} - self.missing.keys(), changed_at)
         if settings.PRICE_HISTORY and came_back:
@@ -169,7 +176,7 @@ class Batch:
     def remember(self, errors: Mapping[str, str]) -> None:
         """The batch is stored, without the rows that the database rejected."""
         rejected = self.all_rejected(errors)
-        self.memory.not_kept += sum(one.is_new and not self.memory.keeps(one.rejection) for one in rejected)
+        self.memory.note_stored(rejected)
         for occurrence in rejected[len(self.rejected) :]:
             self.memory.count_rejected(occurrence.rejection)
             self.memory.dates.pop(occurrence.rejection.coin_id, None)  # it has not been stored yet

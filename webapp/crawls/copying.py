@@ -77,7 +77,7 @@ class DayBatch:
         self._stored = copying.store(self.day, self.bars)
         if self.changed_at:
             copying.note_copied(self.day, self.changed_at)
-        RejectedRecord.objects.keep(run, [one for one in self.rejected if self.memory.keeps(one.rejection)])
+        RejectedRecord.objects.keep(run, self.memory.kept_of(self.rejected))
         new = sum(one.is_new for one in self.rejected)
         return {
             "seen": run.seen + len(self.rejected),
@@ -89,7 +89,7 @@ class DayBatch:
 
     def remember(self, errors: Mapping[str, str]) -> None:
         self.copied.add(self._stored, is_day=self.changed_at is not None)
-        self.memory.not_kept += sum(one.is_new and not self.memory.keeps(one.rejection) for one in self.rejected)
+        self.memory.note_stored(self.rejected)
 
     def stored(self, errors: Mapping[str, str]) -> set[str]:
         return set()  # it stores no coins

@@ -116,7 +116,7 @@ class ChartBatch:
     def write(self, run: CrawlRun) -> dict[str, Any]:
         """Write the bars and the rejected points. Returns the run's new counters, by field."""
         stored = past.store(self._chart)
-        RejectedRecord.objects.keep(run, [one for one in self._rejected if self.memory.keeps(one.rejection)])
+        RejectedRecord.objects.keep(run, self.memory.kept_of(self._rejected))
         if not self._rejected:
             RejectedRecord.objects.resolve([self._chart.coin_id], run.spider)
         new = sum(one.is_new for one in self._rejected)
@@ -134,7 +134,7 @@ class ChartBatch:
         }
 
     def remember(self, errors: Mapping[str, str]) -> None:
-        self.memory.not_kept += sum(one.is_new and not self.memory.keeps(one.rejection) for one in self._rejected)
+        self.memory.note_stored(self._rejected)
 
     def stored(self, errors: Mapping[str, str]) -> set[str]:
         return set()  # it stores no coins
