@@ -6,8 +6,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from webapp.coins.models import FullCoin, PriceBar, PriceDay, PriceSeries
+from webapp.coins.models import FullCoin, PriceBar, PriceDay
 from webapp.coins.models.coin import in_statements
+from webapp.coins.prices.series import keys_of
 from webapp.coins.prices.tiers import Step, limits_of
 from webapp.coins.prices.writing import Stored, count_rounded_in, write_bars
 
@@ -44,7 +45,7 @@ def store(day: date, bars: Sequence[DayBar]) -> Stored:
     A final bar is left alone, and so is the bar of a coin that has hours on this day: it is made from them.
     """
     FullCoin.objects.lock_changes()
-    series = _series([bar.coin_id for bar in bars])
+    series = keys_of([bar.coin_id for bar in bars])
     by_key = {series[bar.coin_id]: bar for bar in bars}
     known, made_here = (_with_bars(by_key, day, step) for step in (Step.DAY, Step.HOUR))
     written = _write({key: bar for key, bar in by_key.items() if key not in made_here})
@@ -58,23 +59,6 @@ def store(day: date, bars: Sequence[DayBar]) -> Stored:
 def note_copied(day: date, changed_at: datetime) -> None:
     """All bars of this day are copied, as they were at the source's `changed_at`. A day without bars is not noted."""
     PriceDay.objects.filter(day=day).update(copied=changed_at)
-
-
-def _series(coin_ids: Sequence[str]) -> dict[str, int]:
-    """The keys of the series of these coins. New ones are made."""
-    found = _known_series(coin_ids)
-    if new := sorted(set(coin_ids) - found.keys()):
-        # A run of `history` may be making one of them.
-        PriceSeries.objects.bulk_create([PriceSeries(coin_id=coin_id) for coin_id in new], ignore_conflicts=True)
-        found |= _known_series(new)
-    return found
-
-
-def _known_series(coin_ids: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for some in in_statements(coin_ids):
-        found |= PriceSeries.objects.filter(coin_id__in=some).values_list("coin_id", "pk")
-    return found
 
 
 def _with_bars(keys: Mapping[int, Any], day: date, step: Step) -> set[int]:

@@ -13,11 +13,12 @@ from django.db import transaction
 
 from webapp.coins.clock import database_clock
 from webapp.coins.fields import EPOCH
-from webapp.coins.models import ArchivedDay, FullCoin, Price, PriceSeries
+from webapp.coins.models import ArchivedDay, FullCoin, Price
 from webapp.coins.prices import parquet
 from webapp.coins.prices.archive import COIN_AND_TIME, Verified, name_of, observations, verified
 from webapp.coins.prices.parquet import Row
 from webapp.coins.prices.place import ArchiveError, Place
+from webapp.coins.prices.series import keys_of
 
 ROWS_AT_ONCE = 5_000  # in a transaction, so that it is short
 
@@ -63,11 +64,7 @@ def _keep(day: date, file: Verified, now: datetime) -> None:
 def _put(rows: list[Row]) -> None:
     with transaction.atomic():
         FullCoin.objects.lock_changes()
-        ids = sorted({coin_id for coin_id, *_ in rows})
-        series = dict(PriceSeries.objects.filter(coin_id__in=ids).values_list("coin_id", "pk"))
-        # Only those that are not known: on PostgreSQL, each row that is ignored would take a key, too.
-        new = PriceSeries.objects.bulk_create(PriceSeries(coin_id=coin_id) for coin_id in ids if coin_id not in series)
-        series |= {one.coin_id: one.pk for one in new}
+        series = keys_of(list({coin_id for coin_id, *_ in rows}))
         prices = (
             Price(
                 series_id=series[coin_id],
