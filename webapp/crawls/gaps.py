@@ -17,7 +17,6 @@ from django.db.models import Min
 
 from webapp.coins.fields import EPOCH
 from webapp.coins.models import CoveredSpan, FullCoin, PriceHour, PriceSeries
-from webapp.coins.prices import rollup
 from webapp.coins.prices.observing import MAX_AHEAD
 from webapp.coins.prices.stretches import Stretch, stretches
 from webapp.coins.prices.tiers import Step, Tiers
@@ -65,7 +64,7 @@ class Gaps:
         days = settings.RUN_HISTORY_DAYS
         self._runs_since = Step.DAY.start(now - timedelta(days=days)) if 0 < days < A_CENTURY else EPOCH
         # What has not been rolled up yet is not known to be missing.
-        new = PriceHour.objects.filter(rollup.IS_NEW, time__gte=self._tiers.raw_since)
+        new = PriceHour.objects.new().filter(time__gte=self._tiers.raw_since)
         self._until = new.aggregate(first=Min("time"))["first"] or now
 
     def is_expected(self, coin: FullCoin) -> bool:

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 from datetime import date
+from typing import Self
 
 from django.db import models
+from django.db.models import F, Q
 
 from webapp.coins.fields import ExactDecimalField, InstantField
 from webapp.coins.models.coin import amount, later_than_all, rank
@@ -79,12 +81,20 @@ class PriceBar(models.Model):
         return f"{self.series}, {Step(self.step).label} of {self.time:%F %T}"
 
 
+class PriceHourQuerySet(models.QuerySet["PriceHour"]):
+    def new(self) -> Self:
+        """Hours with observations that the bars lack."""
+        return self.filter(Q(rolled_up=None) | Q(rolled_up__lt=F("changed_at")))
+
+
 class PriceHour(models.Model):
     """An hour with observations, and whether the bars have them."""
 
     time = InstantField(primary_key=True, help_text="Its beginning, in UTC.")
     changed_at = models.DateTimeField(help_text="The `changed_at` of the coins whose observations came last.")
     rolled_up = models.DateTimeField(null=True, help_text="The `changed_at` of the last observations in the bars.")
+
+    objects = PriceHourQuerySet.as_manager()
 
     class Meta:
         verbose_name = "hour of prices"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 
 from webapp.coins import clock
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceDay, PriceHour, PriceSeries
@@ -23,7 +23,6 @@ from webapp.coins.prices.months import Month
 from webapp.coins.prices.tiers import Step, Tiers
 
 SERIES_AT_ONCE = 200  # in a transaction, so that it is short
-IS_NEW = Q(rolled_up=None) | Q(rolled_up__lt=F("changed_at"))  # hours with observations that the bars lack
 
 
 def roll_up(now: datetime | None = None) -> None:
@@ -46,7 +45,7 @@ def transactions(now: datetime | None = None) -> Iterator[None]:
         if month.until <= deletable.before and not (yield from _drop(month, deletable)):
             deletable = replace(deletable, before=month.since)  # the next time
     hours_since = tiers.with_raw_since(deletable.before).hours_since
-    late = list(PriceHour.objects.filter(IS_NEW, time__lt=deletable.before).values_list("time", "changed_at"))
+    late = list(PriceHour.objects.new().filter(time__lt=deletable.before).values_list("time", "changed_at"))
     for series in _all_series():
         yield from _delete_observations(series, deletable)
         yield from _delete_hours(series, hours_since)
@@ -68,7 +67,7 @@ def _all_series() -> Iterator[range]:
 
 def _update(since: datetime) -> Iterator[None]:
     """Make the bars of the hours that have new observations, and of their days."""
-    hours = PriceHour.objects.filter(IS_NEW, time__gte=since).order_by("time")
+    hours = PriceHour.objects.new().filter(time__gte=since).order_by("time")
     for hour, changed_at in hours.values_list("time", "changed_at"):
         for series in _all_series():
             with _transaction():
