@@ -25,6 +25,7 @@ WORDS = {
     "runs": "runs fail one after the other",
     "rejected": "more records are rejected than before",
     "source": "the source stands still",
+    "prices": "prices are not rolled up or archived",
 }
 HANGS = dict.fromkeys(WORDS, UNKNOWN) | {"database": "the database does not answer"}
 

@@ -2,11 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from tests.support.factories import (
     DAY,
@@ -18,7 +20,11 @@ from tests.support.factories import (
     make_run,
     make_runs_of,
     make_schedule,
+    row,
 )
+from tests.support.prices import flush
+from webapp.coins.prices import archive, rollup
+from webapp.coins.prices.place import Place
 from webapp.crawls import monitoring
 from webapp.crawls.catalog import SpiderEntry
 from webapp.crawls.models import CrawlRun, Node
@@ -380,6 +386,55 @@ def test_rejected_records_of_a_first_day_are_compared_with_nothing() -> None:
     make_node()
     make_runs_of(make_schedule(crontab="0 0 * * *"), "complete", "complete", "complete")
     CrawlRun.objects.filter(finished_at=NOON).update(rejected=1_000)
+
+    assert monitoring.problems(NOON) == {}
+
+
+# Prices over time --------------------------------------------------------------------------------
+@pytest.mark.parametrize("is_late", [False, True])
+def test_observations_that_get_into_no_bar_for_two_days_are_a_problem(is_late: bool) -> None:
+    flush(row("a", minutes=-1440 * 2), at=NOON - 2 * DAY - HOUR)
+    rollup.roll_up(NOON)
+    flush(row("b", minutes=-1440 * 2), at=NOON - 2 * DAY - is_late * MINUTE)
+
+    found = monitoring.problems(NOON)
+
+    assert list(found) == (["prices"] if is_late else [])
+    assert not is_late or "stored since 2026-02-03 11:59:00 UTC" in found["prices"]
+
+
+def test_days_that_wait_for_the_archive_for_two_days_are_a_problem(tmp_path: Path, settings: Settings) -> None:
+    settings.ARCHIVE_URL = str(tmp_path)
+    for days in reversed(range(6)):
+        flush(row("a", minutes=-1440 * days), at=NOON - days * DAY)
+    archive.write(Place(settings.ARCHIVE_URL), (NOON - 4 * DAY).date())
+    rollup.roll_up(NOON)
+
+    found = monitoring.problems(NOON)
+
+    assert list(found) == ["prices"]
+    assert found["prices"].startswith("2 days of prices since 2026-01-31 wait for the archive")
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_archived_day_waits_again_since_its_newest_observation(
+    tmp_path: Path, settings: Settings, is_late: bool
+) -> None:
+    settings.ARCHIVE_URL = str(tmp_path)
+    flush(row("a", minutes=-1440 * 9), at=NOON - 9 * DAY)
+    archive.write(Place(settings.ARCHIVE_URL), (NOON - 9 * DAY).date())
+    flush(row("b", minutes=-1440 * 9), at=NOON - 2 * DAY - is_late * MINUTE)
+    rollup.roll_up(NOON)
+
+    found = monitoring.problems(NOON)
+
+    assert list(found) == (["prices"] if is_late else [])
+    assert not is_late or found["prices"].startswith("1 day of prices since 2026-01-27 waits")
+
+
+def test_without_an_archive_nothing_waits_for_it() -> None:
+    flush(row("a", minutes=-1440 * 9), at=NOON - 9 * DAY)
+    rollup.roll_up(NOON)
 
     assert monitoring.problems(NOON) == {}
 

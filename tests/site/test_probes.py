@@ -21,7 +21,7 @@ pytestmark = pytest.mark.every_database
 
 PROBES = ["/healthz", "/readyz"]
 Trouble = Callable[[Path], AbstractContextManager[None]]
-CHECKS = ("database", "migrations", "data", "schedule", "runs", "rejected", "source")
+CHECKS = ("database", "migrations", "data", "schedule", "runs", "rejected", "source", "prices")
 READY, UNKNOWN = (dict.fromkeys(CHECKS, word) for word in ("ok", "unknown"))
 
 

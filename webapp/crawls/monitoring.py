@@ -9,6 +9,7 @@ runs       the last three runs of a schedule have failed, or were lost or partia
 rejected   the last run of a schedule rejected more than twice as many records as the one a day before, and 10 more,
            and they are not all resolved
 source     the source answers, but its data is old (see source_age.py)
+prices     observations of prices have been waiting for two days to get into bars, or into the archive
 """
 
 import logging
@@ -18,9 +19,11 @@ from operator import attrgetter
 
 from django.conf import settings
 from django.db import Error
-from django.db.models import Case, Count, DateTimeField, Max, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, DateTimeField, Max, Min, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from webapp.coins import clock
+from webapp.coins.models import PriceHour
+from webapp.coins.prices.archived import LATE_AFTER, late_days
 from webapp.coins.texts import counted, printable
 from webapp.crawls import history, queue
 from webapp.crawls.catalog import SPIDERS
@@ -32,7 +35,7 @@ from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
-CHECKS = ("data", "schedule", "runs", "rejected", "source")
+CHECKS = ("data", "schedule", "runs", "rejected", "source", "prices")
 BEFORE_CHECKS = ("database", "migrations")  # if one of these fails, the others cannot be checked
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -76,6 +79,7 @@ def problems(now: datetime | None = None) -> dict[str, str]:
         "runs": _bad_runs(able),
         "rejected": _rejected(able),
         "source": old_sources(),
+        "prices": [*_late_bars(now), *_late_archive(now)],
     }
     sentences = {check: " ".join(found[check]) for check in CHECKS}
     # Names, arguments and reasons may have control characters.
@@ -225,3 +229,23 @@ def _resolved(runs: Iterable[str]) -> set[str]:
     records = RejectedRecord.objects.filter(run__in=list(runs))
     of_each = records.values_list("run").annotate(still_open=Count("pk", filter=Q(status=RejectedRecord.Status.OPEN)))
     return {run for run, still_open in of_each if not still_open}
+
+
+# Prices over time --------------------------------------------------------------------------------
+def _late_bars(now: datetime) -> Iterator[str]:
+    late = PriceHour.objects.new().filter(changed_at__lt=now - LATE_AFTER)
+    first = late.aggregate(first=Min("changed_at"))["first"]
+    if first:
+        yield (
+            f"The bars of prices lack observations that were stored since {first:%F %T} UTC: scrapyd's log says why, "
+            "or `manage.py rollup` has not run."
+        )
+
+
+def _late_archive(now: datetime) -> Iterator[str]:
+    days = late_days(now) if settings.ARCHIVE_URL else []
+    if days:
+        yield (
+            f"{counted(len(days), 'day')} of prices since {days[0]} {'waits' if len(days) == 1 else 'wait'} for the "
+            "archive, so nothing since then is deleted: run `manage.py archive` every day, and read what it says."
+        )

@@ -1,7 +1,7 @@
 """Which days are in the archive. With ARCHIVE_URL set, observations are deleted only if their day is in it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
@@ -25,6 +25,7 @@ WAITING = """
 """
 SQLITE = "date(time / 1000000, 'unixepoch')"
 POSTGRESQL = "CAST(time AT TIME ZONE 'UTC' AS date)"
+LATE_AFTER = timedelta(days=2)  # the archive is written every day
 
 
 def waiting_days(before: datetime, since: datetime = EPOCH) -> list[date]:
@@ -37,6 +38,16 @@ def waiting_days(before: datetime, since: datetime = EPOCH) -> list[date]:
     with connection.cursor() as cursor:
         cursor.execute(WAITING.format(day=SQLITE if connection.vendor == "sqlite" else POSTGRESQL), bounds)
         return [date.fromisoformat(str(day)) for (day,) in cursor.fetchall()]
+
+
+def late_days(now: datetime) -> list[date]:
+    """The days with observations that have been waiting for the archive for more than LATE_AFTER, in order."""
+    since = now - LATE_AFTER
+    days = waiting_days(before=Step.DAY.start(since))
+    archived = dict(ArchivedDay.objects.filter(day__in=days).values_list("day", "changed_at"))
+    hours = PriceHour.objects.filter(time__gte=start_of(days[0]), changed_at__lt=since) if days else ()
+    late = {hour.time.date() for hour in hours if hour.changed_at > archived.get(hour.time.date(), EPOCH)}
+    return [day for day in days if day in late]
 
 
 @dataclass(frozen=True)
