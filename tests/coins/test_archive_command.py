@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from tests.support.databases import migrated
-from tests.support.factories import MINUTE, NOON, row
+from tests.support.factories import DAY, MINUTE, NOON, row
 from tests.support.prices import flush
 from tests.support.processes import python
 from webapp.coins.models import ArchivedDay, Price
@@ -70,6 +70,25 @@ def test_a_day_is_put_back(archive: Path) -> None:
     assert run("--restore", "2026-02-05") == "2026-02-05: 2 observations are in the database\n"
     assert Price.objects.count() == 2
     assert ArchivedDay.objects.get().restored_at is not None
+
+
+def test_all_files_are_verified(archive: Path) -> None:
+    flush(*(row(f"{days}", minutes=-1440 * days) for days in range(4)), at=NOON)
+    Price.objects.filter(time__lt=NOON - 2 * DAY).delete()
+    run()
+    before = run("--verify")
+    for day in ("03", "04"):
+        with (archive / f"year=2026/month=02/2026-02-{day}.parquet").open("ab") as file:
+            file.write(b"PAR1")
+    (archive / FILE).unlink()
+
+    with pytest.raises(CommandError) as error:
+        run("--verify")
+
+    assert before == "Read 3 files: each is as it was written.\n"
+    assert [line.partition(" ")[0] for line in str(error.value).splitlines()] == [
+        f"year=2026/month=02/2026-02-{day}.parquet" for day in ("03", "04", "05")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,7 @@ def write(place: Place, day: date, *, anew: bool = False) -> ArchivedDay | None:
     name = name_of(day)
     if anew:
         _check_damaged(place, day, known)
-    try:
-        old = None if anew or not (_has_file(known) or place.has(name)) else verified(place, day, known)
-    except DamagedError as error:
-        raise DamagedError(f"{error} {NO_COPY.format(day)}") from error
+    old = None if anew or not (_has_file(known) or place.has(name)) else verified(place, day, known)
     # What comes while the observations are read is newer than this.
     changed_at = _changed_at(day).isoformat()
     about = About(str(day), settings.VS_CURRENCY, changed_at, (*old.about.replaces, old.checksum) if old else ())
@@ -126,6 +123,13 @@ def union(old: Iterable[Row], new: Iterable[Row]) -> Iterator[Row]:
 
 def verified(place: Place, day: date, known: ArchivedDay | None) -> Verified:
     """The day's file, if it is the one that ArchivedDay has, or a later one. Raises DamagedError if it is not."""
+    try:
+        return _verified(place, day, known)
+    except DamagedError as error:
+        raise DamagedError(f"{error} {NO_COPY.format(day)}" if known else str(error)) from error
+
+
+def _verified(place: Place, day: date, known: ArchivedDay | None) -> Verified:
     name = name_of(day)
     try:
         checksum = place.checksum(name)

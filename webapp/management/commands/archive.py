@@ -1,6 +1,7 @@
 """`manage.py archive`: writes finished days of prices to Parquet files, and restores them."""
 
 from argparse import ArgumentTypeError
+from collections.abc import Callable, Collection
 from datetime import date
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from webapp.coins.clock import database_clock
+from webapp.coins.models import ArchivedDay
 from webapp.coins.prices.archived import waiting_days
 from webapp.coins.prices.tiers import Step
 from webapp.coins.texts import counted
@@ -52,8 +54,11 @@ class Command(MigratedCommand):
             help="write the file of a day from the database alone, if the old one is damaged or gone: "
             "prices that only the old one had are lost",
         )
+        only.add_argument(
+            "--verify", action="store_true", help="read all files, and compare them with the table of archived days"
+        )
 
-    def handle(self, *args: Any, restore: date | None, anew: date | None, **options: Any) -> None:
+    def handle(self, *args: Any, restore: date | None, anew: date | None, verify: bool, **options: Any) -> None:
         if MISSING:
             raise CommandError(f"The archive needs {MISSING}, which is not installed: run `make archive-setup`.")
         if not settings.ARCHIVE_URL:
@@ -69,20 +74,31 @@ class Command(MigratedCommand):
                 raise CommandError(f"{anew} is not over yet.")
             elif anew:
                 self._write(place, anew, anew=True)
+            elif verify:
+                self._verify_all(place)
             else:
                 self._write_all(place)
         except ArchiveError as error:
             raise CommandError(str(error)) from error
 
     def _write_all(self, place: "Place") -> None:
-        faults = []
         days = waiting_days(before=Step.DAY.start(database_clock()))
         if not days:
             self.stdout.write("No finished day waits for the archive.")
-        for waiting in days:
+        self._each(days, lambda waiting: self._write(place, waiting))
+
+    def _verify_all(self, place: "Place") -> None:
+        files = {known.day: known for known in ArchivedDay.objects.exclude(file="").order_by("day")}
+        self._each(files, lambda archived: archive.verified(place, archived, files[archived]))
+        self.stdout.write(f"Read {counted(len(files), 'file')}: each is as it was written.")
+
+    def _each(self, days: Collection[date], do: Callable[[date], object]) -> None:
+        """Raises CommandError when all days are done, if files of some are damaged or gone."""
+        faults = []
+        for one in days:
             try:
-                self._write(place, waiting)
-            except DamagedError as error:  # other days are not affected
+                do(one)
+            except DamagedError as error:
                 faults.append(str(error))
         if faults:
             raise CommandError("\n".join(faults))
