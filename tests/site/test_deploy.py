@@ -99,10 +99,29 @@ def test_the_image_installs_before_it_copies_the_code_and_runs_as_a_user_without
 
     assert re.fullmatch(r"python:3\.\d+-slim-\w+", of("FROM")[0])
     assert order[:3] == ["COPY", "RUN", "COPY"]
-    assert copied()[0][0] == ["requirements.txt"]
+    assert copied()[0][0] == ["requirements.txt", "requirements-archive.txt"]
     assert [tuple(map(int, one.split(":"))) for one in user] == [(10001, 10001)]
     assert json.loads(entrypoint[0])[0] == "tini"
     assert re.search(r"apt-get install .*\btini\b", of("RUN")[0])
+
+
+@pytest.mark.parametrize(
+    ("archive", "installed"), [("", ["requirements.txt"]), ("1", ["requirements.txt", "requirements-archive.txt"])]
+)
+def test_the_image_has_what_the_archive_needs_on_demand(archive: str, installed: list[str]) -> None:
+    (install,) = (command for command in of("RUN") if "pip install" in command)
+
+    done = subprocess.run(
+        ["sh", "-c", f'pip() {{ echo "$@"; }}; {install}'],
+        env={"ARCHIVE": archive},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert re.findall(r"--requirement (\S+)", done.stdout) == installed
+    assert SERVICES["migrate"]["build"]["args"] == {"ARCHIVE": "${ARCHIVE:-}"}
+    assert of("ARG") == ["ARCHIVE="]
 
 
 # The services -------------------------------------------------------------------------------------
