@@ -213,5 +213,6 @@ class HealthSerializer(serializers.Serializer):
     )
     problems = serializers.DictField(
         child=serializers.CharField(),
-        help_text="Problems by check (data, schedule, runs, rejected, source, prices), and what to do; empty if all is well.",
+        help_text="Problems by check (data, schedule, runs, rejected, source, prices), and what to do; empty if all is "
+        "well.",
     )
