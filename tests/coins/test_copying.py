@@ -11,7 +11,7 @@ from django.db import connection
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, row
 from tests.support.prices import flush, make_bar, stored_bars
 from webapp.coins.models import PriceBar, PriceDay, PriceSeries
-from webapp.coins.prices import copying, past, rollup
+from webapp.coins.prices import copying, past, rollup, writing
 from webapp.coins.prices.copying import DayBar
 from webapp.coins.prices.points import Chart, PastBar
 from webapp.coins.prices.tiers import Step
@@ -42,7 +42,7 @@ def test_a_copy_has_all_values_of_the_bar() -> None:
 
     stored = copying.store(TODAY, [sent])
 
-    values = PriceBar.objects.values(*copying.VALUES).get()
+    values = PriceBar.objects.values(*writing.VALUES).get()
     assert stored == Stored(created=1)
     assert DayBar(coin_id="bitcoin", **values) == sent
     assert not PriceBar.objects.get().is_final
@@ -70,7 +70,7 @@ def test_a_day_whose_bars_are_the_same_has_not_changed() -> None:
 
 def test_a_bar_that_was_fetched_from_an_api_is_replaced() -> None:
     price = Decimal(5)
-    fetched = PastBar(MIDNIGHT, price, price, price, price, None, None, NOON)
+    fetched = PastBar(time=MIDNIGHT, open=price, high=price, low=price, close=price, last_at=NOON)
     past.store(Chart("bitcoin", Step.DAY, [fetched], MIDNIGHT, NOON + DAY, 1, [], None))
 
     assert copying.store(TODAY, [bar()]) == Stored(updated=1)

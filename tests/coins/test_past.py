@@ -23,7 +23,9 @@ MIDNIGHT = NOON - 12 * HOUR
 
 def bar(time: datetime, price: Any = 1) -> PastBar:
     same = Decimal(price)
-    return PastBar(time, same, same, same, same, None, Decimal("0.5"), time + MINUTE, points=2)
+    return PastBar(
+        time=time, open=same, high=same, low=same, close=same, volume=Decimal("0.5"), last_at=time + MINUTE, points=2
+    )
 
 
 def chart(*bars: PastBar, step: Step = Step.HOUR, until: datetime = NOON + DAY) -> Chart:

@@ -12,6 +12,7 @@ from webapp.coins.cleaning import Rejection
 from webapp.coins.models import PriceBar
 from webapp.coins.prices import writing
 from webapp.coins.prices.copying import DayBar, copied_days
+from webapp.coins.prices.writing import Stored
 from webapp.crawls import copying, recording
 from webapp.crawls.batch import Memory
 from webapp.crawls.copying import Copied, DayBatch, DayOfPrices
@@ -31,7 +32,19 @@ def day(
     *coin_ids: str, close: int = 1, rejected: int = 0, changed_at: datetime | None = NOON, time: datetime = MIDNIGHT
 ) -> DayOfPrices:
     price: Any = Decimal(close)
-    bars = [DayBar(coin_id, time, price, price, price, price, 3, time + MINUTE) for coin_id in coin_ids]
+    bars = [
+        DayBar(
+            coin_id=coin_id,
+            time=time,
+            open=price,
+            high=price,
+            low=price,
+            close=price,
+            observations=3,
+            last_at=time + MINUTE,
+        )
+        for coin_id in coin_ids
+    ]
     return DayOfPrices(time.date(), bars, [(REJECTION, {"close": "x"}, "page 7")] * rejected, changed_at)
 
 
@@ -53,7 +66,7 @@ def test_bars_are_counted_by_themselves_and_not_as_coins() -> None:
         day("a", "b", time=MIDNIGHT + DAY, changed_at=None),
     )
 
-    assert copied == Copied(days=1, created=5, updated=2)
+    assert copied == Copied(1, Stored(5, 2))
     assert counts(run) == {}
     assert copied_days() == {TODAY: NOON}
 
@@ -66,7 +79,7 @@ def test_a_day_is_stored_in_parts_and_noted_with_the_last(monkeypatch: pytest.Mo
         recording.store(run, part, {})
         noted.append(len(copied_days()))
 
-    assert (noted, copied) == ([0, 0, 1], Copied(days=1, created=5))
+    assert (noted, copied) == ([0, 0, 1], Copied(1, Stored(5)))
     assert PriceBar.objects.count() == 5
 
 
@@ -109,6 +122,6 @@ def test_a_day_whose_answer_was_lost_is_stored_and_counted_once() -> None:
 
 
 def test_the_message_says_what_became_of_the_bars() -> None:
-    assert str(Copied(days=1, created=1_200, updated=3, unchanged=0)) == (
+    assert str(Copied(1, Stored(1_200, 3))) == (
         "prices of 1 day were copied: 1,200 new bars, 3 changed, 0 left as they were"
     )

@@ -176,8 +176,8 @@ def test_days_count_as_hours_do() -> None:
 def chart(*prices: int, rejected: bool = False) -> Chart:
     """Bars of an hour with these prices, from noon on."""
     bars = [
-        PastBar(time, Decimal(price), Decimal(price), Decimal(price), Decimal(price), None, None, time, points=2)
-        for time, price in ((NOON + hour * HOUR, price) for hour, price in enumerate(prices))
+        PastBar(time=time, open=price, high=price, low=price, close=price, last_at=time, points=2)
+        for time, price in ((NOON + hour * HOUR, Decimal(price)) for hour, price in enumerate(prices))
     ]
     rejection = Rejection("first", "first", ("price: a text, not a number",)) if rejected else None
     return Chart("first", Step.HOUR, bars, NOON, NOW, 9, [["x", "y"]] if rejected else [], rejection)

@@ -21,8 +21,10 @@ class DayOfPrices:
     """The bars of a day, each of another coin."""
 
     day: date
-    bars: Sequence[DayBar] = ()
-    rejected: Sequence[tuple[Rejection, Any, str]] = ()  # why a bar cannot be stored, its record, and its page
+    # Neither is in a log of all levels.
+    bars: Sequence[DayBar] = field(default=(), repr=False)
+    # Why a bar cannot be stored, its record, and its page.
+    rejected: Sequence[tuple[Rejection, Any, str]] = field(default=(), repr=False)
     changed_at: datetime | None = None  # the source's, if these are all bars that it had then
 
 
@@ -31,20 +33,12 @@ class Copied:
     """What a run has copied so far."""
 
     days: int = 0
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-
-    def add(self, stored: Stored, *, is_day: bool) -> None:
-        self.days += is_day
-        self.created += stored.created
-        self.updated += stored.updated
-        self.unchanged += stored.unchanged
+    bars: Stored = field(default_factory=Stored)
 
     def __str__(self) -> str:
         return (
-            f"prices of {counted(self.days, 'day')} were copied: {counted(self.created, 'new bar')}, "
-            f"{self.updated:,} changed, {self.unchanged:,} left as they were"
+            f"prices of {counted(self.days, 'day')} were copied: {counted(self.bars.created, 'new bar')}, "
+            f"{self.bars.updated:,} changed, {self.bars.unchanged:,} left as they were"
         )
 
 
@@ -88,7 +82,8 @@ class DayBatch:
         }
 
     def remember(self, errors: Mapping[str, str]) -> None:
-        self.copied.add(self._stored, is_day=self.changed_at is not None)
+        self.copied.bars += self._stored
+        self.copied.days += self.changed_at is not None
         self.memory.note_stored(self.rejected)
 
     def stored(self, errors: Mapping[str, str]) -> set[str]:

@@ -3,34 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from webapp.coins.models import FullCoin, PriceBar, PriceDay
 from webapp.coins.models.coin import in_statements
 from webapp.coins.prices.series import keys_of
 from webapp.coins.prices.tiers import Step, limits_of
-from webapp.coins.prices.writing import Stored, count_rounded_in, write_bars
+from webapp.coins.prices.writing import NewBar, Stored, count_rounded_in, write_bars
 
 
-@dataclass(frozen=True, slots=True)
-class DayBar:
-    """The bar of a coin on a day, as the other installation has it."""
-
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBar(NewBar):
     coin_id: str
-    time: datetime
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    observations: int
-    last_at: datetime
-    market_cap: Decimal | None = None
-    volume: Decimal | None = None
-    rank: int | None = None
-
-
-VALUES = tuple(name for name in DayBar.__annotations__ if name != "coin_id")
 
 
 def copied_days() -> dict[date, datetime]:
@@ -48,7 +32,8 @@ def store(day: date, bars: Sequence[DayBar]) -> Stored:
     series = keys_of([bar.coin_id for bar in bars])
     by_key = {series[bar.coin_id]: bar for bar in bars}
     known, made_here = (_with_bars(by_key, day, step) for step in (Step.DAY, Step.HOUR))
-    written = _write({key: bar for key, bar in by_key.items() if key not in made_here})
+    free = [(key, by_key[key]) for key in sorted(by_key.keys() - made_here)]
+    written = {key for key, _ in write_bars(Step.DAY, free, "NOT bar.is_final")}
     if written:
         PriceDay.objects.note([day])
     created = len(written - known)
@@ -68,13 +53,3 @@ def _with_bars(keys: Mapping[int, Any], day: date, step: Step) -> set[int]:
         bars = PriceBar.objects.filter(series__in=some, step=step, time__range=limits_of(day))
         found |= set(bars.values_list("series", flat=True).distinct())
     return found
-
-
-def _write(bars: Mapping[int, DayBar]) -> set[int]:
-    """Write those of these bars, by series, that are new or differ. Returns their series."""
-    if not bars:
-        return set()
-    keys = sorted(bars)
-    values = {name: [getattr(bars[key], name) for key in keys] for name in VALUES}
-    same = {name: [value] * len(keys) for name, value in (("step", Step.DAY.value), ("is_final", False))}
-    return {series for series, _ in write_bars({"series": keys, **same, **values}, "NOT bar.is_final")}

@@ -1,20 +1,16 @@
 """Stores past prices from an API's history, where nothing was observed."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db.models import QuerySet
 
 from webapp.coins.models import FullCoin, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices import rollup
 from webapp.coins.prices.covering import cover
-from webapp.coins.prices.points import Chart, PastBar
+from webapp.coins.prices.points import Chart
 from webapp.coins.prices.tiers import Step
 from webapp.coins.prices.writing import AT_ONCE, Stored, count_rounded_in, write_bars
-
-VALUES = ("open", "high", "low", "close", "market_cap", "volume", "last_at")
 
 
 def store(chart: Chart) -> Stored:
@@ -43,7 +39,8 @@ def store(chart: Chart) -> Stored:
     rounded: Counter[str] = Counter()
     for start in range(0, len(free), AT_ONCE):
         some = free[start : start + AT_ONCE]
-        written |= _write(series, step, some)
+        rows = [(series.pk, bar) for bar in some]
+        written |= {time for _, time in write_bars(step, rows, "bar.observations = 0 AND NOT bar.is_final")}
         rounded += count_rounded_in([bar for bar in some if bar.time in written])
     if step == Step.HOUR:
         for day in sorted({Step.DAY.start(time) for time in written}):
@@ -70,11 +67,3 @@ def _first_day(own: QuerySet[PriceBar], chart: Chart) -> set[datetime]:
         return set()
     hours = own.filter(step=Step.HOUR, time__gte=day, time__lt=day + Step.DAY.length)
     return {day} if own.filter(step=Step.DAY, time=day).exists() and not hours.exists() else set()
-
-
-def _write(series: PriceSeries, step: Step, bars: Sequence[PastBar]) -> set[datetime]:
-    """Write bars that are new, or differ from those that were fetched before. Returns their times."""
-    same: Mapping[str, Any] = {"series": series.pk, "step": step.value, "observations": 0, "is_final": False}
-    values = {name: [value] * len(bars) for name, value in same.items()}
-    values |= {name: [getattr(bar, name) for bar in bars] for name in ("time", *VALUES)}
-    return {time for _, time in write_bars(values, "bar.observations = 0 AND NOT bar.is_final")}

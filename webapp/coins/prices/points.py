@@ -1,7 +1,7 @@
 """Points of an API's history, and the bars that they become."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby, pairwise
@@ -14,6 +14,7 @@ from webapp.coins.fields import EPOCH
 from webapp.coins.models import PriceBar
 from webapp.coins.prices.observing import FIRST_COIN
 from webapp.coins.prices.tiers import Step
+from webapp.coins.prices.writing import NewBar
 
 MAX_SPACING = timedelta(hours=12)  # of points that are for each hour, or for less; an API may leave some out
 CHECKS: dict[str, Callable[[Any], Decimal]] = {
@@ -29,18 +30,8 @@ class Point:
     volume: Decimal | None
 
 
-@dataclass(frozen=True)
-class PastBar:
-    """A bar of `PriceBar` that has no observations."""
-
-    time: datetime
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    market_cap: Decimal | None
-    volume: Decimal | None
-    last_at: datetime
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastBar(NewBar):
     points: int = 1  # that it was made from
 
 
@@ -49,7 +40,7 @@ class Chart:
     """The bars of a coin from `since` to `until`, and the points that cannot be stored."""
 
     coin_id: str
-    step: Step
+    step: Step = field(metadata={"serializer": lambda step: step.label})  # what Scrapy's feeds have
     bars: list[PastBar]
     since: datetime
     until: datetime
