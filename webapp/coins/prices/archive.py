@@ -69,7 +69,7 @@ def write(place: Place, day: date, *, anew: bool = False) -> ArchivedDay | None:
                 about = parquet.write(file, observations(day), about)
         if anew and not about.rows:
             raise ArchiveError(f"The database has no observations of {day}: there is nothing to write.")
-        return _put_in_place(place, draft, known, _archived(day, about, _read_back(place, draft, about)))
+        return _put_in_place(place, draft, known, archived_day(day, Verified(about, _read_back(place, draft, about))))
     finally:
         place.remove(draft)
         place.remove_abandoned(folder)
@@ -160,13 +160,13 @@ def _read_back(place: Place, draft: str, written: About) -> str:
         ) from error
 
 
-def _archived(day: date, about: About, checksum: str) -> ArchivedDay:
+def archived_day(day: date, file: Verified) -> ArchivedDay:
     return ArchivedDay(
         day=day,
         file=name_of(day),
-        rows=about.rows,
-        checksum=checksum,
-        changed_at=datetime.fromisoformat(about.changed_at),
+        rows=file.about.rows,
+        checksum=file.checksum,
+        changed_at=datetime.fromisoformat(file.about.changed_at),
         archived_at=database_clock(),
     )
 

@@ -15,7 +15,7 @@ from webapp.coins.clock import database_clock
 from webapp.coins.fields import EPOCH
 from webapp.coins.models import ArchivedDay, FullCoin, Price
 from webapp.coins.prices import parquet
-from webapp.coins.prices.archive import COIN_AND_TIME, Verified, name_of, observations, verified
+from webapp.coins.prices.archive import COIN_AND_TIME, Verified, archived_day, name_of, observations, verified
 from webapp.coins.prices.parquet import Row
 from webapp.coins.prices.place import ArchiveError, Place
 from webapp.coins.prices.series import keys_of
@@ -49,16 +49,12 @@ def restore(place: Place, day: date, now: datetime | None = None) -> int:
 
 def _keep(day: date, file: Verified, now: datetime) -> None:
     """From now on, no roll-up deletes them. A file of another database is as good as one of this."""
-    facts = {
-        "file": name_of(day),
-        "rows": file.about.rows,
-        "checksum": file.checksum,
-        "changed_at": datetime.fromisoformat(file.about.changed_at),
-        "archived_at": now,
-    }
     with transaction.atomic():
         FullCoin.objects.lock_changes()  # a roll-up that has not seen this is over
-        ArchivedDay.objects.update_or_create({"restored_at": now}, facts | {"restored_at": now}, day=day)
+        if not ArchivedDay.objects.filter(day=day).update(restored_at=now):
+            new = archived_day(day, file)
+            new.restored_at = now
+            new.save()
 
 
 def _put(rows: list[Row]) -> None:
