@@ -161,7 +161,9 @@ def _rhythms(now: datetime) -> Iterator[Rhythm]:
             pause = max(later - earlier for earlier, later in pairwise(slots))
             if "ids" in arguments:
                 yield Rhythm(pause, ids=frozenset(arguments["ids"]))
-            elif "pages" not in arguments and "category" not in arguments:
+            elif "category" in arguments:
+                continue
+            elif "pages" not in arguments:
                 yield Rhythm(pause)
-            elif arguments.get("order") == "market_cap_desc" and "category" not in arguments:
+            elif arguments.get("order") == "market_cap_desc":
                 yield Rhythm(pause, top=arguments["pages"] * arguments.get("per_page", MAX_PAGE_SIZE))
