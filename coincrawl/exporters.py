@@ -6,6 +6,7 @@ ISO 8601. In CSV, an empty text and a null look the same.
 
 import json
 import re
+from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,8 @@ class ExactEncoder(simplejson.JSONEncoder):
     """Decimals as JSON numbers with all their digits, dates in ISO 8601."""
 
     def default(self, value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            return asdict(value)
         return value.isoformat() if isinstance(value, datetime) else super().default(value)
 
 

@@ -1,16 +1,14 @@
 """Cleans records on the event loop, and stores them in batches in the database's thread."""
 
-import asyncio
 from functools import cached_property
-from typing import Self, cast
+from typing import Any, Self, cast
 
-from scrapy import Item
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem, NotConfigured
 
 from coincrawl.components import Component, extension
 from coincrawl.extensions.run import RunRecord
-from coincrawl.items import ChartItem, CoinItem, DayItem
+from coincrawl.items import CoinItem
 from coincrawl.source import Source
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
@@ -24,7 +22,7 @@ from webapp.crawls.past import ChartBatch
 class Pipeline(Component):
     """Is enabled only for spiders that yield its kind of item. Other items pass."""
 
-    item: type[Item] = CoinItem
+    item: type = CoinItem
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -42,7 +40,7 @@ class CleanPipeline(Pipeline):
         missing_since = [FullCoin._meta.get_field("missing_since")] if self.spider.reports_missing else []
         return Cleaner([*FullCoin.api_fields(), *missing_since])
 
-    def process_item(self, item: Item) -> Item:
+    def process_item(self, item: Any) -> Any:
         if not isinstance(item, CoinItem):
             return item
         record = item["record"]
@@ -78,9 +76,8 @@ class UpsertPipeline(Pipeline):
         super().__init__(crawler)
         self.size = crawler.settings.getint("BATCH_SIZE")
         self.batch = Batch(extension(crawler, RunRecord).memory)
-        self.one_at_a_time = asyncio.Lock()
 
-    async def process_item(self, item: Item) -> Item:
+    async def process_item(self, item: Any) -> Any:
         if not isinstance(item, CoinItem):
             return item
         record, page = item.pop("record"), item.pop("page")
@@ -105,8 +102,7 @@ class UpsertPipeline(Pipeline):
         # The batch is replaced before the first await: later items belong to the next one.
         batch, self.batch = self.batch, Batch(self.batch.memory)
         if batch:
-            async with self.one_at_a_time:
-                await extension(self.crawler, RunRecord).store(batch)
+            await extension(self.crawler, RunRecord).store(batch)
 
     async def close_spider(self) -> None:
         await self.flush()
@@ -115,16 +111,14 @@ class UpsertPipeline(Pipeline):
 class ChartPipeline(Pipeline):
     """Stores past prices, and the points that are rejected: each coin by itself."""
 
-    item = ChartItem
+    item = Chart
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.record = extension(crawler, RunRecord)
-        self.one_at_a_time = asyncio.Lock()
 
-    async def process_item(self, item: ChartItem) -> ChartItem:
-        async with self.one_at_a_time:
-            await self.record.store(ChartBatch(Chart(**item), self.record.memory))
+    async def process_item(self, item: Chart) -> Chart:
+        await self.record.store(ChartBatch(item, self.record.memory))
         return item
 
 
@@ -134,22 +128,18 @@ class DayPipeline(Pipeline):
     The feeds have coins alone, so these items end here.
     """
 
-    item = DayItem
+    item = DayOfPrices
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.record = extension(crawler, RunRecord)
         self.copied = Copied()
-        self.one_at_a_time = asyncio.Lock()
 
-    async def process_item(self, item: Item) -> Item:
-        if not isinstance(item, DayItem):
+    async def process_item(self, item: Any) -> Any:
+        if not isinstance(item, DayOfPrices):
             return item
-        async with self.one_at_a_time:
-            day = DayOfPrices(**item)
-            del item["bars"], item["rejected"]  # or else a log of all levels has them
-            for part in DayBatch.parts(day, self.record.memory, self.copied, self.spider.round):
-                await self.record.store(part)
+        for part in DayBatch.parts(item, self.record.memory, self.copied, self.spider.round):
+            await self.record.store(part)
         raise DropItem("prices of a day are not in the feeds", log_level="DEBUG")
 
     def close_spider(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import scrapy
 from django.db import models
-from scrapy import Item
 from scrapy.http import Request, Response
 from scrapy.settings import BaseSettings
 
@@ -62,7 +61,7 @@ class Source(scrapy.Spider):
     ignored: Collection[str] = ()  # fields of its records that are not stored
     reports_missing = False  # whether `missing_since` in its records says that a coin has left the market
     feed_formats: Collection[str] = ()  # that its items can be written in; empty: all
-    yields: Collection[type[Item]] = (CoinItem,)  # kinds of items, which decide about the pipelines
+    yields: Collection[type] = (CoinItem,)  # kinds of items, which decide about the pipelines
     round = 0  # of requests; a later round may ask again for records that came before
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:

@@ -62,6 +62,7 @@ class RunRecord(Component):
         self._stored_tail = ""  # the log's tail in the row
         self._is_to_stop = False
         self._has_given_up = False  # a batch could not be stored, so no other is tried
+        self._storing = asyncio.Lock()
         self._heartbeats: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         crawler.signals.connect(self.opened, signals.spider_opened)
@@ -119,15 +120,16 @@ class RunRecord(Component):
         self._shape.add(values)
 
     async def store(self, batch: Writable) -> None:
-        """Write a batch. If that fails for good, the run ends."""
-        run, progress = self.run, self.progress()
-        if run is None or self._has_given_up:
-            return
+        """Write a batch, after those before it. If that fails for good, the run ends."""
+        async with self._storing:
+            run, progress = self.run, self.progress()
+            if run is None or self._has_given_up:
+                return
 
-        def store() -> None:
-            self._coins |= recording.store(run, batch, progress)
+            def store() -> None:
+                self._coins |= recording.store(run, batch, progress)
 
-        self._has_given_up = not await self._attempt(store, "a batch could not be stored")
+            self._has_given_up = not await self._attempt(store, "a batch could not be stored")
 
     def progress(self) -> dict[str, int]:
         """The run's counters of requests and answers, by field of CrawlRun."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from time import monotonic
 from typing import Any, Self
 
-from scrapy import Item, signals
+from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DontCloseSpider
 from scrapy.http import Request, Response
@@ -80,7 +80,7 @@ class PaginatedSpider(Source):
 
     # Answers ---------------------------------------------------------------------------------------
 
-    def parse(self, response: Response) -> Iterator[Request | Item]:
+    def parse(self, response: Response) -> Iterator[Request | Any]:
         """Yield the requests for the next pages, then the items of this one."""
         request, answer = request_of(response), rows_in(response)
         page = meta_of(request)["page"]
@@ -117,7 +117,7 @@ class PaginatedSpider(Source):
             return [self.with_callback(successor, self.parse) for successor in self.coverage.pass_over(request)]
         return []
 
-    def give_up(self, failure: Failure) -> Iterator[Request | Item]:
+    def give_up(self, failure: Failure) -> Iterator[Request | Any]:
         """A request failed for good. The run goes on, but has a doubt."""
         if self._is_ending:
             return

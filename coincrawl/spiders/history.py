@@ -3,20 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from scrapy import Item
 from scrapy.http import Request, Response
 from twisted.python.failure import Failure
 from w3lib.url import url_query_parameter
 
 from coincrawl.charts import ChartCoverage, read_chart
 from coincrawl.components import WasRefused
-from coincrawl.items import ChartItem
 from coincrawl.meta import Meta, request_of, rows_in
 from coincrawl.pagination import OnePage
 from coincrawl.source import GONE_STATUSES
 from coincrawl.spiders.coingecko import CoinGeckoSpider
+from webapp.coins.prices.points import Chart
 from webapp.crawls.past import Plan, Wanted
 from webapp.crawls.verdict import Verdict
 
@@ -33,7 +33,7 @@ class HistorySpider(CoinGeckoSpider):
     name = "history"
     pagination = OnePage(rows="prices")
     fields = ()
-    yields = (ChartItem,)
+    yields = (Chart,)
     feed_formats = ("json", "jsonlines", "jsonl", "jl")  # others have no lists
     custom_settings = {"FEED_EXPORT_FIELDS": ["coin_id", "step", "bars"]}
 
@@ -74,13 +74,13 @@ class HistorySpider(CoinGeckoSpider):
     def survives(self, request: Request, status: int) -> bool:
         return status in GONE_STATUSES
 
-    def parse(self, response: Response) -> Iterator[ChartItem]:
+    def parse(self, response: Response) -> Iterator[Chart]:
         wanted, answer = wanted_at(request_of(response).url), rows_in(response)
         chart = read_chart(wanted.coin_id, wanted.days, answer.rows, answer.envelope, datetime.now(UTC))
         self.coverage.add_chart(chart)
-        yield ChartItem(vars(chart))
+        yield chart
 
-    def give_up(self, failure: Failure) -> Iterator[Request | Item]:
+    def give_up(self, failure: Failure) -> Iterator[Request | Any]:
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         if isinstance(failure.value, WasRefused):
             self.coverage.add_unknown(wanted_at(request.url).coin_id)

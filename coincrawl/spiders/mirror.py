@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from scrapy import Item
 from scrapy.http import Request, Response
 from twisted.python.failure import Failure
 from w3lib.url import add_or_replace_parameter
@@ -15,7 +14,7 @@ from coincrawl import responses
 from coincrawl.components import extension
 from coincrawl.days import DayChain, DayList, MirrorCoverage, address_of_prices
 from coincrawl.extensions.run import RunRecord
-from coincrawl.items import CoinItem, DayItem
+from coincrawl.items import CoinItem
 from coincrawl.meta import meta_of, request_of, rows_in
 from coincrawl.pagination import NextLink
 from coincrawl.secret import Secret
@@ -26,6 +25,7 @@ from webapp.coins.prices.copying import copied_days
 from webapp.coins.prices.observing import FIRST_COIN
 from webapp.coins.texts import printable
 from webapp.crawls.addresses import origin
+from webapp.crawls.copying import DayOfPrices
 from webapp.crawls.verdict import Verdict
 
 # A change that the source committed late may be older than the newest change that is known.
@@ -57,7 +57,7 @@ class MirrorSpider(PaginatedSpider):
     numbers_as_text = True
     reports_missing = True
     ignored = {*FullCoin.BOOKKEEPING} - {"missing_since"}  # these are about the source's database
-    yields = (CoinItem, DayItem)
+    yields = (CoinItem, DayOfPrices)
     remedies = responses.REMEDIES | {
         responses.REDIRECTED: "redirects are not followed: give that address itself in MIRROR_URL or -a url=",
         400: "if it does not allow this page size, set another in the spider's pagination",
@@ -121,7 +121,7 @@ class MirrorSpider(PaginatedSpider):
             self.coverage.add_note(f"asked for {what}")
         return super().first_requests()
 
-    def parse(self, response: Response) -> Iterator[Request | Item]:
+    def parse(self, response: Response) -> Iterator[Request | Any]:
         ours = self.settings["VS_CURRENCY"]
         rows = [row for row in rows_in(response).rows if isinstance(row, dict)]
         currencies = {str(row["vs_currency"]).lower() for row in rows if row.get("vs_currency")}
@@ -170,22 +170,22 @@ class MirrorSpider(PaginatedSpider):
         following = chain.add_days(request_of(response), response, rows_in(response), datetime.now(UTC))
         yield from (self.with_callback(request, self.parse_days) for request in following)
 
-    def parse_day(self, response: Response, chain: DayChain) -> Iterator[Request | Item]:
+    def parse_day(self, response: Response, chain: DayChain) -> Iterator[Request | Any]:
         self.coverage.add_page()
         following = chain.add_bars(request_of(response), response, rows_in(response))
         yield from (self.with_callback(request, self.parse_day) for request in following)
         yield from self.prices(chain)
 
-    def give_up(self, failure: Failure) -> Iterator[Request | Item]:
+    def give_up(self, failure: Failure) -> Iterator[Request | Any]:
         yield from super().give_up(failure)
         chain = failure.request.cb_kwargs.get("chain")  # type: ignore[attr-defined]  # Scrapy puts it there
         if isinstance(chain, DayChain):
             yield from self.prices(chain)
 
-    def prices(self, chain: DayChain) -> Iterator[Item]:
+    def prices(self, chain: DayChain) -> Iterator[DayOfPrices]:
         """The prices of a day, if no request for them is left."""
         if chain.is_over:
-            yield DayItem(vars(chain.result()))
+            yield chain.result()
 
 
 def newest(moments: Iterable[Any], until: datetime) -> datetime | None:

@@ -12,7 +12,6 @@ from twisted.python.failure import Failure
 
 from coincrawl.components import WasRefused
 from coincrawl.days import address_of_prices
-from coincrawl.items import DayItem
 from coincrawl.spiders.mirror import MirrorSpider
 from tests.support.spiders import answered, make_spider
 from webapp.crawls.copying import DayOfPrices
@@ -88,8 +87,8 @@ class Run:
             for result in self._results(request, self.source.answer(request)):
                 if isinstance(result, Request):
                     requests.append(result)
-                elif isinstance(result, DayItem):
-                    self.days.append(DayOfPrices(**result))
+                elif isinstance(result, DayOfPrices):
+                    self.days.append(result)
 
     def _results(self, request: Request, answer: Answer) -> Iterator[Any]:
         if isinstance(answer, Exception):
