@@ -60,11 +60,10 @@ class Deletable:
 
     @classmethod
     def at(cls, raw_since: datetime) -> "Deletable":
-        """Asks the database only if ARCHIVE_URL is set."""
-        if not settings.ARCHIVE_URL:
-            return cls(raw_since, raw_since)
-        waiting = waiting_days(before=Step.DAY.start(raw_since) + Step.DAY.length)
-        before = min(raw_since, start_of(waiting[0])) if waiting else raw_since
+        before = raw_since
+        if settings.ARCHIVE_URL:
+            waiting = waiting_days(before=Step.DAY.start(raw_since) + Step.DAY.length)
+            before = min([raw_since, *map(start_of, waiting[:1])])
         restored = ArchivedDay.objects.filter(restored_at__gte=raw_since).values_list("day", flat=True)
         return cls(raw_since, before, tuple(restored))
 
@@ -78,9 +77,7 @@ class Deletable:
 
         Ask in the transaction that deletes them, after `lock_changes`.
         """
-        if not settings.ARCHIVE_URL:
-            return True
-        if waiting_days(since=since, before=until):
+        if settings.ARCHIVE_URL and waiting_days(since=since, before=until):
             return False
         days = ArchivedDay.objects.filter(day__gte=since.date(), day__lt=until.date())
         return not days.filter(restored_at__gte=self.raw_since).exists()
