@@ -27,7 +27,7 @@ from webapp.crawls.catalog import MAX_COINS
 from webapp.crawls.copying import DayOfPrices
 
 PAGES = NextLink(size=1_000, max_pages=MAX_COINS // 1_000)
-MAX_TIMES = 2  # that a day is read whose bars become more meanwhile
+MAX_TIMES = 2  # that a day is read, if it gets more bars meanwhile
 MAX_AHEAD = timedelta(days=1)  # of this machine's clock; a later day is not a day of prices
 
 FIELDS = [cast(models.Field, PriceBar._meta.get_field(name)) for name in VALUES]
@@ -223,6 +223,6 @@ class MirrorCoverage(Coverage):
         if self._listed is None:
             return super().proof()
         return (
-            f"{super().proof()}; of {counted(self._listed, 'day')} with prices {self._due:,} had changed, and all of "
+            f"{super().proof()}; {self._due:,} of {counted(self._listed, 'day')} with prices had changed, and all "
             "their bars came"
         )

@@ -184,7 +184,7 @@ def test_a_file_that_was_harmed_is_left_alone(place: Place, harm: Callable[[Path
     flush(row("c", minutes=5), at=NOON + HOUR)
     before = (files(place), [*ArchivedDay.objects.values_list()])
 
-    with pytest.raises(DamagedError, match=r"2026-02-05.parquet .*archive --anew 2026-02-05"):
+    with pytest.raises(DamagedError, match=r"2026-02-05.parquet .*archive --rewrite 2026-02-05"):
         archive_all(place)
 
     assert (files(place), [*ArchivedDay.objects.values_list()]) == before
@@ -204,18 +204,18 @@ def test_an_older_file_is_not_taken_for_the_one_that_was_archived(place: Place) 
         archive_all(place)
 
 
-def test_a_damaged_file_can_be_written_anew_from_the_database(place: Place) -> None:
+def test_a_damaged_file_can_be_written_again_from_the_database(place: Place) -> None:
     flush(row("a"), row("b"), at=NOON)
     archive_all(place)
     truncate(Path(place.root, FILE))
 
-    archive.write(place, TODAY, anew=True)
+    archive.write(place, TODAY, rewrite=True)
 
     assert [coin for coin, *_ in content(place)] == ["a", "b"]
     assert ArchivedDay.objects.get().checksum == place.checksum(FILE)
 
 
-def test_nothing_is_written_anew_from_nothing(place: Place) -> None:
+def test_nothing_is_written_again_from_nothing(place: Place) -> None:
     flush(row("a"), at=NOON)
     archive_all(place)
     truncate(Path(place.root, FILE))
@@ -223,7 +223,7 @@ def test_nothing_is_written_anew_from_nothing(place: Place) -> None:
     before = files(place)
 
     with pytest.raises(ArchiveError, match="nothing to write"):
-        archive.write(place, TODAY, anew=True)
+        archive.write(place, TODAY, rewrite=True)
 
     assert files(place) == before
 

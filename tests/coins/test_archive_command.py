@@ -45,13 +45,13 @@ def test_a_damaged_day_does_not_keep_others_from_the_archive(archive: Path) -> N
     (archive / "year=2026/month=02/2026-02-04.parquet").write_bytes(b"PAR1")
     flush(row("b", minutes=-1439), row("c"), at=NOON + MINUTE)
 
-    with pytest.raises(CommandError, match=r"^year=2026/month=02/2026-02-04.parquet is damaged, or .*\. Put back"):
+    with pytest.raises(CommandError, match=r"^year=2026/month=02/2026-02-04.parquet is damaged, or .*\. Restore it"):
         run()
 
     assert (archive / FILE).exists()
-    with pytest.raises(CommandError, match=rf"^{FILE} is neither damaged nor gone"):
-        run("--anew", "2026-02-05")
-    assert run("--anew", "2026-02-04") == "2026-02-04: 2 observations in year=2026/month=02/2026-02-04.parquet\n"
+    with pytest.raises(CommandError, match=rf"^{FILE} is not damaged: `manage.py archive` adds"):
+        run("--rewrite", "2026-02-05")
+    assert run("--rewrite", "2026-02-04") == "2026-02-04: 2 observations in year=2026/month=02/2026-02-04.parquet\n"
     assert run() == "No finished day waits for the archive.\n"
 
 
@@ -59,7 +59,7 @@ def test_a_day_without_observations_is_named(archive: Path) -> None:
     flush(row("a"), at=NOON)
     Price.objects.all().delete()
 
-    assert run() == "2026-02-05: the database has no observations any more\n"
+    assert run() == "2026-02-05: nothing to archive: its observations were deleted before\n"
 
 
 def test_a_day_is_put_back(archive: Path) -> None:
@@ -70,6 +70,10 @@ def test_a_day_is_put_back(archive: Path) -> None:
     assert run("--restore", "2026-02-05") == "2026-02-05: 2 observations are in the database\n"
     assert Price.objects.count() == 2
     assert ArchivedDay.objects.get().restored_at is not None
+
+
+def test_an_archive_without_files_is_verified(archive: Path) -> None:
+    assert run("--verify") == "The archive has no files yet.\n"
 
 
 def test_all_files_are_verified(archive: Path) -> None:
@@ -95,10 +99,10 @@ def test_all_files_are_verified(archive: Path) -> None:
     ("arguments", "sentence"),
     [
         (["--restore", "2026-02-05"], f"{FILE} is not in the archive"),
-        (["--anew", "2026-02-05"], "There are no observations of 2026-02-05 to archive."),
-        (["--anew", "2999-01-01"], "2999-01-01 is not over yet."),
+        (["--rewrite", "2026-02-05"], "There are no observations of 2026-02-05 to archive."),
+        (["--rewrite", "2999-01-01"], "2999-01-01 is not over yet."),
         (["--restore", "5 February"], "5 February is no day, such as 2026-02-05"),
-        (["--restore", "2026-02-05", "--anew", "2026-02-05"], "not allowed with"),
+        (["--restore", "2026-02-05", "--rewrite", "2026-02-05"], "not allowed with"),
     ],
     ids=["no file", "no observations", "not over", "no day", "two things"],
 )

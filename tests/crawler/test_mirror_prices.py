@@ -129,7 +129,7 @@ def test_days_that_have_changed_are_asked_for_the_newest_first_after_the_coins()
 
     assert source.asked == ["/api/coins/", "/api/prices/days/", "/api/prices/ 2026-02-07", "/api/prices/ 2026-02-05"]
     assert (run.copied(), run.coverage.doubts(), run.coverage.pages) == ([THIRD, FIRST], [], 4)
-    assert "of 3 days with prices 2 had changed, and all of their bars came" in run.coverage.proof()
+    assert "2 of 3 days with prices had changed, and all their bars came" in run.coverage.proof()
 
 
 def test_two_days_are_asked_for_at_a_time() -> None:

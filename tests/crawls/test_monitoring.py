@@ -400,7 +400,7 @@ def test_observations_that_get_into_no_bar_for_two_days_are_a_problem(is_late: b
     found = monitoring.problems(NOON)
 
     assert list(found) == (["prices"] if is_late else [])
-    assert not is_late or "stored since 2026-02-03 11:59:00 UTC" in found["prices"]
+    assert not is_late or "stored since 2026-02-03 11:59:00 UTC are not in the bars" in found["prices"]
 
 
 def test_days_that_wait_for_the_archive_for_two_days_are_a_problem(tmp_path: Path, settings: Settings) -> None:
@@ -413,7 +413,7 @@ def test_days_that_wait_for_the_archive_for_two_days_are_a_problem(tmp_path: Pat
     found = monitoring.problems(NOON)
 
     assert list(found) == ["prices"]
-    assert found["prices"].startswith("2 days of prices since 2026-01-31 wait for the archive")
+    assert found["prices"].startswith("2 days of prices since 2026-01-31 are not archived")
 
 
 @pytest.mark.parametrize("is_late", [False, True])
@@ -429,7 +429,7 @@ def test_an_archived_day_waits_again_since_its_newest_observation(
     found = monitoring.problems(NOON)
 
     assert list(found) == (["prices"] if is_late else [])
-    assert not is_late or found["prices"].startswith("1 day of prices since 2026-01-27 waits")
+    assert not is_late or found["prices"].startswith("1 day of prices since 2026-01-27 is not archived")
 
 
 def test_without_an_archive_nothing_waits_for_it() -> None:

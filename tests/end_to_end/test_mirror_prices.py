@@ -88,10 +88,10 @@ def test_the_prices_of_all_days_are_copied_once_and_then_those_of_days_that_have
     assert (first.returncode, last.returncode) == (0, 0), first.stderr + last.stderr
     assert len(bars) == 1_202
     assert run[:3] == ("complete", 1, 5)  # of coins, of the list of days, three of two days
-    assert "; of 2 days with prices 2 had changed, and all of their bars came" in run[3]
+    assert "; 2 of 2 days with prices had changed, and all their bars came" in run[3]
     assert "prices of 2 days were copied: 1,202 new bars, 0 changed, 0 left as they were" in run[3]
     assert nothing_new[:2] == ("complete", 2)
-    assert "of 2 days with prices 0 had changed" in nothing_new[2]
+    assert "0 of 2 days with prices had changed" in nothing_new[2]
     assert copy.query(BARS) == source_bars()
     assert "prices of 1 day were copied: 1 new bar, 0 changed, 2 left as they were" in copy.last_run("messages")[0]
     assert [json.loads(line)["coin_id"] for line in feed.read_text().splitlines()] == ["bitcoin"]

@@ -41,7 +41,7 @@ class Memory:
         return [one for one in occurrences if self.keeps(one.rejection)]
 
     def note_stored(self, occurrences: Iterable[Occurrence]) -> None:
-        """A batch with these is stored. Those that are counted, and not kept, are told at the end."""
+        """A batch with these is stored. Those that are counted, and not kept, are reported at the end."""
         self.not_kept += sum(one.is_new and not self.keeps(one.rejection) for one in occurrences)
 
     def has_rejected(self, rejection: Rejection) -> bool:

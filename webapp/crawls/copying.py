@@ -51,7 +51,7 @@ class DayBatch:
     memory: Memory
     copied: Copied
     rejected: Sequence[Occurrence] = ()
-    changed_at: datetime | None = None  # as of which the day is copied with this part
+    changed_at: datetime | None = None  # of the last part: the day is copied as it was at this time
     _stored: Stored = field(default_factory=Stored)
 
     @classmethod

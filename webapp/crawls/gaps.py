@@ -1,7 +1,7 @@
 """Gaps: where a coin has no bars although it was on the market.
 
-Bars are not missing while a coin was asked for and had not changed. A time without bars is a gap only if it is longer
-than the schedules explain: a coin that is crawled every six hours has five hours without a bar in between.
+If a crawl has found a coin unchanged, the bars until then are not missing. A time without bars is a gap only if it is
+longer than the schedules explain: a coin that is crawled every six hours has five hours without a bar in between.
 """
 
 from bisect import bisect_left

@@ -237,8 +237,8 @@ def _late_bars(now: datetime) -> Iterator[str]:
     first = late.aggregate(first=Min("changed_at"))["first"]
     if first:
         yield (
-            f"The bars of prices lack observations that were stored since {first:%F %T} UTC: scrapyd's log says why, "
-            "or `manage.py rollup` has not run."
+            f"Prices that were stored since {first:%F %T} UTC are not in the bars yet: scrapyd's log says why, or "
+            "`manage.py rollup` has not run."
         )
 
 
@@ -246,6 +246,6 @@ def _late_archive(now: datetime) -> Iterator[str]:
     days = late_days(now) if settings.ARCHIVE_URL else []
     if days:
         yield (
-            f"{counted(len(days), 'day')} of prices since {days[0]} {'waits' if len(days) == 1 else 'wait'} for the "
-            "archive, so nothing since then is deleted: run `manage.py archive` every day, and read what it says."
+            f"{counted(len(days), 'day')} of prices since {days[0]} {'is' if len(days) == 1 else 'are'} not archived, "
+            "so the database grows: run `manage.py archive` every day, and read what it says."
         )

@@ -36,7 +36,7 @@ def series() -> models.ForeignKey:
 
 
 class Price(models.Model):
-    """An observation: what the market said of a coin at a time."""
+    """An observation: the price, market cap, volume and rank of a coin at one time."""
 
     pk = models.CompositePrimaryKey("series_id", "time")
     series = series()

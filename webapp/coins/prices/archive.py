@@ -1,8 +1,9 @@
-"""The archive: all observations of a finished day in one Parquet file, for as long as one likes.
+"""The archive: all observations of a finished day in one Parquet file.
 
-A file is written as a draft, read back, and then gets its name. Only then does ArchivedDay have it. So a process that
-is killed leaves the old file or the new one, and the next one goes on. A later file of a day has all rows of earlier
-ones, and their checksums. So it is known to be in their place even if ArchivedDay does not have it yet.
+A file is written as a draft, and read back. Then it gets its name, and then ArchivedDay has it. So a process that is
+killed leaves the old file or the new one, and the next process goes on. A later file of a day has all rows of earlier
+ones, and their checksums. So it is recognized as their successor, even if a process was killed before it saved
+ArchivedDay.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,7 +34,9 @@ from webapp.coins.texts import one_line
 SERIES_AT_ONCE = 100  # in memory, with their observations of a day
 ARCHIVE_LOCK = int.from_bytes(b"archive")  # the key of an advisory lock of this database
 COIN_AND_TIME = itemgetter(0, 1)
-NO_COPY = "Put back a copy of it. If there is none, `manage.py archive --anew {}` writes it from the database alone."
+NO_COPY = (
+    "Restore it from a backup. If there is none, `manage.py archive --rewrite {}` writes it from the database alone."
+)
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,18 @@ class Verified:
     checksum: str
 
 
-def write(place: Place, day: date, *, anew: bool = False) -> ArchivedDay | None:
-    """Archive a day's observations: those of its old file, unless `anew`, and those of the database.
+def write(place: Place, day: date, *, rewrite: bool = False) -> ArchivedDay | None:
+    """Archive a day's observations: those of its old file, unless `rewrite`, and those of the database.
 
     Returns None if another process has archived the day meanwhile. Raises ArchiveError, and leaves everything as it
     was, if the place cannot be used, or if the old file is damaged or gone.
     """
     known = ArchivedDay.objects.filter(day=day).first()
     name = name_of(day)
-    if anew:
+    if rewrite:
         _check_damaged(place, day, known)
-    old = None if anew or not (_has_file(known) or place.has(name)) else verified(place, day, known)
-    # What comes while the observations are read is newer than this.
+    old = None if rewrite or not (_has_file(known) or place.has(name)) else verified(place, day, known)
+    # Read first: observations that come meanwhile have a later one.
     changed_at = _changed_at(day).isoformat()
     about = About(str(day), settings.VS_CURRENCY, changed_at, (*old.about.replaces, old.checksum) if old else ())
     folder, _, _ = name.rpartition("/")
@@ -67,7 +70,7 @@ def write(place: Place, day: date, *, anew: bool = False) -> ArchivedDay | None:
                     about = parquet.write(file, union(parquet.read(old_file), observations(day)), about)
             else:
                 about = parquet.write(file, observations(day), about)
-        if anew and not about.rows:
+        if rewrite and not about.rows:
             raise ArchiveError(f"The database has no observations of {day}: there is nothing to write.")
         return _put_in_place(place, draft, known, archived_day(day, Verified(about, _read_back(place, draft, about))))
     finally:
@@ -76,10 +79,10 @@ def write(place: Place, day: date, *, anew: bool = False) -> ArchivedDay | None:
 
 
 def _check_damaged(place: Place, day: date, known: ArchivedDay | None) -> None:
-    """Raises ArchiveError if the day's file is what it should be: to write it anew may lose what only the file has."""
+    """Raises ArchiveError if the day's file is what it should be: to write it again may lose what only the file has."""
     with suppress(DamagedError):
         verified(place, day, known)
-        raise ArchiveError(f"{name_of(day)} is neither damaged nor gone: `manage.py archive` adds what it lacks.")
+        raise ArchiveError(f"{name_of(day)} is not damaged: `manage.py archive` adds what is missing in it.")
 
 
 def _has_file(known: ArchivedDay | None) -> bool:

@@ -50,7 +50,7 @@ MAKE = """
     RETURNING series_id
 """
 # Its joins, each with the rows of one series. The planner must not read a whole table for them: SQLite's keeps the
-# order of a CROSS JOIN, and PostgreSQL's has no other way past OFFSET 0, however little it knows of a new table.
+# order of a CROSS JOIN, and PostgreSQL's cannot reorder a subquery with OFFSET 0.
 SQLITE_JOIN = "{kind} JOIN {table} AS {alias} ON {where}"
 POSTGRESQL_JOIN = "{kind} JOIN LATERAL (SELECT * FROM {table} AS {alias} WHERE {where} OFFSET 0) AS {alias} ON true"
 FINAL = "{alias}.series_id = series.id AND {alias}.step = {step} AND {alias}.time = {time} AND {alias}.is_final"

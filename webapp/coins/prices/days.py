@@ -64,7 +64,7 @@ def count_on(day: date, step: Step | None) -> int:
     """The number of all bars that begin on this day, or of observations if `step` is None."""
     rows = PriceBar.objects.filter(step=step) if step else Price.objects.all()
     of_series = rows.filter(series=OuterRef("pk"), time__range=limits_of(day)).values("series")
-    counts = Subquery(of_series.annotate(number=Count("*")).values("number"))  # seeks, which a join may not be
+    counts = Subquery(of_series.annotate(number=Count("*")).values("number"))  # each uses the key, which a join may not
     return PriceSeries.objects.aggregate(number=Sum(counts))["number"] or 0
 
 

@@ -31,8 +31,8 @@ NEW_SERIES = """
     WHERE NOT EXISTS (SELECT 1 FROM coins_priceseries WHERE coins_priceseries.coin_id = coins_fullcoin.coin_id)
     ORDER BY coin_id
 """
-# Of one time, the later price counts. If only the rank or the cap differs, they were those of a later time.
-# What is older than the end of a final bar is in that bar, or came too late for it.
+# Of one time, the later price counts. If only the rank or the cap differs, the first row stays: the others are of a
+# later time. Observations that are not newer than a final bar's `last_at` are in that bar, or came too late for it.
 OBSERVE = """
     WITH seen AS (
         SELECT

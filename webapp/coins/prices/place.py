@@ -16,7 +16,7 @@ from pyarrow.fs import S3FileSystem
 
 from webapp.coins.texts import one_line
 
-DRAFT = ".draft"  # of no engine's pattern: neither *.parquet nor, with `_` before it, a folder's files
+DRAFT = ".draft"  # engines skip such files: they are not *.parquet, and begin with `_`
 ABANDONED = timedelta(days=1)  # the age of a draft that nobody writes any more
 
 
@@ -43,7 +43,7 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
 
 
 class Place:
-    """Raises ArchiveError if the place cannot be used, from each method."""
+    """Each method raises ArchiveError if the place cannot be used."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -97,7 +97,7 @@ class Place:
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
     def move(self, draft: str, name: str) -> None:
-        """Give a file its name. Who reads it meanwhile has the old one or the new one, whole.
+        """Give a file its name. Readers see the old file or the new one, never a part.
 
         In a folder it is renamed. Stores such as S3 cannot rename: they copy it, and show a copy when it is whole.
         """

@@ -16,7 +16,7 @@ from webapp.coins.prices.observing import FIRST_COIN
 from webapp.coins.prices.tiers import Step
 from webapp.coins.prices.writing import NewBar
 
-MAX_SPACING = timedelta(hours=12)  # of points that are for each hour, or for less; an API may leave some out
+MAX_SPACING = timedelta(hours=12)  # points for each hour or less are closer, also if some are missing
 CHECKS: dict[str, Callable[[Any], Decimal]] = {
     name: check_for(cast(models.Field, PriceBar._meta.get_field(name))) for name in ("close", "market_cap", "volume")
 }
@@ -87,7 +87,7 @@ def _checked(name: str, value: Any) -> Decimal:
 def step_of(points: Sequence[Point], days: int) -> Step:
     """Whether the points, sorted by time, are for bars of an hour or of a day; `days` were asked for.
 
-    The last point is the latest price, whenever that was.
+    The last point is skipped: it is the latest price, at any time.
     """
     spacings = sorted(later.time - earlier.time for earlier, later in pairwise(points[:-1]))
     if not spacings:

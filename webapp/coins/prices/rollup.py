@@ -1,9 +1,9 @@
 """Rolls observations up into bars of an hour, and those into bars of a day, and deletes what is old enough.
 
-A bar is made anew from its parts as long as these are kept. When they are deleted, it becomes final, and later parts
-are added to it. Months of observations that are partitions are dropped as a whole. So bars get the same values
-whenever, and however often, this is done. Parts that a final bar has are not counted again: observations can be put
-back from the archive.
+As long as the parts of a bar are stored, the bar is rebuilt from them. When they are deleted, it becomes final, and
+later parts are added to it. Parts that a final bar already has are not counted again: observations can be put back from
+the archive. So the bars are the same however often, and however late, this runs. Months of observations that are
+partitions are dropped as a whole.
 """
 
 from collections.abc import Collection, Generator, Iterator
@@ -43,7 +43,7 @@ def transactions(now: datetime | None = None) -> Iterator[None]:
     yield from _update(deletable.before)
     for month in partitions:
         if month.until <= deletable.before and not (yield from _drop(month, deletable)):
-            deletable = replace(deletable, before=month.since)  # the next time
+            deletable = replace(deletable, before=month.since)  # this month is tried again in the next roll-up
     hours_since = tiers.with_raw_since(deletable.before).hours_since
     late = list(PriceHour.objects.new().filter(time__lt=deletable.before).values_list("time", "changed_at"))
     for series in _all_series():

@@ -42,7 +42,7 @@ class Tiers:
 
     @classmethod
     def at(cls, now: datetime) -> "Tiers":
-        """By PRICE_RAW_DAYS and PRICE_HOURLY_DAYS, of which 0 keeps all."""
+        """By PRICE_RAW_DAYS and PRICE_HOURLY_DAYS. 0 keeps all."""
         raw = Step.HOUR.start(_before(now, settings.PRICE_RAW_DAYS))
         return cls(raw, Step.DAY.start(_before(now, settings.PRICE_HOURLY_DAYS))).with_raw_since(raw)
 

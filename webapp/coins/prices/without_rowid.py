@@ -7,17 +7,17 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
 class WithoutRowid(migrations.RunPython):
-    """Makes a model's new table anew, WITHOUT ROWID. Does nothing on other databases.
+    """Replaces a model's new table by one WITHOUT ROWID. Does nothing on other databases.
 
     The key's columns must be the first ones, in its order: otherwise `PRAGMA quick_check` of SQLite 3.40 finds NULL
-    where there is none. A later migration that makes the table anew has to be followed by this again.
+    where there is none. A later migration that rebuilds the table has to be followed by this again.
     """
 
     def __init__(self, model: str) -> None:
-        super().__init__(self._make_anew, self.noop)
+        super().__init__(self._replace, self.noop)
         self.model = model
 
-    def _make_anew(self, apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    def _replace(self, apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
         if editor.connection.vendor != "sqlite":
             return
         table = apps.get_model("coins", self.model)._meta.db_table

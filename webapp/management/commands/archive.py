@@ -35,8 +35,8 @@ def day(text: str) -> date:
 
 class Command(MigratedCommand):
     help = (
-        "Writes the prices of each finished day (UTC) to a Parquet file in ARCHIVE_URL, or again if there are newer "
-        "ones. A file counts when it was read back."
+        "Writes the prices of each finished day (UTC) to a Parquet file in ARCHIVE_URL. Writes a file again if newer "
+        "prices have come. Reads each file back before its day counts as archived."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -48,17 +48,17 @@ class Command(MigratedCommand):
             help="put the prices of a day (2026-02-05) back into the database, for PRICE_RAW_DAYS from now on",
         )
         only.add_argument(
-            "--anew",
+            "--rewrite",
             type=day,
             metavar="DAY",
-            help="write the file of a day from the database alone, if the old one is damaged or gone: "
-            "prices that only the old one had are lost",
+            help="write the file of a day again from the database alone, if it is damaged or gone: prices that only "
+            "the old file had are lost",
         )
         only.add_argument(
             "--verify", action="store_true", help="read all files, and compare them with the table of archived days"
         )
 
-    def handle(self, *args: Any, restore: date | None, anew: date | None, verify: bool, **options: Any) -> None:
+    def handle(self, *args: Any, restore: date | None, rewrite: date | None, verify: bool, **options: Any) -> None:
         if MISSING:
             raise CommandError(f"The archive needs {MISSING}, which is not installed: run `make archive-setup`.")
         if not settings.ARCHIVE_URL:
@@ -70,10 +70,10 @@ class Command(MigratedCommand):
                 self.stdout.write(
                     f"{restore}: {counted(rows, 'observation')} {'is' if rows == 1 else 'are'} in the database"
                 )
-            elif anew and anew >= database_clock().date():
-                raise CommandError(f"{anew} is not over yet.")
-            elif anew:
-                self._write(place, anew, anew=True)
+            elif rewrite and rewrite >= database_clock().date():
+                raise CommandError(f"{rewrite} is not over yet.")
+            elif rewrite:
+                self._write(place, rewrite, rewrite=True)
             elif verify:
                 self._verify_all(place)
             else:
@@ -90,7 +90,8 @@ class Command(MigratedCommand):
     def _verify_all(self, place: "Place") -> None:
         files = {known.day: known for known in ArchivedDay.objects.exclude(file="").order_by("day")}
         self._each(files, lambda archived: archive.verified(place, archived, files[archived]))
-        self.stdout.write(f"Read {counted(len(files), 'file')}: each is as it was written.")
+        verified = f"Read {counted(len(files), 'file')}: each is as it was written."
+        self.stdout.write(verified if files else "The archive has no files yet.")
 
     def _each(self, days: Collection[date], do: Callable[[date], object]) -> None:
         """Raises CommandError when all days are done, if files of some are damaged or gone."""
@@ -103,12 +104,12 @@ class Command(MigratedCommand):
         if faults:
             raise CommandError("\n".join(faults))
 
-    def _write(self, place: "Place", waiting: date, *, anew: bool = False) -> None:
-        written = archive.write(place, waiting, anew=anew)
+    def _write(self, place: "Place", waiting: date, *, rewrite: bool = False) -> None:
+        written = archive.write(place, waiting, rewrite=rewrite)
         if not written:
             outcome = "another process has archived it meanwhile"
         elif written.file:
             outcome = f"{counted(written.rows, 'observation')} in {written.file}"
         else:
-            outcome = "the database has no observations any more"
+            outcome = "nothing to archive: its observations were deleted before"
         self.stdout.write(f"{waiting}: {outcome}")

@@ -7,7 +7,11 @@ from webapp.crawls.migrated import MigratedCommand
 
 
 class Command(MigratedCommand):
-    help = "Rolls prices up into bars of an hour and a day, and deletes what is old enough. scrapyd does this itself."
+    help = (
+        "Rolls prices up into bars of an hour and a day, and deletes what is older than PRICE_RAW_DAYS and "
+        "PRICE_HOURLY_DAYS. scrapyd does this itself."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         rollup.roll_up()
+        self.stdout.write("The bars of prices are up to date.")
