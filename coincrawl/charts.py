@@ -12,7 +12,7 @@ from coincrawl.coverage import Coverage
 from coincrawl.pagination import Pagination
 from coincrawl.seen import MAX_NAMED
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection, Unfit
-from webapp.coins.prices.points import Chart, Point, bars_of, clean, step_of
+from webapp.coins.prices.points import Chart, ChartPoint, bars_of, clean, step_of
 from webapp.coins.texts import counted, printable
 
 MAX_NAMED_COINS = 10  # in a note
@@ -22,7 +22,7 @@ MAX_AHEAD = timedelta(days=1)  # of this machine's clock; a later point is rejec
 
 def read_chart(coin_id: str, days: int, prices: Sequence[Any], others: Mapping[str, Any], now: datetime) -> Chart:
     """The chart in an answer of `now` to a request for `days`. A bar that is not over yet is left out."""
-    points: list[Point] = []
+    points: list[ChartPoint] = []
     rejected: list[Any] = []
     reasons: set[str] = set()
     for row in _rows(prices, others):

@@ -19,9 +19,9 @@ from webapp.coins.cleaning import LABEL_LENGTH, Cleaner, Rejection, Unfit, check
 from webapp.coins.fields import ExactDecimalField
 from webapp.coins.models import FullCoin, PriceBar, PriceDay
 from webapp.coins.prices.copying import DayBar
+from webapp.coins.prices.imported import VALUES
 from webapp.coins.prices.observing import FIRST_COIN
 from webapp.coins.prices.tiers import limits_of
-from webapp.coins.prices.writing import VALUES
 from webapp.coins.texts import Repeating, counted, printable
 from webapp.crawls.catalog import MAX_COINS
 from webapp.crawls.copying import DayOfPrices

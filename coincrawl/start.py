@@ -9,7 +9,7 @@ from scrapy.settings import BaseSettings
 
 from coincrawl.source import Source
 from coincrawl.stored import Place, place
-from webapp.crawls import costs, history, recording
+from webapp.crawls import costs, past_runs, recording
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.pace import Wait
 from webapp.crawls.verdict import Verdict
@@ -28,12 +28,12 @@ class Before:
 
     @classmethod
     def read(cls, spider: Source) -> "Before":
-        usual = history.usual_shares(spider.name, spider.scope)
+        usual = past_runs.usual_shares(spider.name, spider.scope)
         for name in spider.settings.getlist("OPTIONAL_FIELDS"):
             usual.pop(name, None)
         url = spider.arguments.get("url")
-        newest_change = history.newest_change(spider.name, url) if url else None
-        if previous := history.last_complete(spider.name, spider.arguments):
+        newest_change = past_runs.newest_change(spider.name, url) if url else None
+        if previous := past_runs.last_complete(spider.name, spider.arguments):
             return cls(previous.coins, previous.pages, previous.credits, previous.listed, newest_change, usual)
         return cls(newest_change=newest_change, usual=usual)
 

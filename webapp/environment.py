@@ -74,7 +74,7 @@ class Environment(environ.FileAwareEnv):
         pattern = r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?([/?][!-~]*)?"
         return self.matching(name, pattern, "be http://host/path or https://host/path, without user and password.")
 
-    def place(self, name: str) -> str:
+    def storage(self, name: str) -> str:
         """A folder, or an address that fsspec knows. A relative folder is relative to the project."""
         rule = "be a folder, or an address such as s3://bucket/prices, without user, password and options."
         text = self.matching(name, r"(?!.*::)((?!//|[a-z][\w+.-]*:)[^*?\[\]]+|[a-z][\w+.-]*://[^@*?#&\[\]\s]+)", rule)

@@ -142,7 +142,7 @@ PRICE_HISTORY = env.bool("PRICE_HISTORY", default=True)
 PRICE_RAW_DAYS = env.int("PRICE_RAW_DAYS", default=2)
 PRICE_HOURLY_DAYS = env.int("PRICE_HOURLY_DAYS", default=90)
 # Where `manage.py archive` writes to. Observations are only deleted if they are there.
-ARCHIVE_URL = env.place("ARCHIVE_URL")
+ARCHIVE_URL = env.storage("ARCHIVE_URL")
 
 # Ports of `make up`, on this machine --------------------------------------------------------------
 PORT = env.int("PORT", default=8000)

@@ -18,7 +18,8 @@ from tests.bench.plans import full_scans, without_statistics
 from webapp.coins.clock import database_clock
 from webapp.coins.models import Price, PriceBar, PriceHour
 from webapp.coins.prices import rollup
-from webapp.coins.prices.reading import chart, prices_of, series_of
+from webapp.coins.prices.reading import chart, prices_of
+from webapp.coins.prices.series import key_of
 from webapp.coins.prices.tiers import Step
 from webapp.crawls import recording
 from webapp.crawls.batch import Batch
@@ -83,7 +84,7 @@ def queries(there: Filled) -> dict[str, Read]:
 
 
 def key(coin: int) -> int:
-    found = series_of(f"coin-{coin:05}")
+    found = key_of(f"coin-{coin:05}")
     assert found
     return found
 

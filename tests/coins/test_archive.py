@@ -19,8 +19,8 @@ from tests.support.prices import flush
 from webapp.coins.models import ArchivedDay, FullCoin, Price
 from webapp.coins.prices import archive, parquet
 from webapp.coins.prices.archive import observations
-from webapp.coins.prices.archived import waiting_days
-from webapp.coins.prices.place import ABANDONED, ArchiveError, DamagedError, Place
+from webapp.coins.prices.retention import waiting_days
+from webapp.coins.prices.storage import ABANDONED, ArchiveError, DamagedError, Storage
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -30,26 +30,26 @@ FILE = "year=2026/month=02/2026-02-05.parquet"
 
 
 @pytest.fixture
-def place(tmp_path: Path, settings: Settings) -> Place:
+def storage(tmp_path: Path, settings: Settings) -> Storage:
     settings.ARCHIVE_URL = str(tmp_path)
-    return Place(settings.ARCHIVE_URL)
+    return Storage(settings.ARCHIVE_URL)
 
 
-def archive_all(place: Place, now: datetime = MIDNIGHT) -> list[date]:
+def archive_all(storage: Storage, now: datetime = MIDNIGHT) -> list[date]:
     """Archive what is finished. Returns the days that were written."""
     days = waiting_days(before=now)
-    return [day for day in days if archive.write(place, day)]
+    return [day for day in days if archive.write(storage, day)]
 
 
-def content(place: Place) -> list[tuple[Any, ...]]:
+def content(storage: Storage) -> list[tuple[Any, ...]]:
     """The rows of all files, as DuckDB reads them."""
-    query = f"SELECT * EXCLUDE (year, month) FROM read_parquet('{place.root}/**/*.parquet')"
+    query = f"SELECT * EXCLUDE (year, month) FROM read_parquet('{storage.root}/**/*.parquet')"
     rows = duckdb.execute(query).fetchall()
     return [(coin, time.astimezone(UTC), *rest) for coin, time, *rest in rows]
 
 
-def files(place: Place) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in Path(place.root).rglob("*") if path.is_file()}
+def files(storage: Storage) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in Path(storage.root).rglob("*") if path.is_file()}
 
 
 DIGITS = {
@@ -78,60 +78,60 @@ def expected() -> list[tuple[Any, ...]]:
     return [(coin, moment, *TEXTS[coin]) for coin in sorted(TEXTS)]
 
 
-def test_duckdb_reads_every_digit(place: Place, expected: list[tuple[Any, ...]]) -> None:
-    archive_all(place)
+def test_duckdb_reads_every_digit(storage: Storage, expected: list[tuple[Any, ...]]) -> None:
+    archive_all(storage)
 
-    assert content(place) == expected
+    assert content(storage) == expected
 
 
-def test_pandas_reads_every_digit(place: Place, expected: list[tuple[Any, ...]]) -> None:
-    archive_all(place)
+def test_pandas_reads_every_digit(storage: Storage, expected: list[tuple[Any, ...]]) -> None:
+    archive_all(storage)
 
-    frame = pandas.read_parquet(f"{place.root}/{FILE}", dtype_backend="pyarrow")
+    frame = pandas.read_parquet(f"{storage.root}/{FILE}", dtype_backend="pyarrow")
     rows: Any = [[None if pandas.isna(value) else value for value in values] for values in frame.to_numpy()]
     assert [(coin, time.to_pydatetime(), *rest) for coin, time, *rest in rows] == expected
     assert [Decimal(price) for price in frame["price"]] == [DIGITS[coin][0] for coin in frame["coin_id"]]
 
 
-def test_a_day_is_sorted_by_coin_and_time_whatever_the_coins_are_called(place: Place) -> None:
+def test_a_day_is_sorted_by_coin_and_time_whatever_the_coins_are_called(storage: Storage) -> None:
     names = ["b", "a/b", "line\nbreak", '"quoted"', "é", "Z", "🚀", "../../up", "a", "x" * 255]
     flush(*(row(name, minutes=minute) for minute, name in enumerate(names)), at=NOON + HOUR)
     flush(*(row(name, minutes=20 - minute) for minute, name in enumerate(names)), at=NOON + 2 * HOUR)
 
-    archive_all(place)
+    archive_all(storage)
 
-    found = [(coin, time) for coin, time, *_ in content(place)]
+    found = [(coin, time) for coin, time, *_ in content(storage)]
     assert found == sorted(found)
     assert len(found) == 2 * len(names)
-    assert [*files(place)] == [f"{place.root}/{FILE}"]
+    assert [*files(storage)] == [f"{storage.root}/{FILE}"]
 
 
-def test_only_finished_days_are_archived(place: Place) -> None:
+def test_only_finished_days_are_archived(storage: Storage) -> None:
     flush(row("a", minutes=-1440), row("b"), row("c", minutes=720), at=NOON + 13 * HOUR)
 
-    days = archive_all(place, MIDNIGHT)
+    days = archive_all(storage, MIDNIGHT)
 
     assert days == [TODAY - DAY, TODAY]
-    assert [row[0] for row in content(place)] == ["a", "b"]
+    assert [row[0] for row in content(storage)] == ["a", "b"]
 
 
-def test_a_day_is_written_again_only_if_it_has_newer_observations(place: Place) -> None:
+def test_a_day_is_written_again_only_if_it_has_newer_observations(storage: Storage) -> None:
     flush(row("a"), row("b"), at=NOON)
-    days = [archive_all(place), archive_all(place)]
+    days = [archive_all(storage), archive_all(storage)]
     first = ArchivedDay.objects.get()
 
     flush(row("a", minutes=5), row("b", current_price=Decimal(2)), at=NOON + HOUR)
-    days += [archive_all(place), archive_all(place)]
+    days += [archive_all(storage), archive_all(storage)]
 
     assert days == [[TODAY], [], [TODAY], []]
-    assert [(coin, price) for coin, _, price, *_ in content(place)] == [("a", "1"), ("a", "1"), ("b", "2")]
+    assert [(coin, price) for coin, _, price, *_ in content(storage)] == [("a", "1"), ("a", "1"), ("b", "2")]
     second = ArchivedDay.objects.get()
     assert (first.rows, second.rows) == (2, 3)
-    assert first.checksum != second.checksum == place.checksum(FILE)
+    assert first.checksum != second.checksum == storage.checksum(FILE)
     assert second.changed_at == FullCoin.objects.get(pk="a").changed_at
 
 
-def test_what_comes_while_a_day_is_read_is_archived_the_next_time(place: Place, monkeypatch: Any) -> None:
+def test_what_comes_while_a_day_is_read_is_archived_the_next_time(storage: Storage, monkeypatch: Any) -> None:
     flush(row("a"), at=NOON)
 
     def late(day: date) -> Any:
@@ -140,23 +140,23 @@ def test_what_comes_while_a_day_is_read_is_archived_the_next_time(place: Place, 
         return iter(rows)
 
     monkeypatch.setattr(archive, "observations", late)
-    archive_all(place)
+    archive_all(storage)
     monkeypatch.undo()
 
-    assert [coin for coin, *_ in content(place)] == ["a"]
-    assert archive_all(place) == [TODAY]
-    assert [coin for coin, *_ in content(place)] == ["a", "b"]
+    assert [coin for coin, *_ in content(storage)] == ["a"]
+    assert archive_all(storage) == [TODAY]
+    assert [coin for coin, *_ in content(storage)] == ["a", "b"]
 
 
-def test_observations_that_were_deleted_stay_in_the_archive(place: Place) -> None:
+def test_observations_that_were_deleted_stay_in_the_archive(storage: Storage) -> None:
     flush(row("a"), row("b"), at=NOON)
-    archive_all(place)
+    archive_all(storage)
     Price.objects.all().delete()
     flush(row("b", minutes=5), row("c"), at=NOON + HOUR)
 
-    archive_all(place)
+    archive_all(storage)
 
-    assert [coin for coin, *_ in content(place)] == ["a", "b", "b", "c"]
+    assert [coin for coin, *_ in content(storage)] == ["a", "b", "b", "c"]
 
 
 def truncate(path: Path) -> None:
@@ -177,105 +177,105 @@ def put_another_day(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [truncate, change_a_byte, put_another, put_another_day, Path.unlink])
-def test_a_file_that_was_harmed_is_left_alone(place: Place, harm: Callable[[Path], None]) -> None:
+def test_a_file_that_was_harmed_is_left_alone(storage: Storage, harm: Callable[[Path], None]) -> None:
     flush(row("a", minutes=-1440), row("b"), at=NOON)
-    archive_all(place)
-    harm(Path(place.root, FILE))
+    archive_all(storage)
+    harm(Path(storage.root, FILE))
     flush(row("c", minutes=5), at=NOON + HOUR)
-    before = (files(place), [*ArchivedDay.objects.values_list()])
+    before = (files(storage), [*ArchivedDay.objects.values_list()])
 
     with pytest.raises(DamagedError, match=r"2026-02-05.parquet .*archive --rewrite 2026-02-05"):
-        archive_all(place)
+        archive_all(storage)
 
-    assert (files(place), [*ArchivedDay.objects.values_list()]) == before
+    assert (files(storage), [*ArchivedDay.objects.values_list()]) == before
 
 
-def test_an_older_file_is_not_taken_for_the_one_that_was_archived(place: Place) -> None:
-    path = Path(place.root, FILE)
+def test_an_older_file_is_not_taken_for_the_one_that_was_archived(storage: Storage) -> None:
+    path = Path(storage.root, FILE)
     flush(row("a"), at=NOON)
-    archive_all(place)
+    archive_all(storage)
     older = path.read_bytes()
     flush(row("b"), at=NOON + MINUTE)
-    archive_all(place)
+    archive_all(storage)
     path.write_bytes(older)
     flush(row("c"), at=NOON + 2 * MINUTE)
 
     with pytest.raises(DamagedError, match="is not the file that was archived"):
-        archive_all(place)
+        archive_all(storage)
 
 
-def test_a_damaged_file_can_be_written_again_from_the_database(place: Place) -> None:
+def test_a_damaged_file_can_be_written_again_from_the_database(storage: Storage) -> None:
     flush(row("a"), row("b"), at=NOON)
-    archive_all(place)
-    truncate(Path(place.root, FILE))
+    archive_all(storage)
+    truncate(Path(storage.root, FILE))
 
-    archive.write(place, TODAY, rewrite=True)
+    archive.write(storage, TODAY, rewrite=True)
 
-    assert [coin for coin, *_ in content(place)] == ["a", "b"]
-    assert ArchivedDay.objects.get().checksum == place.checksum(FILE)
+    assert [coin for coin, *_ in content(storage)] == ["a", "b"]
+    assert ArchivedDay.objects.get().checksum == storage.checksum(FILE)
 
 
-def test_nothing_is_written_again_from_nothing(place: Place) -> None:
+def test_nothing_is_written_again_from_nothing(storage: Storage) -> None:
     flush(row("a"), at=NOON)
-    archive_all(place)
-    truncate(Path(place.root, FILE))
+    archive_all(storage)
+    truncate(Path(storage.root, FILE))
     Price.objects.all().delete()
-    before = files(place)
+    before = files(storage)
 
     with pytest.raises(ArchiveError, match="nothing to write"):
-        archive.write(place, TODAY, rewrite=True)
+        archive.write(storage, TODAY, rewrite=True)
 
-    assert files(place) == before
+    assert files(storage) == before
 
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_process_that_dies_between_the_file_and_its_record_loses_nothing(
-    place: Place, monkeypatch: Any, is_first: bool
+    storage: Storage, monkeypatch: Any, is_first: bool
 ) -> None:
     flush(row("a"), at=NOON)
     if not is_first:
-        archive_all(place)
+        archive_all(storage)
         Price.objects.all().delete()
         flush(row("b"), at=NOON + MINUTE)
     before = [*ArchivedDay.objects.values_list()]
     with monkeypatch.context() as patched:
         patched.setattr(ArchivedDay, "save", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            archive_all(place)
+            archive_all(storage)
     left = [*ArchivedDay.objects.values_list()]
     Price.objects.all().delete()  # what the file has already
     flush(row("c"), at=NOON + 2 * MINUTE)
 
-    archive_all(place)
+    archive_all(storage)
 
     assert left == before
-    assert [coin for coin, *_ in content(place)] == (["a", "c"] if is_first else ["a", "b", "c"])
-    assert ArchivedDay.objects.get().checksum == place.checksum(FILE)
+    assert [coin for coin, *_ in content(storage)] == (["a", "c"] if is_first else ["a", "b", "c"])
+    assert ArchivedDay.objects.get().checksum == storage.checksum(FILE)
 
 
-def test_of_two_processes_one_archives_the_day(place: Place, monkeypatch: Any) -> None:
+def test_of_two_processes_one_archives_the_day(storage: Storage, monkeypatch: Any) -> None:
     flush(row("a"), at=NOON)
     read_back = archive._read_back
 
     def late(*arguments: Any) -> str:
         monkeypatch.undo()
-        assert archive_all(place) == [TODAY]  # the other one
+        assert archive_all(storage) == [TODAY]  # the other one
         return read_back(*arguments)
 
     monkeypatch.setattr(archive, "_read_back", late)
 
-    assert archive_all(place) == []
-    assert ArchivedDay.objects.get().checksum == place.checksum(FILE)
-    assert [*files(place)] == [f"{place.root}/{FILE}"]
+    assert archive_all(storage) == []
+    assert ArchivedDay.objects.get().checksum == storage.checksum(FILE)
+    assert [*files(storage)] == [f"{storage.root}/{FILE}"]
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_a_full_disk_leaves_what_was_there(place: Place, monkeypatch: Any, is_first: bool) -> None:
+def test_a_full_disk_leaves_what_was_there(storage: Storage, monkeypatch: Any, is_first: bool) -> None:
     flush(row("a"), at=NOON)
     if not is_first:
-        archive_all(place)
+        archive_all(storage)
         flush(row("b"), at=NOON + MINUTE)
-    before = (files(place), [*ArchivedDay.objects.values_list()])
+    before = (files(storage), [*ArchivedDay.objects.values_list()])
     really_open = LocalFileSystem.open
 
     def full(self: LocalFileSystem, path: str, mode: str) -> Any:
@@ -283,47 +283,47 @@ def test_a_full_disk_leaves_what_was_there(place: Place, monkeypatch: Any, is_fi
 
     monkeypatch.setattr(LocalFileSystem, "open", full)
     with pytest.raises(ArchiveError, match=r"cannot be written \(No space left on device\)"):
-        archive_all(place)
+        archive_all(storage)
 
-    assert (files(place), [*ArchivedDay.objects.values_list()]) == before
+    assert (files(storage), [*ArchivedDay.objects.values_list()]) == before
 
 
-def test_what_does_not_come_back_as_it_was_written_is_not_archived(place: Place, monkeypatch: Any) -> None:
+def test_what_does_not_come_back_as_it_was_written_is_not_archived(storage: Storage, monkeypatch: Any) -> None:
     flush(row("a"), at=NOON)
-    writing = Place.writing
+    writing = Storage.writing
 
-    def lossy(self: Place, name: str) -> Any:
+    def lossy(self: Storage, name: str) -> Any:
         class Lossy:
             def __enter__(self) -> Any:
                 return manager.__enter__()
 
             def __exit__(self, *error: Any) -> None:
                 manager.__exit__(*error)
-                change_a_byte(Path(place.path(name)))
+                change_a_byte(Path(storage.path(name)))
 
         manager = writing(self, name)
         return Lossy()
 
-    monkeypatch.setattr(Place, "writing", lossy)
+    monkeypatch.setattr(Storage, "writing", lossy)
     with pytest.raises(ArchiveError, match="does not return what was written"):
-        archive_all(place)
+        archive_all(storage)
 
-    assert files(place) == {}
+    assert files(storage) == {}
     assert not ArchivedDay.objects.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(place: Place) -> None:
+def test_a_folder_that_cannot_be_written_is_a_sentence(storage: Storage) -> None:
     flush(row("a"), at=NOON)
-    Path(place.root, "year=2026").touch()
+    Path(storage.root, "year=2026").touch()
 
     with pytest.raises(ArchiveError, match=r"The archive .* cannot be written \(.+\): check ARCHIVE_URL"):
-        archive_all(place)
+        archive_all(storage)
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """It may be a disk that is not mounted."""
     with pytest.raises(ArchiveError, match="make it, mount it"):
-        Place(str(tmp_path / "archive"))
+        Storage(str(tmp_path / "archive"))
 
 
 @pytest.mark.parametrize(
@@ -331,83 +331,83 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 )
 def test_an_address_that_no_package_is_for_is_a_sentence(url: str, words: str) -> None:
     with pytest.raises(ArchiveError, match=words):
-        Place(url)
+        Storage(url)
 
 
-def test_a_day_whose_observations_are_all_deleted_has_no_file(place: Place) -> None:
+def test_a_day_whose_observations_are_all_deleted_has_no_file(storage: Storage) -> None:
     flush(row("a"), at=NOON)
     Price.objects.all().delete()
 
-    assert [archive_all(place), archive_all(place)] == [[TODAY], []]
-    assert files(place) == {}
+    assert [archive_all(storage), archive_all(storage)] == [[TODAY], []]
+    assert files(storage) == {}
     assert ArchivedDay.objects.values_list("file", "rows").get() == ("", 0)
 
     flush(row("a", minutes=5), at=NOON + HOUR)
 
-    assert archive_all(place) == [TODAY]
+    assert archive_all(storage) == [TODAY]
     assert ArchivedDay.objects.values_list("file", "rows").get() == (FILE, 1)
 
 
-def test_drafts_of_processes_that_were_killed_are_removed_after_a_day(place: Place, monkeypatch: Any) -> None:
+def test_drafts_of_processes_that_were_killed_are_removed_after_a_day(storage: Storage, monkeypatch: Any) -> None:
     flush(row("a"), at=NOON)
-    folder = Path(place.root, FILE).parent
+    folder = Path(storage.root, FILE).parent
     folder.mkdir(parents=True)
     Path(folder, "_2026-02-05.0123.draft").touch()
-    archive.write(place, TODAY)
-    assert len(files(place)) == 2  # another process may still write it
+    archive.write(storage, TODAY)
+    assert len(files(storage)) == 2  # another process may still write it
 
-    monkeypatch.setattr("webapp.coins.prices.place.ABANDONED", -ABANDONED)
-    archive.write(place, TODAY)
+    monkeypatch.setattr("webapp.coins.prices.storage.ABANDONED", -ABANDONED)
+    archive.write(storage, TODAY)
 
-    assert [*files(place)] == [f"{place.root}/{FILE}"]
+    assert [*files(storage)] == [f"{storage.root}/{FILE}"]
 
 
-def test_a_file_in_another_currency_is_left_alone(place: Place, settings: Settings) -> None:
+def test_a_file_in_another_currency_is_left_alone(storage: Storage, settings: Settings) -> None:
     flush(row("a"), at=NOON)
-    archive_all(place)
+    archive_all(storage)
     ArchivedDay.objects.all().delete()  # as in a new database
     settings.VS_CURRENCY = "eur"
 
     with pytest.raises(DamagedError, match="has the prices of 2026-02-05 in usd"):
-        archive_all(place)
+        archive_all(storage)
 
 
-def test_a_file_with_other_rows_than_it_says_is_left_alone(place: Place) -> None:
-    path = Path(place.root, FILE)
+def test_a_file_with_other_rows_than_it_says_is_left_alone(storage: Storage) -> None:
+    path = Path(storage.root, FILE)
     flush(row("a"), row("b"), at=NOON)
-    archive_all(place)
+    archive_all(storage)
     ArchivedDay.objects.all().delete()  # it knows the file's checksum
     write_table(ParquetFile(path).read().slice(1), path)
 
     with pytest.raises(DamagedError, match="has other rows than were written"):
-        archive_all(place)
+        archive_all(storage)
 
 
 def test_another_store_than_a_folder_has_the_same_files(settings: Settings) -> None:
     settings.ARCHIVE_URL = "memory://bucket/prices"
     MemoryFileSystem.store.clear()
-    place = Place(settings.ARCHIVE_URL)
+    storage = Storage(settings.ARCHIVE_URL)
     flush(row("a"), at=NOON)
-    archive_all(place)
+    archive_all(storage)
     Price.objects.all().delete()
     flush(row("b"), at=NOON + MINUTE)
 
-    archive_all(place)
+    archive_all(storage)
 
     assert [*MemoryFileSystem.store] == [f"/bucket/prices/{FILE}"]
-    with place.reading(FILE) as file:
+    with storage.reading(FILE) as file:
         assert [coin for coin, *_ in parquet.read(file)] == ["a", "b"]
-    assert ArchivedDay.objects.get().checksum == place.checksum(FILE)
+    assert ArchivedDay.objects.get().checksum == storage.checksum(FILE)
 
 
-def test_a_day_is_written_and_read_in_parts(place: Place, monkeypatch: Any) -> None:
+def test_a_day_is_written_and_read_in_parts(storage: Storage, monkeypatch: Any) -> None:
     monkeypatch.setattr(parquet, "ROWS_AT_ONCE", 3)
     monkeypatch.setattr(archive, "SERIES_AT_ONCE", 2)
     names = [f"coin-{number}" for number in range(7)]
     flush(*map(row, names), at=NOON)
 
-    archive_all(place)
+    archive_all(storage)
 
-    assert [coin for coin, *_ in content(place)] == names
-    metadata = ParquetFile(f"{place.root}/{FILE}").metadata
+    assert [coin for coin, *_ in content(storage)] == names
+    metadata = ParquetFile(f"{storage.root}/{FILE}").metadata
     assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [3, 3, 1]

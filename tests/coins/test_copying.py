@@ -11,11 +11,11 @@ from django.db import connection
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, row
 from tests.support.prices import flush, make_bar, stored_bars
 from webapp.coins.models import PriceBar, PriceDay, PriceSeries
-from webapp.coins.prices import copying, past, rollup, writing
+from webapp.coins.prices import copying, imported, past, rollup
 from webapp.coins.prices.copying import DayBar
+from webapp.coins.prices.imported import Stored
 from webapp.coins.prices.points import Chart, PastBar
 from webapp.coins.prices.tiers import Step
-from webapp.coins.prices.writing import Stored
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 MIDNIGHT = NOON - 12 * HOUR
@@ -42,7 +42,7 @@ def test_a_copy_has_all_values_of_the_bar() -> None:
 
     stored = copying.store(TODAY, [sent])
 
-    values = PriceBar.objects.values(*writing.VALUES).get()
+    values = PriceBar.objects.values(*imported.VALUES).get()
     assert stored == Stored(created=1)
     assert DayBar(coin_id="bitcoin", **values) == sent
     assert not PriceBar.objects.get().is_final

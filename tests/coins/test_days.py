@@ -10,7 +10,7 @@ from tests.support.factories import DAY, HOUR, NOON, row
 from tests.support.prices import flush, make_bar, make_price
 from webapp.coins.models import Price, PriceBar, PriceDay
 from webapp.coins.prices import rollup
-from webapp.coins.prices.days import count_on, days_with_bars, prices_on
+from webapp.coins.prices.reading import count_on, days_with_bars, prices_on
 from webapp.coins.prices.tiers import Step
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]

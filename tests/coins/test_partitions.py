@@ -25,7 +25,7 @@ from tests.support.racing import meanwhile
 from webapp.coins.clock import database_clock
 from webapp.coins.models import ArchivedDay, Price, PriceBar, PriceHour
 from webapp.coins.models.coin import CHANGES_LOCK
-from webapp.coins.prices import months, rollup
+from webapp.coins.prices import partitions, rollup
 from webapp.coins.prices.tiers import Step, Tiers
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
@@ -49,7 +49,7 @@ def partitioned(database_url: str) -> Iterator[str]:
     assert psql("unpartition.sql", database_url) == ""
 
 
-def partitions() -> set[str]:
+def tables() -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT relid::regclass::text FROM pg_partition_tree('coins_price') WHERE isleaf")
         return {name for (name,) in cursor.fetchall()}
@@ -111,7 +111,7 @@ def test_no_observation_is_lost_or_doubled_while_crawls_write(database_url: str)
         first.has_flushed()
         assert psql("partitions.sql", database_url) == ""
         first.has_flushed()
-    in_between = partitions(), stored()
+    in_between = tables(), stored()
     with second.under_way():
         second.has_flushed()
         assert psql("unpartition.sql", database_url) == ""
@@ -119,7 +119,7 @@ def test_no_observation_is_lost_or_doubled_while_crawls_write(database_url: str)
 
     assert {"coins_price_first", "coins_price_default"} <= in_between[0]
     assert in_between[1] == first.observed
-    assert partitions() == set()
+    assert tables() == set()
     assert stored() == first.observed | second.observed
 
 
@@ -127,7 +127,7 @@ def test_months_are_dropped_and_bars_keep_what_they_had(partitioned: str, settin
     settings.PRICE_RAW_DAYS, settings.PRICE_HOURLY_DAYS = 1, 20
     simulation = Simulation(coins=4, seed=1)
     began = now = database_clock()
-    before = partitions()
+    before = tables()
     while now < began + 75 * DAY:
         now += simulation.random.choice((7 * MINUTE, 30 * HOUR, 50 * HOUR))
         simulation.crawl(now)  # also observations of dropped months
@@ -138,8 +138,8 @@ def test_months_are_dropped_and_bars_keep_what_they_had(partitioned: str, settin
     rollup.roll_up(now)
 
     tiers = Tiers.at(now)
-    raw_since = months.first_kept(tiers.raw_since, months.months())
-    assert before - partitions() == before - {"coins_price_default"}
+    raw_since = partitions.first_kept(tiers.raw_since, partitions.existing())
+    assert before - tables() == before - {"coins_price_default"}
     assert raw_since < tiers.raw_since
     assert stored_bars(Step.DAY) == expected_bars(simulation.observed, Step.DAY)
     hours = expected_bars(simulation.observed, Step.HOUR)
@@ -179,14 +179,14 @@ def test_a_month_is_kept_if_an_observation_of_it_comes_while_its_bars_become_fin
     for _ in rollup.transactions(later):
         if PriceBar.objects.filter(is_final=True).exists() and len(stored()) == 1:
             flush(row("a", last_updated=time + SECOND, current_price=Decimal(7)), at=later)
-    kept = partitions(), stored()
+    kept = tables(), stored()
     rollup.roll_up(later)
 
     [bar] = PriceBar.objects.filter(step=Step.HOUR)
     assert "coins_price_first" in kept[0]
     assert kept[1] == {("a", time): 1, ("a", time + SECOND): 7}
     assert (bar.close, bar.observations, bar.is_final) == (7, 2, True)
-    assert "coins_price_first" not in partitions()
+    assert "coins_price_first" not in tables()
 
 
 def archive(day: date, *, restored_at: datetime | None = None) -> None:
@@ -214,7 +214,7 @@ def test_a_month_is_kept_whole_until_all_its_days_are_archived_and_none_was_just
         kept.append(len(stored()))
 
     assert kept == [2, 2, 2, 0]
-    assert "coins_price_first" not in partitions()
+    assert "coins_price_first" not in tables()
 
 
 def test_a_month_without_a_partition_is_in_the_default_one_and_deleted_row_by_row(
@@ -225,7 +225,7 @@ def test_a_month_without_a_partition_is_in_the_default_one_and_deleted_row_by_ro
 
     flush(row("a", last_updated=time), at=time)
     rollup.roll_up(time - 45 * DAY)  # as if the clock had been ahead
-    made = partitions()
+    made = tables()
     rollup.roll_up(time)
     kept = rows_in("coins_price_default")
     rollup.roll_up(time + 3 * DAY)

@@ -12,10 +12,10 @@ from tests.support.factories import DAY, HOUR, MINUTE, NOON, row
 from tests.support.prices import flush, stored_bars
 from webapp.coins.models import CoveredSpan, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices import past, rollup
-from webapp.coins.prices.covering import cover
+from webapp.coins.prices.imported import Stored
+from webapp.coins.prices.missing import cover
 from webapp.coins.prices.points import Chart, PastBar
 from webapp.coins.prices.tiers import Step
-from webapp.coins.prices.writing import Stored
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 MIDNIGHT = NOON - 12 * HOUR

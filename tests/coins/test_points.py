@@ -10,7 +10,7 @@ from tests.support.factories import DAY, HOUR, MINUTE, NOON, SECOND
 from webapp.coins.cleaning import Unfit
 from webapp.coins.fields import EPOCH
 from webapp.coins.prices.observing import FIRST_COIN
-from webapp.coins.prices.points import Point, bars_of, clean, step_of
+from webapp.coins.prices.points import ChartPoint, bars_of, clean, step_of
 from webapp.coins.prices.tiers import Step
 
 MIDNIGHT = NOON - 12 * HOUR
@@ -20,14 +20,14 @@ def at(moment: datetime) -> Decimal:
     return Decimal((moment - EPOCH) // timedelta(milliseconds=1))
 
 
-def points(*times: datetime) -> list[Point]:
-    return [Point(time, Decimal(number), None, None) for number, time in enumerate(times)]
+def points(*times: datetime) -> list[ChartPoint]:
+    return [ChartPoint(time, Decimal(number), None, None) for number, time in enumerate(times)]
 
 
 def test_a_point_has_the_digits_that_were_sent() -> None:
     price = Decimal("0.0000000000000000001234")
 
-    assert clean([at(NOON), price, Decimal(3), None], NOON) == Point(NOON, price, Decimal(3), None)
+    assert clean([at(NOON), price, Decimal(3), None], NOON) == ChartPoint(NOON, price, Decimal(3), None)
 
 
 def test_a_point_without_a_price_is_none() -> None:
@@ -78,7 +78,7 @@ def test_the_bars_are_as_long_as_the_points_are_apart(times: list[datetime], day
 
 def test_a_bar_has_the_points_of_its_time() -> None:
     found = [
-        Point(NOON + minutes * MINUTE, Decimal(price), Decimal(minutes), None)
+        ChartPoint(NOON + minutes * MINUTE, Decimal(price), Decimal(minutes), None)
         for minutes, price in ((0, 5), (5, 9), (59, 2), (60, 3), (125, 1))
     ]
 

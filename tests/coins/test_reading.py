@@ -13,7 +13,7 @@ from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, row
 from tests.support.prices import Key, Simulation, flush, make_bar, make_price
 from webapp.coins.models import Price, PriceBar
 from webapp.coins.prices import rollup
-from webapp.coins.prices.reading import Point, chart
+from webapp.coins.prices.reading import PricePoint, chart
 from webapp.coins.prices.tiers import Step
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
@@ -22,7 +22,7 @@ MIDNIGHT = NOON - 12 * HOUR
 MICROSECOND = timedelta(microseconds=1)
 
 
-def coarsened(observed: Mapping[Key, tuple[Any, ...]], coin_id: str) -> list[Point]:
+def coarsened(observed: Mapping[Key, tuple[Any, ...]], coin_id: str) -> list[PricePoint]:
     """A coin's observations: all that are stored, and of the others the last one of each hour or day that has them."""
     mine = {time: values for (coin, time), values in observed.items() if coin == coin_id}
     stored = set(Price.objects.filter(series__coin_id=coin_id).values_list("time", flat=True))
@@ -33,7 +33,7 @@ def coarsened(observed: Mapping[Key, tuple[Any, ...]], coin_id: str) -> list[Poi
         day = Step.DAY.start(time)
         bar = (Step.DAY, day) if day in in_day and time <= in_day[day] else (Step.HOUR, Step.HOUR.start(time))
         last[bar] = time
-    return [Point(time, *mine[time]) for time in sorted({*stored, *last.values()})]
+    return [PricePoint(time, *mine[time]) for time in sorted({*stored, *last.values()})]
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -97,9 +97,9 @@ def test_bars_from_the_history_of_the_api_are_points() -> None:
     flush(row(), at=NOON)
 
     assert chart("bitcoin") == [
-        Point(MIDNIGHT - DAY, 1, None, None, None),  # type: ignore[arg-type]
-        Point(NOON - HOUR / 2, 2, 8, None, None),  # type: ignore[arg-type]
-        Point(NOON, 1, None, None, None),  # type: ignore[arg-type]
+        PricePoint(MIDNIGHT - DAY, 1, None, None, None),  # type: ignore[arg-type]
+        PricePoint(NOON - HOUR / 2, 2, 8, None, None),  # type: ignore[arg-type]
+        PricePoint(NOON, 1, None, None, None),  # type: ignore[arg-type]
     ]
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.support.factories import DAY, NOON
 from tests.support.runs import begin
 from webapp.coins.models import FullCoin
-from webapp.crawls import history, recording
+from webapp.crawls import past_runs, recording
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 
@@ -174,10 +174,10 @@ def test_changes_are_known_from_the_last_complete_run_on_the_same_address() -> N
     ended("https://a/", Verdict.PARTIAL, NOON + timedelta(days=2))
     ended("https://b/", Verdict.COMPLETE, NOON + timedelta(days=1))
 
-    known = [history.newest_change("mirror", url) for url in ("https://a/", "https://b/", "https://c/")]
+    known = [past_runs.newest_change("mirror", url) for url in ("https://a/", "https://b/", "https://c/")]
 
     assert known == [NOON, NOON + timedelta(days=1), None]
-    assert history.newest_change("markets", "https://a/") is None
+    assert past_runs.newest_change("markets", "https://a/") is None
 
 
 @pytest.mark.parametrize("last", [{}, {"prices": "day"}, {"prices": "day", "only": "changed"}], ids=str)
@@ -186,7 +186,7 @@ def test_changes_are_known_whether_or_not_the_last_run_copied_prices(last: dict[
         run = recording.begin("mirror", {"url": "https://a/"} | arguments)
         recording.finish(run, Verdict.COMPLETE, newest_change=newest)
 
-    assert history.newest_change("mirror", "https://a/") == NOON + 2 * DAY
+    assert past_runs.newest_change("mirror", "https://a/") == NOON + 2 * DAY
 
 
 def test_another_currency_is_rejected_with_the_way_out(settings: Any) -> None:
@@ -206,4 +206,4 @@ def test_the_last_complete_run_is_the_one_of_the_same_scope() -> None:
     recording.finish(begin(pages=1), Verdict.PARTIAL)
     recording.finish(recording.begin("another", {"pages": 1}), Verdict.COMPLETE)
 
-    assert history.last_complete("markets", {"pages": 1}) == narrow
+    assert past_runs.last_complete("markets", {"pages": 1}) == narrow

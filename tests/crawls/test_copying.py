@@ -10,9 +10,9 @@ from tests.support.factories import DAY, HOUR, MINUTE, NOON
 from tests.support.runs import bad, counts
 from webapp.coins.cleaning import Rejection
 from webapp.coins.models import PriceBar
-from webapp.coins.prices import writing
+from webapp.coins.prices import imported
 from webapp.coins.prices.copying import DayBar, copied_days
-from webapp.coins.prices.writing import Stored
+from webapp.coins.prices.imported import Stored
 from webapp.crawls import copying, recording
 from webapp.crawls.batch import Memory
 from webapp.crawls.copying import Copied, DayBatch, DayOfPrices
@@ -84,9 +84,9 @@ def test_a_day_is_stored_in_parts_and_noted_with_the_last(monkeypatch: pytest.Mo
 
 
 def test_no_part_is_larger_than_a_statement_may_be() -> None:
-    parts = DayBatch.parts(day(*map(str, range(2 * writing.AT_ONCE + 1))), Memory(), Copied(), 0)
+    parts = DayBatch.parts(day(*map(str, range(2 * imported.AT_ONCE + 1))), Memory(), Copied(), 0)
 
-    assert [len(part.bars) for part in parts] == [writing.AT_ONCE, writing.AT_ONCE, 1]
+    assert [len(part.bars) for part in parts] == [imported.AT_ONCE, imported.AT_ONCE, 1]
 
 
 def test_rejected_bars_are_kept_and_counted_a_coin_once() -> None:

@@ -24,7 +24,7 @@ from tests.support.factories import (
 )
 from tests.support.prices import flush
 from webapp.coins.prices import archive, rollup
-from webapp.coins.prices.place import Place
+from webapp.coins.prices.storage import Storage
 from webapp.crawls import monitoring
 from webapp.crawls.catalog import SpiderEntry
 from webapp.crawls.models import CrawlRun, Node
@@ -407,7 +407,7 @@ def test_days_that_wait_for_the_archive_for_two_days_are_a_problem(tmp_path: Pat
     settings.ARCHIVE_URL = str(tmp_path)
     for days in reversed(range(6)):
         flush(row("a", minutes=-1440 * days), at=NOON - days * DAY)
-    archive.write(Place(settings.ARCHIVE_URL), (NOON - 4 * DAY).date())
+    archive.write(Storage(settings.ARCHIVE_URL), (NOON - 4 * DAY).date())
     rollup.roll_up(NOON)
 
     found = monitoring.problems(NOON)
@@ -422,7 +422,7 @@ def test_an_archived_day_waits_again_since_its_newest_observation(
 ) -> None:
     settings.ARCHIVE_URL = str(tmp_path)
     flush(row("a", minutes=-1440 * 9), at=NOON - 9 * DAY)
-    archive.write(Place(settings.ARCHIVE_URL), (NOON - 9 * DAY).date())
+    archive.write(Storage(settings.ARCHIVE_URL), (NOON - 9 * DAY).date())
     flush(row("b", minutes=-1440 * 9), at=NOON - 2 * DAY - is_late * MINUTE)
     rollup.roll_up(NOON)
 

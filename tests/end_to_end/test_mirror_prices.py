@@ -19,7 +19,7 @@ from tests.support.databases import migrated
 from tests.support.factories import DAY, HOUR, NOON, make_coin
 from tests.support.prices import make_bar
 from webapp.coins.models import FullCoin, PriceDay
-from webapp.coins.prices.writing import VALUES
+from webapp.coins.prices.imported import VALUES
 
 MIDNIGHT = NOON - 12 * HOUR
 BARS = f"""

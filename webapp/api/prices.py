@@ -27,8 +27,8 @@ from webapp.api.views import ReadView, chosen, one
 from webapp.api.writing import COIN_ID, fields_of, instant, write
 from webapp.coins import clock
 from webapp.coins.models.coin import MICROSECOND
-from webapp.coins.prices.days import count_on, days_with_bars, prices_on
-from webapp.coins.prices.reading import prices_of, series_of
+from webapp.coins.prices.reading import count_on, days_with_bars, prices_of, prices_on
+from webapp.coins.prices.series import key_of
 from webapp.coins.prices.tiers import Step
 from webapp.coins.texts import printable
 from webapp.crawls.gaps import Gaps
@@ -40,7 +40,7 @@ class CoinPrices(ReadView):
     def parameters_of(self, **where: str) -> type[Parameters]:
         """Also finds out what is at this address: the prices of a coin, or another coin whose id ends in /prices."""
         coin_id = where["coin_id"]
-        self.series = series_of(coin_id)
+        self.series = key_of(coin_id)
         self.coins = set()
         if self.series is None:
             self.coins = set(self.queryset.filter(pk__in=(coin_id, f"{coin_id}/prices")).values_list("pk", flat=True))

@@ -11,7 +11,7 @@ from django.conf import settings
 from webapp.coins import clock
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
 from webapp.coins.models import FullCoin
-from webapp.coins.prices.covering import cover_absences
+from webapp.coins.prices.missing import cover_absences
 from webapp.coins.prices.observing import observe
 from webapp.coins.texts import printable
 from webapp.coins.upsert import Upserted, keep_newest

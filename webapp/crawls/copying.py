@@ -9,7 +9,7 @@ from typing import Any
 from webapp.coins.cleaning import Rejection
 from webapp.coins.prices import copying
 from webapp.coins.prices.copying import DayBar
-from webapp.coins.prices.writing import AT_ONCE, Stored
+from webapp.coins.prices.imported import AT_ONCE, Stored
 from webapp.coins.texts import counted
 from webapp.crawls.batch import Memory
 from webapp.crawls.models import CrawlRun, RejectedRecord

@@ -17,13 +17,13 @@ from django.db.models import Min
 
 from webapp.coins.fields import EPOCH
 from webapp.coins.models import CoveredSpan, FullCoin, PriceHour, PriceSeries
+from webapp.coins.prices.missing import Missing, without_bars
 from webapp.coins.prices.observing import MAX_AHEAD
-from webapp.coins.prices.stretches import Stretch, stretches
 from webapp.coins.prices.tiers import Step, Tiers
-from webapp.crawls import history
+from webapp.crawls import past_runs
 from webapp.crawls.catalog import MAX_PAGE_SIZE, SPIDERS, spiders_like
-from webapp.crawls.history import A_CENTURY
 from webapp.crawls.models import CrawlSchedule
+from webapp.crawls.past_runs import A_CENTURY
 from webapp.crawls.verdict import Verdict
 
 SLOTS = 100  # of a schedule, of which the longest pause counts
@@ -80,7 +80,7 @@ class Gaps:
         kept_since = self._tiers.hours_since if step == Step.HOUR else self._runs_since
         keys = dict(PriceSeries.objects.filter(coin_id__in=[coin.pk for coin in coins]).values_list("coin_id", "pk"))
         least = {coin.pk: max([step.length, *self._pause(coin)]) for coin in coins}
-        without_bars = stretches(step, keys.values(), kept_since, min(least.values(), default=step.length))
+        found_missing = without_bars(step, keys.values(), kept_since, min(least.values(), default=step.length))
         covered: dict[int, list[Span]] = {}
         spans = CoveredSpan.objects.filter(series__in=keys.values(), step=step).order_by("since")
         for key, *span in spans.values_list("series", "since", "until"):
@@ -89,7 +89,7 @@ class Gaps:
         for coin in coins:
             key = keys.get(coin.pk, 0)
             others = covered.get(key, [])
-            missing = self._missing(coin, step, without_bars.get(key, []), kept_since, others)
+            missing = self._missing(coin, step, found_missing.get(key, []), kept_since, others)
             gaps = (gap for span in missing for gap in _without(span, others))
             found[coin.pk] = [Gap(step, *gap) for gap in gaps if gap[1] - gap[0] >= least[coin.pk]]
         return found
@@ -99,7 +99,7 @@ class Gaps:
         return sorted(rhythm.pause for rhythm in self._rhythms if rhythm.covers(coin))[:1]
 
     def _missing(
-        self, coin: FullCoin, step: Step, found: list[Stretch], kept_since: datetime, covered: Sequence[Span]
+        self, coin: FullCoin, step: Step, found: list[Missing], kept_since: datetime, covered: Sequence[Span]
     ) -> Iterator[Span]:
         """The times while the coin was on the market, and neither had bars nor was known to be unchanged."""
         if not found and coin.current_price is None:
@@ -107,7 +107,7 @@ class Gaps:
         begin = max(kept_since, step.start(coin.first_seen_at) + step.length)
         last = min(filter(None, (self._until, coin.missing_since)))
         end = step.start(last)
-        for last_at, since, until in found or [Stretch(None, None, None)]:
+        for last_at, since, until in found or [Missing(None, None, None)]:
             start, stop = max(since or begin, begin), min(until or end, end)
             seen = self._last_seen(last_at or coin.first_seen_at, min(until or last, last), covered)
             if start < stop and seen:
@@ -133,7 +133,7 @@ class Gaps:
         """The beginnings and ends of all complete runs of a whole source that stored prices, sorted."""
         runs: list[Span] = []
         for spider in spiders_like("markets"):
-            whole = history.whole_runs(spider, SPIDERS[spider].narrowing)
+            whole = past_runs.whole_runs(spider, SPIDERS[spider].narrowing)
             complete = whole.filter(verdict=Verdict.COMPLETE, stores_prices=True)
             ended = complete.filter(started_at__isnull=False, finished_at__isnull=False)
             runs += cast(Iterable[Span], ended.values_list("started_at", "finished_at"))

@@ -23,9 +23,9 @@ from django.db.models import Case, Count, DateTimeField, Max, Min, OuterRef, Q, 
 
 from webapp.coins import clock
 from webapp.coins.models import PriceHour
-from webapp.coins.prices.archived import LATE_AFTER, late_days
+from webapp.coins.prices.retention import LATE_AFTER, late_days
 from webapp.coins.texts import counted, printable
-from webapp.crawls import history, queue
+from webapp.crawls import past_runs, queue
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.migrated import NotMigrated, check_migrated
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord
@@ -92,7 +92,8 @@ def last_complete() -> CrawlRun | None:
     """The complete run of a whole source that ended last. A narrower one proves nothing of what it did not ask for."""
     newest: list[CrawlRun] = []
     for spider, entry in SPIDERS.items():
-        ended = history.whole_runs(spider, entry.narrowing).filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
+        whole = past_runs.whole_runs(spider, entry.narrowing)
+        ended = whole.filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
         # Runs of one spider never overlap: the last to begin, which an index finds, is the last to end.
         newest += ended.order_by("-started_at")[:1]
     return max(newest, key=attrgetter("finished_at"), default=None)

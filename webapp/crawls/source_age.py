@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Max, QuerySet
 from django.utils.timesince import timesince
 
-from webapp.crawls import history
+from webapp.crawls import past_runs
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
@@ -28,7 +28,7 @@ def old_sources() -> Iterator[str]:
     if not limit:
         return
     for spider, entry in SPIDERS.items():
-        whole = history.whole_runs(spider, entry.narrowing)
+        whole = past_runs.whole_runs(spider, entry.narrowing)
         large = CrawlRun.objects.filter(spider=spider, seen__gte=SAMPLE)
         dated = (whole | large).filter(newest_update__isnull=False, finished_at__isnull=False)
         last = dated.filter(verdict__in=(Verdict.COMPLETE, Verdict.PARTIAL)).order_by("-started_at").first()

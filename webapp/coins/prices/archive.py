@@ -27,7 +27,7 @@ from webapp.coins.models import ArchivedDay, Price, PriceHour, PriceSeries
 from webapp.coins.numbers import plain
 from webapp.coins.prices import parquet
 from webapp.coins.prices.parquet import About, Row
-from webapp.coins.prices.place import DRAFT, ArchiveError, DamagedError, Place
+from webapp.coins.prices.storage import DRAFT, ArchiveError, DamagedError, Storage
 from webapp.coins.prices.tiers import limits_of
 from webapp.coins.texts import one_line
 
@@ -47,41 +47,42 @@ class Verified:
     checksum: str
 
 
-def write(place: Place, day: date, *, rewrite: bool = False) -> ArchivedDay | None:
+def write(storage: Storage, day: date, *, rewrite: bool = False) -> ArchivedDay | None:
     """Archive a day's observations: those of its old file, unless `rewrite`, and those of the database.
 
     Returns None if another process has archived the day meanwhile. Raises ArchiveError, and leaves everything as it
-    was, if the place cannot be used, or if the old file is damaged or gone.
+    was, if the storage cannot be used, or if the old file is damaged or gone.
     """
     known = ArchivedDay.objects.filter(day=day).first()
     name = name_of(day)
     if rewrite:
-        _check_damaged(place, day, known)
-    old = None if rewrite or not (_has_file(known) or place.has(name)) else verified(place, day, known)
+        _check_damaged(storage, day, known)
+    old = None if rewrite or not (_has_file(known) or storage.has(name)) else verified(storage, day, known)
     # Read first: observations that come meanwhile have a later one.
     changed_at = _changed_at(day).isoformat()
     about = About(str(day), settings.VS_CURRENCY, changed_at, (*old.about.replaces, old.checksum) if old else ())
     folder, _, _ = name.rpartition("/")
     draft = f"{folder}/_{day}.{token_hex(8)}{DRAFT}"
     try:
-        with place.writing(draft) as file:
+        with storage.writing(draft) as file:
             if old:
-                with place.reading(name) as old_file:
+                with storage.reading(name) as old_file:
                     about = parquet.write(file, union(parquet.read(old_file), observations(day)), about)
             else:
                 about = parquet.write(file, observations(day), about)
         if rewrite and not about.rows:
             raise ArchiveError(f"The database has no observations of {day}: there is nothing to write.")
-        return _put_in_place(place, draft, known, archived_day(day, Verified(about, _read_back(place, draft, about))))
+        written = Verified(about, _read_back(storage, draft, about))
+        return _put_in_place(storage, draft, known, archived_day(day, written))
     finally:
-        place.remove(draft)
-        place.remove_abandoned(folder)
+        storage.remove(draft)
+        storage.remove_abandoned(folder)
 
 
-def _check_damaged(place: Place, day: date, known: ArchivedDay | None) -> None:
+def _check_damaged(storage: Storage, day: date, known: ArchivedDay | None) -> None:
     """Raises ArchiveError if the day's file is what it should be: to write it again may lose what only the file has."""
     with suppress(DamagedError):
-        verified(place, day, known)
+        verified(storage, day, known)
         raise ArchiveError(f"{name_of(day)} is not damaged: `manage.py archive` adds what is missing in it.")
 
 
@@ -124,22 +125,24 @@ def union(old: Iterable[Row], new: Iterable[Row]) -> Iterator[Row]:
         yield newest
 
 
-def verified(place: Place, day: date, known: ArchivedDay | None) -> Verified:
+def verified(storage: Storage, day: date, known: ArchivedDay | None) -> Verified:
     """The day's file, if it is the one that ArchivedDay has, or a later one. Raises DamagedError if it is not."""
     try:
-        return _verified(place, day, known)
+        return _verified(storage, day, known)
     except DamagedError as error:
         raise DamagedError(f"{error} {NO_COPY.format(day)}" if known else str(error)) from error
 
 
-def _verified(place: Place, day: date, known: ArchivedDay | None) -> Verified:
+def _verified(storage: Storage, day: date, known: ArchivedDay | None) -> Verified:
     name = name_of(day)
     try:
-        checksum = place.checksum(name)
-        with place.reading(name) as file:
+        checksum = storage.checksum(name)
+        with storage.reading(name) as file:
             about = parquet.about(file) if known and checksum == known.checksum else parquet.check(file)
     except FileNotFoundError:
-        raise DamagedError(f"{name} is not in the archive {place.url}: is this the archive of this database?") from None
+        raise DamagedError(
+            f"{name} is not in the archive {storage.url}: is this the archive of this database?"
+        ) from None
     except DamagedError as error:
         raise DamagedError(f"{name} {error}.") from error
     if (about.day, about.vs_currency) != (str(day), settings.VS_CURRENCY):
@@ -149,16 +152,16 @@ def _verified(place: Place, day: date, known: ArchivedDay | None) -> Verified:
     return Verified(about, checksum)
 
 
-def _read_back(place: Place, draft: str, written: About) -> str:
+def _read_back(storage: Storage, draft: str, written: About) -> str:
     """The checksum of the file. Raises ArchiveError if it has not what was written."""
     try:
-        with place.reading(draft) as file:
+        with storage.reading(draft) as file:
             if parquet.check(file) != written:
                 raise DamagedError("has other rows")
-        return place.checksum(draft)
+        return storage.checksum(draft)
     except (DamagedError, FileNotFoundError) as error:
         raise ArchiveError(
-            f"The archive {place.url} does not return what was written to it ({one_line(error)}): "
+            f"The archive {storage.url} does not return what was written to it ({one_line(error)}): "
             "check its disk, and try again."
         ) from error
 
@@ -174,7 +177,7 @@ def archived_day(day: date, file: Verified) -> ArchivedDay:
     )
 
 
-def _put_in_place(place: Place, draft: str, known: ArchivedDay | None, new: ArchivedDay) -> ArchivedDay | None:
+def _put_in_place(storage: Storage, draft: str, known: ArchivedDay | None, new: ArchivedDay) -> ArchivedDay | None:
     """Only one process does this at a time. So of two, the later one sees what the other has archived."""
     with transaction.atomic():
         wait_for_lock(ARCHIVE_LOCK)
@@ -182,7 +185,7 @@ def _put_in_place(place: Place, draft: str, known: ArchivedDay | None, new: Arch
         if _version(stored) != _version(known):
             return None
         if new.rows:
-            place.move(draft, new.file)
+            storage.move(draft, new.file)
         else:  # they were deleted before there was an archive
             new.file = new.checksum = ""
         new.restored_at = stored.restored_at if stored else None

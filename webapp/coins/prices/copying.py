@@ -7,13 +7,13 @@ from typing import Any
 
 from webapp.coins.models import FullCoin, PriceBar, PriceDay
 from webapp.coins.models.coin import in_statements
+from webapp.coins.prices.imported import ImportedBar, Stored, count_rounded_in, write_bars
 from webapp.coins.prices.series import keys_of
 from webapp.coins.prices.tiers import Step, limits_of
-from webapp.coins.prices.writing import NewBar, Stored, count_rounded_in, write_bars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DayBar(NewBar):
+class DayBar(ImportedBar):
     coin_id: str
 
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from webapp.coins.prices.place import DamagedError
+from webapp.coins.prices.storage import DamagedError
 from webapp.coins.texts import one_line
 
 ROWS_AT_ONCE = 50_000  # a group of rows, and what is in memory

@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 
 from webapp.coins.models import FullCoin, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices import rollup
-from webapp.coins.prices.covering import cover
+from webapp.coins.prices.imported import AT_ONCE, Stored, count_rounded_in, write_bars
+from webapp.coins.prices.missing import cover
 from webapp.coins.prices.points import Chart
 from webapp.coins.prices.tiers import Step
-from webapp.coins.prices.writing import AT_ONCE, Stored, count_rounded_in, write_bars
 
 
 def store(chart: Chart) -> Stored:

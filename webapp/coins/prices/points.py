@@ -12,9 +12,9 @@ from django.db import models
 from webapp.coins.cleaning import Rejection, Unfit, check_for
 from webapp.coins.fields import EPOCH
 from webapp.coins.models import PriceBar
+from webapp.coins.prices.imported import ImportedBar
 from webapp.coins.prices.observing import FIRST_COIN
 from webapp.coins.prices.tiers import Step
-from webapp.coins.prices.writing import NewBar
 
 MAX_SPACING = timedelta(hours=12)  # points for each hour or less are closer, also if some are missing
 CHECKS: dict[str, Callable[[Any], Decimal]] = {
@@ -23,7 +23,7 @@ CHECKS: dict[str, Callable[[Any], Decimal]] = {
 
 
 @dataclass(frozen=True)
-class Point:
+class ChartPoint:
     time: datetime
     price: Decimal
     market_cap: Decimal | None
@@ -31,7 +31,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PastBar(NewBar):
+class PastBar(ImportedBar):
     points: int = 1  # that it was made from
 
 
@@ -54,7 +54,7 @@ class Chart:
         return len(self.bars) + bool(self.rejected)
 
 
-def clean(row: Any, until: datetime) -> Point | None:
+def clean(row: Any, until: datetime) -> ChartPoint | None:
     """The point of a row of milliseconds since 1970, price, market cap and volume. None if it has no price.
 
     Raises Unfit if it is no such row, a value is invalid, or the time is after `until`.
@@ -66,7 +66,7 @@ def clean(row: Any, until: datetime) -> Point | None:
     price, market_cap, volume = (
         None if value is None else _checked(name, value) for name, value in zip(CHECKS, values, strict=True)
     )
-    return None if price is None else Point(time, price, market_cap, volume)
+    return None if price is None else ChartPoint(time, price, market_cap, volume)
 
 
 def _time(milliseconds: Any, until: datetime) -> datetime:
@@ -84,7 +84,7 @@ def _checked(name: str, value: Any) -> Decimal:
         raise Unfit(f"{'price' if name == 'close' else name}: {unfit}") from None
 
 
-def step_of(points: Sequence[Point], days: int) -> Step:
+def step_of(points: Sequence[ChartPoint], days: int) -> Step:
     """Whether the points, sorted by time, are for bars of an hour or of a day; `days` were asked for.
 
     The last point is skipped: it is the latest price, at any time.
@@ -95,13 +95,13 @@ def step_of(points: Sequence[Point], days: int) -> Step:
     return Step.HOUR if spacings[len(spacings) // 2] < MAX_SPACING else Step.DAY
 
 
-def bars_of(points: Iterable[Point], step: Step, since: datetime, until: datetime) -> list[PastBar]:
+def bars_of(points: Iterable[ChartPoint], step: Step, since: datetime, until: datetime) -> list[PastBar]:
     """The bars of points that are sorted by time: those that begin from `since` on, and are over by `until`."""
     groups = ((start, list(group)) for start, group in groupby(points, lambda point: step.start(point.time)))
     return [_bar(start, group) for start, group in groups if since <= start and start + step.length <= until]
 
 
-def _bar(start: datetime, points: Sequence[Point]) -> PastBar:
+def _bar(start: datetime, points: Sequence[ChartPoint]) -> PastBar:
     prices, last = [point.price for point in points], points[-1]
     return PastBar(
         time=start,

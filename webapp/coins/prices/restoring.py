@@ -17,13 +17,13 @@ from webapp.coins.models import ArchivedDay, FullCoin, Price
 from webapp.coins.prices import parquet
 from webapp.coins.prices.archive import COIN_AND_TIME, Verified, archived_day, name_of, observations, verified
 from webapp.coins.prices.parquet import Row
-from webapp.coins.prices.place import ArchiveError, Place
 from webapp.coins.prices.series import keys_of
+from webapp.coins.prices.storage import ArchiveError, Storage
 
 ROWS_AT_ONCE = 5_000  # in a transaction, so that it is short
 
 
-def restore(place: Place, day: date, now: datetime | None = None) -> int:
+def restore(storage: Storage, day: date, now: datetime | None = None) -> int:
     """Put the observations of a day back, and read them back. Returns how many the file has.
 
     What the database has of the day stays as it is, so this can be repeated. Raises ArchiveError if the file is damaged
@@ -32,13 +32,13 @@ def restore(place: Place, day: date, now: datetime | None = None) -> int:
     known = ArchivedDay.objects.filter(day=day).first()
     if known and not known.file:
         raise ArchiveError(f"There is no file of {day}: its observations were deleted before there was an archive.")
-    file = verified(place, day, known)
+    file = verified(storage, day, known)
     _keep(day, file, now or database_clock())
-    with place.reading(name_of(day)) as content:
+    with storage.reading(name_of(day)) as content:
         rows = parquet.read(content)
         while part := list(islice(rows, ROWS_AT_ONCE)):
             _put(part)
-    with place.reading(name_of(day)) as content:
+    with storage.reading(name_of(day)) as content:
         if others := _not_in(observations(day), parquet.read(content)):
             raise ArchiveError(
                 f"{others:,} of {file.about.rows:,} observations of {day} are in the database with other values: a "

@@ -16,10 +16,10 @@ from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 
 from webapp.coins import clock
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceDay, PriceHour, PriceSeries
-from webapp.coins.prices import months
-from webapp.coins.prices.archived import Deletable
+from webapp.coins.prices import partitions
 from webapp.coins.prices.bars import DAYS, HOURS, Level, delete_parts, make
-from webapp.coins.prices.months import Month
+from webapp.coins.prices.partitions import Partition
+from webapp.coins.prices.retention import Deletable
 from webapp.coins.prices.tiers import Step, Tiers
 
 SERIES_AT_ONCE = 200  # in a transaction, so that it is short
@@ -34,14 +34,14 @@ def roll_up(now: datetime | None = None) -> None:
 def transactions(now: datetime | None = None) -> Iterator[None]:
     """The same, with a pause after each transaction, in which other work can be done."""
     now = now or clock.database_clock()
-    tiers, partitions = Tiers.at(now), months.months()
+    tiers, months = Tiers.at(now), partitions.existing()
     deletable = Deletable.at(tiers.raw_since)
-    deletable = replace(deletable, before=months.first_kept(deletable.before, partitions))
-    if partitions:
+    deletable = replace(deletable, before=partitions.first_kept(deletable.before, months))
+    if months:
         with _transaction():
-            months.make_next(now, partitions)
+            partitions.make_next(now, months)
     yield from _update(deletable.before)
-    for month in partitions:
+    for month in months:
         if month.until <= deletable.before and not (yield from _drop(month, deletable)):
             deletable = replace(deletable, before=month.since)  # this month is tried again in the next roll-up
     hours_since = tiers.with_raw_since(deletable.before).hours_since
@@ -81,7 +81,7 @@ def _mark(hour: datetime, changed_at: datetime) -> None:
     PriceHour.objects.filter(time=hour).update(rolled_up=changed_at)
 
 
-def _drop(month: Month, deletable: Deletable) -> Generator[None, None, bool]:
+def _drop(month: Partition, deletable: Deletable) -> Generator[None, None, bool]:
     """Make the bars of all hours of a month final, and drop its observations, unless new ones have come meanwhile.
 
     Returns whether they are dropped.
@@ -98,7 +98,7 @@ def _drop(month: Month, deletable: Deletable) -> Generator[None, None, bool]:
     with _transaction():
         are_all = dict(hours.values_list("time", "changed_at")) == known
         if are_all and deletable.may_delete(month.since, month.until):
-            months.drop(month)
+            partitions.drop(month)
             return True
     return False
 

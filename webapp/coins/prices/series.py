@@ -16,3 +16,8 @@ def keys_of(coin_ids: Sequence[str]) -> dict[str, int]:
         PriceSeries(coin_id=coin_id) for coin_id in sorted(set(coin_ids) - found.keys())
     )
     return found | {one.coin_id: one.pk for one in new}
+
+
+def key_of(coin_id: str) -> int | None:
+    """The key of a coin's series; None if it has never had a price."""
+    return PriceSeries.objects.filter(coin_id=coin_id).values_list("pk", flat=True).first()

@@ -44,7 +44,7 @@ class Tiers:
     def at(cls, now: datetime) -> "Tiers":
         """By PRICE_RAW_DAYS and PRICE_HOURLY_DAYS. 0 keeps all."""
         raw = Step.HOUR.start(_before(now, settings.PRICE_RAW_DAYS))
-        return cls(raw, Step.DAY.start(_before(now, settings.PRICE_HOURLY_DAYS))).with_raw_since(raw)
+        return cls(EPOCH, Step.DAY.start(_before(now, settings.PRICE_HOURLY_DAYS))).with_raw_since(raw)
 
     def with_raw_since(self, moment: datetime) -> "Tiers":
         """These tiers if observations are kept since this moment. Their hours are kept too."""

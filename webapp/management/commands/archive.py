@@ -10,14 +10,14 @@ from django.core.management.base import CommandError, CommandParser
 
 from webapp.coins.clock import database_clock
 from webapp.coins.models import ArchivedDay
-from webapp.coins.prices.archived import waiting_days
+from webapp.coins.prices.retention import waiting_days
 from webapp.coins.prices.tiers import Step
 from webapp.coins.texts import counted
 from webapp.crawls.migrated import MigratedCommand
 
 try:
     from webapp.coins.prices import archive, restoring
-    from webapp.coins.prices.place import ArchiveError, DamagedError, Place
+    from webapp.coins.prices.storage import ArchiveError, DamagedError, Storage
 except ModuleNotFoundError as error:
     MISSING = str(error.name).partition(".")[0]
     if MISSING not in ("pyarrow", "fsspec"):
@@ -64,32 +64,32 @@ class Command(MigratedCommand):
         if not settings.ARCHIVE_URL:
             raise CommandError("There is no archive: name a folder or an address in ARCHIVE_URL.")
         try:
-            place = Place(settings.ARCHIVE_URL)
+            storage = Storage(settings.ARCHIVE_URL)
             if restore:
-                rows = restoring.restore(place, restore)
+                rows = restoring.restore(storage, restore)
                 self.stdout.write(
                     f"{restore}: {counted(rows, 'observation')} {'is' if rows == 1 else 'are'} in the database"
                 )
             elif rewrite and rewrite >= database_clock().date():
                 raise CommandError(f"{rewrite} is not over yet.")
             elif rewrite:
-                self._write(place, rewrite, rewrite=True)
+                self._write(storage, rewrite, rewrite=True)
             elif verify:
-                self._verify_all(place)
+                self._verify_all(storage)
             else:
-                self._write_all(place)
+                self._write_all(storage)
         except ArchiveError as error:
             raise CommandError(str(error)) from error
 
-    def _write_all(self, place: "Place") -> None:
+    def _write_all(self, storage: "Storage") -> None:
         days = waiting_days(before=Step.DAY.start(database_clock()))
         if not days:
             self.stdout.write("No finished day waits for the archive.")
-        self._each(days, lambda waiting: self._write(place, waiting))
+        self._each(days, lambda waiting: self._write(storage, waiting))
 
-    def _verify_all(self, place: "Place") -> None:
+    def _verify_all(self, storage: "Storage") -> None:
         files = {known.day: known for known in ArchivedDay.objects.exclude(file="").order_by("day")}
-        self._each(files, lambda archived: archive.verified(place, archived, files[archived]))
+        self._each(files, lambda archived: archive.verified(storage, archived, files[archived]))
         verified = f"Read {counted(len(files), 'file')}: each is as it was written."
         self.stdout.write(verified if files else "The archive has no files yet.")
 
@@ -104,8 +104,8 @@ class Command(MigratedCommand):
         if faults:
             raise CommandError("\n".join(faults))
 
-    def _write(self, place: "Place", waiting: date, *, rewrite: bool = False) -> None:
-        written = archive.write(place, waiting, rewrite=rewrite)
+    def _write(self, storage: "Storage", waiting: date, *, rewrite: bool = False) -> None:
+        written = archive.write(storage, waiting, rewrite=rewrite)
         if not written:
             outcome = "another process has archived it meanwhile"
         elif written.file:

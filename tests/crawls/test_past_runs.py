@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models.functions import Now, TruncMonth
 from django.test.utils import CaptureQueriesContext
 
-from webapp.crawls import history, recording
+from webapp.crawls import past_runs, recording
 from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.verdict import Verdict
 
@@ -39,7 +39,7 @@ def test_runs_are_kept_a_year() -> None:
     run("older", 366)
     run("younger", 364)
 
-    assert history.forget_old() == 1
+    assert past_runs.forget_old() == 1
 
     assert kept() == {"younger"}
 
@@ -53,7 +53,7 @@ def test_or_as_long_as_the_setting_says(days: int, left: set[str], settings: Any
     run("old", 400)
     run("older", 600)
 
-    history.forget_old()
+    past_runs.forget_old()
 
     assert kept() == left
 
@@ -63,7 +63,7 @@ def test_whatever_they_have_proved(verdict: Verdict) -> None:
     run("old", verdict=verdict)
     run("new", 0, verdict)
 
-    assert history.forget_old() == 1
+    assert past_runs.forget_old() == 1
 
     assert kept() == {"new"}
 
@@ -72,7 +72,7 @@ def test_what_was_stopped_while_it_waited_is_forgotten_too() -> None:
     run("old", verdict=Verdict.SKIPPED, started_at=None)
     run("new", 1, verdict=Verdict.SKIPPED, started_at=None)
 
-    history.forget_old()
+    past_runs.forget_old()
 
     assert kept() == {"new"}
 
@@ -82,7 +82,7 @@ def test_what_was_stopped_while_it_waited_is_forgotten_too() -> None:
 def test_what_waits_or_runs_is_not(verdict: str, ended: datetime | None) -> None:
     run("old", verdict=verdict, finished_at=ended)
 
-    assert history.forget_old() == 0
+    assert past_runs.forget_old() == 0
 
 
 def test_the_months_runs_stay_because_its_credits_are_counted_from_them(settings: Any) -> None:
@@ -90,7 +90,7 @@ def test_the_months_runs_stay_because_its_credits_are_counted_from_them(settings
     run("this month", started_at=TruncMonth(Now()), credits=7)
     run("last month", started_at=TruncMonth(Now()) - timedelta(days=2), credits=7)
 
-    history.forget_old()
+    past_runs.forget_old()
 
     assert kept() == {"this month"}
     assert recording.begin("markets", {}, monthly_credits=7).verdict == Verdict.SKIPPED
@@ -109,7 +109,7 @@ def test_the_last_complete_run_of_each_scope_stays() -> None:
         run(key, days, Verdict.COMPLETE, spider=spider, arguments=arguments)
     run("whole, not complete", 390, Verdict.PARTIAL)
 
-    assert history.forget_old() == 4
+    assert past_runs.forget_old() == 4
 
     assert kept() == {"whole", "narrow", "seen since", "mirror"}
 
@@ -120,12 +120,12 @@ def test_the_last_complete_run_with_news_of_a_source_stays() -> None:
     run("older news", 500, Verdict.COMPLETE, **changed, newest_change=Now())
     run("news", 400, Verdict.COMPLETE, **changed, newest_change=Now() - timedelta(days=400))
     run("no news", 390, Verdict.COMPLETE, **changed)
-    known = history.newest_change("mirror", A)
+    known = past_runs.newest_change("mirror", A)
 
-    history.forget_old()
+    past_runs.forget_old()
 
     assert kept() == {"news", "no news"}
-    assert history.newest_change("mirror", A) == known
+    assert past_runs.newest_change("mirror", A) == known
 
 
 def test_a_schedules_last_run_stays() -> None:
@@ -133,7 +133,7 @@ def test_a_schedules_last_run_stays() -> None:
     CrawlSchedule.objects.create(name="rare", spider="markets", crontab="0 0 29 2 *", last_run=last)
     CrawlSchedule.objects.create(name="new", spider="markets", crontab="0 0 29 2 *")
 
-    assert history.forget_old() == 0
+    assert past_runs.forget_old() == 0
 
 
 @pytest.mark.parametrize("status", RejectedRecord.Status)
@@ -143,18 +143,18 @@ def test_a_rejected_record_goes_with_the_last_run_that_saw_it(status: str) -> No
             run=last_run, page="1", raw="{}", reasons="x", fingerprint=last_run.pk, status=status
         )
 
-    assert history.forget_old() == 1
+    assert past_runs.forget_old() == 1
 
     assert RejectedRecord.objects.get().run_id == "new"
 
 
 def test_many_go_in_batches_also_past_one_of_which_all_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "BATCH", 2)
+    monkeypatch.setattr(past_runs, "BATCH", 2)
     for number, pages in enumerate([0, 0, 1, 1, 4, 5, 1, 0, 0]):
         run(str(number), 400 + number, Verdict.COMPLETE, arguments={"pages": pages})
 
     with CaptureQueriesContext(connection) as queries:
-        assert history.forget_old() == 5
+        assert past_runs.forget_old() == 5
 
     assert kept() == {"0", "2", "4", "5"}
     assert sum(query["sql"].startswith('DELETE FROM "crawls_crawlrun"') for query in queries) == 4
@@ -172,7 +172,7 @@ def test_a_run_is_whole_that_neither_an_argument_nor_a_query_has_narrowed(settin
     ]:
         run(key, spider=spider, arguments=arguments)
 
-    whole = history.whole_runs("mirror", ("only",))
+    whole = past_runs.whole_runs("mirror", ("only",))
 
     assert {one.pk for one in whole} == {"whole", "of the source's own query", "without an address"}
 
@@ -190,7 +190,7 @@ def test_of_each_field_the_greatest_share_that_two_runs_in_a_row_had_is_usual() 
     run("by degrees", 4, Verdict.COMPLETE, filled={"coin_id": 200, "ath": 40, "roi": 6})
     run("none", 3, Verdict.COMPLETE)
 
-    usual = history.usual_shares("markets", {})
+    usual = past_runs.usual_shares("markets", {})
 
     assert usual == {"coin_id": 1.0, "ath": 0.9, "roi": 0.03, "old": 0.07}
 
@@ -198,16 +198,16 @@ def test_of_each_field_the_greatest_share_that_two_runs_in_a_row_had_is_usual() 
 def test_a_single_run_is_usual_by_itself() -> None:
     run("first", 1, Verdict.COMPLETE, filled={"coin_id": 100, "ath": 50})
 
-    assert history.usual_shares("markets", {}) == {"coin_id": 1.0, "ath": 0.5}
+    assert past_runs.usual_shares("markets", {}) == {"coin_id": 1.0, "ath": 0.5}
 
 
 def test_a_share_of_long_ago_is_no_longer_usual(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "RUNS_COMPARED", 2)
+    monkeypatch.setattr(past_runs, "RUNS_COMPARED", 2)
     for days, count in ((3, 100), (2, 50), (1, 20)):
         run(str(days), days, Verdict.COMPLETE, filled={"coin_id": 100, "ath": count})
 
-    assert history.usual_shares("markets", {})["ath"] == 0.2
+    assert past_runs.usual_shares("markets", {})["ath"] == 0.2
 
 
 def test_where_no_run_was_complete_nothing_is_usual() -> None:
-    assert history.usual_shares("markets", {}) == {}
+    assert past_runs.usual_shares("markets", {}) == {}

@@ -18,10 +18,10 @@ from webapp.coins.fields import EPOCH
 from webapp.coins.models import ArchivedDay, Price, PriceBar, PriceSeries
 from webapp.coins.prices import archive, rollup
 from webapp.coins.prices.archive import observations
-from webapp.coins.prices.archived import waiting_days
 from webapp.coins.prices.parquet import read
-from webapp.coins.prices.place import ArchiveError, DamagedError, Place
 from webapp.coins.prices.restoring import restore
+from webapp.coins.prices.retention import waiting_days
+from webapp.coins.prices.storage import ArchiveError, DamagedError, Storage
 from webapp.coins.prices.tiers import Step, Tiers, start_of
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
@@ -31,14 +31,14 @@ MONTH = 30 * DAY
 
 
 @pytest.fixture
-def place(tmp_path: Path, settings: Settings) -> Place:
+def storage(tmp_path: Path, settings: Settings) -> Storage:
     settings.ARCHIVE_URL = str(tmp_path)
-    return Place(settings.ARCHIVE_URL)
+    return Storage(settings.ARCHIVE_URL)
 
 
-def archive_all(place: Place, now: datetime) -> None:
+def archive_all(storage: Storage, now: datetime) -> None:
     for day in waiting_days(before=Step.DAY.start(now)):
-        archive.write(place, day)
+        archive.write(storage, day)
 
 
 def observed() -> list[tuple[Any, ...]]:
@@ -49,33 +49,33 @@ def bars() -> list[tuple[Any, ...]]:
     return list(PriceBar.objects.order_by("pk").values_list())
 
 
-def test_nothing_is_deleted_since_the_first_day_that_is_not_archived(place: Place) -> None:
+def test_nothing_is_deleted_since_the_first_day_that_is_not_archived(storage: Storage) -> None:
     flush(*(row(f"{days}", minutes=-1440 * days) for days in range(9)), at=NOON)
     for day in waiting_days(before=NOON + DAY):
         if day != TODAY - 5 * DAY:
-            archive.write(place, day)
+            archive.write(storage, day)
 
     rollup.roll_up(NOON)
 
     assert [coin for coin, *_ in observed()] == ["0", "1", "2", "3", "4", "5"]
 
 
-def test_a_day_that_is_archived_is_deleted_when_it_is_old_enough(place: Place) -> None:
+def test_a_day_that_is_archived_is_deleted_when_it_is_old_enough(storage: Storage) -> None:
     flush(*(row(f"{days}", minutes=-1440 * days) for days in range(9)), at=NOON)
-    archive_all(place, NOON)
+    archive_all(storage, NOON)
 
     rollup.roll_up(NOON)
 
     assert [coin for coin, *_ in observed()] == ["0", "1", "2"]
 
 
-def test_hours_of_days_that_are_kept_are_kept(place: Place, settings: Settings) -> None:
+def test_hours_of_days_that_are_kept_are_kept(storage: Storage, settings: Settings) -> None:
     settings.PRICE_HOURLY_DAYS = 2
     flush(row("a", minutes=-9 * 1440), row("b", minutes=-5 * 1440), at=NOON)
 
     rollup.roll_up(NOON)
     before = [time for _, time in stored_bars(Step.HOUR)]
-    archive_all(place, NOON)
+    archive_all(storage, NOON)
     rollup.roll_up(NOON)
 
     assert before == [NOON - 9 * DAY, NOON - 5 * DAY]
@@ -91,9 +91,9 @@ def test_without_an_archive_nothing_waits_for_it(settings: Settings) -> None:
     assert observed() == []
 
 
-def test_an_observation_that_comes_before_the_deletion_is_kept(place: Place) -> None:
+def test_an_observation_that_comes_before_the_deletion_is_kept(storage: Storage) -> None:
     flush(row("a", minutes=-9 * 1440), row("now"), at=NOON)
-    archive_all(place, NOON)
+    archive_all(storage, NOON)
     transactions = rollup.transactions(NOON)
     next(transactions)  # the border is known
 
@@ -101,7 +101,7 @@ def test_an_observation_that_comes_before_the_deletion_is_kept(place: Place) -> 
     list(transactions)
 
     assert [coin for coin, *_ in observed()] == ["a", "late", "now"]
-    archive_all(place, NOON)
+    archive_all(storage, NOON)
     rollup.roll_up(NOON)
     assert [coin for coin, *_ in observed()] == ["now"]
     assert {coin for coin, _ in stored_bars(Step.DAY)} == {"a", "late", "now"}
@@ -109,9 +109,9 @@ def test_an_observation_that_comes_before_the_deletion_is_kept(place: Place) -> 
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_a_flush_that_is_under_way_is_waited_for(place: Place) -> None:
+def test_a_flush_that_is_under_way_is_waited_for(storage: Storage) -> None:
     flush(row("a", minutes=-9 * 1440), at=NOON)
-    archive_all(place, NOON)
+    archive_all(storage, NOON)
 
     with ExitStack() as stack, transaction.atomic():
         flush(row("late", minutes=-9 * 1440 + 5), at=NOON + MINUTE)
@@ -122,7 +122,7 @@ def test_a_flush_that_is_under_way_is_waited_for(place: Place) -> None:
 
 
 @pytest.fixture
-def archived(place: Place) -> list[tuple[Any, ...]]:
+def archived(storage: Storage) -> list[tuple[Any, ...]]:
     """Observations that were archived and deleted a month ago. Their bars of an hour are kept."""
     for minutes in (0, 7, 65, 300):
         flush(
@@ -131,29 +131,29 @@ def archived(place: Place) -> list[tuple[Any, ...]]:
             at=NOON + 6 * HOUR,
         )
     prices = list(observations(TODAY))
-    archive_all(place, NOON + MONTH)
+    archive_all(storage, NOON + MONTH)
     rollup.roll_up(NOON + MONTH)
     assert observed() == []
     return prices
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_day_is_put_back_exactly(place: Place, archived: list[tuple[Any, ...]], times: int) -> None:
+def test_a_day_is_put_back_exactly(storage: Storage, archived: list[tuple[Any, ...]], times: int) -> None:
     for _ in range(times):
-        assert restore(place, TODAY, NOON + MONTH) == len(archived)
+        assert restore(storage, TODAY, NOON + MONTH) == len(archived)
 
     assert list(observations(TODAY)) == archived
 
 
 @pytest.mark.parametrize("hourly_days", [0, 90, 3], ids=["hours", "hours for 90 days", "days only"])
 def test_what_was_put_back_is_kept_as_long_as_new_ones_and_never_counted_again(
-    place: Place, archived: list[tuple[Any, ...]], settings: Settings, hourly_days: int
+    storage: Storage, archived: list[tuple[Any, ...]], settings: Settings, hourly_days: int
 ) -> None:
     settings.PRICE_HOURLY_DAYS = hourly_days
     now = NOON + MONTH
     rollup.roll_up(now)
     before = bars()
-    restore(place, TODAY, now)
+    restore(storage, TODAY, now)
 
     rollup.roll_up(now + 2 * DAY)
     kept = list(observations(TODAY))
@@ -165,10 +165,10 @@ def test_what_was_put_back_is_kept_as_long_as_new_ones_and_never_counted_again(
 
 
 def test_what_was_put_back_is_kept_and_not_counted_again_if_there_is_no_archive_any_more(
-    place: Place, archived: list[tuple[Any, ...]], settings: Settings
+    storage: Storage, archived: list[tuple[Any, ...]], settings: Settings
 ) -> None:
     before = bars()
-    restore(place, TODAY, NOON + MONTH)
+    restore(storage, TODAY, NOON + MONTH)
     settings.ARCHIVE_URL = ""
 
     rollup.roll_up(NOON + MONTH + DAY)
@@ -182,14 +182,14 @@ def test_what_was_put_back_is_kept_and_not_counted_again_if_there_is_no_archive_
 
 @pytest.mark.parametrize("hourly_days", [90, 3], ids=["with its hours", "without its hours"])
 def test_a_late_observation_of_a_day_that_was_put_back_is_counted_once(
-    place: Place, archived: list[tuple[Any, ...]], settings: Settings, hourly_days: int
+    storage: Storage, archived: list[tuple[Any, ...]], settings: Settings, hourly_days: int
 ) -> None:
     settings.PRICE_HOURLY_DAYS = hourly_days
     now = NOON + MONTH
     rollup.roll_up(now)
-    restore(place, TODAY, now)
+    restore(storage, TODAY, now)
     flush(row("a", minutes=301, current_price=Decimal(9)), at=now)
-    archive_all(place, now)
+    archive_all(storage, now)
 
     rollup.roll_up(now + 3 * DAY)
 
@@ -201,14 +201,14 @@ def test_a_late_observation_of_a_day_that_was_put_back_is_counted_once(
     assert ArchivedDay.objects.get(day=TODAY).rows == len(archived) + 1
 
 
-def test_hours_are_kept_as_long_as_they_lack_observations(place: Place, settings: Settings) -> None:
+def test_hours_are_kept_as_long_as_they_lack_observations(storage: Storage, settings: Settings) -> None:
     settings.PRICE_HOURLY_DAYS = 3
     flush(row(minutes=300), at=NOON + 6 * HOUR)
     rollup.roll_up(NOON + 6 * HOUR)
-    archive_all(place, NOON + DAY)
-    restore(place, TODAY, NOON + 3 * DAY)  # so they are kept until noon of the fifth day
+    archive_all(storage, NOON + DAY)
+    restore(storage, TODAY, NOON + 3 * DAY)  # so they are kept until noon of the fifth day
     flush(row(minutes=60, current_price=Decimal(5)), at=NOON + 3 * DAY)
-    archive_all(place, NOON + 3 * DAY)
+    archive_all(storage, NOON + 3 * DAY)
 
     rollup.roll_up(NOON + 4 * DAY)
     rollup.roll_up(NOON + 6 * DAY)
@@ -219,24 +219,24 @@ def test_hours_are_kept_as_long_as_they_lack_observations(place: Place, settings
 
 
 def test_a_roll_up_that_is_under_way_does_not_delete_what_is_put_back(
-    place: Place, archived: list[tuple[Any, ...]]
+    storage: Storage, archived: list[tuple[Any, ...]]
 ) -> None:
     now = NOON + MONTH
     flush(row("now", minutes=30 * 1440), at=now)
     transactions = rollup.transactions(now)
     next(transactions)
 
-    restore(place, TODAY, now)
+    restore(storage, TODAY, now)
     list(transactions)
 
     assert list(observations(TODAY)) == archived
 
 
-def test_a_coin_without_series_and_bars_gets_them_again(place: Place, archived: list[tuple[Any, ...]]) -> None:
+def test_a_coin_without_series_and_bars_gets_them_again(storage: Storage, archived: list[tuple[Any, ...]]) -> None:
     before = (stored_bars(Step.HOUR), stored_bars(Step.DAY))
     PriceSeries.objects.filter(coin_id="a").delete()
 
-    restore(place, TODAY, NOON + MONTH)
+    restore(storage, TODAY, NOON + MONTH)
     put_back = list(observations(TODAY))
     rollup.roll_up(NOON + MONTH + 3 * DAY)
 
@@ -244,23 +244,23 @@ def test_a_coin_without_series_and_bars_gets_them_again(place: Place, archived: 
     assert (stored_bars(Step.HOUR), stored_bars(Step.DAY)) == before
 
 
-def test_a_new_database_takes_a_day_from_an_old_archive(place: Place, archived: list[tuple[Any, ...]]) -> None:
+def test_a_new_database_takes_a_day_from_an_old_archive(storage: Storage, archived: list[tuple[Any, ...]]) -> None:
     for model in (ArchivedDay, PriceSeries):
         model._base_manager.all().delete()
 
-    restore(place, TODAY, NOON + MONTH)
+    restore(storage, TODAY, NOON + MONTH)
 
     assert list(observations(TODAY)) == archived
-    assert ArchivedDay.objects.get().checksum == place.checksum(archive.name_of(TODAY))
+    assert ArchivedDay.objects.get().checksum == storage.checksum(archive.name_of(TODAY))
     assert waiting_days(before=NOON + MONTH) == []
 
 
-def test_a_damaged_file_is_not_put_back(place: Place, archived: list[tuple[Any, ...]]) -> None:
-    path = Path(place.root, archive.name_of(TODAY))
+def test_a_damaged_file_is_not_put_back(storage: Storage, archived: list[tuple[Any, ...]]) -> None:
+    path = Path(storage.root, archive.name_of(TODAY))
     path.write_bytes(path.read_bytes()[:-1])
 
     with pytest.raises(DamagedError, match=r"2026-02-05.parquet is damaged"):
-        restore(place, TODAY)
+        restore(storage, TODAY)
 
     assert observed() == []
     assert ArchivedDay.objects.get().restored_at is None
@@ -269,29 +269,29 @@ def test_a_damaged_file_is_not_put_back(place: Place, archived: list[tuple[Any, 
 @pytest.mark.parametrize(
     ("day", "words"), [(TODAY - DAY, "2026-02-04.parquet is not in the archive"), (TODAY - 2 * DAY, "There is no file")]
 )
-def test_a_day_without_a_file_is_a_sentence(place: Place, day: date, words: str) -> None:
+def test_a_day_without_a_file_is_a_sentence(storage: Storage, day: date, words: str) -> None:
     flush(row(minutes=-2 * 1440), at=NOON)
     Price.objects.all().delete()
-    archive_all(place, NOON)
+    archive_all(storage, NOON)
 
     with pytest.raises(ArchiveError, match=words):
-        restore(place, day)
+        restore(storage, day)
 
 
-def test_what_the_database_has_otherwise_is_said(place: Place) -> None:
+def test_what_the_database_has_otherwise_is_said(storage: Storage) -> None:
     flush(row("a"), row("b"), at=NOON)
-    archive_all(place, NOON + DAY)
+    archive_all(storage, NOON + DAY)
     flush(row("b", current_price=Decimal(2)), at=NOON + MINUTE)
 
     with pytest.raises(ArchiveError, match="1 of 2 observations of 2026-02-05 are in the database with other values"):
-        restore(place, TODAY)
+        restore(storage, TODAY)
 
     assert [price for *_, price in observed()] == [1, 2]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_bars_and_files_have_all_observations_whatever_was_archived_and_put_back(
-    seed: int, place: Place, settings: Settings
+    seed: int, storage: Storage, settings: Settings
 ) -> None:
     settings.PRICE_RAW_DAYS, settings.PRICE_HOURLY_DAYS = 1, 3
     simulation = Simulation(coins=4, seed=seed)
@@ -300,15 +300,15 @@ def test_bars_and_files_have_all_observations_whatever_was_archived_and_put_back
         now += simulation.random.choice((7 * MINUTE, HOUR, 9 * HOUR))
         simulation.crawl(now)
         if simulation.random.random() < 0.3:
-            archive_all(place, now)
+            archive_all(storage, now)
         days = list(ArchivedDay.objects.exclude(file="").order_by("day").values_list("day", flat=True))
         if days and simulation.random.random() < 0.3:
-            restore(place, simulation.random.choice(days), now)
+            restore(storage, simulation.random.choice(days), now)
         if simulation.random.random() < 0.4:
             for _ in islice(rollup.transactions(now), simulation.random.choice((1, 3, None))):
                 pass
     now += 5 * DAY
-    archive_all(place, now)
+    archive_all(storage, now)
     rollup.roll_up(now)
 
     tiers = Tiers.at(now)
@@ -316,16 +316,16 @@ def test_bars_and_files_have_all_observations_whatever_was_archived_and_put_back
     assert stored_bars(Step.DAY) == expected_bars(simulation.observed, Step.DAY)
     assert stored_bars(Step.HOUR) == {key: bar for key, bar in hours.items() if key[1] >= tiers.hours_since}
     assert not Price.objects.filter(time__lt=tiers.raw_since).exists()
-    assert archived_prices(place) == {
+    assert archived_prices(storage) == {
         (coin, time): Decimal(values[0]) for (coin, time), values in simulation.observed.items()
     }
 
 
-def archived_prices(place: Place) -> dict[tuple[str, datetime], Decimal]:
+def archived_prices(storage: Storage) -> dict[tuple[str, datetime], Decimal]:
     """All that the archive has, by coin and time."""
     found = {}
     for day in ArchivedDay.objects.exclude(file=""):
-        with place.reading(day.file) as file:
+        with storage.reading(day.file) as file:
             for coin, time, price, *_ in read(file):
                 found[coin, EPOCH + timedelta(microseconds=time)] = Decimal(price)
     return found

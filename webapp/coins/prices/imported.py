@@ -25,7 +25,7 @@ WRITE = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewBar:
+class ImportedBar:
     """A bar from elsewhere."""
 
     time: datetime
@@ -40,7 +40,7 @@ class NewBar:
     rank: int | None = None
 
 
-VALUES = tuple(NewBar.__annotations__)
+VALUES = tuple(ImportedBar.__annotations__)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Stored:
         return Stored(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
 
-def write_bars(step: Step, bars: Sequence[tuple[int, NewBar]], condition: str) -> set[tuple[int, datetime]]:
+def write_bars(step: Step, bars: Sequence[tuple[int, ImportedBar]], condition: str) -> set[tuple[int, datetime]]:
     """Write at most AT_ONCE bars, each with its series: those that are new, or differ from a stored one.
 
     `condition` is SQL: which stored bars, called `bar`, may be replaced. Returns the series and the time of each bar

@@ -42,8 +42,8 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
     return files, root
 
 
-class Place:
-    """Each method raises ArchiveError if the place cannot be used."""
+class Storage:
+    """Each method raises ArchiveError if the storage cannot be used."""
 
     def __init__(self, url: str) -> None:
         self.url = url

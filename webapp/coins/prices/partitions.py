@@ -24,7 +24,7 @@ BOUNDS = r"""
 
 
 @dataclass(frozen=True)
-class Month:
+class Partition:
     """A partition of observations. The first one also has all that is older."""
 
     table: str  # quoted
@@ -32,21 +32,21 @@ class Month:
     until: datetime
 
 
-def months() -> list[Month]:
+def existing() -> list[Partition]:
     """The partitions, oldest first, without the default one. None if the table has no partitions."""
     if connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:
         cursor.execute(BOUNDS)
-        return [Month(table, since or EPOCH, until) for table, since, until in cursor.fetchall() if until]
+        return [Partition(table, since or EPOCH, until) for table, since, until in cursor.fetchall() if until]
 
 
-def first_kept(raw_since: datetime, partitions: list[Month]) -> datetime:
+def first_kept(raw_since: datetime, partitions: list[Partition]) -> datetime:
     """From when on observations are kept: the beginning of the month that has `raw_since`, if it has a partition."""
     return next((month.since for month in partitions if month.since <= raw_since < month.until), raw_since)
 
 
-def make_next(now: datetime, partitions: list[Month]) -> None:
+def make_next(now: datetime, partitions: list[Partition]) -> None:
     """Make partitions for the months to come. Call it in a transaction in which nobody writes.
 
     A month gets none if the default partition has observations of it: it has begun, or a clock was ahead.
@@ -60,7 +60,7 @@ def make_next(now: datetime, partitions: list[Month]) -> None:
         since = until
 
 
-def drop(month: Month) -> None:
+def drop(month: Partition) -> None:
     """Drop its observations. Call it in a transaction in which nobody writes."""
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {month.table}")
