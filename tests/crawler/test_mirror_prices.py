@@ -11,9 +11,11 @@ from scrapy.http import Request
 from twisted.python.failure import Failure
 
 from coincrawl.components import WasRefused
-from coincrawl.days import address_of_prices
+from coincrawl.days import DayList, address_of_prices
+from coincrawl.meta import request_of, rows_in
 from coincrawl.spiders.mirror import MirrorSpider
 from tests.support.spiders import answered, make_spider
+from webapp.coins.prices.tiers import start_of
 from webapp.crawls.copying import DayOfPrices
 
 FIRST, SECOND, THIRD = (date(2026, 2, day) for day in (5, 6, 7))
@@ -168,6 +170,27 @@ def test_all_bars_of_a_day_come_together_with_all_their_values() -> None:
     assert (bar.time, bar.last_at) == tuple(datetime(2026, 2, 5, hour, tzinfo=UTC) for hour in (0, 12))
     assert (bar.close, bar.volume, bar.observations) == (Decimal("1.5"), Decimal(7), 0)
     assert (bar.market_cap, bar.rank) == (None, None)
+
+
+@pytest.mark.parametrize("last_at", [instant(FIRST), "2026-02-05T23:59:59.999999Z"])
+def test_a_bar_may_end_with_the_first_or_the_last_microsecond_of_its_day(last_at: str) -> None:
+    run = crawled(Source({FIRST: [record("bitcoin", last_at=last_at)]}))
+
+    assert (run.stored(), run.copied()) == (["bitcoin"], [FIRST])
+
+
+@pytest.mark.parametrize(
+    ("behind", "listed"),
+    [(timedelta(), [THIRD]), (timedelta(days=1), [THIRD]), (timedelta(days=1, microseconds=1), [])],
+    ids=["not", "a day", "more than a day"],
+)
+def test_a_day_counts_also_if_this_clock_is_a_day_behind(behind: timedelta, listed: list[date]) -> None:
+    chain = DayList("https://a.example/api/prices/")
+    response = answered(chain.first(), {"date": f"{THIRD:%F}", "changed_at": instant(FIRST)})
+
+    chain.add_days(request_of(response), response, rows_in(response), start_of(THIRD) - behind)
+
+    assert [*chain.days] == listed
 
 
 @pytest.mark.parametrize(
