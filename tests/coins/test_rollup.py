@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -78,13 +79,16 @@ def test_each_change_of_the_bars_of_a_day_is_noted_later_than_all_before() -> No
     assert after_a_late_price[yesterday] > after_a_price[today]
 
 
-def test_a_late_price_reaches_a_final_bar_also_if_observations_are_kept_longer_now(settings: Settings) -> None:
+@pytest.mark.parametrize(("price", "high", "low"), [(7, 7, 1), (Decimal("0.5"), 1, Decimal("0.5")), (1, 1, 1)])
+def test_a_late_price_reaches_a_final_bar_also_if_observations_are_kept_longer_now(
+    price: Any, high: Any, low: Any, settings: Settings
+) -> None:
     flush(row(), at=NOON)
     rollup.roll_up(NOON + 3 * DAY)
     settings.PRICE_RAW_DAYS = 0
 
-    flush(row(minutes=5, current_price=Decimal(7)), at=NOON + 3 * DAY)
+    flush(row(minutes=5, current_price=Decimal(price)), at=NOON + 3 * DAY)
     rollup.roll_up(NOON + 3 * DAY)
 
     bars = [bar for step in Step for bar in stored_bars(step).values()]
-    assert [(bar.observations, bar.close) for bar in bars] == [(2, Decimal(7))] * 2
+    assert [(bar.observations, bar.high, bar.low, bar.close) for bar in bars] == [(2, high, low, price)] * 2
