@@ -1,6 +1,6 @@
 """Observations: what a flush stores of prices."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,10 +9,10 @@ import pytest
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, SECOND, make_coin, row
 from tests.support.prices import flush
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceHour, PriceSeries
-from webapp.coins.prices.observing import FIRST_COIN
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 MICROSECOND = timedelta(microseconds=1)
+FIRST_BLOCK = datetime(2009, 1, 3, tzinfo=UTC)  # Bitcoin's
 
 
 def observed() -> list[tuple[Any, ...]]:
@@ -51,8 +51,8 @@ def test_a_coin_without_a_price_has_no_observation() -> None:
         (None, NOON),
         (NOON + 10 * MINUTE, NOON + 10 * MINUTE),
         (NOON + 10 * MINUTE + SECOND, NOON),
-        (FIRST_COIN, FIRST_COIN),
-        (FIRST_COIN - SECOND, NOON),
+        (FIRST_BLOCK, FIRST_BLOCK),
+        (FIRST_BLOCK - SECOND, NOON),
     ],
     ids=["to the microsecond", "half a second", "none", "ahead", "far ahead", "Bitcoin's beginning", "before it"],
 )
