@@ -91,13 +91,14 @@ def test_without_an_archive_nothing_waits_for_it(settings: Settings) -> None:
     assert observed() == []
 
 
-def test_an_observation_that_comes_before_the_deletion_is_kept(storage: Storage) -> None:
+@pytest.mark.parametrize("minutes", [5, -720], ids=["in its hour", "in the first hour of its day"])
+def test_an_observation_that_comes_before_the_deletion_is_kept(minutes: int, storage: Storage) -> None:
     flush(row("a", minutes=-9 * 1440), row("now"), at=NOON)
     archive_all(storage, NOON)
     transactions = rollup.transactions(NOON)
     next(transactions)  # the border is known
 
-    flush(row("late", minutes=-9 * 1440 + 5), at=NOON + MINUTE)
+    flush(row("late", minutes=-9 * 1440 + minutes), at=NOON + MINUTE)
     list(transactions)
 
     assert [coin for coin, *_ in observed()] == ["a", "late", "now"]
@@ -105,6 +106,14 @@ def test_an_observation_that_comes_before_the_deletion_is_kept(storage: Storage)
     rollup.roll_up(NOON)
     assert [coin for coin, *_ in observed()] == ["now"]
     assert {coin for coin, _ in stored_bars(Step.DAY)} == {"a", "late", "now"}
+
+
+def test_a_day_whose_file_is_of_a_later_time_than_its_observations_is_archived_again(storage: Storage) -> None:
+    flush(row(), at=NOON)
+    archive_all(storage, NOON + DAY)
+    ArchivedDay.objects.update(changed_at=NOON + HOUR)  # as if the database were an older copy than the archive
+
+    assert waiting_days(before=start_of(TODAY) + DAY) == [TODAY]
 
 
 @pytest.mark.postgresql
@@ -218,15 +227,16 @@ def test_hours_are_kept_as_long_as_they_lack_observations(storage: Storage, sett
     assert (day.observations, day.open, day.close) == (2, Decimal(5), Decimal(1))
 
 
+@pytest.mark.parametrize("age", [timedelta(), 2 * DAY], ids=["now", "as long ago as observations are kept"])
 def test_a_roll_up_that_is_under_way_does_not_delete_what_is_put_back(
-    storage: Storage, archived: list[tuple[Any, ...]]
+    age: timedelta, storage: Storage, archived: list[tuple[Any, ...]]
 ) -> None:
     now = NOON + MONTH
     flush(row("now", minutes=30 * 1440), at=now)
     transactions = rollup.transactions(now)
     next(transactions)
 
-    restore(storage, TODAY, now)
+    restore(storage, TODAY, now - age)
     list(transactions)
 
     assert list(observations(TODAY)) == archived
