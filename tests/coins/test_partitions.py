@@ -26,6 +26,7 @@ from webapp.coins.clock import database_clock
 from webapp.coins.models import ArchivedDay, Price, PriceBar, PriceHour
 from webapp.coins.models.coin import CHANGES_LOCK
 from webapp.coins.prices import partitions, rollup
+from webapp.coins.prices.partitions import Partition
 from webapp.coins.prices.tiers import Step, Tiers
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
@@ -234,6 +235,32 @@ def test_a_month_without_a_partition_is_in_the_default_one_and_deleted_row_by_ro
     assert kept == 1
     assert rows_in("coins_price_default") == 0
     assert PriceBar.objects.get(step=Step.DAY).observations == 1
+
+
+def test_months_have_partitions_sixty_days_before_they_begin(partitioned: str) -> None:
+    known = partitions.existing()
+    last = known[-1].until
+
+    partitions.make_next(last - 60 * DAY, known)
+    before = partitions.existing()
+    for _ in range(2):  # two nodes at once, which know the same partitions
+        partitions.make_next(last - 60 * DAY + SECOND, known)
+
+    assert before == known
+    assert [month.since for month in partitions.existing()[len(known) :]] == [last]
+
+
+def test_months_come_in_their_order_however_they_were_made(partitioned: str) -> None:
+    known = partitions.existing()
+    last = known[-1].until
+    later = Partition("", last, last + 31 * DAY)
+
+    partitions.make_next(later.until - 60 * DAY + SECOND, [later])
+    partitions.make_next(last - 60 * DAY + SECOND, known)
+
+    ends = [month.until for month in partitions.existing()]
+    assert len(ends) == len(known) + 2
+    assert ends == sorted(ends)
 
 
 def test_the_scripts_say_why_they_do_nothing(partitioned: str) -> None:
