@@ -218,6 +218,16 @@ def test_the_rejected_points_of_a_coin_are_resolved_by_its_next_chart_and_by_no_
     assert (after_a_price, RejectedRecord.objects.get().status) == ("open", "resolved")
 
 
+def test_rejected_points_that_a_run_does_not_keep_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.crawls.batch.MAX_KEPT", 0)
+    run, memory = begin(), Memory()
+
+    recording.store(run, ChartBatch(chart(1, rejected=True), memory), {})
+
+    assert (memory.not_kept, RejectedRecord.objects.count()) == (1, 0)
+    assert counts(run) == {"seen": 2, "created": 1, "rejected": 1}
+
+
 def test_a_chart_whose_answer_was_lost_is_stored_and_counted_once() -> None:
     run = begin()
     recording.store(run, ChartBatch(chart(1, 2), Memory()), {})
