@@ -9,6 +9,7 @@ import pytest
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, SECOND, make_coin, row
 from tests.support.prices import flush
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceHour, PriceSeries
+from webapp.coins.prices import rollup
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 MICROSECOND = timedelta(microseconds=1)
@@ -85,6 +86,15 @@ def test_what_is_older_than_a_final_bar_is_not_stored() -> None:
         flush(row(minutes=minutes, current_price=Decimal(minutes + 9_000)), at=NOON + DAY)
 
     assert [time for _, time, _ in observed()] == [NOON - 2 * DAY + MINUTE, NOON + 31 * MINUTE]
+
+
+def test_what_is_older_than_a_bar_that_is_not_final_is_stored() -> None:
+    flush(row(minutes=30), at=NOON + 30 * MINUTE)
+    rollup.roll_up(NOON + 30 * MINUTE)
+
+    flush(row(minutes=10), at=NOON + HOUR)
+
+    assert [time for _, time, _ in observed()] == [NOON + 10 * MINUTE, NOON + 30 * MINUTE]
 
 
 def test_each_hour_with_new_observations_is_noted() -> None:
