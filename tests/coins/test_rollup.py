@@ -41,6 +41,21 @@ def test_bars_have_all_observations_whatever_was_kept_and_deleted(seed: int, set
     assert len(raw) < len(simulation.observed) / 2
 
 
+@pytest.mark.parametrize("seed", [3, 22])  # in which prices come late for a final day
+def test_days_have_all_observations_also_if_tiers_are_kept_for_more_or_less_time(seed: int, settings: Settings) -> None:
+    simulation = Simulation(coins=5, seed=seed)
+    now = NOON
+    for _ in range(60):
+        now += simulation.random.choice((HOUR, 5 * HOUR, DAY))
+        simulation.crawl(now)
+        settings.PRICE_RAW_DAYS, settings.PRICE_HOURLY_DAYS = (simulation.random.choice((0, 1)) for _ in range(2))
+        for _ in islice(rollup.transactions(now), simulation.random.choice((2, 9))):
+            pass
+        if simulation.random.random() < 0.3:
+            rollup.roll_up(now)
+            assert stored_bars(Step.DAY) == expected_bars(simulation.observed, Step.DAY)
+
+
 def test_an_hour_is_rolled_up_also_if_its_observations_came_too_late_to_be_kept() -> None:
     flush(row(minutes=0), at=NOON + 9 * DAY)
 
@@ -77,6 +92,25 @@ def test_each_change_of_the_bars_of_a_day_is_noted_later_than_all_before() -> No
     assert after_a_price[today] > max(first.values())
     assert after_a_late_price[today] == after_a_price[today]
     assert after_a_late_price[yesterday] > after_a_price[today]
+
+
+@pytest.mark.parametrize("kept", ["PRICE_RAW_DAYS", "PRICE_HOURLY_DAYS"])
+def test_late_prices_reach_a_final_day_also_if_its_hours_are_kept_longer_now(kept: str, settings: Settings) -> None:
+    settings.PRICE_RAW_DAYS, settings.PRICE_HOURLY_DAYS = 1, 2
+    flush(row(), at=NOON)
+    rollup.roll_up(NOON + 9 * DAY)
+    setattr(settings, kept, 0)
+
+    for minutes in (5, 200, 210, 130, 300):
+        flush(row(minutes=minutes, current_price=Decimal(minutes)), at=NOON + 9 * DAY)
+        if minutes > 200:
+            rollup.roll_up(NOON + 9 * DAY)
+            rollup.roll_up(NOON + 9 * DAY)
+
+    (day,) = stored_bars(Step.DAY).values()
+    assert (day.observations, day.open, day.high, day.close) == (5, 1, 300, 300)
+    hours = {time: (bar.observations, bar.close) for (_, time), bar in stored_bars(Step.HOUR).items()}
+    assert hours == {NOON: (1, 5), NOON + 3 * HOUR: (2, 210), NOON + 5 * HOUR: (1, 300)}
 
 
 @pytest.mark.parametrize(("price", "high", "low"), [(7, 7, 1), (Decimal("0.5"), 1, Decimal("0.5")), (1, 1, 1)])

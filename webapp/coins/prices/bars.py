@@ -1,7 +1,7 @@
 """Makes the bars of many coins in one hour or day, in one statement, and deletes what they were made from."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection
@@ -22,6 +22,7 @@ class Level:
 
 PRICES = dict.fromkeys(("open", "high", "low", "close"), "price")
 HOURS = Level(Step.HOUR, Price, "", PRICES | {"last_at": "time", "observations": "COUNT(*)"})
+DAYS_OF_OBSERVATIONS = replace(HOURS, step=Step.DAY)
 DAYS = Level(
     Step.DAY,
     PriceBar,
@@ -79,7 +80,7 @@ POSTGRESQL = {"sum": "sum", "greatest": "GREATEST", "least": "LEAST", "differs":
 
 
 def make(level: Level, start: datetime, series: Collection[int], *, is_final: bool = False) -> list[int]:
-    """Make the bars of these series that are not final, or add later parts to those that are.
+    """Make the bars of these series that are not final, or add later parts to those that are final.
 
     Returns the series whose bar has changed.
     """
@@ -96,7 +97,7 @@ def make(level: Level, start: datetime, series: Collection[int], *, is_final: bo
         assignments=", ".join(f"{name} = {expression}" for name, expression in changes.items()),
         where="bar.is_final" if is_final else f"NOT bar.is_final AND {differs}",
         **{name: expression.format(**words) for name, expression in level.columns.items()},
-        **_joins(level),
+        **_joins(level, is_final),
     )
 
 
@@ -105,15 +106,18 @@ def delete_parts(level: Level, start: datetime, series: Collection[int]) -> list
     return _execute(DELETE, level, start, series)
 
 
-def _joins(level: Level) -> dict[str, str]:
+def _joins(level: Level, is_final: bool) -> dict[str, str]:
     """The joins of MAKE, by alias."""
     join = SQLITE_JOIN if connection.vendor == "sqlite" else POSTGRESQL_JOIN
     straight = "CROSS" if connection.vendor == "sqlite" else "INNER"
     bars, parts = PriceBar._meta.db_table, level.parts._meta.db_table
     found = {}
-    for alias, step, time in (("final", level.step, "%(start)s"), ("final_day", Step.DAY, "%(day)s")):
+    for alias, step, time, kind in (
+        ("final", level.step, "%(start)s", straight if is_final else "LEFT"),
+        ("final_day", Step.DAY, "%(day)s", "LEFT"),
+    ):
         where = FINAL.format(alias=alias, step=step.value, time=time)
-        found[alias] = join.format(kind="LEFT", table=bars, alias=alias, where=where)
+        found[alias] = join.format(kind=kind, table=bars, alias=alias, where=where)
     for alias, on in (("part", PART.format(**level.columns)), ("opening", OPENING), ("closing", CLOSING)):
         where = f"{on} {level.condition.format(alias=alias)}"
         found[alias] = join.format(kind=straight, table=parts, alias=alias, where=where)

@@ -17,7 +17,7 @@ from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
 from webapp.coins import clock
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceDay, PriceHour, PriceSeries
 from webapp.coins.prices import partitions
-from webapp.coins.prices.bars import DAYS, HOURS, Level, delete_parts, make
+from webapp.coins.prices.bars import DAYS, DAYS_OF_OBSERVATIONS, HOURS, Level, delete_parts, make
 from webapp.coins.prices.partitions import Partition
 from webapp.coins.prices.retention import Deletable
 from webapp.coins.prices.tiers import Step, Tiers
@@ -53,10 +53,12 @@ def transactions(now: datetime | None = None) -> Iterator[None]:
         _mark(hour, changed_at)
 
 
-def make_day(day: datetime, series: Collection[int]) -> None:
-    """Make the bars of a day of these series from their hours, unless they are final. Call it in a transaction."""
-    if make(DAYS, day, series):
-        PriceDay.objects.note([day.date()])
+def make_day(day: datetime, series: Collection[int]) -> list[int]:
+    """Make the bars of a day of these series from their hours, unless they are final. Call it in a transaction.
+
+    Returns the series whose bar has changed.
+    """
+    return _noted(day, make(DAYS, day, series))
 
 
 def _all_series() -> Iterator[range]:
@@ -116,8 +118,27 @@ def _delete_observations(series: range, deletable: Deletable) -> Iterator[None]:
 
 
 def _complete_hour(hour: datetime, series: Collection[int]) -> None:
-    """Make the bars of an hour with all their observations, also those that are final."""
-    make_day(Step.DAY.start(hour), make(HOURS, hour, series) + make(HOURS, hour, series, is_final=True))
+    """Make the bars of an hour with all their observations, and of its day, also those that are final."""
+    day, changed = Step.DAY.start(hour), _make_hour(hour, series)
+    others = set(changed) - set(make_day(day, changed))
+    if others:
+        _add_to_final_day(day, sorted(others))
+
+
+def _make_hour(hour: datetime, series: Collection[int]) -> list[int]:
+    return make(HOURS, hour, series) + make(HOURS, hour, series, is_final=True)
+
+
+def _add_to_final_day(day: datetime, series: Collection[int]) -> None:
+    """Add late observations to the bars of a day of these series that are final, and to those of its hours.
+
+    The hours become final, too: what has been added to the day is not added again.
+    """
+    for number in range(Step.DAY // Step.HOUR):
+        _make_hour(day + number * Step.HOUR.length, series)
+    added = _noted(day, make(DAYS_OF_OBSERVATIONS, day, series, is_final=True))
+    hours = PriceBar.objects.filter(series__in=added, step=Step.HOUR, time__gte=day, time__lt=day + Step.DAY.length)
+    hours.filter(observations__gt=0).update(is_final=True)
 
 
 def _delete_hours(series: range, before: datetime) -> Iterator[None]:
@@ -128,10 +149,16 @@ def _delete_hours(series: range, before: datetime) -> Iterator[None]:
             if Price.objects.filter(series__in=series, time__gte=day, time__lt=day + Step.DAY.length).exists():
                 return  # the hours lack some: a flush has just added them, or they are kept because they were put back
             make_day(day, series)
-            if make(DAYS, day, series, is_final=True):
-                PriceDay.objects.note([day.date()])
+            _noted(day, make(DAYS, day, series, is_final=True))
             _delete_parts(DAYS, day, series)
         yield
+
+
+def _noted(day: datetime, series: list[int]) -> list[int]:
+    """Note that the bars of these series have changed on this day."""
+    if series:
+        PriceDay.objects.note([day.date()])
+    return series
 
 
 def _delete_parts(level: Level, start: datetime, series: range) -> None:
