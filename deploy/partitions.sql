@@ -5,10 +5,12 @@
 -- No row is copied: the old table becomes the first partition, with all observations before the end of this month or of
 -- the next one. From then on, roll-ups make the partitions of later months, and drop those older than PRICE_RAW_DAYS.
 -- Crawls wait for milliseconds, twice. If something else uses the table for more than 5 s, such as a backup, the script
--- ends with "lock timeout", and the table works as before: run it again. Rights that you have granted to others have to
--- be granted again. deploy/unpartition.sql is the way back.
+-- ends with "lock timeout", and the table works as before: run it again. If it was stopped, the next roll-up undoes what
+-- it has begun. Rights that you have granted to others have to be granted again. deploy/unpartition.sql is the way back.
 
 \set ON_ERROR_STOP on
+
+SELECT pg_advisory_lock(120325361920115);  -- as long as this session lasts, no roll-up undoes what it has begun
 
 DO $$
 DECLARE
@@ -17,6 +19,9 @@ DECLARE
 BEGIN
     IF (SELECT relkind FROM pg_class WHERE oid = 'coins_price'::regclass) = 'p' THEN
         RAISE EXCEPTION 'coins_price has partitions already: there is nothing to do';
+    END IF;
+    IF to_regclass('coins_price_months') IS NOT NULL THEN
+        RAISE EXCEPTION 'deploy/unpartition.sql was stopped before its end: run it again first';
     END IF;
 
     -- With a constraint that is validated while others write, the table need not be read under a lock.

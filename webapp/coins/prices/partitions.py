@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from webapp.coins.fields import EPOCH
 
@@ -20,6 +20,10 @@ BOUNDS = r"""
     FROM pg_inherits JOIN pg_class ON oid = inhrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace,
         pg_get_expr(relpartbound, pg_class.oid) AS bounds
     WHERE inhparent = to_regclass('coins_price') ORDER BY until
+"""
+SCRIPT_LOCK = int.from_bytes(b"months")  # the key of an advisory lock: deploy/partitions.sql holds it while it runs
+UNFINISHED = """
+    SELECT FROM pg_constraint WHERE conrelid = to_regclass('coins_price') AND conname = 'coins_price_is_first'
 """
 
 
@@ -39,6 +43,28 @@ def existing() -> list[Partition]:
     with connection.cursor() as cursor:
         cursor.execute(BOUNDS)
         return [Partition(table, since or EPOCH, until) for table, since, until in cursor.fetchall() if until]
+
+
+def are_unfinished() -> bool:
+    """Whether deploy/partitions.sql has begun, and not ended: no observation of later months can be stored."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(UNFINISHED)
+        return cursor.fetchone() is not None
+
+
+def undo_unfinished() -> None:
+    """Make the table as it was. Call it in a transaction in which nobody writes.
+
+    Does nothing while the script runs, or while something else uses the table: then the next roll-up tries again.
+    """
+    with suppress(OperationalError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SCRIPT_LOCK])
+        (is_stopped,) = cursor.fetchone()
+        if is_stopped:
+            cursor.execute("SET LOCAL lock_timeout = '200ms'")
+            cursor.execute("ALTER TABLE coins_price DROP CONSTRAINT IF EXISTS coins_price_is_first")
 
 
 def first_kept(raw_since: datetime, partitions: list[Partition]) -> datetime:

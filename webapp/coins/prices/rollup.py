@@ -40,6 +40,9 @@ def transactions(now: datetime | None = None) -> Iterator[None]:
     if months:
         with _transaction():
             partitions.make_next(now, months)
+    elif partitions.are_unfinished():
+        with _transaction():
+            partitions.undo_unfinished()
     yield from _update(deletable.before)
     for month in months:
         if month.until <= deletable.before and not (yield from _drop(month, deletable)):
