@@ -19,6 +19,7 @@ from tests.support.prices import flush
 from webapp.coins.models import ArchivedDay, FullCoin, Price
 from webapp.coins.prices import archive, parquet
 from webapp.coins.prices.archive import observations
+from webapp.coins.prices.restoring import restore
 from webapp.coins.prices.retention import waiting_days
 from webapp.coins.prices.storage import ABANDONED, ArchiveError, DamagedError, Storage
 
@@ -215,6 +216,18 @@ def test_a_damaged_file_can_be_written_again_from_the_database(storage: Storage)
     assert ArchivedDay.objects.get().checksum == storage.checksum(FILE)
 
 
+def test_a_day_whose_file_is_gone_and_whose_observations_are_deleted_counts_as_lost(storage: Storage) -> None:
+    flush(row("a"), at=NOON)
+    archive_all(storage)
+    Path(storage.root, FILE).unlink()
+    Price.objects.all().delete()
+
+    archive.write(storage, TODAY, rewrite=True)
+
+    assert (files(storage), archive_all(storage)) == ({}, [])
+    assert ArchivedDay.objects.values_list("file", "rows").get() == ("", 0)
+
+
 def test_nothing_is_written_again_from_nothing(storage: Storage) -> None:
     flush(row("a"), at=NOON)
     archive_all(storage)
@@ -222,7 +235,7 @@ def test_nothing_is_written_again_from_nothing(storage: Storage) -> None:
     Price.objects.all().delete()
     before = files(storage)
 
-    with pytest.raises(ArchiveError, match="nothing to write"):
+    with pytest.raises(ArchiveError, match=r"there is nothing to write\. If year=.* cannot be saved, delete it"):
         archive.write(storage, TODAY, rewrite=True)
 
     assert files(storage) == before
@@ -243,7 +256,8 @@ def test_a_process_that_dies_between_the_file_and_its_record_loses_nothing(
         with pytest.raises(ZeroDivisionError):
             archive_all(storage)
     left = [*ArchivedDay.objects.values_list()]
-    Price.objects.all().delete()  # what the file has already
+    if not is_first:
+        Price.objects.all().delete()  # what the file has already
     flush(row("c"), at=NOON + 2 * MINUTE)
 
     archive_all(storage)
@@ -366,10 +380,42 @@ def test_a_file_in_another_currency_is_left_alone(storage: Storage, settings: Se
     flush(row("a"), at=NOON)
     archive_all(storage)
     ArchivedDay.objects.all().delete()  # as in a new database
+    before = files(storage)
     settings.VS_CURRENCY = "eur"
 
-    with pytest.raises(DamagedError, match="has the prices of 2026-02-05 in usd"):
+    for rewrite in (False, True):
+        with pytest.raises(ArchiveError, match="has prices in usd: check ARCHIVE_URL and VS_CURRENCY"):
+            archive.write(storage, TODAY, rewrite=rewrite)
+
+    assert files(storage) == before
+
+
+def test_a_file_of_another_database_is_left_alone(storage: Storage) -> None:
+    flush(row("a"), row("b"), at=NOON)
+    archive_all(storage)
+    before = files(storage)
+    ArchivedDay.objects.all().delete()
+    Price.objects.filter(series__coin_id="b").delete()
+
+    with pytest.raises(ArchiveError, match="has 1 observation that this database does not have"):
         archive_all(storage)
+
+    assert files(storage) == before
+
+
+def test_the_file_of_a_database_that_was_restored_from_an_older_backup_is_taken_if_its_day_is_put_back(
+    storage: Storage,
+) -> None:
+    flush(row("a"), row("b"), at=NOON)
+    archive_all(storage)
+    ArchivedDay.objects.all().delete()
+    Price.objects.filter(series__coin_id="b").delete()
+
+    restore(storage, TODAY)
+    flush(row("c", minutes=1), at=NOON + MINUTE)
+    archive_all(storage)
+
+    assert [coin for coin, *_ in content(storage)] == ["a", "b", "c"]
 
 
 def test_a_file_with_other_rows_than_it_says_is_left_alone(storage: Storage) -> None:

@@ -72,6 +72,24 @@ def test_a_day_is_put_back(archive: Path) -> None:
     assert ArchivedDay.objects.get().restored_at is not None
 
 
+def test_a_day_that_is_lost_is_named(archive: Path) -> None:
+    flush(row("a"), at=NOON)
+    run()
+    (archive / FILE).unlink()
+    Price.objects.all().delete()
+
+    assert run("--rewrite", "2026-02-05").startswith("2026-02-05: its file is gone, and the database has no")
+    assert run("--verify") == "The archive has no files yet.\n"
+
+
+def test_another_currency_than_the_databases_is_rejected(archive: Path, settings: Settings) -> None:
+    flush(row("a"), at=NOON)
+    settings.VS_CURRENCY = "eur"
+
+    with pytest.raises(CommandError, match=r"^The database holds prices in usd: set VS_CURRENCY=usd\.$"):
+        run()
+
+
 def test_an_archive_without_files_is_verified(archive: Path) -> None:
     assert run("--verify") == "The archive has no files yet.\n"
 

@@ -15,6 +15,7 @@ from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 from secrets import token_hex
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -29,7 +30,7 @@ from webapp.coins.prices import parquet
 from webapp.coins.prices.parquet import About, Row
 from webapp.coins.prices.storage import DRAFT, ArchiveError, DamagedError, Storage
 from webapp.coins.prices.tiers import limits_of
-from webapp.coins.texts import one_line
+from webapp.coins.texts import counted, one_line
 
 SERIES_AT_ONCE = 100  # in memory, with their observations of a day
 ARCHIVE_LOCK = int.from_bytes(b"archive")  # the key of an advisory lock of this database
@@ -51,13 +52,15 @@ def write(storage: Storage, day: date, *, rewrite: bool = False) -> ArchivedDay 
     """Archive a day's observations: those of its old file, unless `rewrite`, and those of the database.
 
     Returns None if another process has archived the day meanwhile. Raises ArchiveError, and leaves everything as it
-    was, if the storage cannot be used, or if the old file is damaged or gone.
+    was, if the storage cannot be used, or if the old file is damaged, gone or of another database.
     """
     known = ArchivedDay.objects.filter(day=day).first()
     name = name_of(day)
     if rewrite:
         _check_damaged(storage, day, known)
     old = None if rewrite or not (_has_file(known) or storage.has(name)) else verified(storage, day, known)
+    if old and not _has_file(known):
+        _check_own(storage, day)
     # Read first: observations that come meanwhile have a later one.
     changed_at = _changed_at(day).isoformat()
     about = About(str(day), settings.VS_CURRENCY, changed_at, (*old.about.replaces, old.checksum) if old else ())
@@ -70,8 +73,11 @@ def write(storage: Storage, day: date, *, rewrite: bool = False) -> ArchivedDay 
                     about = parquet.write(file, union(parquet.read(old_file), observations(day)), about)
             else:
                 about = parquet.write(file, observations(day), about)
-        if rewrite and not about.rows:
-            raise ArchiveError(f"The database has no observations of {day}: there is nothing to write.")
+        if rewrite and not about.rows and storage.has(name):
+            raise ArchiveError(
+                f"The database has no observations of {day}: there is nothing to write. If {name} cannot be saved, "
+                "delete it, and run this again: the day then counts as lost."
+            )
         written = Verified(about, _read_back(storage, draft, about))
         return _put_in_place(storage, draft, known, archived_day(day, written))
     finally:
@@ -84,6 +90,21 @@ def _check_damaged(storage: Storage, day: date, known: ArchivedDay | None) -> No
     with suppress(DamagedError):
         verified(storage, day, known)
         raise ArchiveError(f"{name_of(day)} is not damaged: `manage.py archive` adds what is missing in it.")
+
+
+def _check_own(storage: Storage, day: date) -> None:
+    """Raises ArchiveError if a file that ArchivedDay does not have is of another database.
+
+    If a process was killed before it saved ArchivedDay, the database still has all that is in the file.
+    """
+    with storage.reading(name_of(day)) as file:
+        in_file, in_database = (map(COIN_AND_TIME, rows) for rows in (parquet.read(file), observations(day)))
+        if others := not_in(in_database, in_file):
+            raise ArchiveError(
+                f"{name_of(day)} has {counted(others, 'observation')} that this database does not have: ARCHIVE_URL "
+                "is the archive of another database. Or this database was restored from an older backup: then run "
+                f"`manage.py archive --restore {day}` first."
+            )
 
 
 def _has_file(known: ArchivedDay | None) -> bool:
@@ -125,8 +146,22 @@ def union(old: Iterable[Row], new: Iterable[Row]) -> Iterator[Row]:
         yield newest
 
 
+def not_in(stored: Iterable[tuple[Any, ...]], wanted: Iterable[tuple[Any, ...]]) -> int:
+    """How many of the `wanted` rows are not among the stored ones. Both are sorted by coin and time."""
+    number, others = 0, iter(stored)
+    other = next(others, None)
+    for row in wanted:
+        while other and COIN_AND_TIME(other) < COIN_AND_TIME(row):
+            other = next(others, None)
+        number += row != other
+    return number
+
+
 def verified(storage: Storage, day: date, known: ArchivedDay | None) -> Verified:
-    """The day's file, if it is the one that ArchivedDay has, or a later one. Raises DamagedError if it is not."""
+    """The day's file, if it is the one that ArchivedDay has, or a later one. Raises DamagedError if it is not.
+
+    Raises ArchiveError if it is the file of another archive.
+    """
     try:
         return _verified(storage, day, known)
     except DamagedError as error:
@@ -145,10 +180,14 @@ def _verified(storage: Storage, day: date, known: ArchivedDay | None) -> Verifie
         ) from None
     except DamagedError as error:
         raise DamagedError(f"{name} {error}.") from error
-    if (about.day, about.vs_currency) != (str(day), settings.VS_CURRENCY):
-        raise DamagedError(f"{name} has the prices of {about.day} in {about.vs_currency}.")
+    if about.day != str(day):
+        raise DamagedError(f"{name} has the prices of {about.day}.")
+    if about.vs_currency != settings.VS_CURRENCY:
+        raise ArchiveError(f"{name} has prices in {about.vs_currency}: check ARCHIVE_URL and VS_CURRENCY.")
     if known and known.file and known.checksum not in (checksum, *about.replaces):
-        raise DamagedError(f"{name} is not the file that was archived, and no later one.")
+        raise DamagedError(
+            f"{name} is not the file that was archived, and no later one: is this the archive of this database?"
+        )
     return Verified(about, checksum)
 
 

@@ -4,7 +4,6 @@ They are kept for PRICE_RAW_DAYS from then on, as if they came in now. Then they
 values: the bars that have these observations do not count them again.
 """
 
-from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -15,7 +14,7 @@ from webapp.coins.clock import database_clock
 from webapp.coins.fields import EPOCH
 from webapp.coins.models import ArchivedDay, FullCoin, Price
 from webapp.coins.prices import parquet
-from webapp.coins.prices.archive import COIN_AND_TIME, Verified, archived_day, name_of, observations, verified
+from webapp.coins.prices.archive import Verified, archived_day, name_of, not_in, observations, verified
 from webapp.coins.prices.parquet import Row
 from webapp.coins.prices.series import keys_of
 from webapp.coins.prices.storage import ArchiveError, Storage
@@ -39,7 +38,7 @@ def restore(storage: Storage, day: date, now: datetime | None = None) -> int:
         while part := list(islice(rows, ROWS_AT_ONCE)):
             _put(part)
     with storage.reading(name_of(day)) as content:
-        if others := _not_in(observations(day), parquet.read(content)):
+        if others := not_in(observations(day), parquet.read(content)):
             raise ArchiveError(
                 f"{others:,} of {file.about.rows:,} observations of {day} are in the database with other values: a "
                 "later crawl has replaced them, or they have more digits than SQLite keeps."
@@ -77,14 +76,3 @@ def _put(rows: list[Row]) -> None:
 
 def _decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
-
-
-def _not_in(stored: Iterable[Row], wanted: Iterable[Row]) -> int:
-    """How many of the `wanted` rows are not among the stored ones. Both are sorted."""
-    number, others = 0, iter(stored)
-    other = next(others, None)
-    for row in wanted:
-        while other and COIN_AND_TIME(other) < COIN_AND_TIME(row):
-            other = next(others, None)
-        number += row != other
-    return number

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from webapp.coins.clock import database_clock
-from webapp.coins.models import ArchivedDay
+from webapp.coins.models import ArchivedDay, FullCoin
 from webapp.coins.prices.retention import waiting_days
 from webapp.coins.prices.tiers import Step
 from webapp.coins.texts import counted
@@ -63,6 +63,8 @@ class Command(MigratedCommand):
             raise CommandError(f"The archive needs {MISSING}, which is not installed: run `make archive-setup`.")
         if not settings.ARCHIVE_URL:
             raise CommandError("There is no archive: name a folder or an address in ARCHIVE_URL.")
+        if currency := FullCoin.objects.other_currency():
+            raise CommandError(f"The database holds prices in {currency}: set VS_CURRENCY={currency}.")
         try:
             storage = Storage(settings.ARCHIVE_URL)
             if restore:
@@ -110,6 +112,8 @@ class Command(MigratedCommand):
             outcome = "another process has archived it meanwhile"
         elif written.file:
             outcome = f"{counted(written.rows, 'observation')} in {written.file}"
+        elif rewrite:
+            outcome = "its file is gone, and the database has no observations of it: they are lost"
         else:
             outcome = "nothing to archive: its observations were deleted before"
         self.stdout.write(f"{waiting}: {outcome}")
