@@ -39,4 +39,5 @@ def test_a_bar_begins_at_a_whole_hour_or_day(step: Step) -> None:
 
     assert start <= NOW < start + step.length
     assert step.start(start) == start
+    assert (step.first(start), step.first(NOW)) == (start, start + step.length)
     assert (start - EPOCH) % step.length == NOON - NOON

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_run, make_schedule
-from webapp.coins.models import CoveredSpan, FullCoin, PriceBar, PriceHour, PriceSeries
+from webapp.coins.models import CoveredSpan, FullCoin, PriceAbsence, PriceBar, PriceHour, PriceSeries
 from webapp.coins.prices.tiers import Step
 from webapp.crawls.gaps import Gap, Gaps
 
@@ -75,7 +75,7 @@ def test_hours_are_missing_only_as_long_as_hours_are_kept(coin: FullCoin) -> Non
     make_bars(0, 1, coin=coin)
 
     now = NOW + 91 * DAY
-    assert Gaps(now).of(coin, Step.HOUR) == [Gap(Step.HOUR, MIDNIGHT + DAY, Step.HOUR.start(now))]
+    assert Gaps(now).of(coin, Step.HOUR) == [Gap(Step.HOUR, NOON + DAY + 11 * HOUR, Step.HOUR.start(now))]
 
 
 def test_days_are_missing_only_as_long_as_runs_are_kept(coin: FullCoin, settings: Settings) -> None:
@@ -116,10 +116,37 @@ def test_the_run_that_found_the_coin_missing_does_not_prove_that_it_was_unchange
 
 def test_a_run_while_the_coin_was_missing_proves_nothing(coin: FullCoin) -> None:
     series = make_bars(0, 8, coin=coin)
-    CoveredSpan.objects.create(series=series, step=Step.HOUR, since=NOON + 5 * HOUR, until=NOON + 7 * HOUR)
+    PriceAbsence.objects.create(series=series, since=NOON + 5.2 * HOUR, until=NOON + 6.8 * HOUR)
     make_run(started_at=NOON + 6 * HOUR, finished_at=NOON + 6.1 * HOUR)
 
     assert hours(coin) == [(1, 5), (7, 8), (9, 10)]
+
+
+def test_what_a_run_explains_stays_explained_when_the_history_is_fetched(coin: FullCoin) -> None:
+    series = make_bars(0, coin=coin)
+    make_run(started_at=NOON + 7.8 * HOUR, finished_at=NOON + 7.9 * HOUR)
+    before = hours(coin)
+    make_bars(4, 5, 6, 7, 8, 9, coin=coin)
+    PriceBar.objects.filter(time__gt=NOON).update(observations=0)
+    CoveredSpan.objects.create(series=series, step=Step.HOUR, since=NOON + 4 * HOUR, until=NOON + 10 * HOUR)
+
+    assert (before, hours(coin)) == ([(8, 10)], [])
+
+
+def test_bars_that_were_fetched_do_not_hide_that_the_coin_has_changed_since(coin: FullCoin) -> None:
+    make_bars(0, 4, 6, coin=coin)
+    PriceBar.objects.filter(time=NOON + 4 * HOUR).update(observations=0)
+    make_run(started_at=NOON + 6.8 * HOUR, finished_at=NOON + 6.9 * HOUR)
+
+    assert hours(coin) == [(1, 4), (5, 6), (7, 10)]
+
+
+def test_the_first_bar_may_be_one_that_was_fetched(coin: FullCoin) -> None:
+    make_bars(4, 6, coin=coin)
+    PriceBar.objects.filter(time=NOON + 4 * HOUR).update(observations=0)
+    make_run(started_at=NOON + 5 * HOUR, finished_at=NOON + 5.1 * HOUR)
+
+    assert hours(coin) == [(7, 10)]
 
 
 def test_a_price_may_be_dated_ahead_of_the_run_that_has_brought_it(coin: FullCoin) -> None:
@@ -183,4 +210,4 @@ def test_the_gaps_of_many_coins_take_as_many_queries_as_those_of_one() -> None:
         found = gaps.of_each(coins, Step.HOUR)
 
     assert {tuple(each) for each in found.values()} == {tuple(gaps.of(coins[0], Step.HOUR))}
-    assert len(queries) <= 5
+    assert len(queries) <= 6

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from rest_framework.authtoken.models import Token
 
-from webapp.coins.models import ArchivedDay, CoveredSpan, FullCoin, PriceBar, PriceDay, PriceSeries
+from webapp.coins.models import ArchivedDay, CoveredSpan, FullCoin, PriceAbsence, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices.observing import observe
 from webapp.coins.prices.tiers import Step
 from webapp.crawls.models import Alarm, CrawlRun, CrawlSchedule, Node, RejectedRecord, SourcePace
@@ -33,6 +33,7 @@ def fill(using: str) -> None:
     for series in PriceSeries.objects.using(using).all():
         PriceBar.objects.using(using).create(series=series, step=Step.HOUR, time=THEN, last_at=THEN, **bar)
         CoveredSpan.objects.using(using).create(series=series, step=Step.DAY, since=THEN, until=THEN)
+        PriceAbsence.objects.using(using).create(series=series, since=THEN, until=THEN)
     PriceDay.objects.using(using).create(day=THEN.date(), changed_at=THEN)
     times = dict.fromkeys(("changed_at", "archived_at", "restored_at"), THEN)
     archive: dict[str, Any] = {"file": "a.parquet", "rows": 1, "checksum": "c"} | times

@@ -11,7 +11,7 @@ from django.conf import settings
 from webapp.coins import clock
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
 from webapp.coins.models import FullCoin
-from webapp.coins.prices.missing import cover_absences
+from webapp.coins.prices.missing import note_absences
 from webapp.coins.prices.observing import observe
 from webapp.coins.texts import printable
 from webapp.coins.upsert import Upserted, keep_newest
@@ -142,7 +142,7 @@ class Batch:
         RejectedRecord.objects.resolve(result.stored - self.rejected_last, run.spider)
         came_back = FullCoin.objects.mark_seen({*self.rows, *self.seen} - self.missing.keys(), changed_at)
         if settings.PRICE_HISTORY and came_back:
-            cover_absences(came_back, now)
+            note_absences(came_back, now)
         FullCoin.objects.mark_missing_since(self.missing, changed_at)
         counts = self.counts(result, rejected)
         dates = [run.newest_update, *(row.get("last_updated") for row in self.rows.values())]

@@ -10,20 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 
-from webapp.coins.fields import EPOCH
-from webapp.coins.models import CoveredSpan, FullCoin, PriceHour, PriceSeries
+from webapp.coins.models import CoveredSpan, FullCoin, PriceAbsence, PriceHour, PriceSeries
 from webapp.coins.prices.missing import Missing, without_bars
 from webapp.coins.prices.observing import MAX_AHEAD
-from webapp.coins.prices.tiers import Step, Tiers
+from webapp.coins.prices.tiers import Step, Tiers, days_before
 from webapp.crawls import past_runs
 from webapp.crawls.catalog import MAX_PAGE_SIZE, SPIDERS, spiders_like
 from webapp.crawls.models import CrawlSchedule
-from webapp.crawls.past_runs import A_CENTURY
 from webapp.crawls.verdict import Verdict
 
 SLOTS = 100  # of a schedule, of which the longest pause counts
@@ -58,13 +56,14 @@ class Gaps:
     """Finds the gaps of coins, as they are at a time."""
 
     def __init__(self, now: datetime) -> None:
-        self._tiers = Tiers.at(now)
         self._rhythms = list(_rhythms(now))
-        # Of days before that, it is not known any more whether a coin was unchanged.
-        days = settings.RUN_HISTORY_DAYS
-        self._runs_since = Step.DAY.start(now - timedelta(days=days)) if 0 < days < A_CENTURY else EPOCH
+        self._kept_since = {
+            Step.HOUR: Step.HOUR.first(days_before(now, settings.PRICE_HOURLY_DAYS)),
+            # Of days before that, it is not known any more whether a coin was unchanged.
+            Step.DAY: Step.DAY.start(days_before(now, settings.RUN_HISTORY_DAYS)),
+        }
         # What has not been rolled up yet is not known to be missing.
-        new = PriceHour.objects.new().filter(time__gte=self._tiers.raw_since)
+        new = PriceHour.objects.new().filter(time__gte=Tiers.at(now).raw_since)
         self._until = new.aggregate(first=Min("time"))["first"] or now
 
     def is_expected(self, coin: FullCoin) -> bool:
@@ -77,20 +76,21 @@ class Gaps:
 
     def of_each(self, coins: Sequence[FullCoin], step: Step) -> dict[str, list[Gap]]:
         """The same for some hundreds of coins, by id. A few queries."""
-        kept_since = self._tiers.hours_since if step == Step.HOUR else self._runs_since
+        kept_since = self._kept_since[step]
         keys = dict(PriceSeries.objects.filter(coin_id__in=[coin.pk for coin in coins]).values_list("coin_id", "pk"))
         least = {coin.pk: max([step.length, *self._pause(coin)]) for coin in coins}
         found_missing = without_bars(step, keys.values(), kept_since, min(least.values(), default=step.length))
-        covered: dict[int, list[Span]] = {}
-        spans = CoveredSpan.objects.filter(series__in=keys.values(), step=step).order_by("since")
-        for key, *span in spans.values_list("series", "since", "until"):
-            covered.setdefault(key, []).append((span[0], span[1]))
+        covered = _spans(CoveredSpan.objects.filter(series__in=keys.values(), step=step))
+        absences = _spans(PriceAbsence.objects.filter(series__in=keys.values()))
         found: dict[str, list[Gap]] = {}
         for coin in coins:
             key = keys.get(coin.pk, 0)
-            others = covered.get(key, [])
-            missing = self._missing(coin, step, found_missing.get(key, []), kept_since, others)
-            gaps = (gap for span in missing for gap in _without(span, others))
+            absent = absences.get(key, [])
+            # The hour or day in which it left, or came back, may lack its bar as well.
+            around = [(step.start(since), step.start(until) + step.length) for since, until in absent]
+            explained = sorted([*covered.get(key, []), *around])
+            missing = self._missing(coin, step, found_missing.get(key, []), kept_since, absent)
+            gaps = (gap for span in missing for gap in _without(span, explained))
             found[coin.pk] = [Gap(step, *gap) for gap in gaps if gap[1] - gap[0] >= least[coin.pk]]
         return found
 
@@ -99,7 +99,7 @@ class Gaps:
         return sorted(rhythm.pause for rhythm in self._rhythms if rhythm.covers(coin))[:1]
 
     def _missing(
-        self, coin: FullCoin, step: Step, found: list[Missing], kept_since: datetime, covered: Sequence[Span]
+        self, coin: FullCoin, step: Step, found: list[Missing], kept_since: datetime, absent: Sequence[Span]
     ) -> Iterator[Span]:
         """The times while the coin was on the market, and neither had bars nor was known to be unchanged."""
         if not found and coin.current_price is None:
@@ -107,24 +107,23 @@ class Gaps:
         begin = max(kept_since, step.start(coin.first_seen_at) + step.length)
         last = min(filter(None, (self._until, coin.missing_since)))
         end = step.start(last)
-        for last_at, since, until in found or [Missing(None, None, None)]:
+        for since, until, observed_at, observed_again in found or [Missing(None, None)]:
             start, stop = max(since or begin, begin), min(until or end, end)
-            seen = self._last_seen(last_at or coin.first_seen_at, min(until or last, last), covered)
+            seen = self._last_seen(observed_at or coin.first_seen_at, min(observed_again or last, last), absent)
             if start < stop and seen:
                 start = max(start, step.start(seen) + step.length)
             if start < stop:
                 yield start, stop
 
-    def _last_seen(self, after: datetime, before: datetime, covered: Sequence[Span]) -> datetime | None:
-        """When the last complete run of a whole source between these moments began.
+    def _last_seen(self, after: datetime, before: datetime, absent: Sequence[Span]) -> datetime | None:
+        """When the last complete run of a whole source between these moments began that has found the coin.
 
-        As the coin has no observation between them, it has not changed until then. Runs in a covered time do not count:
-        the coin may have been missing.
+        As the coin has no observation between them, it has not changed until then.
         """
         first, last = (bisect_left(self._runs, (moment, moment)) for moment in (after, before))
         for start, end in reversed(self._runs[first:last]):
             # The observation that follows may be dated ahead of the run that has made it.
-            if end + MAX_AHEAD <= before and not any(since <= start < until for since, until in covered):
+            if end + MAX_AHEAD <= before and not any(since <= start < until for since, until in absent):
                 return start
         return None
 
@@ -140,8 +139,16 @@ class Gaps:
         return sorted(runs)
 
 
+def _spans(rows: QuerySet[Any]) -> dict[int, list[Span]]:
+    """By series, sorted."""
+    found: dict[int, list[Span]] = {}
+    for key, since, until in rows.order_by("since").values_list("series", "since", "until"):
+        found.setdefault(key, []).append((since, until))
+    return found
+
+
 def _without(span: Span, others: Iterable[Span]) -> Iterator[Span]:
-    """The parts of a span that are in none of the others, which are sorted and do not overlap."""
+    """The parts of a span that are in none of the others, which are sorted."""
     since, until = span
     for begin, end in others:
         if begin < until and end > since:

@@ -95,11 +95,12 @@ class Plan:
 
     def _asked_for_since(self, since: datetime, ids: Sequence[str]) -> set[str]:
         """Those of these coins whose history was asked for since then, for as many days."""
-        spans = CoveredSpan.objects.filter(series__coin_id__in=ids, since__lte=self._now - self._days * DAY)
-        ended = Q(step=Step.HOUR, until__gte=Step.HOUR.start(since)) | Q(
-            step=Step.DAY, until__gte=Step.DAY.start(since)
+        begin = self._now - self._days * DAY
+        hours, days = (
+            Q(step=step, since__lte=step.first(begin), until__gte=step.start(since)) for step in (Step.HOUR, Step.DAY)
         )
-        return set(spans.filter(ended).values_list("series__coin_id", flat=True))
+        spans = CoveredSpan.objects.filter(hours | days, series__coin_id__in=ids)
+        return set(spans.values_list("series__coin_id", flat=True))
 
 
 class ChartBatch:

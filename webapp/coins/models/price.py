@@ -129,8 +129,24 @@ class PriceDay(models.Model):
         return f"{self.day:%F}"
 
 
+class PriceAbsence(models.Model):
+    """A time in which a coin was not on the market."""
+
+    pk = models.CompositePrimaryKey("series_id", "since")
+    series = series()
+    since = InstantField()
+    until = InstantField()
+
+    class Meta:
+        verbose_name = "absence from the market"
+        verbose_name_plural = "absences from the market"
+
+    def __str__(self) -> str:
+        return f"{self.series}, from {self.since:%F %T} to {self.until:%F %T}"
+
+
 class CoveredSpan(models.Model):
-    """A time in which missing bars are no gap: the API's history was fetched, or the coin was not on the market."""
+    """A time of which the API's history was fetched: bars that are missing in it are no gap."""
 
     pk = models.CompositePrimaryKey("series_id", "step", "since")
     series = series()

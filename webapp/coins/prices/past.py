@@ -24,7 +24,9 @@ def store(chart: Chart) -> Stored:
     series, _ = PriceSeries.objects.get_or_create(coin_id=chart.coin_id)
     if not chart.rejected:
         for covered in (Step.HOUR, Step.DAY) if step == Step.HOUR else (Step.DAY,):
-            cover(series, covered, chart.since, chart.until)
+            since, until = covered.first(chart.since), covered.start(chart.until)
+            if since < until:
+                cover(series, covered, since, until)
     if not bars:
         return Stored()
     own = PriceBar.objects.filter(series=series)

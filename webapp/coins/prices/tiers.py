@@ -23,6 +23,10 @@ class Step(models.IntegerChoices):
         """The beginning of the hour or day that a moment is in."""
         return moment - (moment - EPOCH) % self.length
 
+    def first(self, moment: datetime) -> datetime:
+        """The beginning of the first hour or day that begins at a moment, or after it."""
+        return moment + (EPOCH - moment) % self.length
+
 
 def start_of(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
@@ -43,13 +47,14 @@ class Tiers:
     @classmethod
     def at(cls, now: datetime) -> "Tiers":
         """By PRICE_RAW_DAYS and PRICE_HOURLY_DAYS. 0 keeps all."""
-        raw = Step.HOUR.start(_before(now, settings.PRICE_RAW_DAYS))
-        return cls(EPOCH, Step.DAY.start(_before(now, settings.PRICE_HOURLY_DAYS))).with_raw_since(raw)
+        raw = Step.HOUR.start(days_before(now, settings.PRICE_RAW_DAYS))
+        return cls(EPOCH, Step.DAY.start(days_before(now, settings.PRICE_HOURLY_DAYS))).with_raw_since(raw)
 
     def with_raw_since(self, moment: datetime) -> "Tiers":
         """These tiers if observations are kept since this moment. Their hours are kept too."""
         return Tiers(moment, min(self.hours_since, Step.DAY.start(moment)))
 
 
-def _before(now: datetime, days: int) -> datetime:
+def days_before(now: datetime, days: int) -> datetime:
+    """So many days before. With 0, and with more than there are, it is the beginning of 1970."""
     return max(EPOCH, now - timedelta(days=days)) if 0 < days < (now - EPOCH).days else EPOCH
