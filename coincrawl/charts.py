@@ -22,7 +22,7 @@ MAX_AHEAD = timedelta(days=1)  # of this machine's clock; a later point is rejec
 
 def read_chart(coin_id: str, days: int, prices: Sequence[Any], others: Mapping[str, Any], now: datetime) -> Chart:
     """The chart in an answer of `now` to a request for `days`. A bar that is not over yet is left out."""
-    points: list[ChartPoint] = []
+    found: dict[datetime, ChartPoint] = {}
     rejected: list[Any] = []
     reasons: set[str] = set()
     for row in _rows(prices, others):
@@ -32,8 +32,8 @@ def read_chart(coin_id: str, days: int, prices: Sequence[Any], others: Mapping[s
             rejected.append(row)
             reasons.add(str(unfit))
         else:
-            points += [point] if point else []
-    points.sort(key=attrgetter("time"))
+            found |= {point.time: point} if point else {}
+    points = sorted(found.values(), key=attrgetter("time"))
     step = step_of(points, days)
     until = step.start(now)
     rejection = Rejection(coin_id, printable(coin_id, LABEL_LENGTH), tuple(sorted(reasons))) if rejected else None

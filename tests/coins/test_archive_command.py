@@ -45,7 +45,7 @@ def test_a_damaged_day_does_not_keep_others_from_the_archive(archive: Path) -> N
     (archive / "year=2026/month=02/2026-02-04.parquet").write_bytes(b"PAR1")
     flush(row("b", minutes=-1439), row("c"), at=NOON + MINUTE)
 
-    with pytest.raises(CommandError, match=r"^year=2026/month=02/2026-02-04.parquet is damaged, or .*\. Restore it"):
+    with pytest.raises(CommandError, match=r"^year=2026/month=02/2026-02-04.parquet is damaged .*\. Restore it"):
         run()
 
     assert (archive / FILE).exists()

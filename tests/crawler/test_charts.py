@@ -11,6 +11,14 @@ from tests.support.factories import DAY, NOON
 from webapp.coins.fields import EPOCH
 
 
+def test_a_point_that_comes_twice_is_one() -> None:
+    time = Decimal((NOON - EPOCH) // timedelta(milliseconds=1))
+
+    chart = read_chart("bitcoin", 7, [[time, Decimal(1)], [time, Decimal(2)]], {}, NOON + DAY)
+
+    assert [(bar.close, bar.points) for bar in chart.bars] == [(Decimal(2), 1)]
+
+
 @pytest.mark.parametrize("odd", [None, "ab", [], [Decimal(1)], ["x", Decimal(1)], [[], Decimal(1)]])
 def test_what_is_no_point_is_rejected_and_the_others_are_not(odd: Any) -> None:
     time = Decimal((NOON - EPOCH) // timedelta(milliseconds=1))

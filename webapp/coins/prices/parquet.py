@@ -103,10 +103,14 @@ def read(file: IO[bytes]) -> Iterator[Row]:
 def about(file: IO[bytes]) -> About:
     """Raises DamagedError if it is no such file."""
     try:
-        facts = json.loads(pq.ParquetFile(file).metadata.metadata[KEY.encode()])
+        texts = pq.ParquetFile(file).metadata.metadata or {}
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedError(f"is damaged ({one_line(error)})") from error
+    try:
+        facts = json.loads(texts[KEY.encode()])
         return About(**facts | {"replaces": tuple(facts["replaces"])})
-    except (pa.ArrowException, OSError, TypeError, KeyError, ValueError) as error:
-        raise DamagedError(f"is damaged, or no file of this archive ({one_line(error)})") from error
+    except (TypeError, KeyError, ValueError) as error:
+        raise DamagedError("is no file of this archive") from error
 
 
 def check(file: IO[bytes]) -> About:

@@ -26,6 +26,3 @@ class WithoutRowid(migrations.RunPython):
             (statement,) = cursor.fetchone()
         editor.execute(f"DROP TABLE {editor.quote_name(table)}")
         editor.execute(f"{statement} WITHOUT ROWID")
-
-    def describe(self) -> str:
-        return f"Store {self.model} by its key"
