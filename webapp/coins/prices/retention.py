@@ -1,4 +1,4 @@
-"""Which days are in the archive. With ARCHIVE_URL set, observations are deleted only if their day is in it."""
+"""Which observations may be deleted. With ARCHIVE_URL set, only those whose day is in the archive."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
