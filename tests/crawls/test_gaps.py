@@ -1,6 +1,6 @@
 """Gaps in the prices of a coin, and what explains that it has no bars."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -96,7 +96,7 @@ def test_what_was_asked_for_is_no_gap(coin: FullCoin) -> None:
 
 def test_a_coin_that_a_complete_run_found_unchanged_is_not_missing_until_then(coin: FullCoin) -> None:
     make_bars(0, 8, coin=coin)
-    for start, end in ((0.2, 0.4), (3, 3.1), (5, 5.1), (7.9, 8.2)):
+    for start, end in ((0.2, 0.4), (3, 3.1), (5, 5.1), (7.9, 8.4)):
         make_run(started_at=NOON + start * HOUR, finished_at=NOON + end * HOUR)
     make_run(started_at=NOON + 6 * HOUR, finished_at=NOON + 6.1 * HOUR, arguments={"pages": 1})
     make_run(started_at=NOON + 7 * HOUR, finished_at=NOON + 7.1 * HOUR, verdict="partial")
@@ -120,6 +120,31 @@ def test_a_run_while_the_coin_was_missing_proves_nothing(coin: FullCoin) -> None
     make_run(started_at=NOON + 6 * HOUR, finished_at=NOON + 6.1 * HOUR)
 
     assert hours(coin) == [(1, 5), (7, 8), (9, 10)]
+
+
+def test_the_run_that_has_noticed_an_absence_proves_nothing_after_it(coin: FullCoin) -> None:
+    series = make_bars(0, 9, coin=coin)
+    # It ended when the absence began. SQLite notes the end of a run in milliseconds.
+    make_run(started_at=NOON + 5 * HOUR, finished_at=NOON + 5.1 * HOUR - timedelta(milliseconds=1))
+    PriceAbsence.objects.create(series=series, since=NOON + 5.1 * HOUR, until=NOON + 7.1 * HOUR)
+
+    assert hours(coin) == [(1, 5), (8, 9)]
+
+
+def test_a_run_in_the_hour_of_the_next_price_counts_if_it_was_before_that(coin: FullCoin) -> None:
+    make_bars(0, 8, coin=coin)
+    PriceBar.objects.filter(time=NOON + 8 * HOUR).update(last_at=NOON + 8.5 * HOUR)
+    make_run(started_at=NOON + 8.2 * HOUR, finished_at=NOON + 8.3 * HOUR)
+
+    assert hours(coin) == [(9, 10)]
+
+
+def test_a_bar_of_several_prices_may_begin_with_one(coin: FullCoin) -> None:
+    make_bars(0, 8, coin=coin)
+    PriceBar.objects.filter(time=NOON + 8 * HOUR).update(last_at=NOON + 8.5 * HOUR, observations=2)
+    make_run(started_at=NOON + 8.2 * HOUR, finished_at=NOON + 8.3 * HOUR)
+
+    assert hours(coin) == [(1, 8), (9, 10)]
 
 
 def test_what_a_run_explains_stays_explained_when_the_history_is_fetched(coin: FullCoin) -> None:
@@ -151,7 +176,8 @@ def test_the_first_bar_may_be_one_that_was_fetched(coin: FullCoin) -> None:
 
 def test_a_price_may_be_dated_ahead_of_the_run_that_has_brought_it(coin: FullCoin) -> None:
     make_bars(0, 8, coin=coin)
-    make_run(started_at=NOON + 7.8 * HOUR, finished_at=NOON + 7.9 * HOUR)  # its price is of 8:05
+    PriceBar.objects.filter(time=NOON + 8 * HOUR).update(last_at=NOON + 8 * HOUR + 3 * MINUTE)
+    make_run(started_at=NOON + 7.8 * HOUR, finished_at=NOON + 7.9 * HOUR)
 
     assert hours(coin) == [(1, 8), (9, 10)]
 

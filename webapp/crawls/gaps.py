@@ -122,8 +122,10 @@ class Gaps:
         """
         first, last = (bisect_left(self._runs, (moment, moment)) for moment in (after, before))
         for start, end in reversed(self._runs[first:last]):
-            # The observation that follows may be dated ahead of the run that has made it.
-            if end + MAX_AHEAD <= before and not any(since <= start < until for since, until in absent):
+            # The observation that follows may be dated ahead of the run that has made it. An absence begins at the end
+            # of the run that has noticed it.
+            latest = end + MAX_AHEAD
+            if latest <= before and not any(since <= latest and start < until for since, until in absent):
                 return start
         return None
 

@@ -22,4 +22,10 @@ class Migration(migrations.Migration):
             },
         ),
         WithoutRowid('PriceAbsence'),
+        # Until now, spans were of both kinds. Those of hours may be absences.
+        migrations.RunSQL(
+            'INSERT INTO coins_priceabsence (series_id, since, until) '
+            'SELECT series_id, since, until FROM coins_coveredspan WHERE step = 3600',
+            migrations.RunSQL.noop,
+        ),
     ]

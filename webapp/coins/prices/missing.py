@@ -23,7 +23,7 @@ WITHOUT_BARS = """
         FROM (
             SELECT  -- with CASE: in a window, SQLite 3.40 takes no notice of MIN's FILTER
                 series_id, time,
-                CASE WHEN observations > 0 THEN time END AS observed,
+                CASE WHEN observations = 1 THEN last_at WHEN observations > 1 THEN time END AS observed,
                 CASE WHEN observations > 0 THEN last_at END AS observed_last
             FROM coins_pricebar
             WHERE step = %(step)s AND series_id IN ({series}) AND time >= %(since)s
@@ -41,7 +41,7 @@ class Missing(NamedTuple):
     since: datetime | None  # the end of the bar before it; None if there is none
     until: datetime | None  # the beginning of the next bar; None if there is none
     observed_at: datetime | None = None  # the last observation before it
-    observed_again: datetime | None = None  # the beginning of the next bar with observations
+    observed_again: datetime | None = None  # the next one, or the beginning of its bar if that has several
 
 
 def without_bars(step: Step, series: Collection[int], since: datetime, least: timedelta) -> dict[int, list[Missing]]:
