@@ -5,8 +5,8 @@
 -- No row is copied: the old table becomes the first partition, with all observations before the end of this month or of
 -- the next one. From then on, roll-ups make the partitions of later months, and drop those older than PRICE_RAW_DAYS.
 -- Crawls wait for milliseconds, twice. If something else uses the table for more than 5 s, such as a backup, the script
--- ends with "lock timeout", and the table works as before: run it again. If it was stopped, the next roll-up undoes what
--- it has begun. Rights that you have granted to others have to be granted again. deploy/unpartition.sql is the way back.
+-- ends with "lock timeout": run it again. Until then, or if it was stopped, the next roll-up makes the table as before.
+-- Rights that you have granted to others have to be granted again. deploy/unpartition.sql is the way back.
 
 \set ON_ERROR_STOP on
 

@@ -210,6 +210,26 @@ def test_a_late_observation_of_a_day_that_was_put_back_is_counted_once(
     assert ArchivedDay.objects.get(day=TODAY).rows == len(archived) + 1
 
 
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_bars_get_a_late_observation_of_a_day_that_was_put_back_at_once(
+    storage: Storage, archived: list[tuple[Any, ...]], is_archived: bool, settings: Settings
+) -> None:
+    now = NOON + MONTH
+    before = stored_bars(Step.DAY)["a", start_of(TODAY)]
+    restore(storage, TODAY, now)
+    flush(row("a", minutes=301, current_price=Decimal(9)), at=now)
+    if is_archived:
+        archive_all(storage, now)
+    else:
+        settings.ARCHIVE_URL = ""
+
+    rollup.roll_up(now)
+    rollup.roll_up(now)
+
+    day = stored_bars(Step.DAY)["a", start_of(TODAY)]
+    assert (day.observations, day.close) == (before.observations + 1, Decimal(9))
+
+
 def test_hours_are_kept_as_long_as_they_lack_observations(storage: Storage, settings: Settings) -> None:
     settings.PRICE_HOURLY_DAYS = 3
     flush(row(minutes=300), at=NOON + 6 * HOUR)

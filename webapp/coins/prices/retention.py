@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from webapp.coins.fields import EPOCH
 from webapp.coins.models import ArchivedDay, Price, PriceHour
@@ -25,6 +28,7 @@ WAITING = """
 """
 SQLITE = "date(time / 1000000, 'unixepoch')"
 POSTGRESQL = "CAST(time AT TIME ZONE 'UTC' AS date)"
+T = TypeVar("T", Price, PriceHour)
 LATE_AFTER = timedelta(days=2)  # the archive is written every day
 
 
@@ -67,10 +71,15 @@ class Deletable:
         restored = ArchivedDay.objects.filter(restored_at__gte=raw_since).values_list("day", flat=True)
         return cls(raw_since, before, tuple(restored))
 
-    def among(self, prices: QuerySet[Price]) -> QuerySet[Price]:
-        for day in self.restored:
-            prices = prices.exclude(time__range=limits_of(day))
-        return prices.filter(time__lt=self.before)
+    def among(self, rows: QuerySet[T]) -> QuerySet[T]:
+        """Those of these observations, or hours, that may be deleted."""
+        return rows.filter(~self._is_kept())
+
+    def not_among(self, rows: QuerySet[T]) -> QuerySet[T]:
+        return rows.filter(self._is_kept())
+
+    def _is_kept(self) -> Q:
+        return reduce(or_, (Q(time__range=limits_of(day)) for day in self.restored), Q(time__gte=self.before))
 
     def may_delete(self, since: datetime, until: datetime) -> bool:
         """Whether observations of these days may be deleted: a flush may have added some, or somebody put them back.

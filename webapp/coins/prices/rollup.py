@@ -43,12 +43,12 @@ def transactions(now: datetime | None = None) -> Iterator[None]:
     elif partitions.are_unfinished():
         with _transaction():
             partitions.undo_unfinished()
-    yield from _update(deletable.before)
+    yield from _update(deletable.not_among(PriceHour.objects.new()))
     for month in months:
         if month.until <= deletable.before and not (yield from _drop(month, deletable)):
             deletable = replace(deletable, before=month.since)  # this month is tried again in the next roll-up
     hours_since = tiers.with_raw_since(deletable.before).hours_since
-    late = list(PriceHour.objects.new().filter(time__lt=deletable.before).values_list("time", "changed_at"))
+    late = list(deletable.among(PriceHour.objects.new()).values_list("time", "changed_at"))
     for series in _all_series():
         yield from _delete_observations(series, deletable)
         yield from _delete_hours(series, hours_since)
@@ -70,10 +70,9 @@ def _all_series() -> Iterator[range]:
     return (range(first, min(first + SERIES_AT_ONCE, last + 1)) for first in range(1, last + 1, SERIES_AT_ONCE))
 
 
-def _update(since: datetime) -> Iterator[None]:
-    """Make the bars of the hours that have new observations, and of their days."""
-    hours = PriceHour.objects.new().filter(time__gte=since).order_by("time")
-    for hour, changed_at in hours.values_list("time", "changed_at"):
+def _update(hours: QuerySet[PriceHour]) -> Iterator[None]:
+    """Make the bars of these hours, which have new observations, and of their days."""
+    for hour, changed_at in hours.order_by("time").values_list("time", "changed_at"):
         for series in _all_series():
             with _transaction():
                 _complete_hour(hour, series)
