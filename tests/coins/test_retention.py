@@ -20,7 +20,7 @@ from webapp.coins.prices import archive, rollup
 from webapp.coins.prices.archive import observations
 from webapp.coins.prices.parquet import read
 from webapp.coins.prices.restoring import restore
-from webapp.coins.prices.retention import waiting_days
+from webapp.coins.prices.retention import Deletable, waiting_days
 from webapp.coins.prices.storage import ArchiveError, DamagedError, Storage
 from webapp.coins.prices.tiers import Step, Tiers, start_of
 
@@ -58,6 +58,14 @@ def test_nothing_is_deleted_since_the_first_day_that_is_not_archived(storage: St
     rollup.roll_up(NOON)
 
     assert [coin for coin, *_ in observed()] == ["0", "1", "2", "3", "4", "5"]
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("restored", [(), (TODAY, TODAY - DAY)], ids=["none", "days that were put back"])
+def test_what_may_be_deleted_is_found_by_its_key_alone(restored: tuple[date, ...]) -> None:
+    of_a_coin = Deletable(NOON, NOON, restored).among(Price.objects.filter(series=1))
+
+    assert "(series_id=? AND time<?)" in of_a_coin.order_by("time")[:1].explain()
 
 
 def test_a_day_that_is_archived_is_deleted_when_it_is_old_enough(storage: Storage) -> None:
