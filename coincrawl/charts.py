@@ -32,7 +32,8 @@ def read_chart(coin_id: str, days: int, prices: Sequence[Any], others: Mapping[s
             rejected.append(row)
             reasons.add(str(unfit))
         else:
-            found |= {point.time: point} if point else {}
+            if point:
+                found[point.time] = point
     points = sorted(found.values(), key=attrgetter("time"))
     step = step_of(points, days)
     until = step.start(now)

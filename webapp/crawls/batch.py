@@ -82,10 +82,11 @@ class Writable(Protocol):
 
     def stored(self, errors: Mapping[str, str]) -> set[str]:
         """The coins that it has stored in FullCoin."""
+        return set()
 
 
 @dataclass
-class Batch:
+class Batch(Writable):
     """Records on their way into the database, by coin id; of a coin that comes twice in a run, the newest."""
 
     memory: Memory = field(default_factory=Memory)  # the run's

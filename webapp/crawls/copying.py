@@ -11,7 +11,7 @@ from webapp.coins.prices import copying
 from webapp.coins.prices.copying import DayBar
 from webapp.coins.prices.imported import AT_ONCE, Stored
 from webapp.coins.texts import counted
-from webapp.crawls.batch import Memory
+from webapp.crawls.batch import Memory, Writable
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.rejected import Occurrence
 
@@ -43,7 +43,7 @@ class Copied:
 
 
 @dataclass
-class DayBatch:
+class DayBatch(Writable):
     """A part of the prices of a day. With the last part, the day is noted as copied."""
 
     day: date
@@ -85,6 +85,3 @@ class DayBatch:
         self.copied.bars += self._stored
         self.copied.days += self.changed_at is not None
         self.memory.note_stored(self.rejected)
-
-    def stored(self, errors: Mapping[str, str]) -> set[str]:
-        return set()  # it stores no coins

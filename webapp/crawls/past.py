@@ -16,7 +16,7 @@ from webapp.coins.models.coin import in_statements
 from webapp.coins.prices import past
 from webapp.coins.prices.points import Chart
 from webapp.coins.prices.tiers import Step
-from webapp.crawls.batch import Memory
+from webapp.crawls.batch import Memory, Writable
 from webapp.crawls.gaps import Gaps
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.rejected import Occurrence
@@ -103,7 +103,7 @@ class Plan:
         return set(spans.values_list("series__coin_id", flat=True))
 
 
-class ChartBatch:
+class ChartBatch(Writable):
     """The chart of a coin, which a run writes by itself."""
 
     def __init__(self, chart: Chart, memory: Memory) -> None:
@@ -136,6 +136,3 @@ class ChartBatch:
 
     def remember(self, errors: Mapping[str, str]) -> None:
         self.memory.note_stored(self._rejected)
-
-    def stored(self, errors: Mapping[str, str]) -> set[str]:
-        return set()  # it stores no coins

@@ -24,7 +24,7 @@ def copied_days() -> dict[date, datetime]:
 
 
 def store(day: date, bars: Sequence[DayBar]) -> Stored:
-    """Store bars of this day, each of another coin; at most `writing.AT_ONCE`. Call it in a transaction.
+    """Store bars of this day, each of another coin; at most `imported.AT_ONCE`. Call it in a transaction.
 
     A final bar is left alone, and so is the bar of a coin that has hours on this day: it is made from them.
     """

@@ -96,8 +96,7 @@ def _drop(month: Partition, deletable: Deletable) -> Generator[None, None, bool]
         for series in _all_series():
             with _transaction():
                 _complete_hour(hour, series)
-                bars = PriceBar.objects.filter(series__in=series, step=Step.HOUR, time=hour)
-                bars.filter(is_final=False, observations__gt=0).update(is_final=True)
+                _make_hours_final(series, hour, hour + Step.HOUR.length)
             yield
     with _transaction():
         are_all = dict(hours.values_list("time", "changed_at")) == known
@@ -139,8 +138,12 @@ def _add_to_final_day(day: datetime, series: Collection[int]) -> None:
     for number in range(Step.DAY // Step.HOUR):
         _make_hour(day + number * Step.HOUR.length, series)
     added = _noted(day, make(DAYS_OF_OBSERVATIONS, day, series, is_final=True))
-    hours = PriceBar.objects.filter(series__in=added, step=Step.HOUR, time__gte=day, time__lt=day + Step.DAY.length)
-    hours.filter(observations__gt=0).update(is_final=True)
+    _make_hours_final(added, day, day + Step.DAY.length)
+
+
+def _make_hours_final(series: Collection[int], since: datetime, until: datetime) -> None:
+    hours = PriceBar.objects.filter(series__in=series, step=Step.HOUR, time__gte=since, time__lt=until)
+    hours.filter(is_final=False, observations__gt=0).update(is_final=True)
 
 
 def _delete_hours(series: range, before: datetime) -> Iterator[None]:
