@@ -3,6 +3,8 @@
 from math import ceil
 from typing import Any
 
+from csp.constants import NONE, SELF
+
 from webapp.crawls.addresses import is_source
 from webapp.crawls.catalog import PLANS
 from webapp.environment import BASE_DIR, development_key, env
@@ -45,6 +47,23 @@ SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=3600) if HTTPS else
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("DJANGO_HSTS_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = env.bool("DJANGO_HSTS_PRELOAD", default=False)
 
+# What browsers may load --------------------------------------------------------------------------
+# Pictures of coins in the admin, which the browser loads from the hosts that the source names.
+ADMIN_PICTURES = env.bool("ADMIN_PICTURES", default=True)
+# No inline style or script, and nothing from other hosts but pictures.
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:", *(["https:"] if ADMIN_PICTURES else [])],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
 # Apps and middleware ------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "webapp",  # commands and templates of the whole site
@@ -61,11 +80,13 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "csp",
 ]
 MIDDLEWARE = [
     "webapp.probes.ProbesMiddleware",  # the first: probes may reach this machine by any name
-    "webapp.nul.reject_nul",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "webapp.nul.reject_nul",
     "webapp.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -188,11 +188,12 @@ def test_operations_are_verbs() -> None:
 
 
 def test_the_page_has_nothing_from_elsewhere(client: Client) -> None:
-    page = client.get("/api/docs/").content.decode()
+    page = client.get("/api/docs/").content.decode() + client.get("/api/docs/?script=").content.decode()
 
     addresses = re.findall(r'(?:src|href|url)\s*[=:]\s*"([^"]*)"', page)
-    assert len(addresses) == 5  # favicon, style, two scripts, and the schema
-    assert all(re.match("/static/drf_spectacular_sidecar/|/api/schema/", address) for address in addresses)
+    ours = "/static/(drf_spectacular_sidecar|coincrawl)/|/api/(schema|docs)/"
+    assert len(addresses) == 7  # favicon, two styles, three scripts, and the schema
+    assert all(re.match(ours, address) for address in addresses)
     assert '"validatorUrl": null' in page  # else it shows the schema's address to swagger.io, where that has a name
 
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from tests.support.admin import keys_in_list, page_of, text_of
 from tests.support.factories import NOON, make_rejected, make_run
+from tests.support.processes import ROOT
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.verdict import Verdict
 
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
 RUNS = reverse("admin:crawls_crawlrun_changelist")
 REJECTED = reverse("admin:crawls_rejectedrecord_changelist")
+STYLE = ROOT / "webapp/static/coincrawl/admin.css"
 
 
 def test_a_run_tells_how_old_its_newest_data_were(admin_client: Client) -> None:
@@ -61,7 +63,7 @@ def test_every_verdict_is_written_out_and_has_its_mark(admin_client: Client, ver
     page = admin_client.get(RUNS).content.decode()
 
     assert f'<span class="verdict {verdict}">{verdict}</span>' in page
-    assert f".verdict.{verdict}::before {{ content:" in page
+    assert f".verdict.{verdict}::before {{ content:" in STYLE.read_text()
 
 
 def test_a_run_and_its_rejected_records_link_to_each_other(admin_client: Client) -> None:

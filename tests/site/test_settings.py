@@ -46,6 +46,13 @@ def project(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(("shown", "sources"), [("true", "'self' data: https:"), ("false", "'self' data:")])
+def test_browsers_may_load_pictures_from_elsewhere_only_if_they_are_shown(shown: str, sources: str) -> None:
+    policy = setting("CONTENT_SECURITY_POLICY", {"ADMIN_PICTURES": shown})
+
+    assert policy["DIRECTIVES"]["img-src"] == sources.split()
+
+
 # Who is served how --------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page
 from django.views.decorators.vary import vary_on_headers
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework import permissions
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed, NotAuthenticated, NotFound
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -157,11 +157,12 @@ class SchemaFile(ReadView):
         return Response(whole_schema())
 
 
-class Docs(SpectacularSwaggerView):
-    """Swagger's page. This site serves its assets."""
+class Docs(SpectacularSwaggerSplitView):
+    """Swagger's page. This site serves its assets, and its script from an address of its own."""
 
     http_method_names = ReadView.http_method_names
     url_name = "api:schema"
+    template_name = "api/docs.html"
 
     def get_renderers(self) -> list[BaseRenderer]:
         """Errors are JSON, as at the other addresses."""

@@ -5,12 +5,14 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList, ChangeListSearchForm
+from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.expressions import Combinable
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from webapp.coins.admin.formats import Column, Show, column, instant
 from webapp.coins.numbers import exact
@@ -39,7 +41,21 @@ class RowList(ChangeList):
         return F(part[1:]).desc(nulls_last=True) if part.startswith("-") else F(part).asc(nulls_last=True)
 
 
-class RowAdmin(admin.ModelAdmin):
+class CheckedActions(admin.ModelAdmin):
+    """Actions that answer 400 if a selected key cannot be one. Django raises an error of the database's."""
+
+    def response_action(self, request: HttpRequest, queryset: models.QuerySet, *args: Any) -> HttpResponse | None:
+        try:
+            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                if "\0" in key:
+                    raise ValidationError("has a NUL character")
+                self.opts.pk.run_validators(self.opts.pk.to_python(key))
+        except ValidationError:
+            raise SuspiciousOperation("The selection has a key that no row can have.") from None
+        return super().response_action(request, queryset, *args)
+
+
+class RowAdmin(CheckedActions):
     """Lists and pages that are safe from invalid query strings. Permissions are Django's."""
 
     list_per_page = 100
