@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from webapp.coins.numbers import exact, short
+from webapp.coins.numbers import compact, exact, short
 
 LONG = "123456789012345678901234567890.123456789012345678901234567891"
 
@@ -76,3 +76,30 @@ def test_whole_numbers_may_be_ints(show: Callable[[int], str]) -> None:
     shown = show(17190)
 
     assert shown == "17,190"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        pytest.param(None, "-", id="null"),
+        pytest.param("0E-30", "0", id="zero"),
+        pytest.param("1380000000000.7", "1.38 T", id="trillions"),
+        pytest.param("999994999999999", "999.99 T", id="the most trillions"),
+        pytest.param("999995000000000", "1 × 10¹⁵", id="more than that"),
+        pytest.param("25099999999", "25.10 B", id="billions"),
+        pytest.param("999999999999", "1.00 T", id="rounded up to the next unit"),
+        pytest.param("-4127835.5", "-4.13 M", id="negative millions"),
+        pytest.param("994999.99", "994,999.99", id="below a million"),
+        pytest.param("0.0012346", "0.001235", id="small"),
+        pytest.param("0.0000012346", "0.000001235", id="five zeros"),
+        pytest.param("1.2E-9", "0.0₈12", id="eight zeros"),
+        pytest.param("-0.000000000001234567", "-0.0₁₁1235", id="negative and tiny"),
+        pytest.param("9.99999E-10", "0.0₈1", id="rounded up to a zero less"),
+        pytest.param("1.2E-18", "1.2 × 10⁻¹⁸", id="too small to count the zeros"),
+        pytest.param("3.2E+46", "3.2 × 10⁴⁶", id="a power of ten"),
+    ],
+)
+def test_compact_has_units_and_is_never_zero_for_less(number: str | None, text: str) -> None:
+    shown = compact(None if number is None else Decimal(number))
+
+    assert shown == text

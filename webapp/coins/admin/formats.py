@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import simplejson
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.timesince import timesince
 
-from webapp.coins.numbers import NOTHING, short
+from webapp.coins.numbers import NOTHING, compact, exact
 
 Show = Callable[[Any], str]  # formats a value
 Column = Callable[[Any], str]  # formats a row's value
@@ -29,17 +33,48 @@ def instant(moment: datetime | None) -> str:
     return moment.isoformat(" ", "microseconds").removesuffix("+00:00").rstrip("0").rstrip(".") + " UTC"
 
 
+def ago(moment: datetime | None) -> str:
+    """`3 minutes ago`, with the exact time on pointing. A time that is not past is shown as it is."""
+    if moment is None:
+        return NOTHING
+    now = timezone.now()
+    words = f"{timesince(moment, now, depth=1)} ago" if moment <= now else second(moment)
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), instant(moment), words)
+
+
+def icon(url: str | None) -> str:
+    """The picture at an https address, if pictures are shown, else nothing. Its host gets no referrer."""
+    if not (settings.ADMIN_PICTURES and (url or "").startswith("https://")):
+        return ""
+    return format_html('<img src="{}" alt="" width="20" height="20" loading="lazy" referrerpolicy="no-referrer">', url)
+
+
 def picture(url: str | None) -> str:
-    """A link with the picture in it. The picture's host gets no referrer."""
+    """A link with the picture in it."""
     if not (url or "").startswith(("http://", "https://")):
         return url or NOTHING
-    return format_html(
-        '<a href="{0}" rel="noreferrer"><img src="{0}" alt="" height="32" referrerpolicy="no-referrer"> {0}</a>', url
-    )
+    return format_html('<a href="{0}" rel="noreferrer">{1} {0}</a>', url, icon(url))
+
+
+def glance(number: Decimal | int | None) -> str:
+    """A number at a glance, with every digit on pointing."""
+    shown, digits = compact(number), exact(number)
+    return shown if shown == digits else format_html('<span title="{}">{}</span>', digits, shown)
+
+
+def change(percentage: Decimal | None) -> str:
+    """A change in percent, with its sign, an arrow and a colour, and every digit on pointing."""
+    if percentage is None:
+        return NOTHING
+    direction, arrow = ("up", "▲ +") if percentage > 0 else ("down", "▼ ") if percentage < 0 else ("level", "")
+    is_usual = not percentage or Decimal("0.005") <= abs(percentage) < 10_000
+    rounded = f"{percentage:.2f}" if is_usual else compact(percentage)
+    shown = f"{arrow}{rounded} %"
+    return format_html('<span class="change {}" title="{} %">{}</span>', direction, exact(percentage), shown)
 
 
 def mark(verdict: str) -> str:
-    """The verdict, with a coloured mark before it (base_site.html)."""
+    """The verdict, with a coloured mark before it (admin.css)."""
     return format_html('<span class="verdict {0}">{0}</span>', verdict)
 
 
@@ -67,7 +102,7 @@ def counts(numbers: Any) -> str:
 
 
 def log(tail: str) -> str:
-    """A log that shows its last lines first: base_site.html scrolls it to the end."""
+    """A log that shows its last lines first: admin.css scrolls it to the end."""
     if not tail:
         return NOTHING
     return format_html('<div class="log" tabindex="0" role="region" aria-label="Log"><pre>{}</pre></div>', tail)
@@ -113,7 +148,11 @@ def column(name: str, show: Show, label: str = "") -> Column:
 
 
 def number(name: str, label: str = "") -> Column:
-    """A column of short numbers. base_site.html aligns it to the right, by its name."""
-    value = column(name, short, label)
-    value.__name__ = f"number_{name}"
+    """A column of numbers at a glance, aligned to the right by its name (admin.css)."""
+    return numeric(column(name, glance, label))
+
+
+def numeric(value: Column) -> Column:
+    """The column, aligned to the right."""
+    value.__name__ = f"number_{value.__name__}"
     return value

@@ -6,14 +6,15 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList, ChangeListSearchForm
 from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 
+from webapp.coins.admin.filters import RangeFilter, RowFilter
 from webapp.coins.admin.formats import Column, Show, column, instant
 from webapp.coins.numbers import exact
 
@@ -30,6 +31,15 @@ class RowList(ChangeList):
     """A list that sorts empty values last, in either direction and on every database."""
 
     search_form_class = SearchForm
+    other_parameters = ("columns",)  # that are no filters
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        self.title = capfirst(str(self.opts.verbose_name_plural))
+
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        found = super().get_filters_params(params)
+        return {name: value for name, value in found.items() if name not in self.other_parameters}
 
     def get_ordering(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
         return [self._order(part) for part in super().get_ordering(request, queryset)]
@@ -59,7 +69,8 @@ class RowAdmin(CheckedActions):
     """Lists and pages that are safe from invalid query strings. Permissions are Django's."""
 
     list_per_page = 100
-    list_filter: ClassVar[tuple[type[admin.SimpleListFilter], ...]] = ()
+    list_filter: ClassVar[tuple[type[RowFilter | RangeFilter], ...]] = ()
+    change_list_template = "admin/row_list.html"
     written: Mapping[str, Show] = {}  # by field: how its page formats it, if not by its type
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -67,7 +78,7 @@ class RowAdmin(CheckedActions):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only the lookups of `list_filter`: no other field, relation or regular expression."""
-        return lookup in {offered.parameter_name for offered in self.list_filter}
+        return lookup in {name for offered in self.list_filter for name in offered.parameters()}
 
     def line(self, name: str) -> str | Column:
         """A line of a page for Django: the field's name, or a column if we format the value."""
@@ -101,20 +112,3 @@ class ReadOnlyAdmin(RowAdmin):
         fields = (field.name for field in self.opts.concrete_fields if not field.auto_created)
         groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
         return [(title, {"fields": [self.line(name) for name in names]}) for title, names in groups if names]
-
-
-class TableFilter(admin.SimpleListFilter):
-    """A filter with a condition for each choice. Raises IncorrectLookupParameters if another is chosen."""
-
-    conditions: Mapping[str, Q]
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
-        return [(choice, choice) for choice in self.conditions]
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
-        choice = self.value()
-        if choice is None:
-            return queryset
-        if choice not in self.conditions:
-            raise IncorrectLookupParameters
-        return queryset.filter(self.conditions[choice])

@@ -7,8 +7,9 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
+from webapp.coins.admin.filters import RowFilter, TableFilter
 from webapp.coins.admin.formats import column, indented, link, number, second
-from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
+from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.crawls.models import RejectedRecord
 
 
@@ -17,7 +18,7 @@ class StatusFilter(TableFilter):
     conditions = {status.label: Q(status=status) for status in RejectedRecord.Status}
 
 
-class RunFilter(admin.SimpleListFilter):
+class RunFilter(RowFilter):
     """The records of one run: runs are too many to choose from, so the run's page links here."""
 
     title = parameter_name = "run"

@@ -11,8 +11,9 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.text import Truncator
 
+from webapp.coins.admin.filters import TableFilter
 from webapp.coins.admin.formats import address_of, column, counts, duration, in_words, log, mark, number, second
-from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
+from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls import queue
 from webapp.crawls.admin import nodes

@@ -28,6 +28,7 @@ STALE = CLAIMED & Q(claimed_at__lt=Now() - CLAIM_HOLDS)
 RUNNING = Q(verdict=Verdict.RUNNING)
 SILENT = RUNNING & Q(heartbeat_at__lt=Now() - LOST_AFTER)
 BUSY = RUNNING | CLAIMED  # holds its spider's lock
+BEGUN = Q(started_at__isnull=False)
 UNDER_WAY = RUNNING | Q(verdict=Verdict.PENDING)  # not over: it holds the lock, or waits for it
 
 # The counters of records: `seen` is the sum of all but `missing`, which is of the database.

@@ -1,0 +1,361 @@
+"""The admin of coins: what it shows, finds and sorts."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import DecimalField
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.support.admin import keys_in_list, page_of, text_of
+from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_run
+from tests.support.prices import make_bar
+from webapp.coins.models import CoinReview, FullCoin
+from webapp.coins.prices.tiers import Step
+
+pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+
+COINS = reverse("admin:coins_fullcoin_changelist")
+RANKED = ["rank-1", "rank-1001", "rank-101", "rank-11", "rank-251"]
+NO_NUMBERS = [
+    "abc",
+    "NaN",
+    "Infinity",
+    "1e29",
+    "-1e-99",
+    "1_000",
+    "9" * 200,
+    "{0}",
+    "2026-02-05",
+    "--1",
+    "%F0%9F%9A%80",
+]
+NO_TIMES = ["abc", "5", "2026-13-01", "2026-02-05T25:00", "0001-01-01T00:00%2B14:00", "9999-12-31T23:59-14:00"]
+
+
+def test_a_coin_is_listed_with_short_numbers_and_shown_with_all_digits(admin_client: Client) -> None:
+    coin = make_coin(name="Bitcoin", symbol="btc", current_price=Decimal("0.0000012345600"), market_cap=Decimal(10**12))
+
+    listed, shown = text_of(admin_client, COINS), text_of(admin_client, page_of(coin))
+
+    assert "- Bitcoin BTC 0.000001235 - - 1.00 T - -" in listed
+    assert "Current price: 0.00000123456 High 24h: -" in shown
+    assert "Market cap: 1,000,000,000,000 " in shown
+
+
+def test_the_extremes_of_every_number_show(admin_client: Client) -> None:
+    whole = 30
+    decimals = [field for field in FullCoin._meta.concrete_fields if isinstance(field, DecimalField)]
+    places = {field.name: field.decimal_places for field in decimals}
+    biggest = make_coin("biggest", **{name: Decimal(10) ** (30 + whole - after - 1) for name, after in places.items()})
+    smallest = make_coin("smallest", **{name: -Decimal(1).scaleb(-after) for name, after in places.items()})
+
+    listed = text_of(admin_client, COINS)
+    pages = [text_of(admin_client, page_of(coin)) for coin in (biggest, smallest)]
+
+    assert f"1 × 10{'²⁸' if whole == 29 else '²⁹'}" in listed
+    assert "-1 × 10⁻³⁰" in listed
+    assert f"Ath: {10 ** (whole - 1):,} " in pages[0]
+    assert f"Atl: -0.{'0' * 29}1 " in pages[1]
+
+
+def test_every_digit_that_the_database_keeps_shows(admin_client: Client) -> None:
+    on_sqlite = connection.vendor == "sqlite"
+    digits = "12345.6789012345" if on_sqlite else "123456789012345678901234567890.123456789012345678901234567891"
+    coin = make_coin(ath=Decimal(digits))
+
+    shown = text_of(admin_client, page_of(coin))
+
+    assert f"Ath: {Decimal(digits):,} " in shown
+
+
+def test_instants_show_as_exactly_as_they_are_stored(admin_client: Client) -> None:
+    coin = make_coin(ath_date=NOON + timedelta(milliseconds=290), atl_date=NOON, last_updated=NOON.replace(year=1))
+
+    shown = text_of(admin_client, page_of(coin))
+
+    assert "Ath date: 2026-02-05 12:00:00.29 UTC" in shown
+    assert "Atl date: 2026-02-05 12:00:00 UTC" in shown
+    assert "Last updated: 0001-02-05 12:00:00 UTC" in shown
+
+
+@pytest.mark.parametrize(
+    ("image", "pictures"),
+    [
+        pytest.param("https://example.org/a.png?1&2", 1, id="https"),
+        pytest.param("http://example.org/a.png", 0, id="http"),
+        pytest.param("missing_large.png", 0, id="a bare word"),
+        pytest.param("javascript:alert(1)//http://", 0, id="a script"),
+        pytest.param(None, 0, id="null"),
+    ],
+)
+def test_a_picture_shows_if_it_comes_over_https(admin_client: Client, image: str | None, pictures: int) -> None:
+    coin = make_coin(image=image)
+
+    pages = [admin_client.get(address).content.decode() for address in (COINS, page_of(coin))]
+
+    for page in pages:
+        assert page.count(f'<img src="{(image or "").replace("&", "&amp;")}"') == pictures
+        assert page.count('loading="lazy" referrerpolicy="no-referrer"') == pictures
+        assert 'href="javascript:' not in page
+
+
+def test_no_picture_shows_if_they_are_switched_off(admin_client: Client, settings: Any) -> None:
+    settings.ADMIN_PICTURES = False
+    coin = make_coin(image="https://example.org/a.png")
+
+    pages = [admin_client.get(address).content.decode() for address in (COINS, page_of(coin))]
+
+    assert not any('<img src="https:' in page for page in pages)
+
+
+def test_a_coin_of_nulls_shows(admin_client: Client) -> None:
+    coin = make_coin("nothing-known")
+
+    listed, shown = text_of(admin_client, COINS), text_of(admin_client, page_of(coin))
+
+    assert "nothing-known" in listed
+    assert "Current price: - " in shown
+
+
+@pytest.fixture
+def market(db: None) -> None:
+    """Coins with the ranks 1, 11, 101, 251 and 1001, whose volume falls with the rank, and two without either."""
+    for rank in (1001, 1, 251, 11, 101):
+        make_coin(f"rank-{rank}", name=f"Number {rank}", market_cap_rank=rank, total_volume=rank)
+    make_coin("unranked-b", symbol="weth")
+    make_coin("unranked-a", missing_since=NOON)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        pytest.param(
+            "",
+            ["rank-1", "rank-11", "rank-101", "rank-251", "rank-1001", "unranked-a", "unranked-b"],
+            id="by rank, unranked ones last",
+        ),
+        pytest.param("?rank=top+10", ["rank-1"], id="top 10"),
+        pytest.param("?rank=top+100", ["rank-1", "rank-11"], id="top 100"),
+        pytest.param("?rank=top+250", ["rank-1", "rank-11", "rank-101"], id="top 250"),
+        pytest.param("?rank=top+1,000", ["rank-1", "rank-11", "rank-101", "rank-251"], id="top 1,000"),
+        pytest.param("?rank=ranked&q=1001", ["rank-1001"], id="ranked, and searched by name"),
+        pytest.param("?rank=unranked", ["unranked-a", "unranked-b"], id="unranked"),
+        pytest.param("?market=missing", ["unranked-a"], id="missing"),
+        pytest.param("?market=on+the+market&rank=unranked", ["unranked-b"], id="on the market"),
+        pytest.param("?q=WETH", ["unranked-b"], id="searched by symbol"),
+        pytest.param("?q=unranked-b", ["unranked-b"], id="searched by id"),
+        pytest.param("?q=%25", [], id="searched for a percent sign"),
+    ],
+)
+def test_coins_are_found(admin_client: Client, market: None, query: str, found: list[str]) -> None:
+    names = keys_in_list(admin_client, COINS + query)
+
+    assert names == found
+
+
+@pytest.mark.parametrize(
+    ("order", "first"), [pytest.param("6", "rank-1", id="rising"), pytest.param("-6", "rank-1001", id="falling")]
+)
+def test_coins_without_a_value_are_sorted_last_either_way(
+    admin_client: Client, market: None, order: str, first: str
+) -> None:
+    names = keys_in_list(admin_client, f"{COINS}?o={order}")
+
+    assert names[0] == first
+    assert {*names[-2:]} == {"unranked-a", "unranked-b"}
+
+
+def test_filters_count(admin_client: Client, market: None) -> None:
+    shown = text_of(admin_client, COINS)
+
+    assert "top 250 (3)" in shown
+    assert "missing (1)" in shown
+
+
+@pytest.fixture
+def dated(noon: None, db: None) -> None:
+    """Coins as of noon, and a run that began an hour ago."""
+    make_run(id="an earlier one", started_at=NOON - 2 * DAY)
+    make_run(id="the last one", started_at=NOON - HOUR)
+    make_run(id="of prices", spider="history", started_at=NOON)
+    days = {"first_seen_at": NOON - 9 * DAY, "changed_at": NOON - 2 * HOUR, "current_price": 1}
+    make_coin("new", **days | {"first_seen_at": NOON - HOUR, "changed_at": NOON - HOUR}, last_updated=NOON)
+    make_coin("still", **days, last_updated=NOON - 3 * DAY)
+    make_coin("gone", **days, last_updated=NOON - 3 * DAY, missing_since=NOON - HOUR)
+    make_coin("priceless", **days | {"current_price": None, "changed_at": NOON - MINUTE})
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        pytest.param("data=new+since+yesterday", ["new"], id="new"),
+        pytest.param("data=changed+by+the+last+run", ["new", "priceless"], id="changed"),
+        pytest.param("data=not+updated+for+a+day", ["still"], id="not updated"),
+        pytest.param("data=without+price", ["priceless"], id="without price"),
+        pytest.param("first_seen_at_min=2026-02-05T11:00:00Z", ["new"], id="first seen since"),
+        pytest.param("first_seen_at_max=2026-02-05", ["gone", "priceless", "still"], id="first seen until"),
+        pytest.param(
+            "missing_since_min=2026-02-05T12:00:00%2B01:00&missing_since_max=2026-02-05T11:00", ["gone"], id="gone"
+        ),
+        pytest.param("changed_at_min=2026-02-05T11:59:00.000001Z", [], id="changed after all"),
+    ],
+)
+def test_coins_are_filtered_by_what_crawls_did(admin_client: Client, dated: None, query: str, found: list[str]) -> None:
+    assert sorted(keys_in_list(admin_client, f"{COINS}?{query}")) == found
+
+
+def test_without_any_run_no_coin_was_changed_by_the_last_one(admin_client: Client) -> None:
+    make_coin()
+
+    assert keys_in_list(admin_client, f"{COINS}?data=changed+by+the+last+run") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        pytest.param("market_cap_rank_min=11&market_cap_rank_max=251", ["rank-101", "rank-11", "rank-251"], id="ranks"),
+        pytest.param("market_cap_rank_max=10.5", ["rank-1"], id="a fraction"),
+        pytest.param("current_price_min=", RANKED, id="empty"),
+        pytest.param("current_price_max=1e-17", ["rank-1"], id="tiny"),
+        pytest.param("current_price_min=1e-17&current_price_max=1,000.5", ["rank-1"], id="both ends count"),
+        pytest.param("price_change_percentage_24h_max=-5", ["rank-11"], id="falling"),
+        pytest.param("market_cap_min=9999999999999999999999999999", [], id="28 digits"),
+        pytest.param(
+            "market_cap_rank_min=-9999999999999999999999999999",
+            RANKED,
+            id="below all",
+        ),
+        pytest.param("market_cap_rank_min=1E28", [], id="more than a rank can be"),
+    ],
+)
+def test_coins_are_filtered_by_ranges(admin_client: Client, market: None, query: str, found: list[str]) -> None:
+    FullCoin.objects.filter(pk="rank-1").update(current_price=Decimal("1e-17"))
+    FullCoin.objects.filter(pk="rank-11").update(price_change_percentage_24h=Decimal(-5))
+
+    names = keys_in_list(admin_client, f"{COINS}?rank=ranked&{query}")
+
+    assert sorted(names) == sorted(found)
+
+
+@pytest.mark.parametrize("limit", NO_NUMBERS)
+@pytest.mark.parametrize("field", ["current_price", "market_cap_rank"])
+def test_a_limit_that_is_no_number_is_rejected(admin_client: Client, field: str, limit: str) -> None:
+    response = admin_client.get(f"{COINS}?{field}_min={limit}")
+
+    assert response.status_code == 302
+    assert response["Location"].endswith("?e=1")
+
+
+@pytest.mark.parametrize("limit", NO_TIMES)
+def test_a_limit_that_is_no_time_is_rejected(admin_client: Client, limit: str) -> None:
+    response = admin_client.get(f"{COINS}?changed_at_max={limit}")
+
+    assert response.status_code == 302
+
+
+def test_the_form_of_ranges_keeps_the_other_filters(admin_client: Client, market: None) -> None:
+    page = admin_client.get(f"{COINS}?rank=ranked&q=number&market_cap_rank_max=11&p=1").content.decode()
+
+    form = page.partition('class="ranges"')[2].partition("</form>")[0]
+    assert '<input type="hidden" name="rank" value="ranked">' in form
+    assert '<input type="hidden" name="q" value="number">' in form
+    assert 'name="p"' not in form
+    assert 'name="market_cap_rank_max" value="11"' in form
+    assert "Clear ranges" in form
+
+
+def test_exact_matches_come_first(admin_client: Client) -> None:
+    make_coin("a-coin", name="All of ether", market_cap_rank=1)
+    make_coin("ethereum", name="Ethereum", symbol="eth", market_cap_rank=2)
+    make_coin("wrapped", name="Wrapped", symbol="ETHER", market_cap_rank=900)
+
+    assert keys_in_list(admin_client, f"{COINS}?q=ether") == ["wrapped", "ethereum", "a-coin"]
+    assert keys_in_list(admin_client, f"{COINS}?q=ether&o=1") == ["a-coin", "ethereum", "wrapped"]
+
+
+def test_a_change_has_a_sign_an_arrow_and_a_colour(admin_client: Client) -> None:
+    make_coin("up", price_change_percentage_24h=Decimal("7.729"))
+    make_coin("down", price_change_percentage_24h=Decimal("-0.00012"))
+    make_coin("level", price_change_percentage_24h=Decimal(0))
+    make_coin("wild", price_change_percentage_24h=Decimal("3.2e46"))
+
+    page = admin_client.get(COINS).content.decode()
+
+    assert '<span class="change up" title="7.729 %">▲ +7.73 %</span>' in page
+    assert '<span class="change down" title="-0.00012 %">▼ -0.00012 %</span>' in page
+    assert '<span class="change level" title="0 %">0.00 %</span>' in page
+    assert "▲ +3.2 × 10⁴⁶ %</span>" in page
+
+
+def test_a_number_shows_every_digit_on_pointing(admin_client: Client) -> None:
+    make_coin(market_cap=Decimal(1_380_000_000_001), current_price=Decimal("1.2e-9"))
+
+    page = admin_client.get(COINS).content.decode()
+
+    assert '<span title="1,380,000,000,001">1.38 T</span>' in page
+    assert '<span title="0.0000000012">0.0₈12</span>' in page
+
+
+@time_machine.travel(NOON, tick=False)
+def test_a_time_shows_how_long_ago_it_was(admin_client: Client) -> None:
+    make_coin("past", last_updated=NOON - 3 * MINUTE)
+    make_coin("future", last_updated=NOON + DAY)
+
+    page = admin_client.get(COINS).content.decode()
+
+    assert 'title="2026-02-05 11:57:00 UTC">3\xa0minutes ago</time>' in page
+    assert 'title="2026-02-06 12:00:00 UTC">2026-02-06 12:00:00</time>' in page
+
+
+def test_the_week_is_drawn_from_hours_and_the_current_price(admin_client: Client, noon: None) -> None:
+    make_coin("rising", current_price=3, last_updated=NOON)
+    make_coin("falling", current_price=Decimal("0.5"), last_updated=NOON)
+    make_coin("alone", current_price=1, last_updated=NOON)
+    for coin_id in ("rising", "falling"):
+        make_bar(coin_id, Step.HOUR, time=NOON - 8 * DAY, close=9)  # older than a week
+        make_bar(coin_id, Step.HOUR, time=NOON - 6 * DAY, close=2)
+        make_bar(coin_id, Step.HOUR, time=NOON - 3 * DAY, close=1)
+
+    page = admin_client.get(COINS).content.decode()
+
+    assert page.count('<svg class="spark') == 2
+    assert 'aria-label="7 days: +50.0%"' in page
+    assert 'aria-label="7 days: -75.0%"' in page
+    assert re.search(r'class="spark up".*?<path d="M0.0 15.0L[\d.]+ 30.0L110.0 0.0"/>', page)
+
+
+def test_a_list_reads_all_weeks_at_once(admin_client: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            admin_client.get(COINS)
+        return len(captured)
+
+    make_coin("first")
+    few = queries()
+    for number in range(30):
+        make_coin(f"coin-{number}")
+        make_bar(f"coin-{number}", Step.HOUR, time=timezone.now())
+
+    assert queries() == few <= 16
+
+
+def test_hidden_coins_show_only_if_the_filter_asks(admin_client: Client) -> None:
+    ada = User.objects.get()
+    CoinReview.objects.create(coin=make_coin("spam"), hidden=True, reviewed_by=ada, reviewed_at=NOON)
+    CoinReview.objects.create(coin=make_coin("known"), note="checked")
+    make_coin("plain")
+
+    assert keys_in_list(admin_client, COINS) == ["known", "plain"]
+    assert keys_in_list(admin_client, f"{COINS}?review=hidden") == ["spam"]
+    assert keys_in_list(admin_client, f"{COINS}?review=reviewed") == ["spam"]
+    assert keys_in_list(admin_client, f"{COINS}?review=with+a+note") == ["known"]
+    assert "hidden (1)" in text_of(admin_client, COINS)

@@ -1,0 +1,83 @@
+"""Filters of the list of coins."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from webapp.coins import clock
+from webapp.coins.admin.filters import RangeFilter, TableFilter
+from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.models.run import BEGUN
+
+DAY = timedelta(days=1)
+
+
+class RankFilter(TableFilter):
+    title = parameter_name = "rank"
+    conditions = {
+        **{f"top {top:,}": Q(market_cap_rank__lte=top) for top in (10, 100, 250, 1_000)},
+        "ranked": Q(market_cap_rank__isnull=False),
+        "unranked": Q(market_cap_rank=None),
+    }
+
+
+class MarketFilter(TableFilter):
+    title = parameter_name = "market"
+    conditions = {"on the market": Q(missing_since=None), "missing": Q(missing_since__isnull=False)}
+
+
+class DataFilter(TableFilter):
+    title = parameter_name = "data"
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        # The counts of each filter make all filters anew.
+        known = vars(request)
+        if "data_conditions" not in known:
+            known["data_conditions"] = data_conditions()
+        self.conditions = known["data_conditions"]
+        super().__init__(request, *args)
+
+
+def data_conditions() -> dict[str, Q]:
+    yesterday = clock.database_clock() - DAY
+    return {
+        "new since yesterday": Q(first_seen_at__gte=yesterday),
+        "changed by the last run": changed_by_last_run(),
+        "not updated for a day": Q(last_updated__lt=yesterday, missing_since=None),
+        "without price": Q(current_price=None),
+    }
+
+
+def changed_by_last_run() -> Q:
+    """The condition of coins that the last run has changed, which may still be under way."""
+    last = CrawlRun.objects.filter(BEGUN, spider__in=[name for name, entry in SPIDERS.items() if entry.is_of_coins])
+    started_at = last.order_by("-started_at").values_list("started_at", flat=True).first()
+    return Q(changed_at__gte=started_at) if started_at else Q(pk__in=[])
+
+
+class ReviewFilter(TableFilter):
+    """Hidden coins are left out unless this filter is used."""
+
+    title = parameter_name = "review"
+    conditions = {
+        "reviewed": Q(review__reviewed_at__isnull=False),
+        "with a note": Q(review__isnull=False) & ~Q(review__note=""),
+        "hidden": Q(review__hidden=True),
+    }
+    NOT_HIDDEN = Q(review=None) | Q(review__hidden=False)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return super().queryset(request, queryset) if self.value() else queryset.filter(self.NOT_HIDDEN)
+
+
+class CoinRanges(RangeFilter):
+    numbers = {
+        "market_cap_rank": "rank",
+        "current_price": "price",
+        "market_cap": "market cap",
+        "price_change_percentage_24h": "24 h change in %",
+    }
+    times = {"first_seen_at": "first seen", "changed_at": "changed", "missing_since": "missing since"}

@@ -1,0 +1,158 @@
+"""The admin of coins: the list of the market, and a coin's page. Only the crawler writes their values."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.db import models
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from webapp.coins import clock
+from webapp.coins.admin.formats import Column, ago, change, column, icon, number, numeric, picture
+from webapp.coins.admin.model_admin import ReadOnlyAdmin, RowList
+from webapp.coins.admin.named_views import NamedViewsAdmin
+from webapp.coins.admin.svg import sparkline
+from webapp.coins.models import FullCoin
+from webapp.coins.prices.lines import Line, lines
+from webapp.crawls.admin.coin_filters import CoinRanges, DataFilter, MarketFilter, RankFilter, ReviewFilter
+
+WEEK = timedelta(days=7)
+SPARK_STEP = timedelta(hours=4)
+
+
+class CoinList(RowList):
+    """Reads the prices of the last seven days of all coins of a page at once, if the list shows them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if "week" in self.list_display:
+            remember_week(self.result_list)
+
+
+def remember_week(coins: Iterable[FullCoin]) -> None:
+    """Keep the prices of each coin's week beside its row."""
+    shown = {coin.pk: coin for coin in coins}
+    found = lines(shown, clock.database_clock() - WEEK, SPARK_STEP)
+    for key, coin in shown.items():
+        vars(coin)["week"] = found.get(key, {})
+
+
+@admin.register(FullCoin)
+class FullCoinAdmin(NamedViewsAdmin, ReadOnlyAdmin):
+    change_form_template = "admin/without_history.html"
+    show_facets = ShowFacets.ALWAYS
+    default_columns = (
+        "market_cap_rank",
+        "coin",
+        "current_price",
+        "price_change_percentage_24h",
+        "week",
+        "market_cap",
+        "total_volume",
+        "last_updated",
+    )
+    main_column = "coin"
+    list_display_links = ("coin",)
+    list_filter = (MarketFilter, DataFilter, RankFilter, CoinRanges, ReviewFilter)
+    search_fields = ("coin_id", "symbol", "name")
+    search_help_text = "Part of an id, a symbol or a name. Exact matches come first."
+    ordering = (F("market_cap_rank").asc(nulls_last=True), "coin_id")
+    groups = (
+        (None, ("coin_id", "symbol", "name", "image", "last_updated")),
+        ("Price", ("current_price", "high_24h", "low_24h", "price_change_24h", "price_change_percentage_24h")),
+        (
+            "Market",
+            (
+                "market_cap_rank",
+                "market_cap_rank_with_rehypothecated",
+                "market_cap",
+                "market_cap_change_24h",
+                "market_cap_change_percentage_24h",
+                "fully_diluted_valuation",
+                "total_volume",
+            ),
+        ),
+        ("Supply", ("circulating_supply", "total_supply", "max_supply")),
+        ("All-time high (ath)", ("ath", "ath_change_percentage", "ath_date")),
+        ("All-time low (atl)", ("atl", "atl_change_percentage", "atl_date")),
+        ("Return on investment (roi)", ("roi_times", "roi_currency", "roi_percentage")),
+        ("Bookkeeping", FullCoin.BOOKKEEPING),
+    )
+    written = {"image": picture}
+    labels = {
+        "market_cap_rank": "rank",
+        "current_price": "price",
+        "price_change_percentage_24h": "24 h",
+        "total_volume": "volume",
+        "last_updated": "updated",
+    }
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CoinList
+
+    # The columns of the list --------------------------------------------------------------------
+    def columns(self) -> Mapping[str, str | Column]:
+        """Those of all fields, and two that show several."""
+        return COLUMNS
+
+    @admin.display(ordering="name")
+    def coin(self, coin: FullCoin) -> str:
+        """Picture, name and symbol. Each text has its own direction."""
+        name = (coin.name or "").strip() or coin.coin_id
+        return format_html(
+            '{}<span class="name"><bdi>{}</bdi> <bdi class="quiet">{}</bdi></span>',
+            icon(coin.image),
+            name,
+            (coin.symbol or "").upper(),
+        )
+
+    @admin.display(description="7 days")
+    def week(self, coin: FullCoin) -> str:
+        """The prices of the last seven days, up to the current one."""
+        line: Line = dict(vars(coin).get("week", {}))
+        if line and coin.current_price is not None and coin.last_updated:
+            line[max(coin.last_updated.timestamp(), *line)] = float(coin.current_price)
+        prices = list(line.values())
+        if len(prices) < 2 or not prices[0]:
+            return ""
+        return sparkline(list(line), prices, f"7 days: {(prices[-1] / prices[0] - 1):+.1%}")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        """Those whose id, symbol or name is the text come first, unless the person has chosen an order."""
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        text = search_term.strip()
+        if text and ORDER_VAR not in request.GET:
+            exact = (Q(**{f"{name}__iexact": text}) for name in self.search_fields)
+            begin = (Q(**{f"{name}__istartswith": text}) for name in self.search_fields)
+            rank = Case(*(When(q, then=Value(0)) for q in exact), *(When(q, then=Value(1)) for q in begin), default=2)
+            found = found.order_by(rank, *found.query.order_by)
+        return found, may_have_duplicates
+
+
+def column_of(field: models.Field) -> Column:
+    """How a list shows this field."""
+    label = FullCoinAdmin.labels.get(field.name, str(field.verbose_name))
+    if "percentage" in field.name:
+        return numeric(column(field.name, change, label))
+    if isinstance(field, models.DecimalField | models.IntegerField):
+        return number(field.name, label)
+    if isinstance(field, models.DateTimeField):
+        return column(field.name, ago, label)
+    return column(field.name, lambda value: format_html("<bdi>{}</bdi>", "-" if value is None else value), label)
+
+
+COLUMNS: Mapping[str, str | Column] = {
+    "market_cap_rank": column_of(FullCoin._meta.get_field("market_cap_rank")),
+    "coin": "coin",
+    "week": "week",
+    **{
+        field.name: column_of(field)
+        for field in FullCoin._meta.concrete_fields
+        if field.editable and field.name != "market_cap_rank"
+    },
+}
