@@ -15,6 +15,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.db.models import Min, QuerySet
 
+from webapp.coins.fields import EPOCH
 from webapp.coins.models import CoveredSpan, FullCoin, PriceAbsence, PriceHour, PriceSeries
 from webapp.coins.prices.missing import Missing, without_bars
 from webapp.coins.prices.observing import MAX_AHEAD
@@ -53,14 +54,15 @@ class Rhythm:
 
 
 class Gaps:
-    """Finds the gaps of coins, as they are at a time."""
+    """Finds the gaps of coins, as they are at a time. If `since` is given, without what was before it."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, since: datetime | None = None) -> None:
         self._rhythms = list(_rhythms(now))
+        self._since = since or EPOCH
         self._kept_since = {
-            Step.HOUR: Step.HOUR.first(days_before(now, settings.PRICE_HOURLY_DAYS)),
+            Step.HOUR: Step.HOUR.first(max(days_before(now, settings.PRICE_HOURLY_DAYS), self._since)),
             # Of days before that, it is not known any more whether a coin was unchanged.
-            Step.DAY: Step.DAY.start(days_before(now, settings.RUN_HISTORY_DAYS)),
+            Step.DAY: Step.DAY.start(max(days_before(now, settings.RUN_HISTORY_DAYS), self._since)),
         }
         # What has not been rolled up yet is not known to be missing.
         new = PriceHour.objects.new().filter(time__gte=Tiers.at(now).raw_since)
@@ -136,7 +138,7 @@ class Gaps:
         for spider in spiders_like("markets"):
             whole = past_runs.whole_runs(spider, SPIDERS[spider].narrowing)
             complete = whole.filter(verdict=Verdict.COMPLETE, stores_prices=True)
-            ended = complete.filter(started_at__isnull=False, finished_at__isnull=False)
+            ended = complete.filter(started_at__gte=self._since, finished_at__isnull=False)
             runs += cast(Iterable[Span], ended.values_list("started_at", "finished_at"))
         return sorted(runs)
 

@@ -3,24 +3,34 @@
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import admin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.db import models
 from django.db.models import Case, F, Q, QuerySet, Value, When
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 
 from webapp.coins import clock
-from webapp.coins.admin.formats import Column, ago, change, column, icon, number, numeric, picture
+from webapp.coins.admin.formats import Column, ago, change, column, glance, icon, link, number, numeric, picture, table
 from webapp.coins.admin.model_admin import ReadOnlyAdmin, RowList
 from webapp.coins.admin.named_views import NamedViewsAdmin
 from webapp.coins.admin.svg import sparkline
+from webapp.coins.cleaning import LABEL_LENGTH
 from webapp.coins.models import FullCoin
+from webapp.coins.numbers import exact
 from webapp.coins.prices.lines import Line, lines
+from webapp.coins.texts import printable
+from webapp.crawls.admin.coin_chart import CoinChart
 from webapp.crawls.admin.coin_filters import CoinRanges, DataFilter, MarketFilter, RankFilter, ReviewFilter
+from webapp.crawls.admin.coin_review import ReviewAdmin
+from webapp.crawls.models import RejectedRecord
 
+RECORDS_SHOWN = 5
 WEEK = timedelta(days=7)
 SPARK_STEP = timedelta(hours=4)
 
@@ -43,8 +53,7 @@ def remember_week(coins: Iterable[FullCoin]) -> None:
 
 
 @admin.register(FullCoin)
-class FullCoinAdmin(NamedViewsAdmin, ReadOnlyAdmin):
-    change_form_template = "admin/without_history.html"
+class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ReadOnlyAdmin):
     show_facets = ShowFacets.ALWAYS
     default_columns = (
         "market_cap_rank",
@@ -122,6 +131,29 @@ class FullCoinAdmin(NamedViewsAdmin, ReadOnlyAdmin):
             return ""
         return sparkline(list(line), prices, f"7 days: {(prices[-1] / prices[0] - 1):+.1%}")
 
+    # A coin's page ------------------------------------------------------------------------------
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        coin = context["original"]
+        context |= {
+            "title": str(coin),
+            "subtitle": None,
+            "icon": icon(coin.image),
+            "price": exact(coin.current_price),
+            "change_24h": change(coin.price_change_percentage_24h),
+            "rank": exact(coin.market_cap_rank),
+            "market_cap": glance(coin.market_cap),
+            "volume": glance(coin.total_volume),
+            "updated": coin.last_updated and ago(coin.last_updated),
+            "chart": CoinChart.asked_for(request, coin, clock.database_clock()),
+            "coingecko": f"https://www.coingecko.com/en/coins/{quote(coin.pk, safe='')}",
+            "missing_since": ago(coin.missing_since),
+            "rejected": rejected_records(coin) if request.user.has_perm("crawls.view_rejectedrecord") else None,
+            **self.review_context(request, coin),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """Those whose id, symbol or name is the text come first, unless the person has chosen an order."""
         found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
@@ -132,6 +164,21 @@ class FullCoinAdmin(NamedViewsAdmin, ReadOnlyAdmin):
             rank = Case(*(When(q, then=Value(0)) for q in exact), *(When(q, then=Value(1)) for q in begin), default=2)
             found = found.order_by(rank, *found.query.order_by)
         return found, may_have_duplicates
+
+
+def rejected_records(coin: FullCoin) -> str:
+    """The latest rejected records of a coin, and a link to all of them."""
+    label = printable(coin.pk, LABEL_LENGTH)
+    records = RejectedRecord.objects.filter(coin_id=label).defer("raw").order_by("-last_seen_at")[:RECORDS_SHOWN]
+    rows = [
+        [link(record, record.reasons.partition("\n")[0]), record.get_status_display(), ago(record.last_seen_at)]
+        for record in records
+    ]
+    if not rows:
+        return "No record of this coin was rejected."
+    address = reverse("admin:crawls_rejectedrecord_changelist") + "?" + urlencode({"q": label})
+    shown = table(["Reason", "Status", "Last seen"], rows)
+    return format_html('{}<a href="{}">All rejected records of this coin</a>', shown, address)
 
 
 def column_of(field: models.Field) -> Column:

@@ -1,0 +1,62 @@
+"""The part of a coin's page that belongs to people: a note, and whether the coin is hidden in the list."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST
+
+from webapp.coins import clock
+from webapp.coins.admin.formats import address_of, ago
+from webapp.coins.admin.model_admin import RowAdmin
+from webapp.coins.models import CoinReview, FullCoin
+
+
+class ReviewForm(forms.ModelForm):
+    class Meta:
+        model = CoinReview
+        fields = ("note", "hidden")
+        widgets = {"note": forms.Textarea(attrs={"rows": 3, "cols": 60})}
+
+
+class ReviewAdmin(RowAdmin):
+    """Saving a review needs `coins.change_coinreview`, and is recorded in the coin's history."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.review_view))
+        return [path("<path:object_id>/review/", view, name="coins_fullcoin_review"), *super().get_urls()]
+
+    def may_review(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("coins.change_coinreview")
+
+    def review_context(self, request: HttpRequest, coin: FullCoin, form: ReviewForm | None = None) -> dict[str, Any]:
+        review = CoinReview.objects.select_related("reviewed_by").filter(pk=coin.pk).first()
+        return {
+            "review": review,
+            "reviewed_ago": ago(review.reviewed_at) if review else "",
+            "review_form": form or ReviewForm(instance=review),
+            "save_review": address_of(coin, "review") if self.may_review(request) else "",
+        }
+
+    def review_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        if not (self.may_review(request) and self.has_view_permission(request)):
+            raise PermissionDenied
+        coin = self.get_object(request, unquote(object_id))
+        if coin is None:
+            raise Http404
+        form = ReviewForm(request.POST, instance=CoinReview.objects.filter(pk=coin.pk).first())
+        if not form.is_valid():
+            self.message_user(request, " ".join(str(error) for error in form.errors["note"]), messages.ERROR)
+            return redirect(f"{address_of(coin)}#review")
+        review = form.save(commit=False)
+        review.coin, review.reviewed_by_id, review.reviewed_at = coin, request.user.pk, clock.database_clock()
+        review.save()
+        changed = " and ".join(form.changed_data) or "nothing"
+        self.log_change(request, coin, f"Reviewed it; changed: {changed}.")
+        self.message_user(request, "The review is saved.", messages.SUCCESS)
+        return redirect(f"{address_of(coin)}#review")
