@@ -100,11 +100,12 @@ def test_instants_show_as_exactly_as_they_are_stored(admin_client: Client) -> No
 def test_a_picture_shows_if_it_comes_over_https(admin_client: Client, image: str | None, pictures: int) -> None:
     coin = make_coin(image=image)
 
-    pages = [admin_client.get(address).content.decode() for address in (COINS, page_of(coin))]
+    pages = {address: admin_client.get(address).content.decode() for address in (COINS, page_of(coin))}
 
-    for page in pages:
-        assert page.count(f'<img src="{(image or "").replace("&", "&amp;")}"') == pictures
-        assert page.count('loading="lazy" referrerpolicy="no-referrer"') == pictures
+    for address, page in pages.items():
+        number = pictures if address == COINS else 2 * pictures  # above the chart, and beside its address
+        assert page.count(f'<img src="{(image or "").replace("&", "&amp;")}"') == number
+        assert page.count('loading="lazy" referrerpolicy="no-referrer"') == number
         assert 'href="javascript:' not in page
 
 
@@ -202,7 +203,8 @@ def dated(noon: None, db: None) -> None:
         pytest.param("data=not+updated+for+a+day", ["still"], id="not updated"),
         pytest.param("data=without+price", ["priceless"], id="without price"),
         pytest.param("first_seen_at_min=2026-02-05T11:00:00Z", ["new"], id="first seen since"),
-        pytest.param("first_seen_at_max=2026-02-05", ["gone", "priceless", "still"], id="first seen until"),
+        pytest.param("first_seen_at_max=2026-02-04", ["gone", "priceless", "still"], id="first seen until a day"),
+        pytest.param("first_seen_at_max=2026-02-05", ["gone", "new", "priceless", "still"], id="and within it"),
         pytest.param(
             "missing_since_min=2026-02-05T12:00:00%2B01:00&missing_since_max=2026-02-05T11:00", ["gone"], id="gone"
         ),

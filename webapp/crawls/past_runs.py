@@ -1,7 +1,7 @@
 """The runs that are over: what is asked of them later, and how long they are kept."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,15 +14,35 @@ from webapp.crawls.models.schedule import CrawlSchedule
 from webapp.crawls.verdict import Verdict
 
 RUNS_COMPARED = 1_000
+RUNS_SEARCHED = 2_000
 # Runs that are deleted in one transaction, each with at most a thousand rejected records: a crawl that writes meanwhile
 # waits for a moment.
 BATCH = 100
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
 A_CENTURY = 36_500  # days; databases do not know dates much further back
 
 
 def last_complete(spider: str, arguments: Mapping[str, Any]) -> CrawlRun | None:
     """The newest complete run of the same scope."""
     return _complete(spider, arguments).first()
+
+
+def complete_before(run: CrawlRun) -> CrawlRun | None:
+    """The complete run of the same scope before this one, without its log.
+
+    It is looked for among the last complete runs of the same schedule, and then of the same spider: to look at all runs
+    of a year would take seconds.
+    """
+    earlier = CrawlRun.objects.filter(verdict=Verdict.COMPLETE, spider=run.spider, began_at__lt=run.began_at)
+    of_schedule = [earlier.filter(schedule=run.schedule_id)] if run.schedule_id else []
+    for runs in (*of_schedule, earlier):
+        newest = runs.order_by("-began_at")
+        # An index alone says where they begin.
+        first = newest.values_list("began_at", flat=True)[RUNS_SEARCHED : RUNS_SEARCHED + 1]
+        same = newest.filter(arguments=run.arguments, began_at__gte=next(iter(first), NEVER))
+        if found := same.defer("log_tail").first():
+            return found
+    return None
 
 
 def usual_shares(spider: str, arguments: Mapping[str, Any]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Filters of lists: by conditions with counts, and by ranges of numbers and times."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -11,6 +11,8 @@ from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.db.models import Count, Q
 from django.http import HttpRequest
+
+from webapp.coins.admin.time_filter import DAY, moment, others
 
 MAX_LENGTH = 100  # characters of a limit
 MAX_MAGNITUDE = 28  # power of ten of a limit: all decimals of the models can be compared with it
@@ -49,7 +51,7 @@ class TableFilter(RowFilter):
 class RangeFilter(admin.ListFilter):
     """Limits of fields: the parameters `<field>_min` and `<field>_max`, which are both part of the range.
 
-    Numbers are decimals, times are ISO 8601, in UTC unless they name another offset. A time is shown only if it has a
+    Numbers are decimals, times are ISO dates or instants, by default in UTC. A time has no inputs unless it has a
     limit: other pages link to such lists. Raises IncorrectLookupParameters if a limit is invalid.
     """
 
@@ -62,10 +64,8 @@ class RangeFilter(admin.ListFilter):
         self, request: HttpRequest, params: dict[str, list[str]], model: type[models.Model], model_admin: Any
     ) -> None:
         super().__init__(request, params, model, model_admin)
-        for name in self.parameters():
-            text = params.pop(name, [""])[-1].strip()
-            if text:
-                self.used_parameters[name] = self._limit(name, text)
+        texts = {name: params.pop(name, [""])[-1].strip() for name in self.parameters()}
+        self.texts = {name: text for name, text in texts.items() if text}
 
     @classmethod
     def parameters(cls) -> list[str]:
@@ -74,52 +74,47 @@ class RangeFilter(admin.ListFilter):
     def expected_parameters(self) -> list[str | None]:
         return [*self.parameters()]
 
-    def _limit(self, name: str, text: str) -> Decimal | datetime:
-        field = name.rpartition("_")[0]
-        try:
-            if len(text) > MAX_LENGTH:
-                raise ValueError
-            return moment(text) if field in self.times else decimal(text)
-        except (ValueError, InvalidOperation, OverflowError):
-            raise IncorrectLookupParameters(f"{name} is not valid") from None
-
     def has_output(self) -> bool:
         return True
 
     def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
-        lookups = {"min": "gte", "max": "lte"}
-        conditions = {}
-        for name, limit in self.used_parameters.items():
-            field, _, end = name.rpartition("_")
-            conditions[f"{field}__{lookups[end]}"] = limit
-        return queryset.filter(**conditions)
+        return queryset.filter(**dict(self._condition(name, text) for name, text in self.texts.items()))
+
+    def _condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
+        field, _, end = name.rpartition("_")
+        try:
+            if field in self.numbers:
+                return f"{field}__{'gte' if end == 'min' else 'lte'}", decimal(text)
+            first, is_day = moment(text)
+            if end == "max" and is_day:
+                return f"{field}__lt", first + DAY
+            return f"{field}__{'gte' if end == 'min' else 'lte'}", first
+        except (ValueError, InvalidOperation, OverflowError):
+            raise IncorrectLookupParameters(f"{name} is not valid") from None
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
-        """A line for each field with its limits; the first also has the other parameters of the list."""
-        own = {*self.parameters(), "p"}
-        others = [(name, value) for name, values in self.request.GET.lists() if name not in own for value in values]
-        yield {"others": others, "is_used": bool(self.used_parameters), "clear": self._without_limits(changelist)}
+        """A link that clears all limits, if there are any."""
+        if self.texts:
+            yield {"query_string": changelist.get_query_string(remove=self.parameters()), "display": "Clear ranges"}
+
+    @property
+    def lines(self) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+        """By label, two inputs: what they mean, their names and their values."""
         for field, label in (*self.numbers.items(), *self.times.items()):
-            limits = [(f"{field}_{end}", self._shown(f"{field}_{end}")) for end in ("min", "max")]
-            if field in self.numbers or any(value for _, value in limits):
-                yield {"label": label, "limits": limits, "is_number": field in self.numbers}
+            ends = (("at least", f"{field}_min"), ("at most", f"{field}_max"))
+            inputs = [(words, name, self.texts.get(name, "")) for words, name in ends]
+            if field in self.numbers or any(value for *_, value in inputs):
+                yield label, inputs
 
-    def _without_limits(self, changelist: ChangeList) -> str:
-        return changelist.get_query_string(remove=self.parameters())
-
-    def _shown(self, name: str) -> str:
-        return self.request.GET.get(name, "").strip() if name in self.used_parameters else ""
+    @property
+    def others(self) -> list[tuple[str, str]]:
+        """The other parameters of the list, which the form keeps."""
+        return others(self.request, self.parameters())
 
 
 def decimal(text: str) -> Decimal:
     """Raises ValueError or InvalidOperation if it is not a number that the database can compare."""
-    number = Decimal(text.replace(",", "").replace("_", "x"))
-    if not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
+    number = Decimal(text.replace(",", ""))
+    if len(text) > MAX_LENGTH or "_" in text or not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
         raise ValueError
     return number
-
-
-def moment(text: str) -> datetime:
-    """Raises ValueError if it is not a date or time."""
-    parsed = datetime.fromisoformat(text)
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

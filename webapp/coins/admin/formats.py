@@ -101,13 +101,6 @@ def counts(numbers: Any) -> str:
     return ", ".join(f"{name} {number:,}" for name, number in sorted(numbers.items())) or NOTHING
 
 
-def log(tail: str) -> str:
-    """A log that shows its last lines first: admin.css scrolls it to the end."""
-    if not tail:
-        return NOTHING
-    return format_html('<div class="log" tabindex="0" role="region" aria-label="Log"><pre>{}</pre></div>', tail)
-
-
 def indented(raw: str) -> str:
     """JSON with a line for each value, and each number as it was sent. Invalid JSON is shown as it is."""
     keep = simplejson.RawJSON

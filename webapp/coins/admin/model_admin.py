@@ -16,6 +16,7 @@ from django.utils.text import capfirst
 
 from webapp.coins.admin.filters import RangeFilter, RowFilter
 from webapp.coins.admin.formats import Column, Show, column, instant
+from webapp.coins.admin.time_filter import TimeFilter
 from webapp.coins.numbers import exact
 
 
@@ -69,7 +70,7 @@ class RowAdmin(CheckedActions):
     """Lists and pages that are safe from invalid query strings. Permissions are Django's."""
 
     list_per_page = 100
-    list_filter: ClassVar[tuple[type[RowFilter | RangeFilter], ...]] = ()
+    list_filter: ClassVar[tuple[type[RowFilter | RangeFilter | TimeFilter], ...]] = ()
     change_list_template = "admin/row_list.html"
     written: Mapping[str, Show] = {}  # by field: how its page formats it, if not by its type
 
@@ -96,6 +97,7 @@ class ReadOnlyAdmin(RowAdmin):
 
     actions = None
     groups: tuple[tuple[str | None, tuple[str, ...]], ...] = ()  # headings of a page, with their fields
+    elsewhere: tuple[str, ...] = ()  # the fields that the page shows outside of the groups
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -108,7 +110,7 @@ class ReadOnlyAdmin(RowAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """The groups, and a last one with the fields that no group names."""
-        named = {name for _, names in self.groups for name in names}
+        named = {*self.elsewhere, *(name for _, names in self.groups for name in names)}
         fields = (field.name for field in self.opts.concrete_fields if not field.auto_created)
         groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
         return [(title, {"fields": [self.line(name) for name in names]}) for title, names in groups if names]

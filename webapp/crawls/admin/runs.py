@@ -3,23 +3,35 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db import models
-from django.db.models import F, Q
-from django.http import HttpRequest
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.text import Truncator
 
-from webapp.coins.admin.filters import TableFilter
-from webapp.coins.admin.formats import address_of, column, counts, duration, in_words, log, mark, number, second
+from webapp.coins import clock
+from webapp.coins.admin.formats import address_of, column, counts, duration, in_words, mark, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.numbers import NOTHING, exact
-from webapp.crawls import queue
+from webapp.crawls import past_runs, queue
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin
+from webapp.crawls.admin.run_beside import beside
+from webapp.crawls.admin.run_list import (
+    RunList,
+    RunPaginator,
+    ScheduleFilter,
+    SpiderFilter,
+    StartedFilter,
+    VerdictFilter,
+)
+from webapp.crawls.admin.run_log import log
+from webapp.crawls.admin.run_progress import Progress
 from webapp.crawls.catalog import SPIDERS
-from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
+from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.run import RECORDS
 from webapp.crawls.queue import JobError
 from webapp.crawls.source_age import span
@@ -27,25 +39,6 @@ from webapp.crawls.verdict import Verdict
 
 BUTTONS = {Verdict.PENDING.value: "Cancel", Verdict.RUNNING.value: "Stop"}  # by the run's verdict
 SOON = "at its next heartbeat, within 15 s"
-
-
-class VerdictFilter(TableFilter):
-    title = parameter_name = "verdict"
-    conditions = {verdict.value: Q(verdict=verdict) for verdict in Verdict}
-
-
-class SpiderFilter(TableFilter):
-    title = parameter_name = "spider"
-    conditions = {spider: Q(spider=spider) for spider in SPIDERS}
-
-
-class ScheduleFilter(TableFilter):
-    title = parameter_name = "schedule"
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        names = CrawlSchedule.objects.order_by("name").values_list("name", flat=True)
-        self.conditions = {"(none)": Q(schedule=None)} | {name: Q(schedule__name=name) for name in names}
-        super().__init__(*args, **kwargs)
 
 
 @admin.register(CrawlRun)
@@ -57,15 +50,21 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
         "spider",
         column("arguments", lambda arguments: Truncator(in_words(arguments)).chars(40)),
         "schedule",
-        column("started_at", second, "started (UTC)"),
+        "started",
         "duration",
         *map(number, ("pages", *RECORDS)),
     )
-    list_filter = (VerdictFilter, SpiderFilter, ScheduleFilter)
+    list_filter = (VerdictFilter, SpiderFilter, ScheduleFilter, StartedFilter)
     list_select_related = ("schedule",)
-    ordering = (F("started_at").desc(nulls_first=True),)  # what has not started yet is the newest
+    ordering = (F("began_at").desc(),)
+    paginator = RunPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they count all runs
+    change_list_template = "admin/crawls/crawlrun/change_list.html"
+    change_form_template = "admin/crawls/crawlrun/change_form.html"
+    elsewhere = ("verdict", "reason", "began_at")
     groups = (
-        (None, ("verdict", "reason", "messages", "spider", "arguments", "schedule", "slot", "due_again")),
+        (None, ("messages", "spider", "arguments", "schedule", "slot", "due_again")),
         ("Log", ("log_tail", "log_file")),
         ("Job", ("id", "node", "priority", "settings", "claim")),
         (
@@ -88,7 +87,6 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
         ("Records", (*RECORDS, "went_back", "rounded", "filled", "rejected_records")),
     )
     written = {
-        "verdict": mark,
         "arguments": in_words,
         "filled": counts,
         "rounded": counts,
@@ -100,6 +98,13 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         """Without the logs: a list of them can be megabytes."""
         return super().get_queryset(request).defer("log_tail")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RunList
+
+    @admin.display(ordering="began_at", description="started (UTC)")
+    def started(self, run: CrawlRun) -> str:
+        return second(run.started_at)
 
     @admin.display
     def duration(self, run: CrawlRun) -> str:
@@ -118,6 +123,27 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
         return format_html(
             '<a href="{}">{} last seen by this run</a>, {} of them open', address, exact(number), exact(still_open)
         )
+
+    # What its page shows at the top --------------------------------------------------------------
+    def render_change_form(  # noqa: PLR0917 - as Django has it
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        before = past_runs.complete_before(obj)
+        is_under_way = obj.verdict in BUTTONS
+        context |= {
+            "run": obj,
+            "verdict": mark(obj.verdict),
+            "progress": Progress(obj, before, clock.database_clock()) if is_under_way else None,
+            "beside": beside(obj, before),
+            "others": _lists_with(obj),
+        }
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     # Stopping it --------------------------------------------------------------------------------
     def label(self, run: CrawlRun) -> str:
@@ -145,6 +171,15 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
         if verdict == Verdict.PENDING:
             return "The crawl is just beginning: it ends before its first request, or soon after.", "Asked to stop."
         return f"It ends {SOON}, as interrupted; what it has seen by then is stored.", "Asked to stop."
+
+
+def _lists_with(run: CrawlRun) -> list[tuple[str, str]]:
+    """The names and addresses of the lists that it is in."""
+    lists = [(run.spider, {"spider": run.spider})] if run.spider in SPIDERS else []
+    if run.schedule:
+        lists.insert(0, (run.schedule.name, {"schedule": run.schedule.name}))
+    address = reverse("admin:crawls_crawlrun_changelist")
+    return [(name, f"{address}?{urlencode(query)}") for name, query in lists]
 
 
 def began(run: CrawlRun) -> str:

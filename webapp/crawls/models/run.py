@@ -5,19 +5,20 @@ A job is a run that has not begun: `webapp.crawls.queue` has its verbs, `webapp.
 
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce, Now
 
 from webapp.crawls.catalog import check_source, parse_arguments
 from webapp.crawls.verdict import Verdict
 
 CLAIM_HOLDS = timedelta(seconds=60)  # without being renewed; a node renews its claims every few seconds
 LOST_AFTER = timedelta(seconds=180)  # without a heartbeat; there is one every 15 s
+NOT_YET = datetime(9999, 12, 31, tzinfo=UTC)  # after all that has begun
 
 VERDICTS = [(verdict.value, verdict.title()) for verdict in Verdict]
 
@@ -84,6 +85,14 @@ class CrawlRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True, help_text="The run's last sign that it is alive.")
     finished_at = models.DateTimeField(null=True, blank=True)
+    # The order of lists. It is never null, because SQLite uses no index for nulls first.
+    began_at = models.GeneratedField(
+        expression=Coalesce("started_at", "finished_at", Value(NOT_YET)),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+        serialize=False,
+        help_text="When it started, or else when it was cancelled; the year 9999 while it waits.",
+    )
     not_before = models.DateTimeField(null=True, blank=True, help_text="The API asked for no requests before this.")
     # what it asked for
     pages = count("Pages answered, including the list of ids and answers to requests by id.")
@@ -133,6 +142,11 @@ class CrawlRun(models.Model):
             models.Index(fields=["-started_at"], name="runs_newest_first"),
             models.Index(fields=["verdict", "spider", "-started_at"], name="runs_by_verdict"),
             models.Index(fields=["schedule", "-queued_at"], name="runs_of_a_schedule"),
+            # For the admin's list, its filters and its counts of verdicts, which read nothing but the index.
+            models.Index(fields=["-began_at", "verdict"], name="runs_by_beginning"),
+            models.Index(fields=["spider", "-began_at", "verdict"], name="runs_by_spider_and_beginning"),
+            models.Index(fields=["schedule", "-began_at", "verdict", "spider"], name="runs_by_schedule_and_beginning"),
+            models.Index(fields=["verdict", "-began_at"], name="runs_by_verdict_and_beginning"),
         ]
         constraints = [
             # The spider's lock: from the moment that a node claims a job until its run is over.

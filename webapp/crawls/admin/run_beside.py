@@ -1,0 +1,120 @@
+"""A run beside the complete run before it, with links to the coins and records behind the numbers."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import Count, Q
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+
+from webapp.coins.admin.formats import duration, link, mark, second, table
+from webapp.coins.models import FullCoin
+from webapp.coins.numbers import NOTHING, exact
+from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.models import CrawlRun
+
+COUNTS = (("Pages", "pages"), ("Requests", "requests"), ("Credits", "credits"), ("Seen", "seen"))
+# By the field of a coin that dates it: what the list of coins finds.
+NEW, CHANGED, GONE = "first_seen_at", "changed_at", "missing_since"
+REMARK = (
+    "Gone: stored coins that are missing since the run. The links show coins as they are now: of the updated ones, "
+    "those that have not changed since."
+)
+
+
+class Row(NamedTuple):
+    label: str
+    this: str
+    before: str
+    difference: str = ""
+
+
+def beside(run: CrawlRun, before: CrawlRun | None) -> str:
+    """A table with both, or with this run alone if none was complete before it."""
+    runs = [run, before] if before else [run]
+    gone = _gone(runs)
+    rows = [_row(label, name, runs) for label, name in COUNTS]
+    rows += [_linked("New", "created", NEW, runs), _linked("Updated", "updated", CHANGED, runs)]
+    if gone:
+        links = [link_to_coins(one, GONE, gone[one.pk]) for one in runs]
+        rows.append(_of("Gone", links, [gone[one.pk] for one in runs]))
+    rows.append(_of("Rejected", [_rejected(one) for one in runs], [one.rejected for one in runs]))
+    verdicts = [mark(one.verdict) for one in runs]
+    spans = [one.duration for one in runs]
+    head = [
+        _of("Verdict", verdicts),
+        _of("Started (UTC)", [second(one.started_at) for one in runs]),
+        Row("Duration", *_two([duration(span) for span in spans]), _longer(spans)),
+    ]
+    headings = ["", "This run", link(before, "The complete run before") if before else "No complete run before"]
+    shown = table([*headings, "Difference"], [*head, *rows])
+    return format_html('{}<p class="quiet">{}</p>', shown, REMARK) if stores_coins(run) else shown
+
+
+def stores_coins(run: CrawlRun) -> bool:
+    """Whether its counts are of coins, and not of past prices."""
+    return run.spider not in SPIDERS or SPIDERS[run.spider].is_of_coins
+
+
+def link_to_coins(run: CrawlRun, field: str, number: int) -> str:
+    """The number, as a link to the coins whose `field` lies between the run's start and its end."""
+    if not number or not run.started_at or not stores_coins(run):
+        return exact(number)
+    span = {f"{field}_min": _iso(run.started_at)}
+    if run.finished_at:
+        span[f"{field}_max"] = _iso(run.finished_at)
+    return format_html(
+        '<a href="{}?{}">{}</a>', reverse("admin:coins_fullcoin_changelist"), urlencode(span), exact(number)
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _rejected(run: CrawlRun) -> str:
+    if not run.rejected:
+        return exact(run.rejected)
+    address = reverse("admin:crawls_rejectedrecord_changelist")
+    return format_html('<a href="{}?{}">{}</a>', address, urlencode({"run": run.pk}), exact(run.rejected))
+
+
+def _gone(runs: list[CrawlRun]) -> Mapping[str, int]:
+    """By run: how many coins are missing since it. Empty if none of them has looked: it was narrowed to a part."""
+    if not stores_coins(runs[0]) or not any(run.missing for run in runs):
+        return {}
+    spans = {
+        f"of_{place}": Count("pk", filter=Q(missing_since__gte=run.started_at, missing_since__lte=run.finished_at))
+        for place, run in enumerate(runs)
+        if run.started_at and run.finished_at
+    }
+    found = FullCoin.objects.filter(missing_since__isnull=False).aggregate(**spans) if spans else {}
+    return {run.pk: found.get(f"of_{place}", 0) for place, run in enumerate(runs)}
+
+
+def _row(label: str, name: str, runs: list[CrawlRun]) -> Row:
+    numbers = [getattr(run, name) for run in runs]
+    return _of(label, [exact(number) for number in numbers], numbers)
+
+
+def _linked(label: str, name: str, field: str, runs: list[CrawlRun]) -> Row:
+    numbers = [getattr(run, name) for run in runs]
+    return _of(label, [link_to_coins(run, field, getattr(run, name)) for run in runs], numbers)
+
+
+def _of(label: str, shown: list[str], numbers: list[int] | None = None) -> Row:
+    difference = f"{numbers[0] - numbers[1]:+,}" if numbers and len(numbers) == 2 else ""
+    return Row(label, *_two(shown), "0" if difference == "+0" else difference)
+
+
+def _two(shown: list[str]) -> tuple[str, str]:
+    return shown[0], shown[1] if len(shown) == 2 else NOTHING
+
+
+def _longer(spans: list[timedelta | None]) -> str:
+    if len(spans) < 2 or spans[0] is None or spans[1] is None:
+        return ""
+    difference = spans[0] - spans[1]
+    return f"{'-' if difference < timedelta() else '+'}{duration(abs(difference))}"
