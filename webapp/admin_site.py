@@ -1,4 +1,4 @@
-"""The admin site. Its index shows current problems first."""
+"""The admin site. Its index says first whether the data can be trusted."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from webapp.crawls.monitoring import diagnose
+from webapp.crawls.migrated import check_migrated
+from webapp.crawls.monitoring import UNUSABLE, unusable
 
 
 class Site(AdminSite):
@@ -16,5 +17,13 @@ class Site(AdminSite):
     enable_nav_sidebar = False  # the tables need the width
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        notes = list(diagnose().values()) if request.user.has_perm("crawls.view_crawlrun") else []
-        return super().index(request, {"notes": notes} | (extra_context or {}))
+        context: dict[str, Any] = {}
+        if request.user.has_perm("crawls.view_crawlrun"):
+            from webapp.crawls.admin.overview import Overview  # noqa: PLC0415 - it needs the apps to be loaded
+
+            try:
+                check_migrated()
+                context["overview"] = Overview()
+            except UNUSABLE as error:
+                context["notes"] = [*unusable(error).values()]
+        return super().index(request, context | (extra_context or {}))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Count, F, Max, QuerySet
+from django.db.models import F, QuerySet
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
@@ -32,12 +32,10 @@ from webapp.api.serializers import (
     RunSerializer,
 )
 from webapp.api.writing import COIN, RUN, write
-from webapp.coins import clock
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
-from webapp.crawls import monitoring
-from webapp.crawls.models import CrawlRun, RejectedRecord
-from webapp.crawls.verdict import Verdict
+from webapp.crawls.models import CrawlRun
+from webapp.crawls.state import State
 
 
 # From the inside out: the ETag is made before compression, so it does not depend on it. Caches keep answers for one
@@ -129,23 +127,8 @@ class Health(ReadView):
     @answers("get_health", "Health of the data", HealthSerializer)
     def get(self, request: Request) -> Response:
         """How complete and how fresh the data is, and which runs are under way."""
-        coins = FullCoin.objects.aggregate(
-            coins=Count("pk"),
-            missing=Count("missing_since"),
-            last_updated=Max("last_updated"),
-            changed_at=Max("changed_at"),
-        )
-        now = clock.database_clock()
-        begun = CrawlRun.objects.filter(started_at__isnull=False).order_by("-started_at")
-        answer = coins | {
-            "rejected": RejectedRecord.objects.open().count(),
-            "last_complete": monitoring.last_complete(),
-            "last_run": begun.first(),
-            "running": begun.filter(verdict=Verdict.RUNNING),
-            "fresh": monitoring.is_fresh(now),
-            "problems": monitoring.problems(now),
-        }
-        return Response(HealthSerializer(answer, context={"now": now}).data)
+        state = State.check()
+        return Response(HealthSerializer(state, context={"now": state.now}).data)
 
 
 class SchemaFile(ReadView):

@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 CHECKS = ("data", "schedule", "runs", "rejected", "source", "prices")
 BEFORE_CHECKS = ("database", "migrations")  # if one of these fails, the others cannot be checked
+UNUSABLE = (NotMigrated, Error)  # the errors then
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SILENT_AFTER = timedelta(minutes=2)  # a node has a heartbeat every 15 s
@@ -52,12 +53,17 @@ def diagnose(now: datetime | None = None) -> dict[str, str]:
     try:
         check_migrated()
         return problems(now)
-    except NotMigrated as error:
+    except UNUSABLE as error:
+        return unusable(error)
+
+
+def unusable(error: Exception) -> dict[str, str]:
+    """The problem that one of the errors UNUSABLE stands for, by check."""
+    if isinstance(error, NotMigrated):
         return {"migrations": str(error)}
-    except Error as error:
-        words = printable(error, 300)
-        logger.warning("The database fails: %s", words)
-        return {"database": f"The database cannot be reached, or fails: {words}"}
+    words = printable(error, 300)
+    logger.warning("The database fails: %s", words)
+    return {"database": f"The database cannot be reached, or fails: {words}"}
 
 
 def problems(now: datetime | None = None) -> dict[str, str]:

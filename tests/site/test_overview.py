@@ -1,0 +1,214 @@
+"""The front page of the admin: what it says of the data, and to whom."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.support.admin import text_of
+from tests.support.factories import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    make_coin,
+    make_node,
+    make_rejected,
+    make_run,
+    make_run_of,
+    make_schedule,
+)
+from tests.support.schedule_pages import staff
+from webapp.crawls.models import RejectedRecord
+from webapp.crawls.monitoring import CHECKS
+from webapp.crawls.verdict import Verdict
+
+pytestmark = [pytest.mark.every_database, pytest.mark.django_db, pytest.mark.usefixtures("noon")]
+
+INDEX = reverse("admin:index")
+
+
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It is noon, a Thursday's, by the database and by this machine."""
+    import time_machine
+
+    from webapp.coins import clock
+
+    monkeypatch.setattr(clock, "database_clock", lambda: NOON)
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+def sentences(client: Client) -> list[tuple[str, str]]:
+    """How good each sentence says that something is, and the sentence."""
+    page = client.get(INDEX).content.decode()
+    lines = re.findall(r'<li class="(good|unsure|bad)">(.*?)</li>', page, flags=re.DOTALL)
+    plain = (re.sub(r"<span class=\"visually-hidden\">.*?</span>|<[^>]*>", "", line) for _, line in lines)
+    return [(state, unescape(line).replace("\xa0", " ")) for (state, _), line in zip(lines, plain, strict=True)]
+
+
+def test_all_is_well(admin_client: Client) -> None:
+    schedule = make_schedule(arguments={})
+    make_node()
+    make_run_of(schedule, NOON - 12 * MINUTE, finished_at=NOON - 12 * MINUTE)
+    make_coin("there", last_updated=NOON - 3 * MINUTE)
+    make_coin("there too")
+    make_coin("gone", missing_since=NOON - DAY)
+
+    assert sentences(admin_client) == [
+        ("good", "All 2 coins, proven complete 12 minutes ago."),
+        ("good", "1 schedule enabled, and a scrapyd is there to run them."),
+        ("good", "Of the last 1 run: 1 complete."),
+        ("good", "No rejected record needs a person."),
+        ("good", "The newest data of the source is 3 minutes old."),
+        ("good", "Prices over time are stored, rolled up and archived as they should be."),
+    ]
+
+
+def test_an_empty_database_claims_nothing(admin_client: Client) -> None:
+    assert sentences(admin_client)[:5] == [
+        ("unsure", "No run of a whole source has been complete yet."),
+        ("unsure", "No schedule is enabled: runs are started by hand."),
+        ("unsure", "No run has begun yet."),
+        ("good", "No rejected record needs a person."),
+        ("unsure", "No coin says when it was last updated."),
+    ]
+
+
+def test_a_run_of_a_part_proves_nothing_of_the_whole(admin_client: Client) -> None:
+    make_run(arguments={"pages": 1}, finished_at=NOON)
+
+    assert sentences(admin_client)[0] == ("unsure", "No run of a whole source has been complete yet.")
+
+
+def test_rejected_records_need_a_person(admin_client: Client) -> None:
+    run = make_run()
+    for name in ("one", "two", "three"):
+        make_rejected(name, run=run)
+    make_rejected("four", run=run, status=RejectedRecord.Status.RESOLVED)
+
+    assert ("unsure", "3 rejected records need a person.") in sentences(admin_client)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_failing_check_says_what_the_watcher_says(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, check: str
+) -> None:
+    from webapp.crawls import monitoring
+
+    monkeypatch.setattr(monitoring, "problems", lambda now=None: {check: "The <b>{0}</b> is on fire: put it out."})
+
+    said = sentences(admin_client)
+
+    assert [line for line in said if line[0] == "bad"] == [("bad", "The <b>{0}</b> is on fire: put it out.")]
+    assert len(said) == len(CHECKS)
+
+
+def test_prices_have_no_sentence_if_they_are_not_stored(admin_client: Client, settings: Any) -> None:
+    settings.PRICE_HISTORY = False
+
+    assert len(sentences(admin_client)) == len(CHECKS) - 1
+
+
+def test_it_counts_coins_since_yesterday_and_links_to_them(admin_client: Client) -> None:
+    old = {"first_seen_at": NOON - 9 * DAY, "changed_at": NOON - 9 * DAY}
+    make_coin("new", first_seen_at=NOON - HOUR, changed_at=NOON - HOUR)
+    make_coin("changed", **old | {"changed_at": NOON - HOUR})
+    make_coin("gone", **old, missing_since=NOON - HOUR)
+    make_coin("old", **old)
+
+    page = admin_client.get(INDEX).content.decode()
+    found = re.findall(r'<a href="([^"]*)"><strong>(\d+)</strong> (\w+)</a>', page)
+
+    assert [(number, word) for _, number, word in found] == [("1", "new"), ("2", "changed"), ("1", "missing")]
+    for address, number, _ in found:
+        assert len(admin_client.get(unescape(address)).context["cl"].result_list) == int(number)
+
+
+def test_it_shows_what_runs_and_how_far_it_is(admin_client: Client) -> None:
+    make_run(started_at=NOON - DAY, finished_at=NOON - DAY + HOUR, seen=1_000)
+    make_run(verdict=Verdict.RUNNING, started_at=NOON - 3 * MINUTE, heartbeat_at=NOON, seen=250, pages=1)
+
+    page = admin_client.get(INDEX).content.decode()
+
+    assert "bout 9 minutes left" in page
+    assert '<progress max="100" value="25"' in page
+    assert "data-under-way" in page
+    assert '<noscript><meta http-equiv="refresh" content="15"></noscript>' in page
+
+
+def test_it_does_not_refresh_itself_without_a_run(admin_client: Client) -> None:
+    page = admin_client.get(INDEX).content.decode()
+
+    assert "No run is under way." in page
+    assert "refresh" not in page
+
+
+def test_it_shows_the_next_slots_the_earliest_first(admin_client: Client) -> None:
+    for number, name in enumerate(["later", "first", "last", "next"]):
+        hours = {"later": 3, "first": 1, "last": 4, "next": 2}[name]
+        make_schedule(name, next_run_at=NOON + hours * HOUR, crontab=f"{number} * * * *")
+    make_schedule("disabled", enabled=False, next_run_at=NOON)
+
+    shown = text_of(admin_client, INDEX)
+
+    assert re.findall(r"Next: (\w+) 2026", shown) == ["first", "next", "later"]
+
+
+def test_it_shows_the_last_twenty_runs(admin_client: Client) -> None:
+    for number in range(25):
+        make_run(id=f"run-{number:02}", started_at=NOON - number * MINUTE)
+
+    page = admin_client.get(INDEX).content.decode()
+    marks = re.findall(r'class="verdict complete" href="/admin/crawls/crawlrun/(run-\d\d)/', page)
+
+    assert marks == [f"run-{number:02}" for number in range(19, -1, -1)]
+
+
+@pytest.mark.parametrize(("spent", "high"), [(9_950, True), (100, False)])
+def test_credits_of_the_month_are_a_bar(admin_client: Client, settings: Any, spent: int, high: bool) -> None:
+    settings.COINGECKO_MONTHLY_CREDITS = 10_000
+    make_run(started_at=NOON, credits=spent)
+
+    page = admin_client.get(INDEX).content.decode()
+
+    assert "of 10,000 credits of this month (UTC) are spent." in page
+    assert '<meter min="0" max="10000"' in page
+
+
+def test_a_plan_that_counts_no_credits_has_no_bar(admin_client: Client, settings: Any) -> None:
+    settings.COINGECKO_MONTHLY_CREDITS = 0
+
+    assert "<meter" not in admin_client.get(INDEX).content.decode()
+
+
+def test_only_who_may_see_runs_sees_it(client: Client) -> None:
+    page = staff(client, "view_fullcoin").get(INDEX).content.decode()
+
+    assert "overview" not in page
+    assert "Coins" in page
+
+
+def test_it_takes_as_many_queries_with_many_rows(admin_client: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            admin_client.get(INDEX)
+        return len(captured)
+
+    schedule = make_schedule(arguments={})
+    make_node()
+    make_run_of(schedule, NOON - HOUR)
+    few = queries()
+    for number in range(15):
+        make_coin(f"coin-{number}")
+        make_rejected(f"coin-{number}", run=make_run_of(schedule, NOON - (number + 2) * HOUR))
+        make_schedule(f"schedule {number}", crontab=f"{number} * * * *", spider="mirror", arguments={"only": "changed"})
+
+    assert queries() == few <= 33

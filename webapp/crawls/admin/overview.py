@@ -1,0 +1,151 @@
+"""The front page of the admin: whether the data can be trusted now, in a sentence for each check of the monitoring."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+
+from webapp.coins.admin.formats import ago, in_words, link, second
+from webapp.coins.numbers import exact
+from webapp.coins.texts import counted
+from webapp.crawls import costs, past_runs
+from webapp.crawls.admin.run_progress import Progress
+from webapp.crawls.admin.runs import mark_alone
+from webapp.crawls.models import CrawlRun, CrawlSchedule
+from webapp.crawls.models.run import BEGUN, UNDER_WAY
+from webapp.crawls.monitoring import CHECKS
+from webapp.crawls.source_age import span
+from webapp.crawls.state import DAY, State
+
+RUNS_SHOWN = 20
+SLOTS_SHOWN = 3
+GOOD, UNSURE, BAD = "good", "unsure", "bad"
+COINS = "admin:coins_fullcoin_changelist"
+RUNS = "admin:crawls_crawlrun_changelist"
+REJECTED = "admin:crawls_rejectedrecord_changelist"
+SCHEDULES = "admin:crawls_crawlschedule_changelist"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What a check says, how good that is, and the page that shows more."""
+
+    state: str
+    words: str
+    address: str
+
+
+class Overview:
+    def __init__(self) -> None:
+        self.state = State.check()
+        begun = CrawlRun.objects.filter(BEGUN).defer("log_tail").order_by("-started_at")
+        self.runs = list(begun[:RUNS_SHOWN])
+        self.schedules = list(CrawlSchedule.objects.filter(enabled=True).order_by("next_run_at", "name"))
+
+    @property
+    def sentences(self) -> Iterator[Sentence]:
+        """In the order of the checks. A check that fails says what the watcher says."""
+        for check in CHECKS:
+            if check == "prices" and not settings.PRICE_HISTORY:
+                continue
+            sentence: Sentence = getattr(self, f"_{check}")()
+            problem = self.state.problems.get(check)
+            yield Sentence(BAD, problem, sentence.address) if problem else sentence
+
+    def _data(self) -> Sentence:
+        run = self.state.last_complete
+        if run is None:
+            return Sentence(UNSURE, "No run of a whole source has been complete yet.", reverse(RUNS))
+        coins = counted(self.state.coins - self.state.missing, "coin")
+        words = format_html("All {}, proven complete {}.", coins, ago(run.finished_at))
+        return Sentence(GOOD, words, reverse(RUNS) + "?verdict=complete")
+
+    def _source(self) -> Sentence:
+        newest = self.state.last_updated
+        if newest is None:
+            return Sentence(UNSURE, "No coin says when it was last updated.", reverse(COINS))
+        age = max(self.state.now - newest, timedelta())
+        return Sentence(GOOD, f"The newest data of the source is {span(age)} old.", reverse(COINS) + "?o=-8")
+
+    def _schedule(self) -> Sentence:
+        if not self.schedules:
+            return Sentence(UNSURE, "No schedule is enabled: runs are started by hand.", reverse(SCHEDULES))
+        words = f"{counted(len(self.schedules), 'schedule')} enabled, and a scrapyd is there to run them."
+        return Sentence(GOOD, words, reverse(SCHEDULES))
+
+    def _runs(self) -> Sentence:
+        verdicts = Counter(run.verdict for run in self.runs)
+        if not verdicts:
+            return Sentence(UNSURE, "No run has begun yet.", reverse(RUNS))
+        words = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
+        return Sentence(GOOD, f"Of the last {counted(len(self.runs), 'run')}: {words}.", reverse(RUNS))
+
+    def _rejected(self) -> Sentence:
+        number, address = self.state.rejected, reverse(REJECTED) + "?status=Open"
+        if not number:
+            return Sentence(GOOD, "No rejected record needs a person.", address)
+        words = f"{counted(number, 'rejected record')} {'needs' if number == 1 else 'need'} a person."
+        return Sentence(UNSURE, words, address)
+
+    def _prices(self) -> Sentence:
+        return Sentence(GOOD, "Prices over time are stored, rolled up and archived as they should be.", reverse(COINS))
+
+    # What is besides ----------------------------------------------------------------------------
+    @property
+    def marks(self) -> str:
+        """The last runs, the oldest on the left."""
+        return format_html_join("", "{}", ((mark_alone(run),) for run in reversed(self.runs)))
+
+    @property
+    def under_way(self) -> list[dict[str, Any]]:
+        """The runs that are queued or running, with their progress."""
+        runs = CrawlRun.objects.filter(UNDER_WAY).defer("log_tail").order_by("queued_at")[:RUNS_SHOWN]
+        return [
+            {
+                "run": link(run, f"{run.spider}: {in_words(run.arguments)[:80]}"),
+                "progress": Progress(run, past_runs.last_complete(run.spider, run.arguments), self.state.now),
+            }
+            for run in runs
+        ]
+
+    @property
+    def next_slots(self) -> list[dict[str, Any]]:
+        return [
+            {"schedule": link(schedule, schedule.name), "slot": second(schedule.next_run_at)}
+            for schedule in self.schedules
+            if schedule.next_run_at
+        ][:SLOTS_SHOWN]
+
+    @property
+    def credits(self) -> dict[str, Any] | None:
+        """Of this month; None if the plan does not count them."""
+        monthly = settings.COINGECKO_MONTHLY_CREDITS
+        if not monthly:
+            return None
+        spent = costs.credits_spent("markets")
+        words = f"{exact(spent)} of {exact(monthly)} credits of this month (UTC) are spent."
+        return {"spent": min(spent, monthly), "monthly": monthly, "high": monthly * 0.9, "words": words}
+
+    @property
+    def since_yesterday(self) -> list[dict[str, Any]]:
+        """New, changed and missing coins, with links to them."""
+        since = (self.state.now - DAY).isoformat()
+        counts = (
+            (self.state.new_since_yesterday, "new", "first_seen_at"),
+            (self.state.changed_since_yesterday, "changed", "changed_at"),
+            (self.state.missing_since_yesterday, "missing", "missing_since"),
+        )
+        return [
+            {
+                "number": exact(number),
+                "words": words,
+                "address": f"{reverse(COINS)}?{urlencode({f'{field}_min': since})}",
+            }
+            for number, words, field in counts
+        ]
