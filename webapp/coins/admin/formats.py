@@ -1,10 +1,9 @@
-"""Formats values for the admin: dates, pictures, verdicts, numbers, JSON, and the columns that show them."""
+"""Formats values for the admin: dates, pictures, verdicts, numbers, and the columns that show them."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-import simplejson
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db import models
@@ -71,16 +70,6 @@ def log(tail: str) -> str:
     if not tail:
         return NOTHING
     return format_html('<div class="log" tabindex="0" role="region" aria-label="Log"><pre>{}</pre></div>', tail)
-
-
-def indented(raw: str) -> str:
-    """JSON with a line for each value, and each number as it was sent. Invalid JSON is shown as it is."""
-    keep = simplejson.RawJSON
-    try:
-        text = simplejson.dumps(simplejson.loads(raw, parse_float=keep, parse_int=keep, parse_constant=keep), indent=2)
-    except (ValueError, RecursionError):
-        text = raw
-    return format_html("<pre>{}</pre>", text)
 
 
 def address_of(row: models.Model, what: str = "change") -> str:
