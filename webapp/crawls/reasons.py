@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from django.db.models import Count, Q, QuerySet, Value
+from django.db.models import Count, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat
 
 from webapp.crawls.models import RejectedRecord
@@ -21,10 +21,6 @@ LONGEST = 1_000  # characters of a reason
 class Reason(NamedTuple):
     text: str
     records: int
-
-
-def reasons_of(record: RejectedRecord) -> list[str]:
-    return [without_name(line) for line in record.reasons.splitlines()]
 
 
 def without_name(reason: str) -> str:
@@ -44,5 +40,5 @@ def having(reason: str, records: QuerySet[RejectedRecord]) -> QuerySet[RejectedR
     """Those of these records that have this reason, alone or among others. Raises ValueError if none can have it."""
     if not 0 < len(reason) <= LONGEST or "\n" in reason:
         raise ValueError("no reason is empty, so long, or longer than a line")
-    lines = records.alias(lines=Concat(Value("\n"), "reasons", Value("\n")))
+    lines = records.alias(lines=Concat(Value("\n"), "reasons", Value("\n"), output_field=TextField()))
     return lines.filter(Q(lines__contains=f"\n{reason}\n") | Q(lines__contains=f"\n{reason}{NAMED}"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from webapp.coins.admin.formats import address_of, instant
 from webapp.coins.cleaning import Unfit, check_for
@@ -20,6 +21,8 @@ from webapp.crawls.retrying import cleaner, why_no_values
 
 LONGEST = 300  # characters of a text in the table; the raw record has all of it
 DIGITS = 100  # of a number; one with more is written as a power of ten
+NOT_SENT = mark_safe('<span class="quiet">not sent</span>')
+NOT_STORED = mark_safe("<p>The coin is not stored.</p>")
 FIELDS = {field.name: field for field in FullCoin._meta.concrete_fields}
 
 
@@ -84,7 +87,7 @@ class Comparison:
         return Line(
             name,
             shown(stored) if stored is not None else NOTHING,
-            shown(sent) if name in values else format_html('<span class="quiet">not sent</span>'),
+            shown(sent) if name in values else NOT_SENT,
             self.wrong.get(name, ""),
             is_different=self.coin is not None and not is_same,
         )
@@ -128,12 +131,13 @@ def values(record: RejectedRecord) -> str:
     if compared.values is None:
         return f"It cannot be tried again. {why_no_values(record, len(record.raw))}"
     lines = compared.lines()
-    first = [line for line in lines if line.wrong or line.is_different]
+    invalid = [line for line in lines if line.wrong]
+    first = [*invalid, *(line for line in lines if line.is_different and line not in invalid)]
     others = [line for line in lines if line not in first]
     summary = f"{len(others)} other fields" if compared.coin is None else f"{len(others)} fields that agree"
     return format_html(
         "{}{}<details><summary>{}</summary>{}</details>",
-        "" if compared.coin else format_html("<p>The coin is not stored.</p>"),
+        "" if compared.coin else NOT_STORED,
         table(first) if first else "",
         summary,
         table(others),

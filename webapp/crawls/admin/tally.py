@@ -21,7 +21,7 @@ def recorded(tried: Tried) -> str:
 
 def told_of_all(tried: Sequence[Tried], left: int = 0) -> tuple[str, int]:
     """What became of these records, in sentences, and the level of the message. `left` could not be tried in time."""
-    if not tried:
+    if not tried and not left:
         return "None of these records is open: nothing was tried.", messages.WARNING
     numbers = Counter(one.outcome for one in tried)
     sentences = []
@@ -30,7 +30,7 @@ def told_of_all(tried: Sequence[Tried], left: int = 0) -> tuple[str, int]:
     if known := numbers[Outcome.UNCHANGED] + numbers[Outcome.OUTDATED]:
         sentences.append(f"{counted(known, 'record')} {_was(known)} resolved: the stored coin is as new or newer.")
     if rejected := numbers[Outcome.REJECTED]:
-        reasons = Counter(reason for one in tried for reason in {*map(without_name, one.reasons)})
+        reasons = Counter(reason for one in tried for reason in dict.fromkeys(map(without_name, one.reasons)))
         sentences.append(f"{counted(rejected, 'record')} {_is(rejected)} still rejected: {_commonest(reasons)}.")
     if untried := numbers[Outcome.NOT_TRIED]:
         words = Counter(one.words.rstrip(".") for one in tried if one.outcome == Outcome.NOT_TRIED)

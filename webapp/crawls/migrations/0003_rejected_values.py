@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='rejectedrecord',
             name='values',
-            field=models.TextField(blank=True, default='', help_text="Its values under FullCoin's names, as JSON that is exact and never cut. Empty if it cannot be tried again: it is longer than 64 kB, is no object, has a key twice, or is of past prices."),
+            field=models.TextField(blank=True, default='', help_text="Its values under the names of the coin's fields. It is tried again with these."),
         ),
         migrations.AddConstraint(
             model_name='rejectedrecord',

@@ -133,11 +133,11 @@ class RejectedRecord(models.Model):
     )
     page = models.CharField(max_length=100, help_text="The page it stood on.")
     raw = models.TextField(help_text="The record as JSON, every digit kept, ASCII-escaped, cut at 64 kB.")
+    # JSON, exact and never cut. Empty above 64 kB, and if there are none: no object, a key that stands twice, prices.
     values = models.TextField(
         blank=True,
         default="",
-        help_text="Its values under FullCoin's names, as JSON that is exact and never cut. Empty if it cannot be tried "
-        "again: it is longer than 64 kB, is no object, has a key twice, or is of past prices.",
+        help_text="Its values under the names of the coin's fields. It is tried again with these.",
     )
     reasons = models.TextField(help_text="A line for each field that could not be stored.")
     # A digest, because reasons can be longer than what PostgreSQL puts into an index.
