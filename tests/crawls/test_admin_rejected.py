@@ -106,7 +106,7 @@ def test_a_button_that_comes_too_late_says_so(admin_client: Client, status: str,
         pytest.param({"status": "resolved"}, [], id="resolved"),
     ],
 )
-def test_a_page_has_the_buttons_that_make_sense(admin_client: Client, facts: dict[str, str], labels: list[str]) -> None:
+def test_a_page_has_the_buttons_that_make_sense(admin_client: Client, facts: dict[str, Any], labels: list[str]) -> None:
     response = admin_client.get(page_of(rejected(**facts)))
 
     assert [one["label"] for one in response.context["buttons"]] == labels
@@ -243,7 +243,7 @@ def test_a_forged_selection_is_rejected(admin_client: Client, action: str, key: 
 def test_a_list_changes_nothing_by_get(admin_client: Client) -> None:
     record = rejected()
 
-    admin_client.get(REJECTED, {"action": "ignore", "_selected_action": record.pk, "index": 0})
+    admin_client.get(f"{REJECTED}?action=ignore&_selected_action={record.pk}&index=0")
 
     assert statuses() == {"bitcoin": "open"}
 
