@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 
 from tests.support.admin import hostile, page_of, text_of
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
@@ -46,6 +47,13 @@ ROI = '"roi": {"times": "x", "currency": "usd"}'
 )
 def test_the_line_of_an_invalid_value_is_marked(raw: str, values: str, wrong: str, lines: list[str]) -> None:
     assert marks(raw, values_of(values) or {}, wrong) == lines
+
+
+def test_what_is_nested_deeply_is_shown_as_it_is() -> None:
+    """Indented, 64 kB could become megabytes."""
+    raw = '{"ath": ' + "[" * 30 + "]" * 30 + "}"
+
+    assert marked(raw, {}, {"ath": "wrong"}) == f"<pre>{escape(raw)}</pre>"
 
 
 def test_a_mark_says_what_is_wrong() -> None:
@@ -147,6 +155,7 @@ ODD_VALUES = {
     "5,000 letters": "x" * 5_000,
     "huge": Decimal("1E+999999999999999999"),
     "long": Decimal("9" * 5_000),
+    "digits by the million": Decimal("1E+5000000"),
     "no number": Decimal("NaN"),
     "endless": Decimal("-Infinity"),
     "truth": True,
@@ -166,7 +175,7 @@ def test_any_value_is_shown(admin_client: Client, name: str, value: Any) -> None
 
     response = admin_client.get(page_of(record))
 
-    assert response.status_code == 200
+    assert (response.status_code, len(response.content) < 100_000) == (200, True)
     assert "<mark" in response.content.decode()
     assert "<script>" not in response.content.decode().partition('id="content-main"')[2].partition("</fieldset>")[0]
 

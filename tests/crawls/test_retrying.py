@@ -296,11 +296,24 @@ def test_what_two_people_try_at_the_same_time_is_stored_once() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgresql
 def test_a_crawl_that_is_just_storing_the_coin_is_waited_for() -> None:
-    record, run, told = rejected(last_seen_at=Now()), begin(), []
+    record, told = rejected(last_seen_at=Now()), []
     with ExitStack() as outside, transaction.atomic():
-        recording.store(run, batch("bitcoin", name="New"), {})
+        FullCoin.objects.upsert([{"coin_id": "bitcoin", "name": "New"}])
         outside.enter_context(meanwhile(lambda: told.append(words_of(record))))
         wait_until_somebody_waits_for_a_lock()
 
-    assert told == ["It is resolved already."]
+    assert told == [retrying.SINCE.words]
     assert FullCoin.objects.get().name == "New"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+def test_a_record_that_somebody_is_just_ignoring_is_not_tried() -> None:
+    record, told = rejected(), []
+    with ExitStack() as outside, transaction.atomic():
+        RejectedRecord.objects.ignore()
+        outside.enter_context(meanwhile(lambda: told.append(words_of(record))))
+        wait_until_somebody_waits_for_a_lock()
+
+    assert told == ["It is ignored: open it again first."]
+    assert not FullCoin.objects.exists()
