@@ -15,6 +15,6 @@ class CoinItem(DjangoItem):
     django_model = FullCoin
 
     record = Field()  # as the API sent it
-    translated = Field()  # the same under the model's names
+    translated = Field()  # the same under the model's names; once it is cleaned, only in a rejected one
     page = Field()  # the page that has it
     rejection = Field()  # a webapp.coins.cleaning.Rejection, if it cannot be stored

@@ -43,11 +43,13 @@ class CleanPipeline(Pipeline):
     def process_item(self, item: Any) -> Any:
         if not isinstance(item, CoinItem):
             return item
-        record = item["record"]
+        record, translated = item["record"], item.pop("translated")
         repeated = record.repeated if isinstance(record, Repeating) else ()
-        cleaned = self.cleaner.clean(item.pop("translated"), repeated)
+        cleaned = self.cleaner.clean(translated, repeated)
         if isinstance(cleaned, Rejection):
             item["rejection"] = cleaned
+            if isinstance(translated, dict) and not repeated:  # of a repeated key, it is unknown which value is right
+                item["translated"] = {name: translated[name] for name in translated if name in self.cleaner.names}
         else:
             item.update(cleaned)
         return item
@@ -60,6 +62,7 @@ class ShowPipeline(Pipeline):
     """
 
     def process_item(self, item: CoinItem) -> CoinItem:
+        item.pop("translated", None)
         for name in ("record", "page"):
             if "rejection" not in item:
                 item.pop(name, None)
@@ -85,7 +88,14 @@ class UpsertPipeline(Pipeline):
         if rejection := item.pop("rejection", None):
             # If the source reports missing coins, an invalid record may be of one: it is no proof of the coin.
             is_sighting = not self.spider.reports_missing
-            self.batch.reject(rejection, record, page, round_number=self.spider.round, is_sighting=is_sighting)
+            self.batch.reject(
+                rejection,
+                record,
+                page,
+                values=item.pop("translated", None),
+                round_number=self.spider.round,
+                is_sighting=is_sighting,
+            )
             dropped = "; ".join(rejection.reasons)
         else:
             values = dict(item)

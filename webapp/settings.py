@@ -151,6 +151,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # Runs and the age of the data ---------------------------------------------------------------------
 # Days that finished runs are kept; 0 keeps them for ever.
 RUN_HISTORY_DAYS = env.int("RUN_HISTORY_DAYS", default=365)
+# Days that rejected records are kept which are resolved or ignored, and do not come any more; 0: as long as their run.
+REJECTED_HISTORY_DAYS = env.int("REJECTED_HISTORY_DAYS", default=30)
 
 # /readyz fails when the last complete run of a whole source ended more hours ago than this; 0 allows any age.
 DATA_MAX_AGE_HOURS = env.int("DATA_MAX_AGE_HOURS", default=0)

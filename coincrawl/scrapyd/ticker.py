@@ -14,7 +14,7 @@ from coincrawl.scrapyd.job import forget_old_logs
 from coincrawl.scrapyd.log import Log, RepeatedErrors
 from webapp.coins.prices import rollup
 from webapp.crawls import past_runs, ticker
-from webapp.crawls.models import Node
+from webapp.crawls.models import Node, RejectedRecord
 
 log = Log()
 
@@ -50,6 +50,7 @@ class Ticker(TimerService):
         if monotonic() > self._cleaned_up_at + CLEAN_UP_EVERY:
             forget_old_logs(self._logs, self._logs_kept)
             past_runs.forget_old()
+            RejectedRecord.objects.forget_old()
             Node.objects.forget_old()
             self._cleaned_up_at = monotonic()
         if self._roll_up is None and monotonic() > self._rolled_up_at + ROLL_UP_EVERY:

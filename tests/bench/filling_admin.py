@@ -164,7 +164,7 @@ def _runs(number: int, now: datetime) -> None:
         values["arguments"] = f"({values['arguments']})::jsonb"
     for field in CrawlRun._meta.concrete_fields:
         if field.column not in values and not field.null and not field.generated:
-            values[field.column] = _default(field)
+            values[str(field.column)] = _default(field)
     names = ", ".join(values)
     for first in range(0, number, 50_000):
         numbers = SERIES_OF_NUMBERS[connection.vendor].format(

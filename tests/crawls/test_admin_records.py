@@ -154,7 +154,7 @@ def test_runs_are_filtered(admin_client: Client, query: str, found: list[str]) -
     assert names == found
 
 
-@pytest.mark.parametrize("query", ["?status=Ignored", "?q=twin", "?q=dull"])
+@pytest.mark.parametrize("query", ["?status=Ignored", "?status=All&q=twin", "?status=All&q=dull"])
 def test_rejected_records_are_found(admin_client: Client, query: str) -> None:
     make_rejected("other")
     twin = make_rejected("twin", status=RejectedRecord.Status.IGNORED, reasons="name: dull")

@@ -174,7 +174,7 @@ def test_of_a_run_that_has_ended_meanwhile_its_end_is_told() -> None:
     CrawlRun.objects.update(verdict=Verdict.FAILED, finished_at=NOON)
 
     with pytest.raises(JobError, match=f"^The run is over: failed, since {NOON_IN_WORDS}"):
-        cast(CrawlRunAdmin, admin.site.get_model_admin(CrawlRun)).press(run)
+        cast(CrawlRunAdmin, admin.site.get_model_admin(CrawlRun)).press("stop", run)
 
 
 def test_of_a_run_that_was_deleted_meanwhile_this_is_told() -> None:
@@ -182,7 +182,7 @@ def test_of_a_run_that_was_deleted_meanwhile_this_is_told() -> None:
     CrawlRun.objects.all().delete()
 
     with pytest.raises(JobError, match=r"^The run has been deleted"):
-        cast(CrawlRunAdmin, admin.site.get_model_admin(CrawlRun)).press(run)
+        cast(CrawlRunAdmin, admin.site.get_model_admin(CrawlRun)).press("stop", run)
 
 
 def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) -> None:

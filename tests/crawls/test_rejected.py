@@ -1,15 +1,20 @@
 """Rejected records: how they are counted, kept, resolved and opened again."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from importlib import import_module
+from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.apps import apps
+from django.db import OperationalError, connection
 from django.utils import timezone
 
+from tests.support.factories import make_rejected
 from tests.support.runs import bad, batch, begin, counts, raising
 from webapp.coins.cleaning import Rejection
 from webapp.coins.models import FullCoin
-from webapp.coins.texts import printable
+from webapp.coins.texts import printable, values_of
 from webapp.crawls import recording
 from webapp.crawls.batch import Batch, Memory
 from webapp.crawls.models import RejectedRecord
@@ -263,7 +268,7 @@ def test_a_run_that_has_not_kept_all_does_not_say_which_come_no_more() -> None:
     assert statuses() == {"": "open"}
 
 
-def test_a_rejection_that_was_ignored_opens_anew() -> None:
+def test_a_rejection_that_was_ignored_stays_so_and_counts_when_it_comes_again() -> None:
     run, again = begin(), Batch()
     again.reject(Rejection("bad", "bad", ("ath: true, not a number",)), {}, "1")
     recording.store(run, again, {})
@@ -271,4 +276,104 @@ def test_a_rejection_that_was_ignored_opens_anew() -> None:
 
     recording.store(run, again, {})
 
-    assert sorted(RejectedRecord.objects.values_list("status", flat=True)) == ["ignored", "open"]
+    kept = RejectedRecord.objects.get()
+    assert (kept.status, kept.count) == ("ignored", 2)
+
+
+# The values to try it again with ------------------------------------------------------------------
+def kept_values(filled: Batch) -> Any:
+    recording.store(begin(), filled, {})
+    return values_of(RejectedRecord.objects.get().values)
+
+
+def test_the_values_of_a_rejected_record_are_kept_exactly() -> None:
+    values = {"coin_id": "bad", "ath": Decimal("0.10"), "name": "\ud800"}
+    filled = Batch()
+    filled.reject(Rejection("bad", "bad", ("name: has half a character",)), {"id": "bad"}, "1", values=values)
+
+    assert str(kept_values(filled)) == str(values)
+
+
+def test_a_record_that_comes_again_keeps_its_last_values() -> None:
+    run = begin()
+    for values in ({"coin_id": "bad", "ath": 1}, None):
+        filled = Batch()
+        filled.reject(Rejection("bad", "bad", ("ath: wrong",)), {"id": "bad"}, "1", values=values)
+        recording.store(run, filled, {})
+
+    assert RejectedRecord.objects.get().values == ""
+
+
+def test_the_values_of_a_row_that_the_database_rejects_are_kept_too() -> None:
+    since = datetime(2026, 2, 5, 12, tzinfo=UTC)
+    filled = batch("bad", market_cap_rank=10**30)
+    filled.missing["bad"] = since
+
+    found = kept_values(filled)
+
+    assert found == {
+        "coin_id": "bad",
+        "last_updated": None,
+        "market_cap_rank": Decimal(10**30),
+        "missing_since": since.isoformat(),
+    }
+
+
+# How long they are kept ----------------------------------------------------------------------------
+def last_seen(days: float, **facts: Any) -> RejectedRecord:
+    name = f"{facts.get('status', 'open')}, {days}"
+    return make_rejected(name, last_seen_at=timezone.now() - timedelta(days=days), **facts)
+
+
+@pytest.mark.parametrize(
+    ("days", "left"), [(30, {29.5}), (31, {29.5, 30.5}), (0, {29.5, 30.5, 500}), (10**12, {29.5, 30.5, 500})]
+)
+def test_what_is_done_with_and_does_not_come_any_more_goes_by_itself(
+    settings: Any, days: int, left: set[float]
+) -> None:
+    settings.REJECTED_HISTORY_DAYS = days
+    for status in RejectedRecord.Status:
+        for age in (29.5, 30.5, 500):
+            last_seen(age, status=status)
+
+    gone = RejectedRecord.objects.forget_old()
+
+    kept = set(RejectedRecord.objects.exclude(status="open").values_list("coin_id", flat=True))
+    assert kept == {f"{status}, {age}" for status in ("resolved", "ignored") for age in left}
+    assert RejectedRecord.objects.open().count() == 3
+    assert gone == 6 - len(kept)
+
+
+def test_an_ignored_record_stays_as_long_as_it_comes(settings: Any) -> None:
+    settings.REJECTED_HISTORY_DAYS = 30
+    run = begin()
+    recording.store(run, bad(), {})
+    RejectedRecord.objects.update(status="ignored", last_seen_at=timezone.now() - timedelta(days=40))
+    recording.store(run, bad(), {})
+
+    assert RejectedRecord.objects.forget_old() == 0
+    assert statuses() == {"bad": "ignored"}
+
+
+def test_many_old_ones_go_in_parts(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webapp.coins.models.coin.IDS_PER_STATEMENT", 2)
+    for days in range(100, 105):
+        last_seen(days, status="resolved")
+
+    assert RejectedRecord.objects.forget_old() == 5
+
+
+@pytest.mark.postgresql  # SQLite changes no table within a test's transaction
+def test_the_migration_makes_records_one_that_are_one_by_now() -> None:
+    migration = import_module("webapp.crawls.migrations.0004_rejected_values")
+    constraint = RejectedRecord._meta.constraints[0]
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(RejectedRecord, constraint)
+        for coin_id, status in [("twice", "ignored"), ("twice", "resolved"), ("once", "ignored")]:
+            make_rejected(coin_id, status=status)
+        editor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what the inserts have left to check is checked now
+
+        migration.keep_the_newest(apps, editor)
+
+        editor.add_constraint(RejectedRecord, constraint)
+    assert statuses() == {"twice": "resolved", "once": "ignored"}

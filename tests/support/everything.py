@@ -52,7 +52,12 @@ def fill(using: str) -> None:
     CrawlRun.objects.using(using).create(spider="markets", arguments={"pages": 1}, schedule=schedule)
     CrawlSchedule.objects.using(using).update(last_run=run, changed_at=THEN, next_run_at=THEN + timedelta(minutes=3))
     RejectedRecord.objects.using(using).create(
-        run=run, page="7", raw='{"id": "\\ud800"}', reasons="no", fingerprint="f"
+        run=run,
+        page="7",
+        raw='{"id": "\\ud800"}',
+        values='{"coin_id": "\\ud800", "ath": 1.10}',
+        reasons="no",
+        fingerprint="f",
     )
     Node.objects.using(using).create(name="n", heartbeat_at=THEN)
     SourcePace.objects.using(using).create(digest="d", source="https://x:443", next_turn=THEN, rest_until=THEN)

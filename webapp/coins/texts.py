@@ -1,8 +1,11 @@
 """Makes texts from outside safe to log, to show and to store. Pure."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import simplejson
@@ -75,6 +78,30 @@ def raw_json(record: object) -> str:
     except RecursionError:
         text = "(nested too deeply to be written down)"
     return text[:RAW_LIMIT]
+
+
+def whole_json(values: Mapping[str, Any] | None) -> str:
+    """Values as JSON that `values_of` reads back, with every digit, escaped to ASCII.
+
+    Empty if there are none, if they take more than 64 kB, or if they are nested too deeply.
+    """
+    if values is None:
+        return ""
+    try:
+        # A date is written in ISO 8601. Another object, such as a Nested, is a TypeError.
+        text = simplejson.dumps(values, use_decimal=True, allow_nan=True, for_json=True, default=datetime.isoformat)
+    except (RecursionError, TypeError):
+        return ""
+    return text if len(text) <= RAW_LIMIT else ""
+
+
+def values_of(text: str) -> dict[str, Any] | None:
+    """The values that `whole_json` has written, with numbers as decimals; None if the text has none."""
+    try:
+        found = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _json(value: object) -> str:

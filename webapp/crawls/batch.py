@@ -6,17 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from django.conf import settings
-
 from webapp.coins import clock
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
 from webapp.coins.models import FullCoin
-from webapp.coins.prices.missing import note_absences
-from webapp.coins.prices.observing import observe
 from webapp.coins.texts import printable
 from webapp.coins.upsert import Upserted, keep_newest
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.rejected import Occurrence
+from webapp.crawls.storing import store_coins
 
 MAX_KEPT = 1_000  # rejected records that a run keeps, whatever its source sends; the others are counted
 
@@ -122,11 +119,21 @@ class Batch(Writable):
         return is_first
 
     def reject(
-        self, rejection: Rejection, record: object, page: str, *, round_number: int = 0, is_sighting: bool = True
+        self,
+        rejection: Rejection,
+        record: object,
+        page: str,
+        *,
+        values: Mapping[str, Any] | None = None,
+        round_number: int = 0,
+        is_sighting: bool = True,
     ) -> None:
-        """Add a record that cannot be stored; if it is a sighting, its coin is not missing all the same."""
+        """Add a record that cannot be stored; if it is a sighting, its coin is not missing all the same.
+
+        With its `values` under FullCoin's names, it can be tried again later.
+        """
         is_new = self.memory.count_rejected(rejection, round_number)
-        self.rejected.append(Occurrence(rejection, record, page, is_new))
+        self.rejected.append(Occurrence(rejection, record, page, is_new, values))
         self.rejected_last.add(rejection.coin_id)
         if is_sighting:
             self.seen.add(rejection.coin_id)
@@ -135,16 +142,10 @@ class Batch(Writable):
         """Write the coins, their prices and the rejected records. Returns the run's new counters, by field."""
         now = clock.database_clock()
         changed_at = FullCoin.objects.next_change(now)
-        result = FullCoin.objects.upsert(self.rows.values(), now, changed_at)
-        if settings.PRICE_HISTORY and (result.created or result.updated):
-            observe(now, changed_at, has_new=bool(result.created) or not run.flushes)
+        result = store_coins(self.rows, self.missing, now, changed_at, seen=self.seen, may_lack_series=not run.flushes)
         rejected = self.all_rejected(result.rejected)
         RejectedRecord.objects.keep(run, self.memory.kept_of(rejected))
         RejectedRecord.objects.resolve(result.stored - self.rejected_last, run.spider)
-        came_back = FullCoin.objects.mark_seen({*self.rows, *self.seen} - self.missing.keys(), changed_at)
-        if settings.PRICE_HISTORY and came_back:
-            note_absences(came_back, now)
-        FullCoin.objects.mark_missing_since(self.missing, changed_at)
         counts = self.counts(result, rejected)
         dates = [run.newest_update, *(row.get("last_updated") for row in self.rows.values())]
         return {name: getattr(run, name) + number for name, number in counts.items()} | {
@@ -163,7 +164,10 @@ class Batch(Writable):
     def _by_database(self, coin_id: str, error: str) -> Occurrence:
         reason = printable(f"the database rejected it: {error}", 500)
         rejection = Rejection(coin_id, printable(coin_id, LABEL_LENGTH), (reason,))
-        return Occurrence(rejection, *self.sources[coin_id], not self.memory.has_rejected(rejection))
+        values = dict(self.rows[coin_id])
+        if coin_id in self.missing:
+            values["missing_since"] = self.missing[coin_id]
+        return Occurrence(rejection, *self.sources[coin_id], not self.memory.has_rejected(rejection), values)
 
     def counts(self, result: Upserted, rejected: Sequence[Occurrence]) -> dict[str, int]:
         """By counter of the run, how many records became what."""

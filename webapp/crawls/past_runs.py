@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Least, Now, TruncMonth
 
+from webapp.crawls.models.rejected import A_CENTURY
 from webapp.crawls.models.run import UNDER_WAY, CrawlRun
 from webapp.crawls.models.schedule import CrawlSchedule
 from webapp.crawls.verdict import Verdict
@@ -19,7 +20,6 @@ RUNS_SEARCHED = 2_000
 # waits for a moment.
 BATCH = 100
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
-A_CENTURY = 36_500  # days; databases do not know dates much further back
 
 
 def last_complete(spider: str, arguments: Mapping[str, Any]) -> CrawlRun | None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 
@@ -9,6 +10,8 @@ import pytest
 from scrapyd.config import Config
 
 from coincrawl.scrapyd.ticker import Ticker
+from tests.support.factories import make_rejected, make_run
+from webapp.crawls.models import CrawlRun, RejectedRecord
 
 
 @pytest.fixture
@@ -65,3 +68,16 @@ def test_prices_are_rolled_up_in_as_many_ticks_as_it_takes(
         clock["now"] += pause
 
     assert ticks == expected
+
+
+@pytest.mark.django_db
+def test_old_runs_and_rejected_records_that_are_done_with_are_deleted(ticker: Ticker) -> None:
+    now = datetime.now(UTC)
+    make_run(id="old", started_at=now - timedelta(days=400))
+    recent = make_run(id="recent", started_at=now)
+    make_rejected(run=recent, status="resolved", last_seen_at=now - timedelta(days=40))
+
+    ticker._tick()
+
+    assert [run.pk for run in CrawlRun.objects.all()] == ["recent"]
+    assert not RejectedRecord.objects.exists()

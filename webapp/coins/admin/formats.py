@@ -1,11 +1,10 @@
-"""Formats values for the admin: dates, pictures, verdicts, numbers, JSON, and the columns that show them."""
+"""Formats values for the admin: dates, pictures, verdicts, numbers, and the columns that show them."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import simplejson
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import quote
@@ -99,16 +98,6 @@ def counts(numbers: Any) -> str:
     if not isinstance(numbers, dict):
         return str(numbers)
     return ", ".join(f"{name} {number:,}" for name, number in sorted(numbers.items())) or NOTHING
-
-
-def indented(raw: str) -> str:
-    """JSON with a line for each value, and each number as it was sent. Invalid JSON is shown as it is."""
-    keep = simplejson.RawJSON
-    try:
-        text = simplejson.dumps(simplejson.loads(raw, parse_float=keep, parse_int=keep, parse_constant=keep), indent=2)
-    except (ValueError, RecursionError):
-        text = raw
-    return format_html("<pre>{}</pre>", text)
 
 
 def address_of(row: models.Model, what: str = "change") -> str:

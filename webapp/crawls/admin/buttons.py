@@ -1,5 +1,8 @@
-"""A button on the page of a row, for something that people do with it."""
+"""Buttons on the page of a row, for what people do with it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import messages
@@ -17,48 +20,63 @@ from webapp.coins.admin.model_admin import RowAdmin
 from webapp.crawls.queue import JobError
 
 
+@dataclass(frozen=True)
+class Pressed:
+    """What to tell the person, and what to write into the row's history: nothing if it is empty."""
+
+    told: str
+    recorded: str
+    level: int = messages.SUCCESS
+
+
 class ButtonAdmin(RowAdmin):
-    """The button has a permission of its own, works by POST only, and is recorded in the row's history."""
+    """Buttons have permissions of their own, work by POST only, and are recorded in the row's history."""
 
     change_form_template = "admin/page_with_button.html"
-    verb: ClassVar[str]  # in the address and in the permission
+    verbs: ClassVar[Mapping[str, str]]  # of the buttons, as in their addresses: the verb in the permission for each
 
-    def label(self, row: Any) -> str:
-        """What the button says; empty if there is none."""
+    def labels(self, row: Any) -> dict[str, str]:
+        """By verb, what the button says. A row has only these buttons."""
         raise NotImplementedError
 
-    def press(self, row: Any) -> tuple[str, str]:
-        """Do it. Returns what to tell the person, and the history. Raises JobError if it cannot be done."""
+    def press(self, verb: str, row: Any) -> Pressed:
+        """Do it. Raises JobError if it cannot be done. The row may have changed since its page was loaded."""
         raise NotImplementedError
 
     def notes(self, row: Any) -> list[str]:
         """Warnings for the top of the page."""
         return []
 
-    def may_press(self, request: HttpRequest) -> bool:
-        permission = f"{self.opts.app_label}.{get_permission_codename(self.verb, self.opts)}"
-        return request.user.has_perm(permission)
+    def may_press(self, request: HttpRequest, verb: str) -> bool:
+        return self.has_permission_to(self.verbs[verb], request)
+
+    def has_permission_to(self, permission: str, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.{get_permission_codename(permission, self.opts)}")
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.button_view))
-        name = f"{self.opts.app_label}_{self.opts.model_name}_{self.verb}"
-        return [path(f"<path:object_id>/{self.verb}/", view, name=name), *super().get_urls()]
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        own = []
+        for verb in self.verbs:
+            view = self.admin_site.admin_view(require_POST(partial(self.button_view, verb=verb)))
+            own.append(path(f"<path:object_id>/{verb}/", view, name=f"{name}_{verb}"))
+        return [*own, *super().get_urls()]
 
-    def button_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def button_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
         """Press it, and return to the row's page or to the list."""
-        if not (self.may_press(request) and self.has_view_permission(request)):
+        if not (self.may_press(request, verb) and self.has_view_permission(request)):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]  # Django's own pages end so
         try:
             with transaction.atomic():
-                told, recorded = self.press(row)
-                self.log_change(request, row, recorded)
+                pressed = self.press(verb, row)
+                if pressed.recorded:
+                    self.log_change(request, row, pressed.recorded)
         except JobError as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, told, messages.SUCCESS)
+            self.message_user(request, pressed.told, pressed.level)
         if "in_list" in request.POST:
             return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
         return redirect(address_of(row))
@@ -73,6 +91,9 @@ class ButtonAdmin(RowAdmin):
         obj: Any = None,
     ) -> HttpResponse:
         context["notes"] = self.notes(obj)
-        if obj and self.may_press(request) and (label := self.label(obj)):
-            context["button"] = {"label": label, "address": address_of(obj, self.verb)}
+        context["buttons"] = [
+            {"label": label, "address": address_of(obj, verb)}
+            for verb, label in (self.labels(obj) if obj else {}).items()
+            if self.may_press(request, verb)
+        ]
         return super().render_change_form(request, context, add, change, form_url, obj)

@@ -1,6 +1,6 @@
 """The admin of crawl runs: read them, and stop them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -18,7 +18,7 @@ from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls import past_runs, queue
 from webapp.crawls.admin import nodes
-from webapp.crawls.admin.buttons import ButtonAdmin
+from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
 from webapp.crawls.admin.run_beside import beside
 from webapp.crawls.admin.run_list import (
     RunList,
@@ -93,7 +93,7 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
         "log_tail": log,
         "settings": lambda settings: in_words(settings) if settings else NOTHING,
     }
-    verb = "stop"
+    verbs: ClassVar = {"stop": "stop"}
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         """Without the logs: a list of them can be megabytes."""
@@ -119,7 +119,7 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
     def rejected_records(self, run: CrawlRun) -> str:
         records = RejectedRecord.objects.filter(run=run)
         number, still_open = records.count(), records.open().count()
-        address = reverse("admin:crawls_rejectedrecord_changelist") + "?" + urlencode({"run": run.pk})
+        address = reverse("admin:crawls_rejectedrecord_changelist") + "?" + urlencode({"run": run.pk, "status": "All"})
         return format_html(
             '<a href="{}">{} last seen by this run</a>, {} of them open', address, exact(number), exact(still_open)
         )
@@ -146,8 +146,8 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     # Stopping it --------------------------------------------------------------------------------
-    def label(self, run: CrawlRun) -> str:
-        return "" if run.stop_requested_at else BUTTONS.get(run.verdict, "")
+    def labels(self, row: CrawlRun) -> dict[str, str]:
+        return {"stop": BUTTONS[row.verdict]} if row.verdict in BUTTONS and not row.stop_requested_at else {}
 
     def notes(self, run: CrawlRun) -> list[str]:
         notes = []
@@ -157,20 +157,22 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
             notes.append(warning)
         return notes
 
-    def press(self, run: CrawlRun) -> tuple[str, str]:
-        if run.verdict in BUTTONS and run.stop_requested_at:
-            raise JobError(f"A stop was requested already, at {second(run.stop_requested_at)} UTC.")
-        verdict = queue.stop(run.pk)
+    def press(self, verb: str, row: CrawlRun) -> Pressed:
+        if row.verdict in BUTTONS and row.stop_requested_at:
+            raise JobError(f"A stop was requested already, at {second(row.stop_requested_at)} UTC.")
+        verdict = queue.stop(row.pk)
         if not verdict:
             raise JobError("The run has been deleted.")
-        run.refresh_from_db()
+        row.refresh_from_db()
         if verdict not in BUTTONS:
-            raise JobError(f"The run is over: {verdict}, since {second(run.finished_at)} UTC.")
-        if run.verdict == Verdict.SKIPPED:
-            return "The job was removed from the queue.", "Cancelled, before it had begun."
+            raise JobError(f"The run is over: {verdict}, since {second(row.finished_at)} UTC.")
+        if row.verdict == Verdict.SKIPPED:
+            return Pressed("The job was removed from the queue.", "Cancelled, before it had begun.")
         if verdict == Verdict.PENDING:
-            return "The crawl is just beginning: it ends before its first request, or soon after.", "Asked to stop."
-        return f"It ends {SOON}, as interrupted; what it has seen by then is stored.", "Asked to stop."
+            told = "The crawl is just beginning: it ends before its first request, or soon after."
+        else:
+            told = f"It ends {SOON}, as interrupted; what it has seen by then is stored."
+        return Pressed(told, "Asked to stop.")
 
 
 def _lists_with(run: CrawlRun) -> list[tuple[str, str]]:

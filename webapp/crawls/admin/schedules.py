@@ -1,7 +1,7 @@
 """The admin of schedules: edit them, enable them, run them now, see how they went and what they cost."""
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django.contrib import admin
@@ -21,7 +21,7 @@ from webapp.coins.numbers import NOTHING, exact
 from webapp.coins.texts import counted
 from webapp.crawls import ticker
 from webapp.crawls.admin import nodes
-from webapp.crawls.admin.buttons import ButtonAdmin
+from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
 from webapp.crawls.admin.outlook import Outlook, outlooks
 from webapp.crawls.admin.runs import began, mark_alone
 from webapp.crawls.admin.schedule_form import ScheduleForm
@@ -101,7 +101,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
     actions = ("enable", "disable")
     readonly_fields = tuple(name for _, names in FACTS for name in names)
     written = {"arguments": in_words}
-    verb = "run"
+    verbs: ClassVar = {"run": "run"}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ScheduleList
@@ -110,7 +110,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         return super().get_queryset(request).defer("last_run__log_tail")
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return (*self.list_display, "button") if self.may_press(request) else self.list_display
+        return (*self.list_display, "button") if self.may_press(request, "run") else self.list_display
 
     def get_fieldsets(self, request: HttpRequest, obj: CrawlSchedule | None = None) -> Any:
         """What can be edited; for a schedule that exists, also what follows from it."""
@@ -162,7 +162,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         """In the list's own form, which has the CSRF token."""
         return format_html(
             '<button class="button" formaction="{}" name="in_list" title="Run {} now">Run now</button>',
-            address_of(schedule, self.verb),
+            address_of(schedule, "run"),
             schedule.name,
         )
 
@@ -234,13 +234,13 @@ class CrawlScheduleAdmin(ButtonAdmin):
         self.message_user(request, f"Now {word}: {names}." if names else f"All of them were {word} already.")
 
     # Running it now -----------------------------------------------------------------------------
-    def label(self, row: CrawlSchedule) -> str:
-        return "Run now"
+    def labels(self, row: CrawlSchedule) -> dict[str, str]:
+        return {"run": "Run now"}
 
-    def press(self, row: CrawlSchedule) -> tuple[str, str]:
+    def press(self, verb: str, row: CrawlSchedule) -> Pressed:
         run = ticker.run_now(row)
         told = format_html("{} is queued: {}.", row.name, link(run, f"job {run.pk}"))
-        return told, f"Run now, as job {run.pk}."
+        return Pressed(told, f"Run now, as job {run.pk}.")
 
     # Warnings -----------------------------------------------------------------------------------
     def notes(self, row: CrawlSchedule | None) -> list[str]:

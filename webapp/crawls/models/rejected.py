@@ -1,16 +1,18 @@
 """RejectedRecord: a record that could not be stored."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import connections, models
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
 from webapp.coins.models.coin import in_statements
-from webapp.coins.texts import printable, raw_json
+from webapp.coins.texts import printable, raw_json, whole_json
 from webapp.crawls.catalog import spiders_like
 from webapp.crawls.models.run import CrawlRun
 
@@ -23,15 +25,19 @@ class Occurrence:
     record: object
     page: str
     is_new: bool = True  # whether its run has not counted it before
+    values: Mapping[str, Any] | None = None  # under FullCoin's names; None if it cannot be tried again
 
+
+A_CENTURY = 36_500  # days; databases do not know dates much further back
 
 # A statement for each is too slow for a page of nothing else, and the ORM knows no conflict with a partial constraint.
 KEEP = """
-    INSERT INTO crawls_rejectedrecord (run_id, coin_id, page, raw, reasons, fingerprint, status, count)
-    VALUES (%s, %s, %s, %s, %s, %s, 'open', %s)
-    ON CONFLICT (fingerprint) WHERE status IN ('open', 'resolved') DO UPDATE SET
-        run_id = excluded.run_id, page = excluded.page, raw = excluded.raw, last_seen_at = excluded.last_seen_at,
-        status = excluded.status, count = crawls_rejectedrecord.count + excluded.count
+    INSERT INTO crawls_rejectedrecord (run_id, coin_id, page, raw, "values", reasons, fingerprint, status, count)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, 'open', %s)
+    ON CONFLICT (fingerprint) DO UPDATE SET
+        run_id = excluded.run_id, page = excluded.page, raw = excluded.raw, "values" = excluded."values",
+        last_seen_at = excluded.last_seen_at, count = crawls_rejectedrecord.count + excluded.count,
+        status = CASE crawls_rejectedrecord.status WHEN 'ignored' THEN 'ignored' ELSE excluded.status END
 """
 
 
@@ -39,8 +45,8 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
     def keep(self, run: CrawlRun, occurrences: Iterable[Occurrence]) -> None:
         """Open a rejected record for each. Records with the same coin and reasons share one row, which counts them.
 
-        If there is one already, it is opened again unless it is ignored. It has the record, the page and the run of the
-        latest occurrence.
+        If there is one already, it is opened again. An ignored one stays ignored. It has the record, the page and the
+        run of the latest occurrence.
         """
         alike: dict[tuple[str, str], list[Occurrence]] = {}
         for occurrence in occurrences:
@@ -48,10 +54,10 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
             alike.setdefault((rejection.label, "\n".join(rejection.reasons)), []).append(occurrence)
         rows = {}
         for (label, reasons), group in alike.items():
-            page, raw = printable(group[-1].page, 100), raw_json(group[-1].record)
-            fingerprint = hashlib.sha256(f"{label}\n{reasons}".encode()).hexdigest()
+            last, fingerprint = group[-1], fingerprint_of(label, reasons)
+            page, raw, values = printable(last.page, 100), raw_json(last.record), whole_json(last.values)
             number = sum(occurrence.is_new for occurrence in group)
-            rows[fingerprint] = run.pk, label, page, raw, reasons, fingerprint, number
+            rows[fingerprint] = run.pk, label, page, raw, values, reasons, fingerprint, number
         with connections[self.db].cursor() as cursor:
             # Sorted, so that concurrent writers lock rows in one order.
             cursor.executemany(KEEP, [rows[fingerprint] for fingerprint in sorted(rows)])
@@ -59,6 +65,30 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
     def open(self) -> "RejectedRecordQuerySet":
         """Those that are neither resolved nor ignored: their coins are not stored as they were sent."""
         return self.filter(status=RejectedRecord.Status.OPEN)
+
+    def ignored(self) -> "RejectedRecordQuerySet":
+        return self.filter(status=RejectedRecord.Status.IGNORED)
+
+    def ignore(self) -> int:
+        """Ignore those that are open: they stay ignored when they come again. Returns how many."""
+        return self.open().update(status=RejectedRecord.Status.IGNORED)
+
+    def reopen(self) -> int:
+        """Open those that are ignored. Returns how many."""
+        return self.ignored().update(status=RejectedRecord.Status.OPEN)
+
+    def forget_old(self) -> int:
+        """Delete those that are resolved or ignored, and did not come for REJECTED_HISTORY_DAYS. Returns their number.
+
+        Open ones stay as long as their run.
+        """
+        if not settings.REJECTED_HISTORY_DAYS:
+            return 0
+        kept = timedelta(days=min(settings.REJECTED_HISTORY_DAYS, A_CENTURY))
+        done = self.exclude(status=RejectedRecord.Status.OPEN).filter(last_seen_at__lt=Now() - kept)
+        keys = list(done.values_list("pk", flat=True))
+        # A crawl may have seen one again meanwhile, so the condition is asked for once more.
+        return sum(done.filter(pk__in=some).delete()[0] for some in in_statements(keys))
 
     def resolve(self, coin_ids: Iterable[str], spider: str) -> None:
         """Resolve the open records of these coins, which a run of this spider has stored."""
@@ -79,16 +109,21 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
                 self.filter(pk__in=ids).update(status=RejectedRecord.Status.RESOLVED)
 
 
+def fingerprint_of(label: str, reasons: str) -> str:
+    return hashlib.sha256(f"{label}\n{reasons}".encode()).hexdigest()
+
+
 class RejectedRecord(models.Model):
     """A record that could not be stored, as it was sent, with the reasons. Records that agree are one, with a count.
 
-    It is resolved when its coin is stored, and opened when it comes again. It is deleted with the last run that saw it.
+    It is resolved when its coin is stored, and opened when it comes again. A person may ignore it: then it stays so. It
+    is deleted with the last run that saw it, or earlier if it is not open: see `forget_old`.
     """
 
     class Status(models.TextChoices):
         OPEN = "open"
         RESOLVED = "resolved"  # its coin has been stored since, or does not come any more
-        IGNORED = "ignored"
+        IGNORED = "ignored"  # by a person, also when it comes again
 
     run = models.ForeignKey(
         CrawlRun, on_delete=models.CASCADE, help_text="The last run that saw it; the two are deleted together."
@@ -98,6 +133,12 @@ class RejectedRecord(models.Model):
     )
     page = models.CharField(max_length=100, help_text="The page it stood on.")
     raw = models.TextField(help_text="The record as JSON, every digit kept, ASCII-escaped, cut at 64 kB.")
+    # JSON, exact and never cut. Empty above 64 kB, and if there are none: no object, a key that stands twice, prices.
+    values = models.TextField(
+        blank=True,
+        default="",
+        help_text="Its values under the names of the coin's fields. It is tried again with these.",
+    )
     reasons = models.TextField(help_text="A line for each field that could not be stored.")
     # A digest, because reasons can be longer than what PostgreSQL puts into an index.
     fingerprint = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the coin and the reasons.")
@@ -114,13 +155,8 @@ class RejectedRecord(models.Model):
             models.Index(fields=["-last_seen_at"], name="rejections_newest_first"),
             models.Index(fields=["status", "coin_id"], name="rejections_by_status"),
         ]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["fingerprint"],
-                condition=Q(status__in=["open", "resolved"]),
-                name="one_rejection_per_coin_and_reasons",
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["fingerprint"], name="one_rejection_per_coin_and_reasons")]
+        permissions = [("resolve_rejectedrecord", "Can try again and ignore rejected records")]
 
     def __str__(self) -> str:
         return f"{self.coin_id or 'a record without an id'}: {self.reasons.partition(chr(10))[0]}"

@@ -1,0 +1,57 @@
+"""Values of a record as a text, and back."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from webapp.coins.texts import Nested, values_of, whole_json
+
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+
+
+def test_values_come_back_exactly() -> None:
+    values = {
+        "coin_id": "\ud800\0🚀\u2028",
+        "ath": Decimal("1.10"),
+        "atl": Decimal("-1E-7"),
+        "market_cap": Decimal("9" * 5_000),
+        "market_cap_rank": True,
+        "name": None,
+        "roi_times": {"a": [Decimal("0.30000000000000000001")]},
+    }
+
+    text = whole_json(values)
+
+    assert text.isascii()
+    assert str(values_of(text)) == str(values)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1E+999999", "-0"])
+def test_an_extreme_number_comes_back(number: str) -> None:
+    found = values_of(whole_json({"ath": Decimal(number)}))
+
+    assert str(found) == str({"ath": Decimal(number)})
+
+
+def test_a_date_comes_back_as_a_text() -> None:
+    found = values_of(whole_json({"last_updated": datetime(2026, 2, 5, 12, 0, 0, 1, tzinfo=UTC)}))
+
+    assert found == {"last_updated": "2026-02-05T12:00:00.000001+00:00"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [None, {"name": "x" * 64_000}, {"name": DEEP}, {"name": Nested("[")}],
+    ids=["none", "too long", "nested too deeply", "with a part that was not parsed"],
+)
+def test_what_cannot_be_kept_whole_is_not_kept(values: Any) -> None:
+    assert whole_json(values) == ""
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"a": sNaN}', '{"a": "x', "[" * 100_000, "null"])
+def test_a_text_that_has_no_values_is_told(text: str) -> None:
+    assert values_of(text) is None

@@ -1,0 +1,44 @@
+"""The reasons of rejected records: how many open records have each, and which records have one.
+
+A reason is a line of `RejectedRecord.reasons`, without the name of the record that it is about.
+"""
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from django.db.models import Count, Q, QuerySet, TextField, Value
+from django.db.models.functions import Concat
+
+from webapp.crawls.models import RejectedRecord
+
+NAMED = " (in the record named "  # as the cleaner writes it where a record has no id
+A_NAME = re.compile(re.escape(NAMED) + r".*\)$")
+GROUPS = 10_000  # of records with equal reasons; the rarest ones beyond are not counted
+LONGEST = 1_000  # characters of a reason
+
+
+class Reason(NamedTuple):
+    text: str
+    records: int
+
+
+def without_name(reason: str) -> str:
+    return A_NAME.sub("", reason)
+
+
+def open_reasons() -> list[Reason]:
+    """The reasons of open records, the commonest first. A record with several counts for each of them. One query."""
+    groups = RejectedRecord.objects.open().order_by().values_list("reasons").annotate(records=Count("pk"))
+    found: Counter[str] = Counter()
+    for lines, records in groups.order_by("-records", "reasons")[:GROUPS]:
+        found.update(dict.fromkeys(map(without_name, lines.splitlines()), records))
+    return [Reason(*pair) for pair in found.most_common()]
+
+
+def having(reason: str, records: QuerySet[RejectedRecord]) -> QuerySet[RejectedRecord]:
+    """Those of these records that have this reason, alone or among others. Raises ValueError if none can have it."""
+    if not 0 < len(reason) <= LONGEST or "\n" in reason:
+        raise ValueError("no reason is empty, so long, or longer than a line")
+    lines = records.alias(lines=Concat(Value("\n"), "reasons", Value("\n"), output_field=TextField()))
+    return lines.filter(Q(lines__contains=f"\n{reason}\n") | Q(lines__contains=f"\n{reason}{NAMED}"))
