@@ -1,0 +1,267 @@
+"""How people see the list of coins: the columns that each chooses, and views that they share."""
+
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from tests.support.admin import HOSTILE, keys_in_list
+from tests.support.factories import make_coin
+from tests.support.schedule_pages import staff, told
+from webapp.coins.models import ChosenColumns, FullCoin, NamedView
+from webapp.crawls.admin.coins import COLUMNS
+
+pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+
+COINS = reverse("admin:coins_fullcoin_changelist")
+COLUMNS_PAGE = reverse("admin:coins_fullcoin_columns")
+VIEWS = reverse("admin:coins_fullcoin_views")
+USUAL = ["market_cap_rank", "coin", "current_price", "price_change_percentage_24h", "week", "market_cap"]
+
+
+def view_address(slug: str, what: str = "view") -> str:
+    return reverse(f"admin:coins_fullcoin_{what}", args=[slug])
+
+
+def headings(client: Client, address: str = COINS) -> list[str]:
+    """The headings of a list's columns, without the box that selects rows."""
+    make_coin() if not FullCoin.objects.exists() else None
+    page = client.get(address, follow=True).content.decode()
+    head = page.partition("<thead>")[2].partition("</thead>")[0]
+    texts = [part.partition('class="text">')[2] for part in head.split("<th ")[1:]]
+    names = [unescape(text.partition("</div>")[0]).partition(">")[2].partition("<")[0] for text in texts]
+    return [name for name in names if name]
+
+
+# The columns of each person ----------------------------------------------------------------------
+def test_a_person_chooses_columns_and_their_order(admin_client: Client) -> None:
+    response = admin_client.post(COLUMNS_PAGE, {"shown": ["ath", "coin", "symbol"], "save": ""}, follow=True)
+
+    assert told(response) == ["The list has the columns that you have chosen."]
+    assert headings(admin_client) == ["Ath", "Coin", "Symbol"]
+
+
+def test_each_person_has_a_choice_of_their_own(admin_client: Client, client: Client) -> None:
+    admin_client.post(COLUMNS_PAGE, {"shown": ["coin"], "save": ""})
+    other = staff(Client(), "view_fullcoin")
+
+    assert headings(admin_client) == ["Coin"]
+    assert headings(other)[:3] == ["Rank", "Coin", "Price"]
+
+
+def test_the_usual_columns_come_back(admin_client: Client) -> None:
+    admin_client.post(COLUMNS_PAGE, {"shown": ["coin"], "save": ""})
+
+    admin_client.post(COLUMNS_PAGE, {"reset": ""})
+
+    assert headings(admin_client)[:3] == ["Rank", "Coin", "Price"]
+    assert not ChosenColumns.objects.exists()
+
+
+def test_the_main_column_always_shows(admin_client: Client) -> None:
+    admin_client.post(COLUMNS_PAGE, {"shown": ["ath"], "save": ""})
+
+    assert headings(admin_client) == ["Coin", "Ath"]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE.values(), "x" * 5_000, "pk", "__class__", "stale_before"])
+def test_columns_that_do_not_exist_are_left_out(admin_client: Client, text: str) -> None:
+    admin_client.post(COLUMNS_PAGE, {"shown": [text, "coin"], "order": [text], "move": f"up {text}", "save": ""})
+
+    assert headings(admin_client) == ["Coin"]
+
+
+def test_a_choice_that_a_later_version_cannot_show_is_repaired(admin_client: Client) -> None:
+    ChosenColumns.objects.create(user=User.objects.get(), list="coins.fullcoin", columns=["gone", 5, "ath", "ath"])
+
+    assert headings(admin_client) == ["Coin", "Ath"]
+
+
+def order_of(response: Any) -> list[str]:
+    return [name for name, _, _ in response.context["columns"]]
+
+
+@pytest.mark.parametrize(
+    ("move", "order"),
+    [
+        pytest.param("up coin", ["coin", "market_cap_rank", "current_price"], id="up"),
+        pytest.param("down market_cap_rank", ["coin", "market_cap_rank", "current_price"], id="down"),
+        pytest.param("up market_cap_rank", ["market_cap_rank", "coin", "current_price"], id="up from the top"),
+        pytest.param("sideways coin", ["market_cap_rank", "coin", "current_price"], id="nonsense"),
+    ],
+)
+def test_a_column_is_moved_without_javascript(admin_client: Client, move: str, order: list[str]) -> None:
+    sent = order_of(admin_client.get(COLUMNS_PAGE))
+
+    response = admin_client.post(COLUMNS_PAGE, {"order": sent, "shown": ["coin"], "move": move})
+
+    assert order_of(response)[:3] == order
+    assert [name for name, _, is_shown in response.context["columns"] if is_shown] == ["coin"]
+    assert sorted(order_of(response)) == sorted(COLUMNS)
+    assert not ChosenColumns.objects.exists()
+
+
+def test_the_page_of_columns_begins_with_those_that_are_shown(admin_client: Client) -> None:
+    ChosenColumns.objects.create(user=User.objects.get(), list="coins.fullcoin", columns=["ath", "coin"])
+
+    response = admin_client.get(COLUMNS_PAGE)
+
+    assert order_of(response)[:3] == ["ath", "coin", "market_cap_rank"]
+
+
+def test_filters_stay_and_an_order_goes_when_columns_are_chosen(admin_client: Client) -> None:
+    query = "rank=ranked&q=a%26b&o=-3&columns=coin"
+
+    response = admin_client.post(COLUMNS_PAGE, {"shown": ["coin"], "save": "", "query": query})
+
+    assert response["Location"] == f"{COINS}?rank=ranked&q=a%26b"
+
+
+def test_every_field_can_be_a_column(admin_client: Client) -> None:
+    make_coin(name="x")
+
+    page = admin_client.get(f"{COINS}?columns={','.join(COLUMNS)}")
+
+    assert page.status_code == 200
+    assert {field.name for field in FullCoin._meta.concrete_fields if field.editable} <= COLUMNS.keys()
+
+
+def test_columns_are_chosen_by_who_may_see_the_list(client: Client) -> None:
+    response = staff(client, "view_crawlrun").post(COLUMNS_PAGE, {"shown": ["coin"], "save": ""})
+
+    assert response.status_code == 403
+    assert not ChosenColumns.objects.exists()
+
+
+# Views with names --------------------------------------------------------------------------------
+@pytest.fixture
+def saved(admin_client: Client) -> NamedView:
+    make_coin("first", market_cap_rank=1)
+    make_coin("second")
+    admin_client.post(VIEWS, {"name": "  Big  ones ", "query": "rank=ranked&o=1&p=3&columns=coin,ath"})
+    return NamedView.objects.get()
+
+
+def test_a_view_has_an_address_of_its_own(admin_client: Client, saved: NamedView) -> None:
+    assert (saved.name, saved.slug, saved.made_by) == ("Big ones", "big-ones", User.objects.get())
+
+    opened = admin_client.get(view_address("big-ones"))
+
+    assert keys_in_list(admin_client, opened["Location"]) == ["first"]
+    assert headings(admin_client, view_address("big-ones")) == ["Coin", "Ath"]
+    assert "p=3" not in saved.query
+
+
+def test_a_view_keeps_the_columns_of_whom_saved_it(admin_client: Client) -> None:
+    admin_client.post(COLUMNS_PAGE, {"shown": ["coin", "atl"], "save": ""})
+    admin_client.post(VIEWS, {"name": "Lows", "query": ""})
+
+    assert headings(staff(Client(), "view_fullcoin"), view_address("lows")) == ["Coin", "Atl"]
+
+
+def test_views_are_listed_and_the_current_one_is_marked(admin_client: Client, saved: NamedView) -> None:
+    admin_client.post(VIEWS, {"name": "<b>{0}", "query": "market=missing"})
+
+    page = admin_client.get(view_address("big-ones"), follow=True).content.decode()
+
+    assert f'<a href="{view_address("big-ones")}" aria-current="page"><bdi>Big ones</bdi></a>' in page
+    assert "<bdi>&lt;b&gt;{0}</bdi>" in page
+    assert page.count('aria-current="page"') == 1
+
+
+def test_a_message_names_the_address_for_others(admin_client: Client) -> None:
+    response = admin_client.post(VIEWS, {"name": "Mine", "query": ""}, follow=True)
+
+    assert told(response) == [
+        f"The view Mine is saved. Its address for others: http://testserver{view_address('mine')}"
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "   ", "🚀", "{}", "\0"])
+def test_a_view_needs_a_name(admin_client: Client, name: str) -> None:
+    response = admin_client.post(VIEWS, {"name": name, "query": "rank=ranked"}, follow=True)
+
+    assert "A view needs a name" in told(response)[0]
+    assert not NamedView.objects.exists()
+
+
+def test_a_name_is_given_once(admin_client: Client, saved: NamedView) -> None:
+    response = admin_client.post(VIEWS, {"name": "Big ones", "query": "market=missing"}, follow=True)
+
+    assert told(response)[-1] == "There is a view with the name Big ones already."
+    assert NamedView.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "query", ["rank=nonsense", "password=x", "%00=1&a=%00", "x" * 6_000, "o=" + "9." * 2_000, "%F0%9F"]
+)
+def test_a_view_with_nonsense_breaks_nothing(admin_client: Client, query: str) -> None:
+    admin_client.post(VIEWS, {"name": "Odd", "query": query})
+
+    response = admin_client.get(view_address("odd"), follow=True)
+
+    assert response.status_code in {200, 400}
+    assert admin_client.get(COINS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("permissions", "status"),
+    [
+        pytest.param(["view_fullcoin"], 403, id="may look"),
+        pytest.param(["add_namedview"], 403, id="may save, not look"),
+        pytest.param(["view_fullcoin", "add_namedview"], 302, id="may do both"),
+    ],
+)
+def test_saving_a_view_needs_permission(client: Client, permissions: list[str], status: int) -> None:
+    maria = staff(client, *permissions)
+
+    response = maria.post(VIEWS, {"name": "Mine", "query": ""})
+
+    assert response.status_code == status
+    assert NamedView.objects.exists() == (status == 302)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "status"),
+    [
+        pytest.param(["view_fullcoin"], 403, id="another's"),
+        pytest.param(["view_fullcoin", "delete_namedview"], 302, id="with permission"),
+    ],
+)
+def test_deleting_a_view_needs_permission(saved: NamedView, permissions: list[str], status: int) -> None:
+    response = staff(Client(), *permissions).post(view_address("big-ones", "view_delete"))
+
+    assert response.status_code == status
+    assert NamedView.objects.exists() == (status == 403)
+
+
+def test_its_maker_deletes_a_view(client: Client) -> None:
+    maria = staff(client, "view_fullcoin", "add_namedview")
+    maria.post(VIEWS, {"name": "Mine", "query": ""})
+
+    maria.post(view_address("mine", "view_delete"))
+
+    assert not NamedView.objects.exists()
+
+
+@pytest.mark.parametrize("address", [VIEWS, view_address("big-ones", "view_delete")])
+def test_no_view_is_saved_or_deleted_by_get(admin_client: Client, saved: NamedView, address: str) -> None:
+    assert admin_client.get(address, {"name": "x"}).status_code == 405
+    assert NamedView.objects.count() == 1
+
+
+def test_a_view_that_does_not_exist_is_not_found(admin_client: Client) -> None:
+    assert admin_client.get(view_address("nothing")).status_code == 404
+    assert admin_client.post(view_address("nothing", "view_delete")).status_code == 404
+
+
+def test_a_view_stays_when_its_maker_is_deleted(admin_client: Client) -> None:
+    maria = staff(Client(), "view_fullcoin", "add_namedview")
+    maria.post(VIEWS, {"name": "Mine", "query": ""})
+
+    User.objects.get(username="maria").delete()
+
+    assert NamedView.objects.get().made_by is None
