@@ -4,8 +4,11 @@ from django.contrib import admin
 from django.db.models import F, Q
 from django.utils.html import format_html
 
+from webapp.coins.admin.exporting import ExportAdmin
+from webapp.coins.admin.exporting_prices import PriceExportAdmin
 from webapp.coins.admin.formats import column, number, picture, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
+from webapp.coins.exports.tables import COINS
 from webapp.coins.models import FullCoin
 
 
@@ -24,7 +27,8 @@ class MarketFilter(TableFilter):
 
 
 @admin.register(FullCoin)
-class FullCoinAdmin(ReadOnlyAdmin):
+class FullCoinAdmin(ExportAdmin, PriceExportAdmin, ReadOnlyAdmin):
+    exported = COINS
     change_form_template = "admin/without_history.html"
     list_display = (
         number("market_cap_rank", "rank"),

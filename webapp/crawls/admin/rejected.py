@@ -7,8 +7,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
+from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.formats import column, indented, link, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
+from webapp.crawls.exports import REJECTED
 from webapp.crawls.models import RejectedRecord
 
 
@@ -31,7 +33,8 @@ class RunFilter(admin.SimpleListFilter):
 
 
 @admin.register(RejectedRecord)
-class RejectedRecordAdmin(ReadOnlyAdmin):
+class RejectedRecordAdmin(ExportAdmin, ReadOnlyAdmin):
+    exported = REJECTED
     change_form_template = "admin/without_history.html"
     REASONS_SHOWN = 3
 

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.text import Truncator
 
+from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.formats import address_of, column, counts, duration, in_words, log, mark, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin, TableFilter
 from webapp.coins.numbers import NOTHING, exact
@@ -18,6 +19,7 @@ from webapp.crawls import queue
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin
 from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.exports import RUNS
 from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.models.run import RECORDS
 from webapp.crawls.queue import JobError
@@ -48,7 +50,8 @@ class ScheduleFilter(TableFilter):
 
 
 @admin.register(CrawlRun)
-class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
+class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
+    exported = RUNS
     REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
 
     list_display = (
