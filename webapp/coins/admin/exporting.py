@@ -145,11 +145,12 @@ class ExportAdmin(RowAdmin):
     def page(self, request: HttpRequest, found: QuerySet[Any], form: forms.Form, status: int = 200) -> HttpResponse:
         number = found.order_by().values("pk")[: COUNTED + 1].count()
         noun = self.opts.verbose_name if number == 1 else self.opts.verbose_name_plural
-        rows = f"more than {COUNTED:,} {noun}" if number > COUNTED else f"{number:,} {noun}"
+        rows = f"More than {COUNTED:,} {noun}" if number > COUNTED else f"{number:,} {noun}"
         keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
         context = {
             "title": f"Export {self.opts.verbose_name_plural}",
             "what": f"{rows}, {'those that you have selected' if keys else 'on all pages of the list'}.",
+            "takes_long": number > COUNTED,
             "address": self.address(request),
             "back": self.address(request, "changelist"),
             "hidden": [(ACTION_CHECKBOX_NAME, key) for key in keys],
