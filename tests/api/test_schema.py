@@ -61,6 +61,7 @@ def test_the_errors_that_can_happen_are_described() -> None:
     everywhere = {"200", "400", "401", "406", "429"}
     assert described == {
         "/api/": everywhere,
+        "/api/coins.csv": everywhere,
         "/api/coins/": everywhere | {"404"},
         "/api/coins/{coin_id}/": everywhere | {"404"},
         "/api/coins/{coin_id}/prices/": everywhere | {"404"},
@@ -176,6 +177,7 @@ def test_operations_are_verbs() -> None:
     assert operations == [
         "get_addresses",
         "list_coins",
+        "export_coins",
         "get_coin",
         "list_coin_prices",
         "get_health",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from django.test import Client
@@ -14,7 +15,7 @@ from rest_framework.authtoken.models import Token
 
 from tests.support.factories import make_coin
 from webapp.asgi import application
-from webapp.static_files import BLOCK
+from webapp.coins.sending import BLOCK
 
 pytestmark = pytest.mark.django_db(transaction=True)  # each request has a thread of its own, and a connection
 
@@ -22,7 +23,7 @@ STYLE = "admin/css/base.css"
 SCRIPT = "drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 
 
-def ask(path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], list[bytes]]:
+def ask(path: str, method: str = "GET", body: str = "", **headers: str) -> tuple[int, dict[str, str], list[bytes]]:
     """Status, headers and blocks of an answer."""
     scope = {
         "type": "http",
@@ -37,16 +38,16 @@ def ask(path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, 
 
     async def converse() -> list[dict[str, Any]]:
         communicator = ApplicationCommunicator(application, scope)
-        await communicator.send_input({"type": "http.request"})
+        await communicator.send_input({"type": "http.request", "body": body.encode()})
         messages = [await communicator.receive_output(30)]
         while messages[-1]["type"] == "http.response.start" or messages[-1].get("more_body"):
             messages.append(await communicator.receive_output(30))
         await communicator.wait(30)
         return messages
 
-    start, *body = asyncio.run(converse())
+    start, *blocks = asyncio.run(converse())
     said = {name.decode().lower(): value.decode() for name, value in start["headers"]}
-    return start["status"], said, [message["body"] for message in body if message.get("body")]
+    return start["status"], said, [message["body"] for message in blocks if message.get("body")]
 
 
 @pytest.mark.parametrize("name", [STYLE, SCRIPT])
@@ -97,3 +98,25 @@ def test_the_read_api_is_read() -> None:
 
     assert status == 200
     assert b'"count":1' in gzip.decompress(b"".join(sent))
+
+
+def test_an_export_is_sent_in_blocks(client: Client) -> None:
+    for number in range(300):
+        make_coin(f"{number:0255}")
+    client.force_login(User.objects.create_superuser("admin"))
+    token = "a" * 32
+    cookies = f"csrftoken={token}; {settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+    form = f"csrfmiddlewaretoken={token}&format=csv-exact&columns=coin_id"
+
+    status, headers, sent = ask(
+        "/admin/coins/fullcoin/export/",
+        method="POST",
+        body=form,
+        cookie=cookies,
+        **{"content-type": "application/x-www-form-urlencoded", "content-length": str(len(form))},
+    )
+
+    content = b"".join(sent)
+    assert (status, headers["content-length"]) == (200, str(len(content)))
+    assert content.count(b"\r\n") == 301
+    assert len(sent[0]) == BLOCK

@@ -16,7 +16,7 @@ from rest_framework.exceptions import ParseError
 
 from webapp.api.writing import COIN
 from webapp.coins.models.coin import ORDERINGS
-from webapp.coins.prices.tiers import Step
+from webapp.coins.prices.tiers import STEPS, Step
 from webapp.coins.texts import printable
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.verdict import Verdict
@@ -25,7 +25,6 @@ GAP_STEPS = [step.label for step in Step]
 BY_ID = "coin_id"  # the default order: clients that follow the links miss no coin
 MAX_PAGE = 10**15  # more than any list has, and with 1,000 results a page still an offset that databases take
 MAX_RANK = 2**31 - 1  # that the column can hold
-STEPS = {"day": Step.DAY, "hour": Step.HOUR, "raw": None}
 
 
 class Choice(serializers.ChoiceField):
@@ -118,7 +117,9 @@ def opposite(order: str) -> str:
     return order[1:] if order.startswith("-") else f"-{order}"
 
 
-class CoinsParameters(PageParameters, CoinParameters):
+class CoinsFileParameters(CoinParameters):
+    """Those of a list of coins without pages."""
+
     symbol = serializers.CharField(
         source="symbol__iexact",
         max_length=100,
@@ -156,6 +157,12 @@ class CoinsParameters(PageParameters, CoinParameters):
         help_text="With a minus from the largest down. Coins without a value come last, and first in the reverse: "
         f"the orders are {', '.join(ORDERINGS)}, the others are their reverses.",
     )
+
+    def validate_missing(self, value: bool) -> bool:
+        return not value  # its lookup is the opposite
+
+
+class CoinsParameters(PageParameters, CoinsFileParameters):
     after = serializers.CharField(
         max_length=255,
         required=False,
@@ -164,9 +171,6 @@ class CoinsParameters(PageParameters, CoinParameters):
         "`count` is of all coins. The `next` links have it, so that clients that follow them miss no coin while coins "
         "come and go. In other orders it is a filter: `count` and `page` are of the coins that remain.",
     )
-
-    def validate_missing(self, value: bool) -> bool:
-        return not value  # its lookup is the opposite
 
 
 class RunsParameters(PageParameters):

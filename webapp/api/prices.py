@@ -24,13 +24,14 @@ from webapp.api.serializers import (
     PriceDaysPageSerializer,
 )
 from webapp.api.views import ReadView, chosen, one
-from webapp.api.writing import COIN_ID, fields_of, instant, write
+from webapp.api.writing import COIN_ID, fields_of, write
 from webapp.coins import clock
 from webapp.coins.models.coin import MICROSECOND
 from webapp.coins.prices.reading import count_on, days_with_bars, prices_of, prices_on
 from webapp.coins.prices.series import key_of
 from webapp.coins.prices.tiers import Step
 from webapp.coins.texts import printable
+from webapp.coins.values import instant
 from webapp.crawls.gaps import Gaps
 
 

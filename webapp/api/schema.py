@@ -19,7 +19,7 @@ ERRORS = {
     400: "A parameter is unknown or invalid.",
     401: "The token is missing or invalid.",
     404: "Not found.",
-    406: "The Accept header does not allow JSON.",
+    406: "The Accept header does not allow what this address answers.",
     429: "Too many requests: wait for as many seconds as Retry-After says.",
 }
 
@@ -66,7 +66,9 @@ class Schema(AutoSchema):
         return [parameters] if parameters().fields else []
 
 
-def answers(operation: str, summary: str, answer: Any, *errors: int) -> Callable[[Any], Any]:
+def answers(
+    operation: str, summary: str, answer: Any, *errors: int, media_type: str = "application/json"
+) -> Callable[[Any], Any]:
     """Describes a view's `get`: its response, and the errors that not every address has.
 
     The description of the whole API covers 304 and 412. They have no body, and a generated client would have to
@@ -74,7 +76,7 @@ def answers(operation: str, summary: str, answer: Any, *errors: int) -> Callable
     """
     statuses = sorted({400, 401, 406, 429, *errors})
     wrong = {status: OpenApiResponse(ErrorSerializer, ERRORS[status]) for status in statuses}
-    responses = {200: OpenApiResponse(answer, "OK."), **wrong}
+    responses: dict[Any, OpenApiResponse] = {(200, media_type): OpenApiResponse(answer, "OK."), **wrong}
     return extend_schema(operation_id=operation, summary=summary, responses=responses)
 
 

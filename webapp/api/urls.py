@@ -1,7 +1,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from webapp.api import prices, views
+from webapp.api import files, prices, views
 
 
 class AnyText(StringConverter):
@@ -15,6 +15,7 @@ register_converter(AnyText, "any")
 app_name = "api"
 urlpatterns = [
     path("", views.Addresses.as_view(), name="addresses"),
+    path("coins.csv", files.CoinsFile.as_view(), name="coins_file"),
     path("coins/", views.Coins.as_view(), name="coins"),
     path("coins/<any:coin_id>/prices/", prices.CoinPrices.as_view(), name="coin_prices"),
     path("coins/<any:coin_id>/", views.Coin.as_view(), name="coin"),

@@ -4,26 +4,15 @@ Decimals become strings with every digit and no trailing zeros. Dates are UTC wi
 fields are the models': a new one needs no edit here.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db import models
 
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceSeries
-from webapp.coins.numbers import plain
 from webapp.coins.prices.tiers import Step
+from webapp.coins.values import WRITERS, by_type
 from webapp.crawls.models import CrawlRun
-
-
-def instant(moment: datetime) -> str:
-    return moment.isoformat().removesuffix("+00:00") + "Z"
-
-
-WRITERS: Mapping[type[models.Field], Callable[[Any], Any]] = {
-    models.DecimalField: plain,
-    models.DateTimeField: instant,
-}
 
 
 def by_name(model: type[models.Model], *hidden: str) -> dict[str, models.Field]:
@@ -52,6 +41,6 @@ def write(fields: Sequence[models.Field], rows: Collection[tuple[Any, ...]]) -> 
     columns = zip(fields, zip(*rows, strict=True), strict=bool(rows))  # zip makes no columns without rows
     written: list[Iterable[Any]] = []
     for field, values in columns:
-        writer = next((write for kind, write in WRITERS.items() if isinstance(field, kind)), None)
+        writer = by_type(field, WRITERS, None)
         written.append([None if value is None else writer(value) for value in values] if writer else values)
     return [dict(zip(names, values, strict=True)) for values in zip(*written, strict=True)]

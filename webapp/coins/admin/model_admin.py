@@ -56,14 +56,20 @@ class CheckedActions(admin.ModelAdmin):
     """Actions that answer 400 if a selected key cannot be one. Django raises an error of the database's."""
 
     def response_action(self, request: HttpRequest, queryset: models.QuerySet, *args: Any) -> HttpResponse | None:
+        self.selected_keys(request)
+        return super().response_action(request, queryset, *args)
+
+    def selected_keys(self, request: HttpRequest) -> list[str]:
+        """The keys of the selected rows. Raises SuspiciousOperation, which is answered with 400, if one is none."""
+        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
         try:
-            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            for key in keys:
                 if "\0" in key:
                     raise ValidationError("has a NUL character")
                 self.opts.pk.run_validators(self.opts.pk.to_python(key))
         except ValidationError:
             raise SuspiciousOperation("The selection has a key that no row can have.") from None
-        return super().response_action(request, queryset, *args)
+        return keys
 
 
 class RowAdmin(CheckedActions):

@@ -28,6 +28,9 @@ class Step(models.IntegerChoices):
         return moment + (EPOCH - moment) % self.length
 
 
+STEPS = {"day": Step.DAY, "hour": Step.HOUR, "raw": None}  # by the names that people choose; raw: observations
+
+
 def start_of(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 

@@ -16,11 +16,27 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from webapp.coins import clock
-from webapp.coins.admin.formats import Column, ago, change, column, glance, icon, link, number, numeric, picture, table
+from webapp.coins.admin.exporting import ExportAdmin
+from webapp.coins.admin.exporting_prices import PriceExportAdmin
+from webapp.coins.admin.formats import (
+    Column,
+    address_of,
+    ago,
+    change,
+    column,
+    glance,
+    icon,
+    link,
+    number,
+    numeric,
+    picture,
+    table,
+)
 from webapp.coins.admin.model_admin import ReadOnlyAdmin, RowList
 from webapp.coins.admin.named_views import NamedViewsAdmin
 from webapp.coins.admin.svg import sparkline
 from webapp.coins.cleaning import LABEL_LENGTH
+from webapp.coins.exports.tables import COINS
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import exact
 from webapp.coins.prices.lines import Line, lines
@@ -53,7 +69,8 @@ def remember_week(coins: Iterable[FullCoin]) -> None:
 
 
 @admin.register(FullCoin)
-class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ReadOnlyAdmin):
+class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin, ReadOnlyAdmin):
+    exported = COINS
     show_facets = ShowFacets.ALWAYS
     default_columns = (
         "market_cap_rank",
@@ -149,6 +166,7 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ReadOnlyAdmin):
             "chart": CoinChart.asked_for(request, coin, clock.database_clock()),
             "coingecko": f"https://www.coingecko.com/en/coins/{quote(coin.pk, safe='')}",
             "missing_since": ago(coin.missing_since),
+            "export_prices": address_of(coin, "prices_export"),
             "rejected": rejected_records(coin) if request.user.has_perm("crawls.view_rejectedrecord") else None,
             **self.review_context(request, coin),
         }

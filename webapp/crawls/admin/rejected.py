@@ -20,6 +20,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
+from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.filters import RowFilter, TableFilter
 from webapp.coins.admin.formats import Column, column, link, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
@@ -28,6 +29,7 @@ from webapp.crawls import retrying
 from webapp.crawls.admin import comparison
 from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
 from webapp.crawls.admin.tally import recorded, told_of_all
+from webapp.crawls.exports import REJECTED
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.reasons import having, open_reasons
 from webapp.crawls.retrying import Outcome, Tried
@@ -87,7 +89,8 @@ class ReasonFilter(LinkedFilter):
 
 
 @admin.register(RejectedRecord)
-class RejectedRecordAdmin(ButtonAdmin, ReadOnlyAdmin):
+class RejectedRecordAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
+    exported = REJECTED
     REASONS_SHOWN = 3
 
     list_display = (

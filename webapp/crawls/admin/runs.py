@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.utils.text import Truncator
 
 from webapp.coins import clock
+from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.formats import address_of, column, counts, duration, in_words, mark, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.numbers import NOTHING, exact
@@ -31,6 +32,7 @@ from webapp.crawls.admin.run_list import (
 from webapp.crawls.admin.run_log import log
 from webapp.crawls.admin.run_progress import Progress
 from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.exports import RUNS
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.run import RECORDS
 from webapp.crawls.queue import JobError
@@ -42,7 +44,8 @@ SOON = "at its next heartbeat, within 15 s"
 
 
 @admin.register(CrawlRun)
-class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
+class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
+    exported = RUNS
     REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
 
     list_display = (

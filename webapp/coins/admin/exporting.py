@@ -1,0 +1,177 @@
+"""Exports from the admin: a page to choose format and columns, and the file."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG, PAGE_VAR
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import QuerySet
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from webapp.coins.admin.model_admin import RowAdmin
+from webapp.coins.exports.files import Export
+from webapp.coins.exports.formats import FORMATS
+from webapp.coins.exports.tables import Table
+from webapp.coins.sending import download
+
+COUNTED = 50_000  # rows; more of them are not counted, which takes as long as reading them
+TICKS = {"all": "All", "list": "As in the list", "none": "None"}
+
+get_or_post = require_http_methods(["GET", "HEAD", "POST"])
+
+
+class FormatField(forms.ChoiceField):
+    def __init__(self) -> None:
+        choices = [(one.name, one.summary) for one in FORMATS.values()]
+        super().__init__(choices=choices, initial="xlsx", widget=forms.RadioSelect)
+
+
+class ExportForm(forms.Form):
+    format = FormatField()
+    columns = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple, error_messages={"required": "Choose at least one column."}
+    )
+
+    def __init__(self, table: Table, data: Any = None, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial={"columns": table.names} | (initial or {}))
+        self.fields["columns"].choices = [(name, name) for name in table.names]  # type: ignore[attr-defined]
+
+
+class ExportAdmin(RowAdmin):
+    """A list whose rows can be exported by all who may view them: those that its filters find, or selected ones."""
+
+    exported: ClassVar[Table]
+
+    # What leads to the page -----------------------------------------------------------------------
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(get_or_post(self.export_view))
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        return [path("export/", view, name=name), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with a button that leads to the page."""
+        return super().changelist_view(request, {"export": self.address(request)} | (extra_context or {}))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """The list's own, and this one."""
+        actions = super().get_actions(request)
+        if IS_POPUP_VAR not in request.GET and self.has_view_permission(request):
+            actions["export_selected"] = self.get_action("export_selected")
+        return actions
+
+    @admin.action(description="Export selected %(verbose_name_plural)s")
+    def export_selected(self, request: HttpRequest, found: QuerySet[Any]) -> HttpResponse:
+        if request.POST.get("select_across") == "1":
+            return redirect(self.address(request))  # the filters say which rows
+        return self.page(request, found, ExportForm(self.exported))
+
+    def address(self, request: HttpRequest, view: str = "export") -> str:
+        """That of a view of this model, with the list's filters, search and order."""
+        query = request.GET.copy()
+        for name in (PAGE_VAR, ERROR_FLAG):
+            query.pop(name, None)
+        address = reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{view}")
+        return f"{address}?{query.urlencode()}" if query else address
+
+    # The page and the file ------------------------------------------------------------------------
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = self.found(request)
+        if keys := self.selected_keys(request):
+            found = found.filter(pk__in=keys)
+        if request.method != "POST":
+            return self.page(request, found, ExportForm(self.exported))
+        if tick := request.POST.get("tick"):
+            return self.page(request, found, self.ticked(request, tick))
+        form = ExportForm(self.exported, request.POST)
+        if not form.is_valid():
+            return self.page(request, found, form, status=400)
+        chosen = form.cleaned_data
+        return send(self, request, Export(self.exported, found, FORMATS[chosen["format"]], chosen["columns"]))
+
+    def found(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows that the list has with the request's filters, in its order, on all its pages. Nothing is read."""
+        changelist = self.get_changelist(request)
+        unread = type(changelist.__name__, (changelist,), {"get_results": lambda *_: None})
+        if not changelist.search_form_class(request.GET).is_valid():
+            raise BadRequest("The search is too long.")
+        try:
+            found: QuerySet[Any] = unread(
+                request,
+                self.model,
+                ["action_checkbox", *self.get_list_display(request)],  # the order is a number of these columns
+                None,
+                self.get_list_filter(request),
+                self.date_hierarchy,
+                self.get_search_fields(request),
+                self.get_list_select_related(request),
+                self.list_per_page,
+                self.list_max_show_all,
+                self.list_editable,
+                self,
+                self.get_sortable_by(request),
+                self.search_help_text,
+            ).queryset
+        except IncorrectLookupParameters:
+            raise BadRequest("The list has no such filter.") from None
+        return found
+
+    def ticked(self, request: HttpRequest, which: str) -> ExportForm:
+        """The form with these columns ticked."""
+        if which not in TICKS:
+            raise BadRequest("There is no such choice of columns.")
+        names = {"all": self.exported.names, "list": self.names_in_list(request), "none": []}[which]
+        chosen = request.POST.get("format")
+        return ExportForm(self.exported, initial={"columns": names} | ({"format": chosen} if chosen in FORMATS else {}))
+
+    def names_in_list(self, request: HttpRequest) -> list[str]:
+        """The key, and the columns that the list shows or sorts by."""
+        shown = [self.opts.pk.name]
+        for column in self.get_list_display(request):
+            member = getattr(self, column, None) if isinstance(column, str) else column
+            shown.append(str(getattr(member, "admin_order_field", column)))
+        return [name for name in self.exported.names if name in shown]
+
+    def page(self, request: HttpRequest, found: QuerySet[Any], form: forms.Form, status: int = 200) -> HttpResponse:
+        number = found.order_by().values("pk").count()
+        noun = self.opts.verbose_name if number == 1 else self.opts.verbose_name_plural
+        rows = f"More than {COUNTED:,} {noun}" if number > COUNTED else f"{number:,} {noun}"
+        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        context = {
+            "title": f"Export {self.opts.verbose_name_plural}",
+            "what": f"{rows}, {'those that you have selected' if keys else 'on all pages of the list'}.",
+            "takes_long": number > COUNTED,
+            "address": self.address(request),
+            "back": self.address(request, "changelist"),
+            "hidden": [(ACTION_CHECKBOX_NAME, key) for key in keys],
+            "ticks": TICKS.items(),
+        }
+        return render(self, request, form, context, status)
+
+
+def render(
+    model_admin: admin.ModelAdmin, request: HttpRequest, form: forms.Form, context: dict[str, Any], status: int
+) -> HttpResponse:
+    """The page on which people choose what is exported."""
+    request.current_app = model_admin.admin_site.name  # as Django's own views do
+    shared = {**model_admin.admin_site.each_context(request), "opts": model_admin.opts, "form": form}
+    return TemplateResponse(request, "admin/export.html", shared | context, status=status)
+
+
+def send(model_admin: admin.ModelAdmin, request: HttpRequest, export: Export, of: str = "") -> FileResponse:
+    """The file, when it is whole. What its reader has to know is a message on the next page."""
+    file = export.write_temporary()
+    if export.remark:
+        model_admin.message_user(request, export.remark, messages.WARNING)
+    name = "-".join(filter(None, [export.table.name, of, f"{timezone.now():%Y-%m-%d}"]))
+    return download(request, file, f"{name}.{export.format.suffix}", export.format.content_type)
