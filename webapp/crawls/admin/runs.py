@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
@@ -55,14 +56,12 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
         *map(number, ("pages", *RECORDS)),
     )
     list_filter = (VerdictFilter, SpiderFilter, ScheduleFilter, StartedFilter)  # type: ignore[assignment]  # its last has two parameters
-    list_select_related = ("schedule",)
     ordering = (F("began_at").desc(),)
-    paginator = RunPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # they count all runs
     change_list_template = "admin/crawls/crawlrun/change_list.html"
     change_form_template = "admin/crawls/crawlrun/change_form.html"
-    elsewhere = ("verdict", "reason", "began_at")
+    elsewhere = ("verdict", "reason")
     groups = (
         (None, ("messages", "spider", "arguments", "schedule", "slot", "due_again")),
         ("Log", ("log_tail", "log_file")),
@@ -101,6 +100,11 @@ class CrawlRunAdmin(ButtonAdmin, ReadOnlyAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RunList
+
+    def get_paginator(self, request: HttpRequest, queryset: models.QuerySet, *args: Any, **kwargs: Any) -> Paginator:
+        """Of the list; Django pages the history of a run by it, too."""
+        kind = RunPaginator if queryset.model is CrawlRun else Paginator
+        return kind(queryset, *args, **kwargs)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup in StartedFilter.parameters() or super().lookup_allowed(lookup, value, request)
