@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 
 from tests.support.admin import keys_in_list, page_of, text_of
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_run, make_schedule
+from tests.support.plans import is_read_as_a_whole
 from webapp.coins.admin.paging import BoundedPaginator
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
@@ -310,23 +311,7 @@ def test_each_list_is_read_from_an_index(admin_client: Client, query: str) -> No
 
     assert len(of_runs) == 4  # the count, the page, the success and the chart
     for sql in of_runs:
-        assert not is_read_as_a_whole(sql), sql
-
-
-def is_read_as_a_whole(sql: str) -> bool:
-    """Whether the planner, if the table were large, would read or sort all rows of it."""
-    if "LIMIT" in sql and not re.search(" WHERE | ORDER BY ", sql):
-        return False
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            plan = "\n".join(row[3] for row in cursor.fetchall())
-            return bool(re.search(r"SCAN crawls_crawlrun$|TEMP B-TREE FOR ORDER BY", plan, re.MULTILINE))
-        # As for a large table: reading and sorting all of it is dear.
-        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
-        cursor.execute(f"EXPLAIN {sql}")
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-        return bool(re.search(r"Seq Scan on crawls_crawlrun|(?<!Incremental )Sort  ", plan))
+        assert not is_read_as_a_whole(sql, "crawls_crawlrun"), sql
 
 
 def test_a_list_has_no_counts_beside_its_filters(admin_client: Client) -> None:

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from tests.support.admin import hostile, keys_in_list, page_of, text_of
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, SECOND, make_coin, make_rejected, make_run, make_schedule
+from tests.support.plans import is_read_as_a_whole
 from webapp.crawls import past_runs
 from webapp.crawls.admin.run_log import log
 from webapp.crawls.admin.run_progress import Progress, about
@@ -257,6 +258,18 @@ def test_the_number_of_queries_does_not_grow_with_the_runs(admin_client: Client)
         make_run(started_at=NOON - hours * HOUR, schedule=run.schedule)
 
     assert queries() == one
+
+
+def test_the_run_before_is_found_by_an_index() -> None:
+    schedule = make_schedule()
+    for hours in range(5):
+        run = make_run(started_at=NOON + hours * HOUR, schedule=schedule, arguments={"pages": hours})
+
+    with CaptureQueriesContext(connection) as captured:
+        past_runs.complete_before(run)
+
+    assert len(captured) == 4
+    assert not any(is_read_as_a_whole(query["sql"], "crawls_crawlrun") for query in [*captured])
 
 
 def test_a_run_links_to_the_lists_that_it_is_in(admin_client: Client) -> None:
