@@ -186,7 +186,8 @@ def test_the_chart_shows_each_run_as_a_link_with_its_numbers(admin_client: Clien
 
 def test_a_bar_is_as_high_as_its_value(admin_client: Client) -> None:
     for minutes in (1, 2, 4):
-        make_run(started_at=NOON + minutes * HOUR, finished_at=NOON + minutes * HOUR + minutes * MINUTE)
+        end = NOON + minutes * HOUR + minutes * MINUTE
+        make_run(started_at=NOON + minutes * HOUR, finished_at=end, seen=17_190)
 
     page = admin_client.get(RUNS).content.decode()
 
@@ -310,6 +311,7 @@ def test_each_list_is_read_from_an_index(admin_client: Client, query: str) -> No
     of_runs = [sql for sql in statements(admin_client, RUNS + query) if 'FROM "crawls_crawlrun"' in sql]
 
     assert len(of_runs) == 4  # the count, the page, the success and the chart
+    assert of_runs[0].endswith("ORDER BY 1 DESC LIMIT 4) subquery")
     for sql in of_runs:
         assert not is_read_as_a_whole(sql, "crawls_crawlrun"), sql
 

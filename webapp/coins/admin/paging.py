@@ -15,8 +15,8 @@ class BoundedPaginator(Paginator):
     """Counts LIMIT rows at most, because a database needs seconds to count a million. A list of more ends there."""
 
     LIMIT = 50_000
-    # The first column of the default order, descending, if there is an index with it for each filter: then the rows are
-    # counted in that order, and a database reads nothing but the index.
+    # The first column of the default order, descending, if there is an index with it for each filter: the rows are
+    # counted in that order, because SQLite may choose an index that has less of what is asked for.
     column = ""
 
     @cached_property
