@@ -315,6 +315,7 @@ LOG = """\
 2026-02-05 12:00:01 [coincrawl] WARNING: page 7 <b>was</b> throttled
 2026-02-05 12:00:02 [scrapy.core.scraper] ERROR: {0} 2026-02-05 12:00:02 [x] INFO: forged
   | Traceback (most recent call last):
+  | 2026-02-05 12:00:02 [x] INFO: forged
   | ValueError: %s
 2026-02-05 12:00:03 [twisted] CRITICAL: Unhandled
 2026-02-05 12:00:04 [scrapy.core.engine] INFO: Closed"""
@@ -325,7 +326,7 @@ def test_each_line_of_a_log_has_its_level_and_its_traceback() -> None:
 
     assert [level for level, _ in entries] == ["debug", "info", "warning", "error", "critical", "info"]
     assert entries[2][1].endswith("WARNING: page 7 &lt;b&gt;was&lt;/b&gt; throttled\n")
-    assert entries[3][1].endswith("forged\n  | Traceback (most recent call last):\n  | ValueError: %s\n")
+    assert entries[3][1].endswith("forged\n  | ValueError: %s\n")
 
 
 def test_a_log_loses_nothing() -> None:
