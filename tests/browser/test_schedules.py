@@ -65,7 +65,7 @@ def test_a_schedule_is_made_run_and_its_job_cancelled(page: Page) -> None:
     row(page, "Biggest").locator(".marks a").click()
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".messagelist .success")).to_contain_text("The job was removed from the queue")
-    expect(page.locator(".field-verdict .readonly")).to_have_text("skipped")
+    expect(page.locator(".verdict-line")).to_have_text("skipped")
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
 
     page.get_by_role("link", name="History").click()

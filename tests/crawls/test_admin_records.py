@@ -50,7 +50,7 @@ def test_a_run_shows_its_arguments_verdict_and_lines(admin_client: Client) -> No
 
     assert "partial markets ids coin-0, coin-1, coin-2, coin-3, coi… - 2026-02-05 12:00:00 1:15:00 0 17,190" in listed
     assert f"Arguments: ids {', '.join(ids)} " in shown
-    assert "Reason: page 7 was not answered" in shown
+    assert "partial page 7 was not answered" in shown
     assert "first<br>second" in page
     assert "Records in all answers." in shown
     assert "Filled: coin_id 17,190, name 17,189 " in shown

@@ -117,6 +117,6 @@ class ReadOnlyAdmin(RowAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """The groups, and a last one with the fields that no group names."""
         named = {*self.elsewhere, *(name for _, names in self.groups for name in names)}
-        fields = (field.name for field in self.opts.concrete_fields if not field.auto_created)
+        fields = (field.name for field in self.opts.concrete_fields if not (field.auto_created or field.generated))
         groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
         return [(title, {"fields": [self.line(name) for name in names]}) for title, names in groups if names]

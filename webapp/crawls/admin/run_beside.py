@@ -45,10 +45,10 @@ def beside(run: CrawlRun, before: CrawlRun | None) -> str:
     spans = [one.duration for one in runs]
     head = [
         _of("Verdict", verdicts),
-        _of("Started (UTC)", [second(one.started_at) for one in runs]),
+        Row("Started (UTC)", second(run.started_at), link(before, second(before.started_at)) if before else NOTHING),
         Row("Duration", *_two([duration(span) for span in spans]), _longer(spans)),
     ]
-    headings = ["", "This run", link(before, "The complete run before") if before else "No complete run before"]
+    headings = ["", "This run", "The complete run before" if before else "No complete run before"]
     shown = table([*headings, "Difference"], [*head, *rows])
     return format_html('{}<p class="quiet">{}</p>', shown, REMARK) if stores_coins(run) else shown
 

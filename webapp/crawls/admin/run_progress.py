@@ -80,10 +80,10 @@ class Progress:
 
 
 def about(span: timedelta) -> str:
-    """A span in words that are no more exact than an estimate is: `about 3 minutes`."""
+    """A span in words that are no more exact than an estimate is: `About 3 minutes`."""
     seconds = span.total_seconds()
     if seconds < 60:
-        return "less than a minute"
+        return "Less than a minute"
     if seconds < 90 * 60:
-        return f"about {counted(round(seconds / 60), 'minute')}"
-    return f"about {counted(round(seconds / 3600), 'hour')}"
+        return f"About {counted(round(seconds / 60), 'minute')}"
+    return f"About {counted(round(seconds / 3600), 'hour')}"

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
@@ -58,14 +59,12 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
         *map(number, ("pages", *RECORDS)),
     )
     list_filter = (VerdictFilter, SpiderFilter, ScheduleFilter, StartedFilter)
-    list_select_related = ("schedule",)
     ordering = (F("began_at").desc(),)
-    paginator = RunPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # they count all runs
     change_list_template = "admin/crawls/crawlrun/change_list.html"
     change_form_template = "admin/crawls/crawlrun/change_form.html"
-    elsewhere = ("verdict", "reason", "began_at")
+    elsewhere = ("verdict", "reason")
     groups = (
         (None, ("messages", "spider", "arguments", "schedule", "slot", "due_again")),
         ("Log", ("log_tail", "log_file")),
@@ -104,6 +103,11 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RunList
+
+    def get_paginator(self, request: HttpRequest, queryset: models.QuerySet, *args: Any, **kwargs: Any) -> Paginator:
+        """Of the list; Django pages the history of a run by it, too."""
+        kind = RunPaginator if queryset.model is CrawlRun else Paginator
+        return kind(queryset, *args, **kwargs)
 
     @admin.display(ordering="began_at", description="started (UTC)")
     def started(self, run: CrawlRun) -> str:

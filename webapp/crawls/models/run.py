@@ -142,7 +142,7 @@ class CrawlRun(models.Model):
             models.Index(fields=["-started_at"], name="runs_newest_first"),
             models.Index(fields=["verdict", "spider", "-started_at"], name="runs_by_verdict"),
             models.Index(fields=["schedule", "-queued_at"], name="runs_of_a_schedule"),
-            # For the admin's list, its filters and its counts of verdicts, which read nothing but the index.
+            # For the admin's list: each of its filters in its order, with the verdicts that it counts.
             models.Index(fields=["-began_at", "verdict"], name="runs_by_beginning"),
             models.Index(fields=["spider", "-began_at", "verdict"], name="runs_by_spider_and_beginning"),
             models.Index(fields=["schedule", "-began_at", "verdict", "spider"], name="runs_by_schedule_and_beginning"),
