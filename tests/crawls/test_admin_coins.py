@@ -164,7 +164,7 @@ def test_coins_are_found(admin_client: Client, market: None, query: str, found: 
 
 
 @pytest.mark.parametrize(
-    ("order", "first"), [pytest.param("6", "rank-1", id="rising"), pytest.param("-6", "rank-1001", id="falling")]
+    ("order", "first"), [pytest.param("7", "rank-1", id="rising"), pytest.param("-7", "rank-1001", id="falling")]
 )
 def test_coins_without_a_value_are_sorted_last_either_way(
     admin_client: Client, market: None, order: str, first: str

@@ -143,7 +143,7 @@ class ExportAdmin(RowAdmin):
         return [name for name in self.exported.names if name in shown]
 
     def page(self, request: HttpRequest, found: QuerySet[Any], form: forms.Form, status: int = 200) -> HttpResponse:
-        number = found.order_by().values("pk").count()
+        number = found.order_by().values("pk")[: COUNTED + 1].count()
         noun = self.opts.verbose_name if number == 1 else self.opts.verbose_name_plural
         rows = f"More than {COUNTED:,} {noun}" if number > COUNTED else f"{number:,} {noun}"
         keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
