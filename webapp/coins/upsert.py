@@ -17,6 +17,7 @@ from django.db import DatabaseError, InterfaceError, InternalError, OperationalE
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from webapp.coins.fields import ExactDecimalField, InstantField, count_rounded, microseconds
+from webapp.coins.stamps import Stamps
 
 Row = Mapping[str, Any]
 Dates = dict[str, datetime | None]  # by key
@@ -66,12 +67,13 @@ class Upsert:
     value, and is null in a new row. A stored row is updated if any value differs, unless the answer is stale: its
     `last_updated` is older than that of the stored row, and the stored row was written less than CACHED_FOR ago.
     `stale_before` is the last `last_updated` that was not null, less TOLERANCE. `first_seen_at` is the date of the
-    insert, `changed_at` of the last write.
+    insert, `changed_at` of the last write. `field_changes` has the date of the last write that changed each of the
+    `stamped` fields.
     """
 
     version = "last_updated"
 
-    def __init__(self, using: str, values: Sequence[Column]) -> None:
+    def __init__(self, using: str, values: Sequence[Column], stamped: Sequence[Column]) -> None:
         self.model = values[0].model
         meta = self.model._meta
         self.using = using
@@ -79,7 +81,9 @@ class Upsert:
         self.names = frozenset(column.name for column in values)
         self.key = meta.pk.name
         self.stale_before = cast(Column, meta.get_field("stale_before"))
-        self.stamps = [cast(Column, meta.get_field(name)) for name in ("first_seen_at", "changed_at")]
+        self.dates = [cast(Column, meta.get_field(name)) for name in ("first_seen_at", "changed_at")]
+        self.field_changes = cast(Column, meta.get_field("field_changes"))
+        self.stamps = Stamps([column.name for column in stamped])
 
     def __call__(self, rows: Iterable[Row], now: datetime, stamp: datetime) -> Upserted:
         """Writes `rows` at the time `now`, dated `stamp`. Of several rows with one key, the newest is written.
@@ -126,12 +130,13 @@ class Upsert:
         older = self._older(rows, connection)
         values = {column: [row[column.name] for row in rows] for column in columns}
         lists = {column: prepared(column, values[column], connection) for column in columns}
-        lists |= {column: [column.get_db_prep_save(stamp, connection)] * len(rows) for column in self.stamps}
+        lists |= {column: [column.get_db_prep_save(stamp, connection)] * len(rows) for column in self.dates}
+        lists[self.field_changes] = [self.stamps.of_all(stamp)] * len(rows)
         window: list[Any] = []
         if any(column.name == self.version for column in columns):
             dates = [less_tolerance(row[self.version]) for row in rows]
             lists[self.stale_before] = prepared(self.stale_before, dates, connection)
-            window = prepared(self.stamps[1], [now - CACHED_FOR, now + CACHED_FOR], connection)
+            window = prepared(self.dates[1], [now - CACHED_FOR, now + CACHED_FOR], connection)
         source, parameters = rows_of(lists, connection)
         head, tail = self._frame(lists, connection)
         with connection.cursor() as cursor:
@@ -181,13 +186,21 @@ class Upsert:
         quote = database.ops.quote_name
         quoted = {column.name: quote(cast(str, column.column)) for column in columns}
         table, key = quote(self.model._meta.db_table), quoted[self.key]
-        created, changed = (quoted[stamp.name] for stamp in self.stamps)
+        created, changed = (quoted[date.name] for date in self.dates)
         values = [name for field, name in quoted.items() if field in self.names and field != self.key]
         assignments = [f"{column} = excluded.{column}" for column in [*values, changed]]
         stored = ", ".join(f"{table}.{column}" for column in values)
         sent = ", ".join(f"excluded.{column}" for column in values)
         # Null-safe comparison of whole rows; SQLite has had IS NOT for longer than IS DISTINCT FROM.
-        condition = f"({stored}) {'IS NOT' if database.vendor == 'sqlite' else 'IS DISTINCT FROM'} ({sent})"
+        differs = "IS NOT" if database.vendor == "sqlite" else "IS DISTINCT FROM"
+        condition = f"({stored}) {differs} ({sent})"
+        stamps = quoted[self.field_changes.name]
+        changes = {
+            name: f"{table}.{quoted[name]} {differs} excluded.{quoted[name]}"
+            for name in self.stamps.names
+            if name in quoted
+        }
+        assignments.append(f"{stamps} = {self.stamps.merged(f'{table}.{stamps}', f'excluded.{stamps}', changes)}")
         if self.stale_before.name in quoted:
             before, version = quoted[self.stale_before.name], quoted[self.version]
             assignments.append(f"{before} = COALESCE(excluded.{before}, {table}.{before})")

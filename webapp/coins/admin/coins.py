@@ -60,8 +60,9 @@ class FullCoinAdmin(ReadOnlyAdmin):
         ("All-time high (ath)", ("ath", "ath_change_percentage", "ath_date")),
         ("All-time low (atl)", ("atl", "atl_change_percentage", "atl_date")),
         ("Return on investment (roi)", ("roi_times", "roi_currency", "roi_percentage")),
-        ("Bookkeeping", FullCoin.BOOKKEEPING),
+        ("Bookkeeping", ("vs_currency", "first_seen_at", "changed_at", "missing_since", "stale_before")),
     )
+    hidden = ("field_changes",)
     written = {"image": picture}
 
     @admin.display(ordering="name")
