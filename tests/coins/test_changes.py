@@ -200,6 +200,7 @@ CHECKSUM = Stamps(["a", "b"]).checksum
     [
         "",
         CHECKSUM,
+        CHECKSUM + "B" * 12,
         CHECKSUM + "B" * 15,
         CHECKSUM + "B" * 17,
         CHECKSUM + "________" * 2,

@@ -7,21 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from itertools import chain, compress
-from types import NoneType
+from itertools import compress
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, models, transaction
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from webapp.coins.fields import ExactDecimalField, InstantField, count_rounded, microseconds
+from webapp.coins.fields import ExactDecimalField, count_rounded
+from webapp.coins.rows import Column, prepared, rows_of
 from webapp.coins.stamps import Stamps
 
 Row = Mapping[str, Any]
 Dates = dict[str, datetime | None]  # by key
-Column = models.Field
 
 # Errors that a row can cause, in either database and on the way to it.
 ROW_ERRORS = (DatabaseError, ValidationError, ValueError, TypeError, ArithmeticError)
@@ -31,11 +29,6 @@ DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError)
 CACHED_FOR = timedelta(minutes=10)  # the longest time that a cache keeps an answer
 TOLERANCE = timedelta(seconds=1)  # smaller differences do not count: APIs change the precision of their dates
 FIRST = datetime.min.replace(tzinfo=UTC)
-OWN_TYPES: Mapping[type[Column], type[Any]] = {  # types that databases take unconverted; str for other fields
-    models.DecimalField: Decimal,
-    models.DateTimeField: datetime,
-    models.IntegerField: int,
-}
 
 
 @dataclass
@@ -215,41 +208,6 @@ class Upsert:
             # An inserted row has two equal dates. An updated row was created before.
             f" RETURNING {key}, {table}.{created} = {table}.{changed}",
         )
-
-
-def rows_of(lists: Mapping[Column, list[Any]], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-    """Rows as SQL, and its parameters. `lists` has the prepared values by column."""
-    if connection.vendor == "postgresql":
-        # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one for each
-        # value would take longer than the upsert. Types without their sizes, or a cast would cut values.
-        types = (str(column.db_type(connection)).partition("(")[0] for column in lists)
-        return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", [*lists.values()]
-    rows = [*zip(*lists.values(), strict=True)]
-    row = f"({', '.join(['%s'] * len(lists))})"
-    return f"VALUES {', '.join([row] * len(rows))}", list(chain(*rows))
-
-
-def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper) -> list[Any]:
-    """`column.get_db_prep_save` of each value, faster if all are null or of the column's own type.
-
-    Django's conversion of 30 values a row takes longer than the rest of the upsert. Other types still go through
-    Django, and raise its errors.
-    """
-    own_type = next((own for kind, own in OWN_TYPES.items() if isinstance(column, kind)), str)
-    is_usual = {*map(type, values)} <= {own_type, NoneType}
-    if own_type is Decimal:
-        is_usual = is_usual and all(value is None or value.is_finite() for value in values)
-    if not is_usual:
-        return [None if value is None else column.get_db_prep_save(value, connection) for value in values]
-    if connection.vendor != "sqlite" or own_type in (str, int):
-        return values
-    if own_type is Decimal:
-        return cast(ExactDecimalField, column).all_for_sqlite(values)
-    if isinstance(column, InstantField):
-        return [None if value is None else microseconds(value) for value in values]
-    if all(value is None or value.tzinfo is UTC for value in values):
-        return [None if value is None else value.isoformat(" ").removesuffix("+00:00") for value in values]
-    return [None if value is None else connection.ops.adapt_datetimefield_value(value) for value in values]
 
 
 def less_tolerance(version: datetime | None) -> datetime | None:
