@@ -21,16 +21,24 @@ OWN_TYPES: Mapping[type[Column], type[Any]] = {  # types that databases take unc
 }
 
 
-def rows_of(lists: Mapping[Column, list[Any]], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-    """Rows as SQL, and its parameters. `lists` has the prepared values by column."""
+def rows_of(
+    lists: Mapping[Column, list[Any]], connection: BaseDatabaseWrapper, same: Mapping[Column, Any] | None = None
+) -> tuple[str, list[Any]]:
+    """Rows as SQL, and its parameters. `lists` has the prepared values by column.
+
+    `same` has the values that all rows share, of the last columns.
+    """
+    same = same or {}
     if connection.vendor == "postgresql":
         # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one for each
         # value would take longer than the upsert. Types without their sizes, or a cast would cut values.
-        types = (str(column.db_type(connection)).partition("(")[0] for column in lists)
-        arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-        return f"SELECT * FROM unnest({arrays})", [*lists.values()]  # noqa: S608 - Django's types
-    rows = [*zip(*lists.values(), strict=True)]
-    row = f"({', '.join(['%s'] * len(lists))})"
+        types = {column: str(column.db_type(connection)).partition("(")[0] for column in [*lists, *same]}
+        chosen = ", ".join(["*", *(f"%s::{types[column]}" for column in same)])
+        arrays = ", ".join(f"%s::{types[column]}[]" for column in lists)
+        return f"SELECT {chosen} FROM unnest({arrays})", [*same.values(), *lists.values()]  # noqa: S608 - its types
+    count = len(next(iter(lists.values())))
+    rows = [*zip(*lists.values(), *([value] * count for value in same.values()), strict=True)]
+    row = f"({', '.join(['%s'] * (len(lists) + len(same)))})"
     return f"VALUES {', '.join([row] * len(rows))}", list(chain(*rows))
 
 

@@ -123,15 +123,15 @@ class Upsert:
         older = self._older(rows, connection)
         values = {column: [row[column.name] for row in rows] for column in columns}
         lists = {column: prepared(column, values[column], connection) for column in columns}
-        lists |= {column: [column.get_db_prep_save(stamp, connection)] * len(rows) for column in self.dates}
-        lists[self.field_changes] = [self.stamps.of_all(stamp)] * len(rows)
+        same: dict[Column, Any] = {column: column.get_db_prep_save(stamp, connection) for column in self.dates}
+        same[self.field_changes] = self.stamps.of_all(stamp)
         window: list[Any] = []
         if any(column.name == self.version for column in columns):
             dates = [less_tolerance(row[self.version]) for row in rows]
             lists[self.stale_before] = prepared(self.stale_before, dates, connection)
             window = prepared(self.dates[1], [now - CACHED_FOR, now + CACHED_FOR], connection)
-        source, parameters = rows_of(lists, connection)
-        head, tail = self._frame(lists, connection)
+        source, parameters = rows_of(lists, connection, same)
+        head, tail = self._frame([*lists, *same], connection)
         with connection.cursor() as cursor:
             cursor.execute(head + source + tail, [*parameters, *window])
             returned: dict[str, bool] = dict(cursor.fetchall())  # by key of written rows: whether the row is new
