@@ -40,11 +40,11 @@ def test_a_coin_has_every_field_of_the_model(reader: Client) -> None:
 
     page, coin = read(reader, COINS), read(reader, "/api/coins/bitcoin/")
 
-    fields = [field.name for field in FullCoin._meta.concrete_fields if field.name != "stale_before"]
+    fields = [field.name for field in FullCoin._meta.concrete_fields if field.name not in FullCoin.INTERNAL]
     assert page["results"] == [coin]
     assert list(coin) == list(CoinSerializer().fields) == fields
     assert fields[0] == "coin_id"
-    assert (*fields[-4:], "stale_before") == FullCoin.BOOKKEEPING
+    assert (*fields[-4:], *FullCoin.INTERNAL) == FullCoin.BOOKKEEPING
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,27 @@ def test_a_page_takes_as_many_queries_with_many_prices(admin_client: Client, noo
     assert counts[0] == counts[1] <= 24
 
 
+# When values changed -----------------------------------------------------------------------------
+def test_each_value_says_when_it_changed_and_by_which_run(admin_client: Client) -> None:
+    make_run(id="first", started_at=NOON, finished_at=NOON + HOUR)
+    make_run(id="later", started_at=NOON + DAY, finished_at=NOON + DAY + HOUR)
+    for name, at in (("Bitcoin", NOON + MINUTE), ("Bit Coin", NOON + DAY + MINUTE)):
+        FullCoin.objects.upsert([{"coin_id": "bitcoin", "name": name, "symbol": "btc"}], at, at)
+
+    shown = page(admin_client, FullCoin.objects.get())
+
+    changed = dict(re.findall(r'class="form-row field-(\w+)">.*?crawlrun/(\w+)/change', shown, flags=re.DOTALL))
+    assert changed["symbol"] == "first"
+    assert changed["name"] == "later"
+    assert 'title="2026-02-06 12:01:00 UTC"' in shown
+
+
+def test_a_value_whose_change_is_not_known_says_nothing(admin_client: Client) -> None:
+    shown = page(admin_client, make_coin(name="Bitcoin"))
+
+    assert 'class="changed"' not in shown
+
+
 # Rejected records --------------------------------------------------------------------------------
 def test_a_page_shows_the_coins_rejected_records(admin_client: Client) -> None:
     coin, run = make_coin("<b>{0}"), make_run()
@@ -192,7 +213,7 @@ def test_a_page_shows_the_coins_rejected_records(admin_client: Client) -> None:
 
     assert len(re.findall(r"name: reason \d", shown)) == 5
     assert "of another coin" not in shown
-    assert "?q=%3Cb%3E%7B0%7D" in shown
+    assert "?q=%3Cb%3E%7B0%7D&amp;status=All" in shown
 
 
 def test_rejected_records_are_shown_to_those_who_may_see_them(client: Client) -> None:

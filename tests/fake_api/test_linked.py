@@ -71,7 +71,7 @@ def api(market: Market) -> Iterator[LinkedAPI]:
 
 def test_records_have_all_fields_of_the_model(api):
     assert {tuple(sorted(record)) for record in ask(api).json["results"]} == {
-        tuple(sorted(field.name for field in FullCoin._meta.concrete_fields if field.name != "stale_before"))
+        tuple(sorted(field.name for field in FullCoin._meta.concrete_fields if field.name not in FullCoin.INTERNAL))
     }
 
 

@@ -19,7 +19,7 @@ def by_name(model: type[models.Model], *hidden: str) -> dict[str, models.Field]:
     return {field.name: field for field in model._meta.concrete_fields if field.name not in hidden}
 
 
-COIN = by_name(FullCoin, "stale_before")
+COIN = by_name(FullCoin, *FullCoin.INTERNAL)
 # Hidden: names of machines, what happens on them, and how the crawler stores batches.
 RUN = by_name(CrawlRun, "node", "claim", "claimed_at", "settings", "log_tail", "log_file", "flushes", "rejected_rows")
 OBSERVATION = by_name(Price, "series")

@@ -7,20 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from itertools import chain, compress
-from types import NoneType
+from itertools import compress
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, models, transaction
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from webapp.coins.fields import ExactDecimalField, InstantField, count_rounded, microseconds
+from webapp.coins.fields import ExactDecimalField, count_rounded
+from webapp.coins.rows import Column, prepared, rows_of
+from webapp.coins.stamps import Stamps
 
 Row = Mapping[str, Any]
 Dates = dict[str, datetime | None]  # by key
-Column = models.Field
 
 # Errors that a row can cause, in either database and on the way to it.
 ROW_ERRORS = (DatabaseError, ValidationError, ValueError, TypeError, ArithmeticError)
@@ -30,11 +29,6 @@ DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError)
 CACHED_FOR = timedelta(minutes=10)  # the longest time that a cache keeps an answer
 TOLERANCE = timedelta(seconds=1)  # smaller differences do not count: APIs change the precision of their dates
 FIRST = datetime.min.replace(tzinfo=UTC)
-OWN_TYPES: Mapping[type[Column], type[Any]] = {  # types that databases take unconverted; str for other fields
-    models.DecimalField: Decimal,
-    models.DateTimeField: datetime,
-    models.IntegerField: int,
-}
 
 
 @dataclass
@@ -66,12 +60,13 @@ class Upsert:
     value, and is null in a new row. A stored row is updated if any value differs, unless the answer is stale: its
     `last_updated` is older than that of the stored row, and the stored row was written less than CACHED_FOR ago.
     `stale_before` is the last `last_updated` that was not null, less TOLERANCE. `first_seen_at` is the date of the
-    insert, `changed_at` of the last write.
+    insert, `changed_at` of the last write. `field_changes` has the date of the last write that changed each of the
+    `stamped` fields.
     """
 
     version = "last_updated"
 
-    def __init__(self, using: str, values: Sequence[Column]) -> None:
+    def __init__(self, using: str, values: Sequence[Column], stamped: Sequence[Column]) -> None:
         self.model = values[0].model
         meta = self.model._meta
         self.using = using
@@ -79,7 +74,9 @@ class Upsert:
         self.names = frozenset(column.name for column in values)
         self.key = meta.pk.name
         self.stale_before = cast(Column, meta.get_field("stale_before"))
-        self.stamps = [cast(Column, meta.get_field(name)) for name in ("first_seen_at", "changed_at")]
+        self.dates = [cast(Column, meta.get_field(name)) for name in ("first_seen_at", "changed_at")]
+        self.field_changes = cast(Column, meta.get_field("field_changes"))
+        self.stamps = Stamps([column.name for column in stamped])
 
     def __call__(self, rows: Iterable[Row], now: datetime, stamp: datetime) -> Upserted:
         """Writes `rows` at the time `now`, dated `stamp`. Of several rows with one key, the newest is written.
@@ -126,14 +123,15 @@ class Upsert:
         older = self._older(rows, connection)
         values = {column: [row[column.name] for row in rows] for column in columns}
         lists = {column: prepared(column, values[column], connection) for column in columns}
-        lists |= {column: [column.get_db_prep_save(stamp, connection)] * len(rows) for column in self.stamps}
+        same: dict[Column, Any] = {column: column.get_db_prep_save(stamp, connection) for column in self.dates}
+        same[self.field_changes] = self.stamps.of_all(stamp)
         window: list[Any] = []
         if any(column.name == self.version for column in columns):
             dates = [less_tolerance(row[self.version]) for row in rows]
             lists[self.stale_before] = prepared(self.stale_before, dates, connection)
-            window = prepared(self.stamps[1], [now - CACHED_FOR, now + CACHED_FOR], connection)
-        source, parameters = rows_of(lists, connection)
-        head, tail = self._frame(lists, connection)
+            window = prepared(self.dates[1], [now - CACHED_FOR, now + CACHED_FOR], connection)
+        source, parameters = rows_of(lists, connection, same)
+        head, tail = self._frame([*lists, *same], connection)
         with connection.cursor() as cursor:
             cursor.execute(head + source + tail, [*parameters, *window])
             returned: dict[str, bool] = dict(cursor.fetchall())  # by key of written rows: whether the row is new
@@ -181,13 +179,21 @@ class Upsert:
         quote = database.ops.quote_name
         quoted = {column.name: quote(cast(str, column.column)) for column in columns}
         table, key = quote(self.model._meta.db_table), quoted[self.key]
-        created, changed = (quoted[stamp.name] for stamp in self.stamps)
+        created, changed = (quoted[date.name] for date in self.dates)
         values = [name for field, name in quoted.items() if field in self.names and field != self.key]
         assignments = [f"{column} = excluded.{column}" for column in [*values, changed]]
         stored = ", ".join(f"{table}.{column}" for column in values)
         sent = ", ".join(f"excluded.{column}" for column in values)
         # Null-safe comparison of whole rows; SQLite has had IS NOT for longer than IS DISTINCT FROM.
-        condition = f"({stored}) {'IS NOT' if database.vendor == 'sqlite' else 'IS DISTINCT FROM'} ({sent})"
+        differs = "IS NOT" if database.vendor == "sqlite" else "IS DISTINCT FROM"
+        condition = f"({stored}) {differs} ({sent})"
+        stamps = quoted[self.field_changes.name]
+        changes = {
+            name: f"{table}.{quoted[name]} {differs} excluded.{quoted[name]}"
+            for name in self.stamps.names
+            if name in quoted
+        }
+        assignments.append(f"{stamps} = {self.stamps.merged(f'{table}.{stamps}', f'excluded.{stamps}', changes)}")
         if self.stale_before.name in quoted:
             before, version = quoted[self.stale_before.name], quoted[self.version]
             assignments.append(f"{before} = COALESCE(excluded.{before}, {table}.{before})")
@@ -202,41 +208,6 @@ class Upsert:
             # An inserted row has two equal dates. An updated row was created before.
             f" RETURNING {key}, {table}.{created} = {table}.{changed}",
         )
-
-
-def rows_of(lists: Mapping[Column, list[Any]], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-    """Rows as SQL, and its parameters. `lists` has the prepared values by column."""
-    if connection.vendor == "postgresql":
-        # An array for each column. psycopg reads a statement's placeholders anew each time it is executed: one for each
-        # value would take longer than the upsert. Types without their sizes, or a cast would cut values.
-        types = (str(column.db_type(connection)).partition("(")[0] for column in lists)
-        return f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for kind in types)})", [*lists.values()]
-    rows = [*zip(*lists.values(), strict=True)]
-    row = f"({', '.join(['%s'] * len(lists))})"
-    return f"VALUES {', '.join([row] * len(rows))}", list(chain(*rows))
-
-
-def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper) -> list[Any]:
-    """`column.get_db_prep_save` of each value, faster if all are null or of the column's own type.
-
-    Django's conversion of 30 values a row takes longer than the rest of the upsert. Other types still go through
-    Django, and raise its errors.
-    """
-    own_type = next((own for kind, own in OWN_TYPES.items() if isinstance(column, kind)), str)
-    is_usual = {*map(type, values)} <= {own_type, NoneType}
-    if own_type is Decimal:
-        is_usual = is_usual and all(value is None or value.is_finite() for value in values)
-    if not is_usual:
-        return [None if value is None else column.get_db_prep_save(value, connection) for value in values]
-    if connection.vendor != "sqlite" or own_type in (str, int):
-        return values
-    if own_type is Decimal:
-        return cast(ExactDecimalField, column).all_for_sqlite(values)
-    if isinstance(column, InstantField):
-        return [None if value is None else microseconds(value) for value in values]
-    if all(value is None or value.tzinfo is UTC for value in values):
-        return [None if value is None else value.isoformat(" ").removesuffix("+00:00") for value in values]
-    return [None if value is None else connection.ops.adapt_datetimefield_value(value) for value in values]
 
 
 def less_tolerance(version: datetime | None) -> datetime | None:

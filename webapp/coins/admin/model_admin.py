@@ -104,6 +104,7 @@ class ReadOnlyAdmin(RowAdmin):
     actions = None
     groups: tuple[tuple[str | None, tuple[str, ...]], ...] = ()  # headings of a page, with their fields
     elsewhere: tuple[str, ...] = ()  # the fields that the page shows outside of the groups
+    hidden: tuple[str, ...] = ()  # fields that a page does not show, because only programs can read them
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -116,7 +117,7 @@ class ReadOnlyAdmin(RowAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """The groups, and a last one with the fields that no group names."""
-        named = {*self.elsewhere, *(name for _, names in self.groups for name in names)}
+        named = {*self.hidden, *self.elsewhere, *(name for _, names in self.groups for name in names)}
         fields = (field.name for field in self.opts.concrete_fields if not (field.auto_created or field.generated))
         groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
         return [(title, {"fields": [self.line(name) for name in names]}) for title, names in groups if names]

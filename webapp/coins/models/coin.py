@@ -207,8 +207,16 @@ class FullCoin(models.Model):
         editable=False,
         help_text="The last `last_updated` that was not null, less a second: an answer from before it is an older one.",
     )
+    field_changes = models.TextField(
+        default="",
+        db_default="",
+        blank=True,
+        editable=False,
+        help_text="When each field last changed, as `webapp.coins.changes` reads it; empty: not known.",
+    )
 
-    BOOKKEEPING = ("vs_currency", "first_seen_at", "changed_at", "missing_since", "stale_before")
+    BOOKKEEPING = ("vs_currency", "first_seen_at", "changed_at", "missing_since", "stale_before", "field_changes")
+    INTERNAL = ("stale_before", "field_changes")  # how the crawler stores coins: the read API does not show it
 
     objects = FullCoinQuerySet.as_manager()
 
@@ -229,7 +237,15 @@ class FullCoin(models.Model):
         """The fields with values of the API, in the model's order."""
         return [field for field in cls._meta.concrete_fields if field.name not in cls.BOOKKEEPING]
 
+    @classmethod
+    def stamped_fields(cls) -> list[models.Field]:
+        """The fields whose changes `field_changes` dates, in its order: those of the API but the key."""
+        return [field for field in cls.api_fields() if not field.primary_key]
+
 
 @cache
 def _upsert(using: str) -> Upsert:
-    return Upsert(using, [*FullCoin.api_fields(), cast(models.Field, FullCoin._meta.get_field("vs_currency"))])
+    values = FullCoin.api_fields()
+    return Upsert(
+        using, [*values, cast(models.Field, FullCoin._meta.get_field("vs_currency"))], FullCoin.stamped_fields()
+    )

@@ -12,7 +12,7 @@ from django.db import connection, models
 from webapp.coins.fields import ExactDecimalField, count_rounded, instant
 from webapp.coins.models import PriceBar
 from webapp.coins.prices.tiers import Step
-from webapp.coins.upsert import prepared, rows_of
+from webapp.coins.rows import prepared, rows_of
 
 AT_ONCE = 1_000  # bars in a statement
 KEY = ("series", "step", "time")

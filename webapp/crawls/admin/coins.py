@@ -11,9 +11,7 @@ from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.db import models
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 
 from webapp.coins import clock
 from webapp.coins.admin.exporting import ExportAdmin
@@ -26,27 +24,22 @@ from webapp.coins.admin.formats import (
     column,
     glance,
     icon,
-    link,
     number,
     numeric,
     picture,
-    table,
 )
 from webapp.coins.admin.model_admin import ReadOnlyAdmin, RowList
 from webapp.coins.admin.named_views import NamedViewsAdmin
 from webapp.coins.admin.svg import sparkline
-from webapp.coins.cleaning import LABEL_LENGTH
 from webapp.coins.exports.tables import COINS
 from webapp.coins.models import FullCoin
-from webapp.coins.numbers import exact
+from webapp.coins.numbers import NOTHING, exact
 from webapp.coins.prices.lines import Line, lines
-from webapp.coins.texts import printable
 from webapp.crawls.admin.coin_chart import CoinChart
 from webapp.crawls.admin.coin_filters import CoinRanges, DataFilter, MarketFilter, RankFilter, ReviewFilter
+from webapp.crawls.admin.coin_page import changed_when, rejected_records
 from webapp.crawls.admin.coin_review import ReviewAdmin
-from webapp.crawls.models import RejectedRecord
 
-RECORDS_SHOWN = 5
 WEEK = timedelta(days=7)
 SPARK_STEP = timedelta(hours=4)
 
@@ -107,8 +100,9 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
         ("All-time high (ath)", ("ath", "ath_change_percentage", "ath_date")),
         ("All-time low (atl)", ("atl", "atl_change_percentage", "atl_date")),
         ("Return on investment (roi)", ("roi_times", "roi_currency", "roi_percentage")),
-        ("Bookkeeping", FullCoin.BOOKKEEPING),
+        ("Bookkeeping", ("vs_currency", "first_seen_at", "changed_at", "missing_since", "stale_before")),
     )
+    hidden = ("field_changes",)
     written = {"image": picture}
     labels = {
         "market_cap_rank": "rank",
@@ -149,6 +143,18 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
         return sparkline(list(line), prices, f"7 days: {(prices[-1] / prices[0] - 1):+.1%}")
 
     # A coin's page ------------------------------------------------------------------------------
+    def line(self, name: str) -> str | Column:
+        """A field's value, and when it last changed and by which run."""
+        plain = super().line(name)
+        shown: Column = column(name, texts, name.replace("_", " ")) if isinstance(plain, str) else plain
+
+        @admin.display(description=shown.short_description)  # type: ignore[attr-defined]  # as `column` makes it
+        def value(coin: FullCoin) -> str:
+            return format_html("{}{}", shown(coin), changed_when(coin, name))
+
+        value.__name__ = name
+        return value
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -184,19 +190,9 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
         return found, may_have_duplicates
 
 
-def rejected_records(coin: FullCoin) -> str:
-    """The latest rejected records of a coin, and a link to all of them."""
-    label = printable(coin.pk, LABEL_LENGTH)
-    records = RejectedRecord.objects.filter(coin_id=label).defer("raw").order_by("-last_seen_at")[:RECORDS_SHOWN]
-    rows = [
-        [link(record, record.reasons.partition("\n")[0]), record.get_status_display(), ago(record.last_seen_at)]
-        for record in records
-    ]
-    if not rows:
-        return "No record of this coin was rejected."
-    address = reverse("admin:crawls_rejectedrecord_changelist") + "?" + urlencode({"q": label})
-    shown = table(["Reason", "Status", "Last seen"], rows)
-    return format_html('{}<a href="{}">All rejected records of this coin</a>', shown, address)
+def texts(value: Any) -> str:
+    """A text of the source, which has its own direction."""
+    return NOTHING if value is None else format_html("<bdi>{}</bdi>", value)
 
 
 def column_of(field: models.Field) -> Column:
@@ -208,7 +204,7 @@ def column_of(field: models.Field) -> Column:
         return number(field.name, label)
     if isinstance(field, models.DateTimeField):
         return column(field.name, ago, label)
-    return column(field.name, lambda value: format_html("<bdi>{}</bdi>", "-" if value is None else value), label)
+    return column(field.name, texts, label)
 
 
 COLUMNS: Mapping[str, str | Column] = {

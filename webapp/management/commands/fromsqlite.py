@@ -19,8 +19,8 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.db.models import DecimalField, Field, IntegerField, Model
 from django.db.models.functions import Now
 
+from webapp.coins.rows import prepared
 from webapp.coins.texts import printable
-from webapp.coins.upsert import prepared
 from webapp.crawls.migrated import NotMigrated, check_migrated
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.models.run import LOST_AFTER

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('coins', '0003_absences'),
+        ('coins', '0004_field_changes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
