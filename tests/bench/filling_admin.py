@@ -158,7 +158,9 @@ def _runs(number: int, now: datetime) -> None:
         "finished_at": end,
         "seen": seen,
         "updated": seen,
+        "newest_update": end,
         "stores_prices": "true",
+        "is_whole": is_whole,
     }
     if connection.vendor == "postgresql":
         values["arguments"] = f"({values['arguments']})::jsonb"

@@ -160,21 +160,29 @@ def test_many_go_in_batches_also_past_one_of_which_all_stay(monkeypatch: pytest.
     assert sum(query["sql"].startswith('DELETE FROM "crawls_crawlrun"') for query in queries) == 4
 
 
-def test_a_run_is_whole_that_neither_an_argument_nor_a_query_has_narrowed(settings: Any) -> None:
+@pytest.mark.parametrize(
+    ("spider", "arguments", "whole"),
+    [
+        pytest.param("mirror", {"url": A}, True, id="an address"),
+        pytest.param("mirror", {"url": f"{A}?vs=usd"}, True, id="the source's own query"),
+        pytest.param("mirror", {"url": f"{A}?category=x"}, False, id="another query"),
+        pytest.param("mirror", {"url": A, "only": "changed"}, False, id="changes"),
+        pytest.param("mirror", {"url": A, "prices": "day"}, True, id="prices besides"),
+        pytest.param("mirror", {}, True, id="without an address"),
+        pytest.param("markets", {"order": "id_asc"}, True, id="an order"),
+        pytest.param("markets", {"pages": 1}, False, id="pages"),
+        pytest.param("unknown", {}, False, id="a spider that is not in the catalog"),
+    ],
+)
+def test_a_run_is_whole_that_neither_an_argument_nor_a_query_has_narrowed(
+    settings: Any, spider: str, arguments: dict[str, Any], whole: bool
+) -> None:
     settings.MIRROR_URL = f"{A}?vs=usd"
-    for key, spider, arguments in [
-        ("whole", "mirror", {"url": A}),
-        ("of the source's own query", "mirror", {"url": f"{A}?vs=usd"}),
-        ("of another query", "mirror", {"url": f"{A}?category=x"}),
-        ("of changes", "mirror", {"url": A, "only": "changed"}),
-        ("without an address", "mirror", {}),
-        ("of another spider", "markets", {}),
-    ]:
-        run(key, spider=spider, arguments=arguments)
 
-    whole = past_runs.whole_runs("mirror", ("only",))
+    begun = recording.begin(spider, arguments)
 
-    assert {one.pk for one in whole} == {"whole", "of the source's own query", "without an address"}
+    assert begun.is_whole is whole
+    assert (begun in past_runs.whole_runs(spider)) is whole
 
 
 # What complete runs had ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord
+from webapp.crawls.past_runs import is_whole
 from webapp.crawls.verdict import Verdict
 
 NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)  # a Thursday
@@ -26,8 +27,15 @@ def row(coin_id: str = "bitcoin", minutes: int | None = 0, **values: Any) -> dic
 
 def make_run(**values: Any) -> CrawlRun:
     """A complete run that began at noon."""
-    facts = {"spider": "markets", "verdict": Verdict.COMPLETE, "started_at": NOON, "stores_prices": True}
-    return CrawlRun.objects.create(**facts | values)
+    facts: dict[str, Any] = {
+        "spider": "markets",
+        "verdict": Verdict.COMPLETE,
+        "started_at": NOON,
+        "stores_prices": True,
+    }
+    facts |= values
+    facts.setdefault("is_whole", is_whole(facts["spider"], facts.get("arguments", {})))
+    return CrawlRun.objects.create(**facts)
 
 
 def make_rejected(coin_id: str = "bitcoin", **values: Any) -> RejectedRecord:

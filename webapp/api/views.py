@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
@@ -105,7 +105,7 @@ class Coin(ReadView):
 
 class Runs(ReadView):
     parameters = RunsParameters
-    queryset = CrawlRun.objects.order_by(F("started_at").desc(nulls_first=True), "id")  # first: not started
+    queryset = CrawlRun.objects.order_by("-began_at", "id")  # first: not started
 
     @answers("list_runs", "Crawl runs", RunPageSerializer, 404)
     def get(self, request: Request) -> Response:

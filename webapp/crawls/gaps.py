@@ -136,8 +136,7 @@ class Gaps:
         """The beginnings and ends of all complete runs of a whole source that stored prices, sorted."""
         runs: list[Span] = []
         for spider in spiders_like("markets"):
-            whole = past_runs.whole_runs(spider, SPIDERS[spider].narrowing)
-            complete = whole.filter(verdict=Verdict.COMPLETE, stores_prices=True)
+            complete = past_runs.whole_runs(spider).filter(verdict=Verdict.COMPLETE, stores_prices=True)
             ended = complete.filter(started_at__gte=self._since, finished_at__isnull=False)
             runs += cast(Iterable[Span], ended.values_list("started_at", "finished_at"))
         return sorted(runs)

@@ -97,11 +97,9 @@ def problems(now: datetime | None = None) -> dict[str, str]:
 def last_complete() -> CrawlRun | None:
     """The complete run of a whole source that ended last. A narrower one proves nothing of what it did not ask for."""
     newest: list[CrawlRun] = []
-    for spider, entry in SPIDERS.items():
-        whole = past_runs.whole_runs(spider, entry.narrowing)
-        ended = whole.filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
-        # Runs of one spider never overlap: the last to begin, which an index finds, is the last to end.
-        newest += ended.order_by("-started_at")[:1]
+    for spider in SPIDERS:
+        ended = past_runs.whole_runs(spider).filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
+        newest += ended[:1]  # runs of one spider never overlap: the last to begin is the last to end
     return max(newest, key=attrgetter("finished_at"), default=None)
 
 

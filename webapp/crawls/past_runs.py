@@ -9,8 +9,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Least, Now, TruncMonth
 
+from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models.rejected import A_CENTURY
-from webapp.crawls.models.run import UNDER_WAY, CrawlRun
+from webapp.crawls.models.run import CrawlRun
 from webapp.crawls.models.schedule import CrawlSchedule
 from webapp.crawls.verdict import Verdict
 
@@ -60,17 +61,23 @@ def usual_shares(spider: str, arguments: Mapping[str, Any]) -> dict[str, float]:
 
 def _complete(spider: str, arguments: Mapping[str, Any]) -> QuerySet[CrawlRun]:
     scope = CrawlRun.objects.filter(spider=spider, arguments=arguments, verdict=Verdict.COMPLETE)
-    return scope.order_by("-finished_at")
+    return scope.order_by("-began_at")  # as an index has them; runs of a spider end in the order of their beginnings
 
 
-def whole_runs(spider: str, narrowing: Iterable[str]) -> QuerySet[CrawlRun]:
-    """The runs of a spider that none of these arguments has narrowed to a part of its source.
+def is_whole(spider: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether a run with these arguments asks for the whole source, not for a part of it.
 
     A query in the address narrows it too, unless that is the source's own.
     """
-    is_without_query = ~Q(arguments__has_key="url") | ~Q(arguments__url__icontains="?")
-    is_whole_url = is_without_query | Q(arguments__url=settings.MIRROR_URL)
-    return CrawlRun.objects.filter(is_whole_url, *(~Q(arguments__has_key=name) for name in narrowing), spider=spider)
+    entry = SPIDERS.get(spider)
+    url = arguments.get("url", "")
+    is_narrowed = entry is None or any(name in arguments for name in entry.narrowing)
+    return not is_narrowed and ("?" not in url or url == settings.MIRROR_URL)
+
+
+def whole_runs(spider: str) -> QuerySet[CrawlRun]:
+    """The runs of a spider that asked for its whole source, the newest first."""
+    return CrawlRun.objects.filter(spider=spider, is_whole=True).order_by("-began_at")
 
 
 def newest_change(spider: str, url: str) -> datetime | None:
@@ -96,7 +103,7 @@ def forget_old() -> int:
     began_before = Least(Now() - kept, TruncMonth(Now()))
     # An index finds them by their beginning. A run that was stopped while it waited has none.
     is_old = Q(started_at__lt=began_before) | Q(started_at=None, finished_at__lt=began_before)
-    old = CrawlRun.objects.filter(is_old).exclude(UNDER_WAY).order_by("pk")
+    old = CrawlRun.objects.filter(is_old).exclude(verdict__in=(Verdict.PENDING, Verdict.RUNNING)).order_by("pk")
     forgotten, after = 0, ""
     while batch := list(old.filter(pk__gt=after).only("spider", "arguments", "verdict")[:BATCH]):
         after = batch[-1].pk

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from webapp.coins import clock
 from webapp.coins.models.coin import FullCoin, TooManyMissing
-from webapp.crawls import costs, queue
+from webapp.crawls import costs, past_runs, queue
 from webapp.crawls.batch import Writable
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.pace import MAX_REST
@@ -62,7 +62,7 @@ def begin(
     run = (_job(spider, arguments, key, claim) if key else None) or CrawlRun(id=key or new_key(), spider=spider)
     run.arguments, run.log_file, run.node = dict(arguments), log_file, run.node or socket.gethostname()
     run.started_at = run.heartbeat_at = Now()
-    run.stores_prices = settings.PRICE_HISTORY
+    run.stores_prices, run.is_whole = settings.PRICE_HISTORY, past_runs.is_whole(spider, arguments)
     if run.stop_requested_at:
         return _skip(run, STOPPED_BEFORE)
     if leave_alone:
@@ -126,7 +126,7 @@ def _write_beginning(run: CrawlRun, verdict: Verdict) -> None:
     if run._state.adding:
         run.save(force_insert=True)
     else:
-        names = ("verdict", "reason", "arguments", "log_file", "node", "stores_prices", *TIMES)
+        names = ("verdict", "reason", "arguments", "log_file", "node", "stores_prices", "is_whole", *TIMES)
         if not job.update(**{name: getattr(run, name) for name in names}):
             raise JobError(f"The job {run.pk} has gone to another process.")
     run.refresh_from_db()

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils.timesince import timesince
 
-from webapp.crawls import past_runs
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
@@ -27,11 +26,10 @@ def old_sources() -> Iterator[str]:
     limit = settings.SOURCE_MAX_AGE_HOURS * 3600
     if not limit:
         return
-    for spider, entry in SPIDERS.items():
-        whole = past_runs.whole_runs(spider, entry.narrowing)
-        large = CrawlRun.objects.filter(spider=spider, seen__gte=SAMPLE)
-        dated = (whole | large).filter(newest_update__isnull=False, finished_at__isnull=False)
-        last = dated.filter(verdict__in=(Verdict.COMPLETE, Verdict.PARTIAL)).order_by("-started_at").first()
+    for spider in SPIDERS:
+        of_many = CrawlRun.objects.filter(Q(is_whole=True) | Q(seen__gte=SAMPLE), spider=spider)
+        dated = of_many.filter(newest_update__isnull=False, finished_at__isnull=False)
+        last = dated.filter(verdict__in=(Verdict.COMPLETE, Verdict.PARTIAL)).order_by("-began_at").first()
         age = last and last.age_of_data
         if not last or not age or age.total_seconds() <= limit:
             continue

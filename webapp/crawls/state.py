@@ -10,7 +10,7 @@ from webapp.coins import clock
 from webapp.coins.models import FullCoin
 from webapp.crawls import monitoring
 from webapp.crawls.models import CrawlRun, RejectedRecord
-from webapp.crawls.models.run import BEGUN
+from webapp.crawls.models.run import BEGUN, UNDER_WAY
 from webapp.crawls.verdict import Verdict
 
 DAY = timedelta(days=1)
@@ -54,7 +54,7 @@ class State:
             rejected=RejectedRecord.objects.open().count(),
             last_complete=monitoring.last_complete(),
             last_run=begun.first(),
-            running=list(begun.filter(verdict=Verdict.RUNNING)),
+            running=list(begun.filter(UNDER_WAY, verdict=Verdict.RUNNING)),
             fresh=monitoring.is_fresh(now),
             problems=monitoring.problems(now),
             **counts,

@@ -30,7 +30,8 @@ RUNNING = Q(verdict=Verdict.RUNNING)
 SILENT = RUNNING & Q(heartbeat_at__lt=Now() - LOST_AFTER)
 BUSY = RUNNING | CLAIMED  # holds its spider's lock
 BEGUN = Q(started_at__isnull=False)
-UNDER_WAY = RUNNING | Q(verdict=Verdict.PENDING)  # not over: it holds the lock, or waits for it
+# Not over: it holds the lock, or waits for it. The index `unfinished_runs` has the few runs that are without an end.
+UNDER_WAY = Q(finished_at=None) & (RUNNING | Q(verdict=Verdict.PENDING))
 
 # The counters of records: `seen` is the sum of all but `missing`, which is of the database.
 RECORDS = ("seen", "created", "updated", "unchanged", "stale", "duplicates", "rejected", "missing")
@@ -60,6 +61,7 @@ class CrawlRun(models.Model):
     id = models.CharField("key", max_length=255, primary_key=True, default=new_key, help_text="scrapyd's job id")
     spider = models.CharField(max_length=100)
     arguments = models.JSONField(default=dict, blank=True, help_text="As given; none: the whole source.")
+    is_whole = models.BooleanField(default=False, help_text="Whether it asked for the whole source.")
     # how it came about
     schedule = models.ForeignKey(
         "crawls.CrawlSchedule", on_delete=models.SET_NULL, null=True, blank=True, help_text="What asked for it."
@@ -142,6 +144,8 @@ class CrawlRun(models.Model):
             models.Index(fields=["-started_at"], name="runs_newest_first"),
             models.Index(fields=["verdict", "spider", "-started_at"], name="runs_by_verdict"),
             models.Index(fields=["schedule", "-queued_at"], name="runs_of_a_schedule"),
+            models.Index(fields=["spider", "-began_at"], condition=Q(is_whole=True), name="whole_runs"),
+            models.Index(fields=["spider"], condition=Q(finished_at=None), name="unfinished_runs"),
             # For the admin's list: each of its filters in its order, with the verdicts that it counts.
             models.Index(fields=["-began_at", "verdict"], name="runs_by_beginning"),
             models.Index(fields=["spider", "-began_at", "verdict"], name="runs_by_spider_and_beginning"),
