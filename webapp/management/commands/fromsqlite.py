@@ -11,7 +11,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from django.apps import apps
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.management.color import no_style
@@ -28,7 +28,8 @@ from webapp.crawls.verdict import Verdict
 
 SOURCE = "source"  # the alias of the file in Django's databases
 ROWS_AT_ONCE = 1_000
-MADE_BY_MIGRATE: tuple[type[Model], ...] = (Permission, ContentType)  # with other keys in every database
+# Copied, too, but other rows of them are in every migrated database, with other keys.
+MADE_BY_MIGRATE: tuple[type[Model], ...] = (Group.permissions.through, Group, Permission, ContentType)
 
 
 @contextmanager
