@@ -46,7 +46,7 @@ PAGES = {
     "runs of 30 days": "/admin/crawls/crawlrun/?started_at_min=30d",
     "a run": "/admin/crawls/crawlrun/run-0999999/change/",
     "rejected records": "/admin/crawls/rejectedrecord/",
-    "rejected records, all": "/admin/crawls/rejectedrecord/?status=all",
+    "rejected records, all": "/admin/crawls/rejectedrecord/?status=All",
     "schedules": "/admin/crawls/crawlschedule/",
 }
 

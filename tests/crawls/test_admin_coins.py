@@ -311,11 +311,13 @@ def test_a_number_shows_every_digit_on_pointing(admin_client: Client) -> None:
 def test_a_time_shows_how_long_ago_it_was(admin_client: Client) -> None:
     make_coin("past", last_updated=NOON - 3 * MINUTE)
     make_coin("future", last_updated=NOON + DAY)
+    make_coin("recent", last_updated=NOON - MINUTE + timedelta(milliseconds=1))
 
     page = admin_client.get(COINS).content.decode()
 
     assert 'title="2026-02-05 11:57:00 UTC">3\xa0minutes ago</time>' in page
     assert 'title="2026-02-06 12:00:00 UTC">2026-02-06 12:00:00</time>' in page
+    assert ">just now</time>" in page
 
 
 def test_the_week_is_drawn_from_hours_and_the_current_price(admin_client: Client, noon: None) -> None:

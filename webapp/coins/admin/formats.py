@@ -37,7 +37,8 @@ def ago(moment: datetime | None) -> str:
     if moment is None:
         return NOTHING
     now = timezone.now()
-    words = f"{timesince(moment, now, depth=1)} ago" if moment <= now else second(moment)
+    is_recent = timedelta() <= now - moment < timedelta(minutes=1)
+    words = "just now" if is_recent else f"{timesince(moment, now, depth=1)} ago" if moment < now else second(moment)
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), instant(moment), words)
 
 

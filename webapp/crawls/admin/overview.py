@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -105,13 +106,13 @@ class Overview:
     @property
     def under_way(self) -> list[dict[str, Any]]:
         """The runs that are queued or running, with their progress."""
-        runs = CrawlRun.objects.filter(UNDER_WAY).defer("log_tail").order_by("queued_at")[:RUNS_SHOWN]
+        runs = sorted(CrawlRun.objects.filter(UNDER_WAY).defer("log_tail"), key=attrgetter("queued_at"))
         return [
             {
                 "run": link(run, f"{run.spider}: {in_words(run.arguments)[:80]}"),
                 "progress": Progress(run, past_runs.last_complete(run.spider, run.arguments), self.state.now),
             }
-            for run in runs
+            for run in runs[:RUNS_SHOWN]
         ]
 
     @property
