@@ -10,7 +10,18 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from rest_framework.authtoken.models import Token
 
-from webapp.coins.models import ArchivedDay, CoveredSpan, FullCoin, PriceAbsence, PriceBar, PriceDay, PriceSeries
+from webapp.coins.models import (
+    ArchivedDay,
+    ChosenColumns,
+    CoinReview,
+    CoveredSpan,
+    FullCoin,
+    NamedView,
+    PriceAbsence,
+    PriceBar,
+    PriceDay,
+    PriceSeries,
+)
 from webapp.coins.prices.observing import observe
 from webapp.coins.prices.tiers import Step
 from webapp.crawls.models import Alarm, CrawlRun, CrawlSchedule, Node, RejectedRecord, SourcePace
@@ -66,6 +77,12 @@ def fill(using: str) -> None:
     group = Group.objects.using(using).create(name="readers")
     group.permissions.add(*Permission.objects.using(using).filter(codename__startswith="view_"))
     user.groups.add(group)
+    ChosenColumns.objects.using(using).create(user=user, list="coins.fullcoin", columns=["coin", "ath"])
+    NamedView.objects.using(using).create(
+        list="coins.fullcoin", slug="mine", name="Mine", query="o=1", made_by=user, made_at=THEN
+    )
+    reviewed = FullCoin.objects.using(using).get(pk="coin-1")
+    CoinReview.objects.using(using).create(coin=reviewed, note="\u202e", reviewed_by=user, reviewed_at=THEN)
     user.user_permissions.add(Permission.objects.using(using).get(codename="run_crawlschedule"))
     Token.objects.using(using).create(user=user)
     Token.objects.using(using).update(created=THEN)

@@ -71,7 +71,7 @@ def check_movable(file: Path) -> None:
 
 def copy(model: type[Model]) -> None:
     """Copies all rows of a table unchanged. Raises CommandError if the target rejects a row."""
-    columns = model._meta.concrete_fields
+    columns = [column for column in model._meta.concrete_fields if not column.generated]
     names = [column.attname for column in columns]
     rows = model._base_manager.using(SOURCE).order_by("pk").values_list(*names).iterator()
     while batch := list(islice(rows, ROWS_AT_ONCE)):
