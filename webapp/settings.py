@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "webapp.probes.ProbesMiddleware",  # the first: probes may reach this machine by any name
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "webapp.security_headers.add_headers",
     "webapp.nul.reject_nul",
     "webapp.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

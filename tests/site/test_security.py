@@ -30,7 +30,9 @@ def test_every_answer_has_the_security_headers(client: Client, address: str) -> 
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
-    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers.get("X-Frame-Options") == "DENY" or address.startswith("/static/")
+    assert "camera=()" in headers["Permissions-Policy"]
 
 
 def test_no_template_has_an_inline_style_or_script() -> None:
