@@ -28,6 +28,8 @@ RUNS_SHOWN = 20
 SLOTS_SHOWN = 3
 GOOD, UNSURE, BAD = "good", "unsure", "bad"
 COINS = "admin:coins_fullcoin_changelist"
+# An order is a number of a column, and each person has columns of their own.
+NEWEST_FIRST = {"columns": "coin,current_price,last_updated", "o": "-3"}
 RUNS = "admin:crawls_crawlrun_changelist"
 REJECTED = "admin:crawls_rejectedrecord_changelist"
 SCHEDULES = "admin:crawls_crawlschedule_changelist"
@@ -72,7 +74,8 @@ class Overview:
         if newest is None:
             return Sentence(UNSURE, "No coin says when it was last updated.", reverse(COINS))
         age = max(self.state.now - newest, timedelta())
-        return Sentence(GOOD, f"The newest data of the source is {span(age)} old.", reverse(COINS) + "?o=-8")
+        words = f"The newest data of the source is {span(age)} old."
+        return Sentence(GOOD, words, f"{reverse(COINS)}?{urlencode(NEWEST_FIRST)}")
 
     def _schedule(self) -> Sentence:
         if not self.schedules:
