@@ -180,10 +180,25 @@ def test_its_numbers_lead_to_the_coins_and_the_rejected_records(admin_client: Cl
     lines = {label: unescape(cells[0]) for label, cells in lines_beside(admin_client, run).items()}
 
     assert lines["New"] == f'<a href="{COINS}?first_seen_at_min={span[0]}&first_seen_at_max={span[1]}">1</a>'
-    assert lines["Updated"] == f'<a href="{COINS}?changed_at_min={span[0]}&changed_at_max={span[1]}">2</a>'
+    updated = f"changed_at_min={span[0]}&changed_at_max={span[1]}&first_seen_at_max={span[0]}&market=on+the+market"
+    assert lines["Updated"] == f'<a href="{COINS}?{updated}">2</a>'
     rejected = re.search('href="([^"]*)">1<', lines["Rejected"])
     assert rejected is not None
     assert len(keys_in_list(admin_client, rejected[1])) == 1
+
+
+def test_what_is_updated_is_neither_new_nor_gone(admin_client: Client) -> None:
+    run = make_run(finished_at=NOON + MINUTE, created=1, updated=1, missing=1)
+    make_coin("new", first_seen_at=NOON + SECOND, changed_at=NOON + SECOND)
+    make_coin("updated", first_seen_at=NOON - HOUR, changed_at=NOON + SECOND)
+    make_coin("gone", first_seen_at=NOON - HOUR, changed_at=NOON + MINUTE, missing_since=NOON + MINUTE)
+
+    lines = {label: unescape(cells[0]) for label, cells in lines_beside(admin_client, run).items()}
+
+    for label, coins in {"New": ["new"], "Updated": ["updated"], "Gone": ["gone"]}.items():
+        address = re.search('href="([^"]*)">1<', lines[label])
+        assert address is not None
+        assert keys_in_list(admin_client, address[1]) == coins
 
 
 def test_a_run_of_past_prices_has_no_links_to_coins(admin_client: Client) -> None:

@@ -65,6 +65,8 @@ def link_to_coins(run: CrawlRun, field: str, number: int) -> str:
     span = {f"{field}_min": _iso(run.started_at)}
     if run.finished_at:
         span[f"{field}_max"] = _iso(run.finished_at)
+    if field == CHANGED:  # a new coin and one that is gone have changed, too
+        span |= {f"{NEW}_max": _iso(run.started_at), "market": "on the market"}
     return format_html(
         '<a href="{}?{}">{}</a>', reverse("admin:coins_fullcoin_changelist"), urlencode(span), exact(number)
     )
