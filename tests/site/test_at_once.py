@@ -34,7 +34,7 @@ def posting(address: str, *forms: dict[str, object]) -> Callable[[list[Client]],
     def post(clients: list[Client]) -> list[int]:
         data = [forms[place % len(forms)] if forms else {} for place in range(len(clients))]
         pairs = zip(clients, data, strict=True)
-        return at_once(*(lambda c=c, d=d: c.post(address, d).status_code for c, d in pairs))  # type: ignore[misc]
+        return at_once(*(lambda c=c, d=d: c.post(address, d).status_code for c, d in pairs))
 
     return post
 
