@@ -382,6 +382,7 @@ def test_hidden_coins_show_only_if_the_filter_asks(admin_client: Client) -> None
 
     assert keys_in_list(admin_client, COINS) == ["known", "plain"]
     assert keys_in_list(admin_client, f"{COINS}?review=hidden") == ["spam"]
+    assert keys_in_list(admin_client, f"{COINS}?review=hidden+or+not") == ["known", "plain", "spam"]
     assert keys_in_list(admin_client, f"{COINS}?review=reviewed") == ["spam"]
     assert keys_in_list(admin_client, f"{COINS}?review=with+a+note") == ["known"]
     assert "hidden (1)" in text_of(admin_client, COINS)

@@ -26,7 +26,7 @@ from tests.support.factories import (
     make_schedule,
 )
 from tests.support.schedule_pages import staff
-from webapp.coins.models import ChosenColumns
+from webapp.coins.models import ChosenColumns, CoinReview
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.monitoring import CHECKS
 from webapp.crawls.verdict import Verdict
@@ -134,7 +134,8 @@ def test_prices_have_no_sentence_if_they_are_not_stored(admin_client: Client, se
 
 def test_it_counts_coins_since_yesterday_and_links_to_them(admin_client: Client) -> None:
     old = {"first_seen_at": NOON - 9 * DAY, "changed_at": NOON - 9 * DAY}
-    make_coin("new", first_seen_at=NOON - HOUR, changed_at=NOON - HOUR)
+    new = make_coin("new", first_seen_at=NOON - HOUR, changed_at=NOON - HOUR)
+    CoinReview.objects.create(coin=new, hidden=True)
     make_coin("changed", **old | {"changed_at": NOON - HOUR})
     make_coin("gone", **old, missing_since=NOON - HOUR)
     make_coin("old", **old)

@@ -16,6 +16,7 @@ from webapp.coins.admin.formats import ago, in_words, link, second
 from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
 from webapp.crawls import costs, past_runs
+from webapp.crawls.admin.coin_filters import WITH_HIDDEN
 from webapp.crawls.admin.run_progress import Progress
 from webapp.crawls.admin.runs import mark_alone
 from webapp.crawls.models import CrawlRun, CrawlSchedule
@@ -149,7 +150,7 @@ class Overview:
             {
                 "number": exact(number),
                 "words": words,
-                "address": f"{reverse(COINS)}?{urlencode({f'{field}_min': since})}",
+                "address": f"{reverse(COINS)}?{urlencode({f'{field}_min': since} | WITH_HIDDEN)}",
             }
             for number, words, field in counts
         ]
