@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import F, Model
 from playwright.sync_api import Page, expect
 from rest_framework.authtoken.models import Token
@@ -16,6 +18,7 @@ from rest_framework.authtoken.models import Token
 from tests.support.admin import page_of
 from tests.support.browser import contrast, fits, open_list, row
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
+from webapp.coins.models import FullCoin, NamedView
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.models.run import RECORDS
 from webapp.crawls.verdict import Verdict
@@ -156,6 +159,23 @@ def test_long_words_stay_inside_their_page(page: Page, make: Callable[[], Model]
     foreign.clear()
 
     assert fits(page, "html, .form-row")
+
+
+def test_long_words_of_people_and_of_reasons_stay_inside_a_phone(page: Page, foreign: list[str]) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    coin, user = make_coin("x" * 255, name="W" * 255), User.objects.get()
+    make_rejected("x" * 255, reasons="the database rejected it: " + "x" * 500)
+    NamedView.objects.create(list="coins.fullcoin", slug="long", name="W" * 100)
+    kind = ContentType.objects.get_for_model(FullCoin)
+    LogEntry.objects.create(
+        user=user, content_type=kind, object_id=coin.pk, action_flag=CHANGE, change_message="W" * 999
+    )
+
+    for address in (page_of(coin), page_of(coin).replace("/change/", "/history/"), "/admin/coins/fullcoin/"):
+        page.goto(address)
+
+        assert fits(page, "html, .form-row"), address
+    foreign.clear()
 
 
 def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun) -> None:

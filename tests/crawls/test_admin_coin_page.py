@@ -92,6 +92,17 @@ def test_a_chart_is_drawn_without_a_script(admin_client: Client, traded: FullCoi
     assert re.findall(r"<span>(12:00|18:00|00:00|06:00)</span>", shown) == ["12:00", "18:00", "00:00", "06:00", "12:00"]
 
 
+def test_no_change_is_of_a_price_below_zero(admin_client: Client, noon: None) -> None:
+    coin = make_coin()
+    make_price(time=NOON - 2 * HOUR, price=-1)
+    make_price(time=NOON - HOUR, price=-2)
+
+    shown = page(admin_client, coin, "?range=24h")
+
+    assert "Low -2, high -1" in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", shown))
+    assert "+100" not in shown
+
+
 def test_a_scale_can_be_logarithmic(admin_client: Client, traded: FullCoin) -> None:
     make_price(time=NOON - HOUR, price=Decimal("2.8284271247461903"))  # the middle between 2 and 4
 
@@ -243,7 +254,8 @@ def test_a_review_is_saved_and_recorded(admin_client: Client, noon: None) -> Non
     assert saved.reviewed_by == User.objects.get()
     assert told(response) == ["The review is saved."]
     assert "Looks &lt;i&gt;odd&lt;/i&gt;" in response.content.decode()
-    assert LogEntry.objects.get().get_change_message() == "Reviewed it; changed: note and hidden."
+    recorded = LogEntry.objects.get().get_change_message()
+    assert recorded == "Reviewed it; changed: note and hidden. Hidden. Note: Looks <i>odd</i>"
     assert FullCoin.objects.values().get() == before
     assert "Reviewed it" in text_of(admin_client, page_of(coin).replace("/change/", "/history/"))
 

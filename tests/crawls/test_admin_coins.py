@@ -1,7 +1,7 @@
 """The admin of coins: what it shows, finds and sorts."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -337,6 +337,28 @@ def test_the_week_is_drawn_from_hours_and_the_current_price(admin_client: Client
     assert re.search(r'class="spark up".*?<path d="M0.0 15.0L[\d.]+ 30.0L110.0 0.0"/>', page)
 
 
+@pytest.mark.parametrize("last_updated", [NOON, datetime(9999, 12, 31, tzinfo=UTC)], ids=["now", "a wrong clock"])
+def test_the_week_ends_now_even_if_a_clock_is_wrong(admin_client: Client, noon: None, last_updated: datetime) -> None:
+    make_coin("up", current_price=2, last_updated=last_updated)
+    make_bar("up", Step.HOUR, time=NOON - 4 * DAY, close=1, last_at=NOON - 4 * DAY)
+    make_bar("up", Step.HOUR, time=NOON - 2 * DAY, close=1, last_at=NOON - 2 * DAY)
+
+    page = admin_client.get(COINS).content.decode()
+
+    assert '<path d="M0.0 30.0L55.0 30.0L110.0 0.0"/>' in page
+
+
+@pytest.mark.parametrize("first", [-1, 0])
+def test_no_percentage_is_of_a_price_that_is_not_above_zero(admin_client: Client, noon: None, first: int) -> None:
+    make_coin("down", current_price=-2, last_updated=NOON)
+    make_bar("down", Step.HOUR, time=NOON - 3 * DAY, close=first)
+
+    page = admin_client.get(COINS).content.decode()
+
+    assert 'class="spark down"' in page
+    assert 'aria-label="7 days"' in page
+
+
 def test_a_list_reads_all_weeks_at_once(admin_client: Client) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
@@ -360,6 +382,7 @@ def test_hidden_coins_show_only_if_the_filter_asks(admin_client: Client) -> None
 
     assert keys_in_list(admin_client, COINS) == ["known", "plain"]
     assert keys_in_list(admin_client, f"{COINS}?review=hidden") == ["spam"]
+    assert keys_in_list(admin_client, f"{COINS}?review=hidden+or+not") == ["known", "plain", "spam"]
     assert keys_in_list(admin_client, f"{COINS}?review=reviewed") == ["spam"]
     assert keys_in_list(admin_client, f"{COINS}?review=with+a+note") == ["known"]
     assert "hidden (1)" in text_of(admin_client, COINS)

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from tests.support.admin import HOSTILE, keys_in_list
+from tests.support.admin import HOSTILE, keys_in_list, page_of, text_of
 from tests.support.factories import make_coin
 from tests.support.schedule_pages import staff, told
 from webapp.coins.models import ChosenColumns, FullCoin, NamedView
@@ -186,6 +186,18 @@ def test_a_view_needs_a_name(admin_client: Client, name: str) -> None:
 
     assert "A view needs a name" in told(response)[0]
     assert not NamedView.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["Change", "history", "delete!", "Review"])
+def test_no_view_stands_before_a_page_of_the_coin_named_views(admin_client: Client, name: str) -> None:
+    coin = make_coin("views")
+
+    response = admin_client.post(VIEWS, {"name": name, "query": "rank=ranked"}, follow=True)
+
+    assert told(response) == [f"A view cannot have the name {name}: choose another."]
+    assert not NamedView.objects.exists()
+    assert text_of(admin_client, page_of(coin))
+    assert text_of(admin_client, page_of(coin).replace("/change/", "/history/"))
 
 
 def test_a_name_is_given_once(admin_client: Client, saved: NamedView) -> None:

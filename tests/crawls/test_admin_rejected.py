@@ -263,6 +263,12 @@ def test_the_list_shows_open_records_and_how_many_there_are_of_each_status(admin
 
 
 # By reason ---------------------------------------------------------------------------------------
+def test_the_list_leads_to_the_reasons(admin_client: Client) -> None:
+    shown = admin_client.get(REJECTED).content.decode()
+
+    assert f'<a href="{reverse("admin:crawls_rejectedrecord_reasons")}">By reason</a>' in shown
+
+
 NAMED = "coin_id: missing (in the record named {})"
 
 

@@ -14,10 +14,11 @@ from django.urls import reverse
 from tests.support.admin import hostile, keys_in_list, page_of, text_of
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, SECOND, make_coin, make_rejected, make_run, make_schedule
 from tests.support.plans import is_read_as_a_whole
+from webapp.coins.models import CoinReview, FullCoin
 from webapp.crawls import past_runs
 from webapp.crawls.admin.run_log import log
 from webapp.crawls.admin.run_progress import Progress, about
-from webapp.crawls.models import CrawlRun
+from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
@@ -174,16 +175,34 @@ def test_a_first_run_stands_alone(admin_client: Client) -> None:
 
 def test_its_numbers_lead_to_the_coins_and_the_rejected_records(admin_client: Client) -> None:
     run = make_run(finished_at=NOON + MINUTE, created=1, updated=2, rejected=1)
-    make_rejected("mine", run=run)
+    make_rejected("mine", run=run, status=RejectedRecord.Status.RESOLVED)
     span = "2026-02-05T12%3A00%3A00Z", "2026-02-05T12%3A01%3A00Z"
 
     lines = {label: unescape(cells[0]) for label, cells in lines_beside(admin_client, run).items()}
 
-    assert lines["New"] == f'<a href="{COINS}?first_seen_at_min={span[0]}&first_seen_at_max={span[1]}">1</a>'
-    assert lines["Updated"] == f'<a href="{COINS}?changed_at_min={span[0]}&changed_at_max={span[1]}">2</a>'
+    new = f"first_seen_at_min={span[0]}&first_seen_at_max={span[1]}&review=hidden+or+not"
+    updated = f"changed_at_min={span[0]}&changed_at_max={span[1]}&first_seen_at_max={span[0]}&market=on+the+market"
+    assert lines["New"] == f'<a href="{COINS}?{new}">1</a>'
+    assert lines["Updated"] == f'<a href="{COINS}?{updated}&review=hidden+or+not">2</a>'
     rejected = re.search('href="([^"]*)">1<', lines["Rejected"])
     assert rejected is not None
     assert len(keys_in_list(admin_client, rejected[1])) == 1
+
+
+def test_what_is_updated_is_neither_new_nor_gone(admin_client: Client) -> None:
+    run = make_run(finished_at=NOON + MINUTE, created=1, updated=1, missing=1)
+    make_coin("new", first_seen_at=NOON + SECOND, changed_at=NOON + SECOND)
+    make_coin("updated", first_seen_at=NOON - HOUR, changed_at=NOON + SECOND)
+    make_coin("gone", first_seen_at=NOON - HOUR, changed_at=NOON + MINUTE, missing_since=NOON + MINUTE)
+    for coin in FullCoin.objects.all():
+        CoinReview.objects.create(coin=coin, hidden=True)
+
+    lines = {label: unescape(cells[0]) for label, cells in lines_beside(admin_client, run).items()}
+
+    for label, coins in {"New": ["new"], "Updated": ["updated"], "Gone": ["gone"]}.items():
+        address = re.search('href="([^"]*)">1<', lines[label])
+        assert address is not None
+        assert keys_in_list(admin_client, address[1]) == coins
 
 
 def test_a_run_of_past_prices_has_no_links_to_coins(admin_client: Client) -> None:

@@ -16,6 +16,7 @@ from django.utils.html import escape
 from tests.support.admin import hostile, page_of, text_of
 from tests.support.factories import HOUR, NOON, make_run_of, make_schedule
 from tests.support.schedule_pages import ADD, NODES, SCHEDULES, filled_in
+from webapp.crawls.costs import Bill
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
 from webapp.crawls.verdict import Verdict
 
@@ -263,6 +264,12 @@ def test_a_schedule_says_what_it_costs(
     assert " 1 requests" not in shown
     requests = "1 request" if month.startswith("1 ") else "requests"
     assert f"{requests}, {'no credits' if month.endswith(' 0') else 'a credit each'} All schedules:" in shown
+
+
+def test_the_list_says_what_all_schedules_cost(admin_client: Client) -> None:
+    make_schedule()
+
+    assert Bill.of_all().sentence in text_of(admin_client, SCHEDULES)
 
 
 @pytest.mark.parametrize(

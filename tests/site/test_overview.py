@@ -6,12 +6,13 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from tests.support.admin import text_of
+from tests.support.admin import keys_in_list, text_of
 from tests.support.factories import (
     DAY,
     HOUR,
@@ -25,6 +26,7 @@ from tests.support.factories import (
     make_schedule,
 )
 from tests.support.schedule_pages import staff
+from webapp.coins.models import ChosenColumns, CoinReview
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.monitoring import CHECKS
 from webapp.crawls.verdict import Verdict
@@ -70,6 +72,19 @@ def test_all_is_well(admin_client: Client) -> None:
         ("good", "The newest data of the source is 3 minutes old."),
         ("good", "Prices over time are stored, rolled up and archived as they should be."),
     ]
+
+
+def test_the_newest_data_comes_first_whatever_columns_a_person_has_chosen(admin_client: Client) -> None:
+    choice = {"user": User.objects.get(), "list": "coins.fullcoin", "columns": ["coin", "ath"]}
+    ChosenColumns.objects.create(**choice)
+    for number, coin_id in enumerate(("old", "new", "older")):
+        make_coin(coin_id, last_updated=NOON - (1, 0, 2)[number] * MINUTE, market_cap_rank=number)
+
+    shown = admin_client.get(INDEX).content.decode()
+    address = re.search(r'<a href="([^"]*)">The newest data', shown)
+
+    assert address is not None
+    assert keys_in_list(admin_client, unescape(address[1])) == ["new", "old", "older"]
 
 
 def test_an_empty_database_claims_nothing(admin_client: Client) -> None:
@@ -119,7 +134,8 @@ def test_prices_have_no_sentence_if_they_are_not_stored(admin_client: Client, se
 
 def test_it_counts_coins_since_yesterday_and_links_to_them(admin_client: Client) -> None:
     old = {"first_seen_at": NOON - 9 * DAY, "changed_at": NOON - 9 * DAY}
-    make_coin("new", first_seen_at=NOON - HOUR, changed_at=NOON - HOUR)
+    new = make_coin("new", first_seen_at=NOON - HOUR, changed_at=NOON - HOUR)
+    CoinReview.objects.create(coin=new, hidden=True)
     make_coin("changed", **old | {"changed_at": NOON - HOUR})
     make_coin("gone", **old, missing_since=NOON - HOUR)
     make_coin("old", **old)

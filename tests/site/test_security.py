@@ -73,3 +73,23 @@ def test_an_action_that_does_not_exist_does_nothing(admin_client: Client, data: 
     assert response.status_code in {200, 302}
     schedule.refresh_from_db()
     assert schedule.enabled
+
+
+@pytest.mark.parametrize("page", ["change", "delete"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "auth_user",
+        "auth_group",
+        "coins_fullcoin",
+        "crawls_crawlrun",
+        "crawls_crawlschedule",
+        "crawls_node",
+        "crawls_rejectedrecord",
+    ],
+)
+def test_an_address_may_name_an_empty_field(admin_client: Client, model: str, page: str) -> None:
+    """Django looks for a field without a name."""
+    address = reverse(f"admin:{model}_{page}", args=["0"])  # there is no such row
+
+    assert admin_client.get(f"{address}?_to_field=").status_code in {302, 403}

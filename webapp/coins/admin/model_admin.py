@@ -53,7 +53,13 @@ class RowList(ChangeList):
 
 
 class CheckedActions(admin.ModelAdmin):
-    """Actions that answer 400 if a selected key cannot be one. Django raises an error of the database's."""
+    """Actions that answer 400 if a selected key cannot be one. Django raises an error of the database's.
+
+    Nor does an empty `_to_field` in the address of a page raise one.
+    """
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        return super().get_object(request, object_id, from_field or None)
 
     def response_action(self, request: HttpRequest, queryset: models.QuerySet, *args: Any) -> HttpResponse | None:
         self.selected_keys(request)

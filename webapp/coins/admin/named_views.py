@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path, re_path, reverse
 from django.utils.text import slugify
 from django.views.decorators.http import require_POST
 
@@ -17,6 +17,9 @@ from webapp.coins.models import NamedView
 
 NOT_KEPT = ("p", "e", "all", "_popup", "_to_field", "csrfmiddlewaretoken")  # parameters of the moment
 MAX_QUERY = 5_000  # characters
+# No view has such an address: it is a page of the row with the key `views`.
+PAGES_OF_A_ROW = ("change", "delete", "history", "review")
+SLUG = rf"(?!(?:{'|'.join(PAGES_OF_A_ROW)})/)(?P<slug>[-\w]+)"
 
 
 class NamedViewsAdmin(ColumnsAdmin):
@@ -30,7 +33,7 @@ class NamedViewsAdmin(ColumnsAdmin):
         view = self.admin_site.admin_view
         return [
             path("views/", view(require_POST(self.save_named)), name=f"{name}s"),
-            path("views/<slug:slug>/", view(self.open_named), name=name),
+            re_path(rf"^views/{SLUG}/$", view(self.open_named), name=name),
             path("views/<slug:slug>/delete/", view(require_POST(self.delete_named)), name=f"{name}_delete"),
             *super().get_urls(),
         ]
@@ -90,6 +93,9 @@ class NamedViewsAdmin(ColumnsAdmin):
         if not slug:
             self.message_user(request, "A view needs a name with letters or digits.", messages.ERROR)
             return redirect(f"{self._address('changelist')}?{parameters.urlencode()}")
+        if slug in PAGES_OF_A_ROW:
+            self.message_user(request, f"A view cannot have the name {name}: choose another.", messages.ERROR)
+            return redirect(f"{self._address('changelist')}?{query}")
         try:
             with transaction.atomic():
                 NamedView.objects.create(

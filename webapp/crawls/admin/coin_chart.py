@@ -88,7 +88,7 @@ class CoinChart:
         return {
             "low": glance(min(prices)),
             "high": glance(max(prices)),
-            "change": change((last / first - 1) * 100) if first else "",
+            "change": change((last / first - 1) * 100) if first > 0 else "",  # of a debt, the sign would be wrong
         }
 
     @property

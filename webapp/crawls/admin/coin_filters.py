@@ -58,6 +58,10 @@ def changed_by_last_run() -> Q:
     return Q(changed_at__gte=started_at) if started_at else Q(pk__in=[])
 
 
+# What a list's address says if the list is to have all coins that a page has counted.
+WITH_HIDDEN = {"review": "hidden or not"}
+
+
 class ReviewFilter(TableFilter):
     """Hidden coins are left out unless this filter is used."""
 
@@ -66,6 +70,7 @@ class ReviewFilter(TableFilter):
         "reviewed": Q(review__reviewed_at__isnull=False),
         "with a note": Q(review__isnull=False) & ~Q(review__note=""),
         "hidden": Q(review__hidden=True),
+        "hidden or not": Q(),
     }
     NOT_HIDDEN = Q(review=None) | Q(review__hidden=False)
 

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -22,6 +23,12 @@ class ReviewForm(forms.ModelForm):
         model = CoinReview
         fields = ("note", "hidden")
         widgets = {"note": forms.Textarea(attrs={"rows": 3, "cols": 60})}
+
+
+def in_words(review: CoinReview) -> str:
+    """All that a review says, for the history: the next one replaces it."""
+    note = f"Note: {review.note}" if review.note else "No note."
+    return f"{'Hidden' if review.hidden else 'Not hidden'}. {note}"
 
 
 class ReviewAdmin(RowAdmin):
@@ -55,8 +62,10 @@ class ReviewAdmin(RowAdmin):
             return redirect(f"{address_of(coin)}#review")
         review = form.save(commit=False)
         review.coin, review.reviewed_by_id, review.reviewed_at = coin, request.user.pk, clock.database_clock()
-        review.save()
-        changed = " and ".join(form.changed_data) or "nothing"
-        self.log_change(request, coin, f"Reviewed it; changed: {changed}.")
+        with transaction.atomic():
+            CoinReview.objects.get_or_create(coin=coin)  # another person may save the first one in the same moment
+            review.save()
+            changed = " and ".join(form.changed_data) or "nothing"
+            self.log_change(request, coin, f"Reviewed it; changed: {changed}. {in_words(review)}")
         self.message_user(request, "The review is saved.", messages.SUCCESS)
         return redirect(f"{address_of(coin)}#review")

@@ -56,9 +56,14 @@ class CoinList(RowList):
 def remember_week(coins: Iterable[FullCoin]) -> None:
     """Keep the prices of each coin's week beside its row."""
     shown = {coin.pk: coin for coin in coins}
-    found = lines(shown, clock.database_clock() - WEEK, SPARK_STEP)
+    now = clock.database_clock()
+    found = lines(shown, now - WEEK, SPARK_STEP)
     for key, coin in shown.items():
-        vars(coin)["week"] = found.get(key, {})
+        line = found.get(key, {})
+        if line and coin.current_price is not None and coin.last_updated:
+            # A source's clock may be wrong: a time that has not come would leave no place for the others.
+            line[max(min(coin.last_updated, now).timestamp(), *line)] = float(coin.current_price)
+        vars(coin)["week"] = line
 
 
 @admin.register(FullCoin)
@@ -134,13 +139,11 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
     @admin.display(description="7 days")
     def week(self, coin: FullCoin) -> str:
         """The prices of the last seven days, up to the current one."""
-        line: Line = dict(vars(coin).get("week", {}))
-        if line and coin.current_price is not None and coin.last_updated:
-            line[max(coin.last_updated.timestamp(), *line)] = float(coin.current_price)
+        line: Line = vars(coin).get("week", {})
         prices = list(line.values())
-        if len(prices) < 2 or not prices[0]:
-            return ""
-        return sparkline(list(line), prices, f"7 days: {(prices[-1] / prices[0] - 1):+.1%}")
+        # Of a first price below 0, the sign of a percentage would be wrong.
+        words = f"7 days: {(prices[-1] / prices[0] - 1):+.1%}" if prices and prices[0] > 0 else "7 days"
+        return sparkline(list(line), prices, words)
 
     # A coin's page ------------------------------------------------------------------------------
     def line(self, name: str) -> str | Column:

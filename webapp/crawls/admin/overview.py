@@ -16,6 +16,7 @@ from webapp.coins.admin.formats import ago, in_words, link, second
 from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
 from webapp.crawls import costs, past_runs
+from webapp.crawls.admin.coin_filters import WITH_HIDDEN
 from webapp.crawls.admin.run_progress import Progress
 from webapp.crawls.admin.runs import mark_alone
 from webapp.crawls.models import CrawlRun, CrawlSchedule
@@ -28,6 +29,8 @@ RUNS_SHOWN = 20
 SLOTS_SHOWN = 3
 GOOD, UNSURE, BAD = "good", "unsure", "bad"
 COINS = "admin:coins_fullcoin_changelist"
+# An order is a number of a column, and each person has columns of their own.
+NEWEST_FIRST = {"columns": "coin,current_price,last_updated", "o": "-3"}
 RUNS = "admin:crawls_crawlrun_changelist"
 REJECTED = "admin:crawls_rejectedrecord_changelist"
 SCHEDULES = "admin:crawls_crawlschedule_changelist"
@@ -72,7 +75,8 @@ class Overview:
         if newest is None:
             return Sentence(UNSURE, "No coin says when it was last updated.", reverse(COINS))
         age = max(self.state.now - newest, timedelta())
-        return Sentence(GOOD, f"The newest data of the source is {span(age)} old.", reverse(COINS) + "?o=-8")
+        words = f"The newest data of the source is {span(age)} old."
+        return Sentence(GOOD, words, f"{reverse(COINS)}?{urlencode(NEWEST_FIRST)}")
 
     def _schedule(self) -> Sentence:
         if not self.schedules:
@@ -146,7 +150,7 @@ class Overview:
             {
                 "number": exact(number),
                 "words": words,
-                "address": f"{reverse(COINS)}?{urlencode({f'{field}_min': since})}",
+                "address": f"{reverse(COINS)}?{urlencode({f'{field}_min': since} | WITH_HIDDEN)}",
             }
             for number, words, field in counts
         ]

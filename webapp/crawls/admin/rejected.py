@@ -107,6 +107,7 @@ class RejectedRecordAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     search_fields = ("coin_id", "reasons")
     search_help_text = "Part of a coin's id or of a reason, among the records of the chosen status."
     ordering = ("-last_seen_at",)
+    change_list_template = "admin/crawls/rejectedrecord/change_list.html"
     actions = ("retry", "ignore", "reopen")  # type: ignore[assignment]  # other read-only lists have none
     groups = (
         (None, ("coin_id", "status", "reasons", "values", "raw")),

@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from webapp.coins.admin.formats import duration, link, mark, second, table
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import NOTHING, exact
+from webapp.crawls.admin.coin_filters import WITH_HIDDEN
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun
 
@@ -65,9 +66,10 @@ def link_to_coins(run: CrawlRun, field: str, number: int) -> str:
     span = {f"{field}_min": _iso(run.started_at)}
     if run.finished_at:
         span[f"{field}_max"] = _iso(run.finished_at)
-    return format_html(
-        '<a href="{}?{}">{}</a>', reverse("admin:coins_fullcoin_changelist"), urlencode(span), exact(number)
-    )
+    if field == CHANGED:  # a new coin and one that is gone have changed, too
+        span |= {f"{NEW}_max": _iso(run.started_at), "market": "on the market"}
+    address = f"{reverse('admin:coins_fullcoin_changelist')}?{urlencode(span | WITH_HIDDEN)}"
+    return format_html('<a href="{}">{}</a>', address, exact(number))
 
 
 def _iso(moment: datetime) -> str:
@@ -78,7 +80,8 @@ def _rejected(run: CrawlRun) -> str:
     if not run.rejected:
         return exact(run.rejected)
     address = reverse("admin:crawls_rejectedrecord_changelist")
-    return format_html('<a href="{}?{}">{}</a>', address, urlencode({"run": run.pk}), exact(run.rejected))
+    query = urlencode({"run": run.pk, "status": "All"})  # also those that are resolved by now
+    return format_html('<a href="{}?{}">{}</a>', address, query, exact(run.rejected))
 
 
 def _gone(runs: list[CrawlRun]) -> Mapping[str, int]:

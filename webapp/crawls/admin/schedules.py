@@ -98,6 +98,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
     )
     list_select_related = ("last_run",)
     ordering = ("name",)
+    change_list_template = "admin/crawls/crawlschedule/change_list.html"
     actions = ("enable", "disable")
     readonly_fields = tuple(name for _, names in FACTS for name in names)
     written = {"arguments": in_words}
