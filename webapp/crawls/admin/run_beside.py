@@ -5,15 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Count, Q
-from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 
-from webapp.coins.admin.formats import duration, link, mark, second, table
+from webapp.coins.admin.formats import address_of_list, duration, link, mark, second, table
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls.catalog import SPIDERS
-from webapp.crawls.models import CrawlRun
+from webapp.crawls.models import CrawlRun, RejectedRecord
 
 COUNTS = (("Pages", "pages"), ("Requests", "requests"), ("Credits", "credits"), ("Seen", "seen"))
 # By the field of a coin that dates it: what the list of coins finds.
@@ -65,9 +63,7 @@ def link_to_coins(run: CrawlRun, field: str, number: int) -> str:
     span = {f"{field}_min": _iso(run.started_at)}
     if run.finished_at:
         span[f"{field}_max"] = _iso(run.finished_at)
-    return format_html(
-        '<a href="{}?{}">{}</a>', reverse("admin:coins_fullcoin_changelist"), urlencode(span), exact(number)
-    )
+    return format_html('<a href="{}">{}</a>', address_of_list(FullCoin, **span), exact(number))
 
 
 def _iso(moment: datetime) -> str:
@@ -77,8 +73,7 @@ def _iso(moment: datetime) -> str:
 def _rejected(run: CrawlRun) -> str:
     if not run.rejected:
         return exact(run.rejected)
-    address = reverse("admin:crawls_rejectedrecord_changelist")
-    return format_html('<a href="{}?{}">{}</a>', address, urlencode({"run": run.pk}), exact(run.rejected))
+    return format_html('<a href="{}">{}</a>', address_of_list(RejectedRecord, run=run.pk), exact(run.rejected))
 
 
 def _gone(runs: list[CrawlRun]) -> Mapping[str, int]:
