@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from tests.support.admin import text_of
+from tests.support.admin import keys_in_list, text_of
 from tests.support.factories import (
     DAY,
     HOUR,
@@ -130,6 +130,19 @@ def test_it_counts_coins_since_yesterday_and_links_to_them(admin_client: Client)
     assert [(number, word) for _, number, word in found] == [("1", "new"), ("2", "changed"), ("1", "missing")]
     for address, number, _ in found:
         assert len(admin_client.get(unescape(address)).context["cl"].result_list) == int(number)
+
+
+def test_the_age_of_the_source_leads_to_the_newest_data_whatever_columns_are_chosen(admin_client: Client) -> None:
+    for coin_id, minutes in (("older", 5), ("newest", 1), ("oldest", 9)):
+        make_coin(coin_id, last_updated=NOON - minutes * MINUTE)
+    make_coin("undated")
+    admin_client.post(reverse("admin:coins_fullcoin_columns"), {"shown": ["coin", "ath"], "save": ""})
+    page = admin_client.get(INDEX).content.decode()
+    (address,) = re.findall(r'<a href="([^"]*)">The newest data', page)
+
+    found = keys_in_list(admin_client, unescape(address))
+
+    assert found == ["newest", "older", "oldest", "undated"]
 
 
 def test_it_shows_what_runs_and_how_far_it_is(admin_client: Client) -> None:
