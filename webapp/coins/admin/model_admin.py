@@ -15,9 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from webapp.coins.admin.filters import RangeFilter, RowFilter
+from webapp.coins.admin.filters import LimitFilter, RowFilter
 from webapp.coins.admin.formats import Column, Show, column, instant
-from webapp.coins.admin.time_filter import TimeFilter
 from webapp.coins.numbers import exact
 
 COLUMNS_VAR = "columns"  # the parameter of an address for the columns of a list, with commas between them
@@ -78,7 +77,7 @@ class RowAdmin(CheckedActions):
     """Lists and pages that are safe from invalid query strings. Permissions are Django's."""
 
     list_per_page = 100
-    list_filter: ClassVar[tuple[type[RowFilter | RangeFilter | TimeFilter], ...]] = ()
+    list_filter: ClassVar[tuple[type[RowFilter | LimitFilter], ...]] = ()
     change_list_template = "admin/row_list.html"
     written: Mapping[str, Show] = {}  # by field: how its page formats it, if not by its type
 
