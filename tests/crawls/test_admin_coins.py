@@ -33,6 +33,7 @@ NO_NUMBERS = [
     "-1e-99",
     "1_000",
     "9" * 200,
+    f"0.{'1' * 200}",
     "{0}",
     "2026-02-05",
     "--1",
@@ -182,6 +183,18 @@ def test_filters_count(admin_client: Client, market: None) -> None:
     assert "missing (1)" in shown
 
 
+def test_the_counts_of_a_filter_are_one_pass(admin_client: Client, market: None) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(COINS)
+
+    assert not [query["sql"] for query in captured if "IN (SELECT" in query["sql"]]
+
+
+@pytest.mark.parametrize("name", ["market", "data", "rank", "review"])
+def test_a_choice_that_does_not_exist_is_rejected(admin_client: Client, name: str) -> None:
+    assert admin_client.get(f"{COINS}?{name}=nonsense")["Location"] == f"{COINS}?e=1"
+
+
 @pytest.fixture
 def dated(noon: None, db: None) -> None:
     """Coins as of noon, and a run that began an hour ago."""
@@ -271,8 +284,19 @@ def test_the_form_of_ranges_keeps_the_other_filters(admin_client: Client, market
     assert '<input type="hidden" name="rank" value="ranked">' in form
     assert '<input type="hidden" name="q" value="number">' in form
     assert 'name="p"' not in form
-    assert 'name="market_cap_rank_max" value="11"' in form
+    assert re.findall(r'name="market_cap_rank_max" value="(.*?)"', form) == ["11"]
     assert "Clear ranges" in form
+
+
+def test_a_time_has_inputs_if_a_link_has_limited_it(admin_client: Client) -> None:
+    without, limited = (
+        admin_client.get(f"{COINS}{query}").content.decode() for query in ("", "?changed_at_min=2026-02-05")
+    )
+
+    assert "changed_at_min" not in without
+    assert "Clear ranges" not in without
+    assert re.findall(r'type="text" name="changed_at_m\w+" value="(.*?)"', limited) == ["2026-02-05", ""]
+    assert 'name="first_seen_at_min"' not in limited
 
 
 def test_exact_matches_come_first(admin_client: Client) -> None:

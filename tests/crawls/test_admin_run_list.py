@@ -125,6 +125,13 @@ def test_a_choice_of_time_is_marked_and_keeps_the_other_filters(admin_client: Cl
     assert '<a href="?verdict=failed">Any time</a>' in page
 
 
+def test_no_choice_of_time_is_marked_if_it_is_not_all_that_limits(admin_client: Client) -> None:
+    page = admin_client.get(RUNS, {"started_at_min": "7d", "started_at_max": "2026-02-05"}).content.decode()
+
+    choices = page.partition("By start")[2].partition("</ul>")[0]
+    assert "selected" not in choices
+
+
 # How many were complete --------------------------------------------------------------------------
 @pytest.fixture
 def history(noon: None) -> None:

@@ -60,8 +60,5 @@ class TimeFilter(LimitFilter):
 
 
 def day_of(text: str) -> str:
-    """The date of an instant, for an input; empty without one."""
-    try:
-        return f"{moment(text)[0]:%F}" if text else ""
-    except (ValueError, OverflowError):
-        return ""
+    """The date of a limit, for an input; empty without one."""
+    return f"{moment(text)[0]:%F}" if text else ""
