@@ -20,6 +20,7 @@ from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_run
 from tests.support.prices import make_bar
 from webapp.coins.models import CoinReview, FullCoin
 from webapp.coins.prices.tiers import Step
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -33,6 +34,7 @@ NO_NUMBERS = [
     "-1e-99",
     "1_000",
     "9" * 200,
+    f"0.{'1' * 200}",
     "{0}",
     "2026-02-05",
     "--1",
@@ -182,12 +184,25 @@ def test_filters_count(admin_client: Client, market: None) -> None:
     assert "missing (1)" in shown
 
 
+def test_the_counts_of_a_filter_are_one_pass(admin_client: Client, market: None) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(COINS)
+
+    assert not [query["sql"] for query in captured if "IN (SELECT" in query["sql"]]
+
+
+@pytest.mark.parametrize("name", ["market", "data", "rank", "review"])
+def test_a_choice_that_does_not_exist_is_rejected(admin_client: Client, name: str) -> None:
+    assert admin_client.get(f"{COINS}?{name}=nonsense")["Location"] == f"{COINS}?e=1"
+
+
 @pytest.fixture
 def dated(noon: None, db: None) -> None:
     """Coins as of noon, and a run that began an hour ago."""
     make_run(id="an earlier one", started_at=NOON - 2 * DAY)
     make_run(id="the last one", started_at=NOON - HOUR)
     make_run(id="of prices", spider="history", started_at=NOON)
+    make_run(id="a job that waits", verdict=Verdict.PENDING, started_at=None)
     days = {"first_seen_at": NOON - 9 * DAY, "changed_at": NOON - 2 * HOUR, "current_price": 1}
     make_coin("new", **days | {"first_seen_at": NOON - HOUR, "changed_at": NOON - HOUR}, last_updated=NOON)
     make_coin("still", **days, last_updated=NOON - 3 * DAY)
@@ -271,8 +286,19 @@ def test_the_form_of_ranges_keeps_the_other_filters(admin_client: Client, market
     assert '<input type="hidden" name="rank" value="ranked">' in form
     assert '<input type="hidden" name="q" value="number">' in form
     assert 'name="p"' not in form
-    assert 'name="market_cap_rank_max" value="11"' in form
+    assert re.findall(r'name="market_cap_rank_max" value="(.*?)"', form) == ["11"]
     assert "Clear ranges" in form
+
+
+def test_a_time_has_inputs_if_a_link_has_limited_it(admin_client: Client) -> None:
+    without, limited = (
+        admin_client.get(f"{COINS}{query}").content.decode() for query in ("", "?changed_at_min=2026-02-05")
+    )
+
+    assert "changed_at_min" not in without
+    assert "Clear ranges" not in without
+    assert re.findall(r'type="text" name="changed_at_m\w+" value="(.*?)"', limited) == ["2026-02-05", ""]
+    assert 'name="first_seen_at_min"' not in limited
 
 
 def test_exact_matches_come_first(admin_client: Client) -> None:
@@ -281,7 +307,15 @@ def test_exact_matches_come_first(admin_client: Client) -> None:
     make_coin("wrapped", name="Wrapped", symbol="ETHER", market_cap_rank=900)
 
     assert keys_in_list(admin_client, f"{COINS}?q=ether") == ["wrapped", "ethereum", "a-coin"]
+    assert keys_in_list(admin_client, f"{COINS}?q=+ether+") == ["wrapped", "ethereum", "a-coin"]
     assert keys_in_list(admin_client, f"{COINS}?q=ether&o=1") == ["a-coin", "ethereum", "wrapped"]
+
+
+def test_a_blank_search_keeps_the_order(admin_client: Client) -> None:
+    make_coin("nameless", name="", market_cap_rank=2)
+    make_coin("first", name="First", market_cap_rank=1)
+
+    assert keys_in_list(admin_client, f"{COINS}?q=+") == ["first", "nameless"]
 
 
 def test_a_change_has_a_sign_an_arrow_and_a_colour(admin_client: Client) -> None:
@@ -327,6 +361,7 @@ def test_the_week_is_drawn_from_hours_and_the_current_price(admin_client: Client
     for coin_id in ("rising", "falling"):
         make_bar(coin_id, Step.HOUR, time=NOON - 8 * DAY, close=9)  # older than a week
         make_bar(coin_id, Step.HOUR, time=NOON - 6 * DAY, close=2)
+        make_bar(coin_id, Step.DAY, time=Step.DAY.start(NOON - 5 * DAY), close=7)  # of a day
         make_bar(coin_id, Step.HOUR, time=NOON - 3 * DAY, close=1)
 
     page = admin_client.get(COINS).content.decode()
@@ -372,6 +407,15 @@ def test_a_list_reads_all_weeks_at_once(admin_client: Client) -> None:
         make_bar(f"coin-{number}", Step.HOUR, time=timezone.now())
 
     assert queries() == few <= 16
+
+
+def test_no_prices_are_read_for_a_list_that_shows_none(admin_client: Client) -> None:
+    make_coin()
+
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(f"{COINS}?columns=coin")
+
+    assert not [query["sql"] for query in captured if "coins_pricebar" in query["sql"]]
 
 
 def test_hidden_coins_show_only_if_the_filter_asks(admin_client: Client) -> None:

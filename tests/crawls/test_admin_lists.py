@@ -91,6 +91,7 @@ def order_of(response: Any) -> list[str]:
         pytest.param("down market_cap_rank", ["coin", "market_cap_rank", "current_price"], id="down"),
         pytest.param("up market_cap_rank", ["market_cap_rank", "coin", "current_price"], id="up from the top"),
         pytest.param("sideways coin", ["market_cap_rank", "coin", "current_price"], id="nonsense"),
+        pytest.param("up nothing", ["market_cap_rank", "coin", "current_price"], id="no such column"),
     ],
 )
 def test_a_column_is_moved_without_javascript(admin_client: Client, move: str, order: list[str]) -> None:
@@ -110,6 +111,12 @@ def test_the_page_of_columns_begins_with_those_that_are_shown(admin_client: Clie
     response = admin_client.get(COLUMNS_PAGE)
 
     assert order_of(response)[:3] == ["ath", "coin", "market_cap_rank"]
+
+
+def test_another_list_has_a_choice_of_its_own(admin_client: Client) -> None:
+    ChosenColumns.objects.create(user=User.objects.get(), list="crawls.crawlrun", columns=["coin"])
+
+    assert headings(admin_client)[:3] == ["Rank", "Coin", "Price"]
 
 
 def test_filters_stay_and_an_order_goes_when_columns_are_chosen(admin_client: Client) -> None:
@@ -170,6 +177,33 @@ def test_views_are_listed_and_the_current_one_is_marked(admin_client: Client, sa
     assert f'<a href="{view_address("big-ones")}" aria-current="page"><bdi>Big ones</bdi></a>' in page
     assert "<bdi>&lt;b&gt;{0}</bdi>" in page
     assert page.count('aria-current="page"') == 1
+
+
+def test_a_view_has_a_button_for_who_may_delete_it(admin_client: Client, saved: NamedView) -> None:
+    address = f"{COINS}?{saved.query}"
+
+    pages = [one.get(address).content.decode() for one in (admin_client, staff(Client(), "view_fullcoin"))]
+
+    assert [view_address("big-ones", "view_delete") in page for page in pages] == [True, False]
+
+
+def test_a_view_of_another_list_is_none_of_this_one(admin_client: Client) -> None:
+    NamedView.objects.create(list="crawls.crawlrun", slug="failed", name="Failed runs")
+
+    assert "Failed runs" not in admin_client.get(COINS).content.decode()
+    assert admin_client.get(view_address("failed")).status_code == 404
+
+
+def test_a_long_name_is_cut(admin_client: Client) -> None:
+    admin_client.post(VIEWS, {"name": "x" * 200, "query": ""})
+
+    assert NamedView.objects.get().name == "x" * 100
+
+
+def test_a_view_keeps_nothing_of_the_moment(admin_client: Client) -> None:
+    admin_client.post(VIEWS, {"name": "Mine", "query": "rank=ranked&p=3&e=1&all=&_popup=1&_to_field=x&columns=coin"})
+
+    assert NamedView.objects.get().query == "rank=ranked&columns=coin"
 
 
 def test_a_message_names_the_address_for_others(admin_client: Client) -> None:
@@ -240,6 +274,7 @@ def test_saving_a_view_needs_permission(client: Client, permissions: list[str], 
     ("permissions", "status"),
     [
         pytest.param(["view_fullcoin"], 403, id="another's"),
+        pytest.param(["delete_namedview"], 403, id="may delete, not look"),
         pytest.param(["view_fullcoin", "delete_namedview"], 302, id="with permission"),
     ],
 )

@@ -96,6 +96,10 @@ def test_a_time_that_is_none_is_rejected(admin_client: Client, name: str, value:
     assert response.status_code == 302
 
 
+def test_only_the_beginning_can_be_a_choice(admin_client: Client) -> None:
+    assert admin_client.get(RUNS, {"started_at_max": "7d"}).status_code == 302
+
+
 @pytest.mark.parametrize("value", ["0001-01-01", "9999-12-31", "9999-12-30T00:00:00Z"])
 def test_the_first_and_the_last_time_are_no_error(admin_client: Client, value: str) -> None:
     answers = [admin_client.get(RUNS, {name: value}) for name in ("started_at_min", "started_at_max")]
@@ -123,6 +127,13 @@ def test_a_choice_of_time_is_marked_and_keeps_the_other_filters(admin_client: Cl
 
     assert re.search(r'<li class="selected">\s*<a href="\?started_at_min=7d&amp;verdict=failed">Last 7 days</a>', page)
     assert '<a href="?verdict=failed">Any time</a>' in page
+
+
+def test_no_choice_of_time_is_marked_if_it_is_not_all_that_limits(admin_client: Client) -> None:
+    page = admin_client.get(RUNS, {"started_at_min": "7d", "started_at_max": "2026-02-05"}).content.decode()
+
+    choices = page.partition("By start")[2].partition("</ul>")[0]
+    assert "selected" not in choices
 
 
 # How many were complete --------------------------------------------------------------------------
@@ -299,6 +310,14 @@ def test_the_number_of_queries_does_not_grow_with_the_runs(admin_client: Client,
     make_runs(20)
 
     assert len(statements(admin_client, address)) == one
+
+
+def test_no_rows_are_read_if_the_count_is_zero(admin_client: Client) -> None:
+    make_run()
+
+    asked = statements(admin_client, f"{RUNS}?verdict=lost")
+
+    assert not [sql for sql in asked if "log_file" in sql]
 
 
 @pytest.mark.usefixtures("few", "noon")

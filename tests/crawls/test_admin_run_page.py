@@ -174,8 +174,9 @@ def test_a_first_run_stands_alone(admin_client: Client) -> None:
 
 
 def test_its_numbers_lead_to_the_coins_and_the_rejected_records(admin_client: Client) -> None:
-    run = make_run(finished_at=NOON + MINUTE, created=1, updated=2, rejected=1)
-    make_rejected("mine", run=run, status=RejectedRecord.Status.RESOLVED)
+    run = make_run(finished_at=NOON + MINUTE, created=1, updated=2, rejected=2)
+    make_rejected("mine", run=run)
+    make_rejected("resolved since", run=run, status=RejectedRecord.Status.RESOLVED)
     span = "2026-02-05T12%3A00%3A00Z", "2026-02-05T12%3A01%3A00Z"
 
     lines = {label: unescape(cells[0]) for label, cells in lines_beside(admin_client, run).items()}
@@ -184,9 +185,9 @@ def test_its_numbers_lead_to_the_coins_and_the_rejected_records(admin_client: Cl
     updated = f"changed_at_min={span[0]}&changed_at_max={span[1]}&first_seen_at_max={span[0]}&market=on+the+market"
     assert lines["New"] == f'<a href="{COINS}?{new}">1</a>'
     assert lines["Updated"] == f'<a href="{COINS}?{updated}&review=hidden+or+not">2</a>'
-    rejected = re.search('href="([^"]*)">1<', lines["Rejected"])
+    rejected = re.search('href="([^"]*)">2<', lines["Rejected"])
     assert rejected is not None
-    assert len(keys_in_list(admin_client, rejected[1])) == 1
+    assert len(keys_in_list(admin_client, rejected[1])) == 2
 
 
 def test_what_is_updated_is_neither_new_nor_gone(admin_client: Client) -> None:

@@ -12,7 +12,7 @@ from django.utils.html import escape
 from tests.support.admin import hostile, page_of, text_of
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.coins.texts import values_of, whole_json
-from webapp.crawls.admin.raw import marked
+from webapp.crawls.admin.rejected_raw import marked
 
 # Lines that are marked ---------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ ROI = '"roi": {"times": "x", "currency": "usd"}'
         pytest.param('{"a": 7, "b": 7}', '{"ath": 7}', "ath", [], id="uncertain"),
         pytest.param("{}", "{}", "ath", [], id="missing"),
         pytest.param('{"ath": [1, {}]}', '{"ath": [1, {}]}', "ath", ['"ath": [', "]"], id="a list"),
-        pytest.param('{"a": 1, "b": 2, "a": 3}', "", "", ['"a": 1,', '"a": 3'], id="a key that stands twice"),
+        pytest.param('{"a": 1, "b": 2, "a": 3}', "", "", ['"a": 1,', '"a": 3'], id="a key that appears twice"),
         pytest.param('{"r": {"a": 1, "a": 3}}', "", "", ['"a": 1,', '"a": 3'], id="twice inside"),
         pytest.param('{"ath": tr', '{"ath": true}', "ath", [], id="cut"),
     ],

@@ -4,17 +4,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 
 from webapp.coins.admin.formats import Column
-from webapp.coins.admin.model_admin import RowAdmin
+from webapp.coins.admin.model_admin import COLUMNS_VAR, RowAdmin
 from webapp.coins.models import ChosenColumns
-
-CHOSEN = "columns"  # the parameter of a list's address: names with commas between them
 
 
 class ColumnsAdmin(RowAdmin):
@@ -40,10 +39,11 @@ class ColumnsAdmin(RowAdmin):
         columns = self.columns()
         return [columns[name] for name in self.names_shown(request)]
 
-    def names_shown(self, request: HttpRequest) -> list[str]:
-        """The names of the columns, of which at least one is the main one."""
-        if CHOSEN in request.GET:
-            return self._possible(request.GET[CHOSEN].split(","))
+    def names_shown(self, request: HttpRequest, query: QueryDict | None = None) -> list[str]:
+        """The names of the columns, with the main one: of this query, which is the request's by default."""
+        query = request.GET if query is None else query
+        if COLUMNS_VAR in query:
+            return self._possible(str(query[COLUMNS_VAR]).split(","))
         known = vars(request).get("chosen_columns")
         if known is None:
             of_person = ChosenColumns.objects.filter(user=request.user.pk, list=self.opts.label_lower)
@@ -58,8 +58,8 @@ class ColumnsAdmin(RowAdmin):
 
     # The page on which they are chosen ----------------------------------------------------------
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_columns"
-        return [path("columns/", self.admin_site.admin_view(self.columns_view), name=name), *super().get_urls()]
+        view = self.admin_site.admin_view(self.columns_view)
+        return [path("columns/", view, name=self.view_name("columns")), *super().get_urls()]
 
     def columns_view(self, request: HttpRequest) -> HttpResponse:
         """Works without JavaScript: each button that moves a column sends the whole form."""
@@ -107,7 +107,7 @@ class ColumnsAdmin(RowAdmin):
     def _list_address(self, query: str) -> str:
         """The list with the filters that it had. An order goes: its numbers are those of the columns before."""
         kept = QueryDict(query, mutable=True)
-        for name in (CHOSEN, "o"):
+        for name in (COLUMNS_VAR, ORDER_VAR):
             kept.pop(name, None)
-        address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        address = self.view_address("changelist")
         return f"{address}?{kept.urlencode()}" if kept else address

@@ -48,7 +48,7 @@ class PriceExportAdmin(RowAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(get_or_post(self.prices_export_view))
-        name = f"{self.opts.app_label}_{self.opts.model_name}_prices_export"
+        name = self.view_name("prices_export")
         return [path("<path:object_id>/prices/export/", view, name=name), *super().get_urls()]
 
     def prices_export_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:

@@ -1,19 +1,19 @@
-"""Filters of lists: by conditions with counts, and by ranges of numbers and times."""
+"""Filters of lists: by conditions with counts, and by limits of numbers and times."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ERROR_FLAG, PAGE_VAR, ChangeList
 from django.db import models
 from django.db.models import Count, Q
 from django.http import HttpRequest
 
-from webapp.coins.admin.time_filter import DAY, moment, others
-
+DAY = timedelta(days=1)
+LOOKUPS = {"min": "gte", "max": "lte"}  # by the end of a parameter's name
 MAX_LENGTH = 100  # characters of a limit
 MAX_MAGNITUDE = 28  # power of ten of a limit: all decimals of the models can be compared with it
 
@@ -48,17 +48,13 @@ class TableFilter(RowFilter):
         return {f"{number}__c": count for number, count in enumerate(counts)}
 
 
-class RangeFilter(admin.ListFilter):
-    """Limits of fields: the parameters `<field>_min` and `<field>_max`, which are both part of the range.
+class LimitFilter(admin.ListFilter):
+    """Limits: the parameters `<name>_min` and `<name>_max`, both inclusive. A form sends them.
 
-    Numbers are decimals, times are ISO dates or instants, by default in UTC. A time has no inputs unless it has a
-    limit: other pages link to such lists. Raises IncorrectLookupParameters if a limit is invalid.
+    Raises IncorrectLookupParameters if a limit is invalid.
     """
 
-    title = "range"
-    template = "admin/range_filter.html"
-    numbers: Mapping[str, str] = {}  # labels by field
-    times: Mapping[str, str] = {}
+    parameter_name = None  # it has several
 
     def __init__(
         self, request: HttpRequest, params: dict[str, list[str]], model: type[models.Model], model_admin: Any
@@ -69,7 +65,11 @@ class RangeFilter(admin.ListFilter):
 
     @classmethod
     def parameters(cls) -> list[str]:
-        return [f"{field}_{end}" for field in (*cls.numbers, *cls.times) for end in ("min", "max")]
+        raise NotImplementedError
+
+    def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
+        """The lookup and value of a limit. Raises ValueError or ArithmeticError if it is invalid."""
+        raise NotImplementedError
 
     def expected_parameters(self) -> list[str | None]:
         return [*self.parameters()]
@@ -78,19 +78,36 @@ class RangeFilter(admin.ListFilter):
         return True
 
     def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
-        return queryset.filter(**dict(self._condition(name, text) for name, text in self.texts.items()))
-
-    def _condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
-        field, _, end = name.rpartition("_")
         try:
-            if field in self.numbers:
-                return f"{field}__{'gte' if end == 'min' else 'lte'}", decimal(text)
-            first, is_day = moment(text)
-            if end == "max" and is_day:
-                return f"{field}__lt", first + DAY
-            return f"{field}__{'gte' if end == 'min' else 'lte'}", first
-        except (ValueError, InvalidOperation, OverflowError):
-            raise IncorrectLookupParameters(f"{name} is not valid") from None
+            return queryset.filter(**dict(self.condition(name, text) for name, text in self.texts.items()))
+        except (ValueError, ArithmeticError):
+            raise IncorrectLookupParameters from None
+
+    @property
+    def others(self) -> list[tuple[str, str]]:
+        """The other parameters of the list, which the form keeps; a page's number is none of them."""
+        left_out = {*self.parameters(), PAGE_VAR, ERROR_FLAG}
+        return [(name, value) for name, values in self.request.GET.lists() if name not in left_out for value in values]
+
+
+class RangeFilter(LimitFilter):
+    """Limits of several fields. Numbers are decimals, times are as in `moment`.
+
+    A time has no inputs unless it has a limit: other pages link to such lists.
+    """
+
+    title = "range"
+    template = "admin/range_filter.html"
+    numbers: Mapping[str, str] = {}  # labels by field
+    times: Mapping[str, str] = {}
+
+    @classmethod
+    def parameters(cls) -> list[str]:
+        return [f"{field}_{end}" for field in (*cls.numbers, *cls.times) for end in LOOKUPS]
+
+    def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
+        field, _, end = name.rpartition("_")
+        return (f"{field}__{LOOKUPS[end]}", decimal(text)) if field in self.numbers else time_limit(field, end, text)
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
         """A link that clears all limits, if there are any."""
@@ -106,14 +123,27 @@ class RangeFilter(admin.ListFilter):
             if field in self.numbers or any(value for *_, value in inputs):
                 yield label, inputs
 
-    @property
-    def others(self) -> list[tuple[str, str]]:
-        """The other parameters of the list, which the form keeps."""
-        return others(self.request, self.parameters())
+
+def time_limit(field: str, end: str, text: str) -> tuple[str, datetime]:
+    """The lookup and value of a limit of a time. A date as the maximum includes its whole day."""
+    first, is_day = moment(text)
+    return (f"{field}__lt", first + DAY) if is_day and end == "max" else (f"{field}__{LOOKUPS[end]}", first)
+
+
+def moment(text: str) -> tuple[datetime, bool]:
+    """An ISO date or instant, by default in UTC, and whether it is a date.
+
+    Raises ValueError if it is neither, and OverflowError if it is too far away.
+    """
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC), True
+    except ValueError:
+        found = datetime.fromisoformat(text)
+    return (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)), False
 
 
 def decimal(text: str) -> Decimal:
-    """Raises ValueError or InvalidOperation if it is not a number that the database can compare."""
+    """Raises ValueError or ArithmeticError if it is not a number that the database can compare."""
     number = Decimal(text.replace(",", ""))
     if len(text) > MAX_LENGTH or "_" in text or not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
         raise ValueError

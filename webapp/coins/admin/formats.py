@@ -12,6 +12,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
 from webapp.coins.numbers import NOTHING, compact, exact
@@ -103,6 +104,12 @@ def counts(numbers: Any) -> str:
 
 def address_of(row: models.Model, what: str = "change") -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{what}", args=[quote(row.pk)])
+
+
+def address_of_list(model: type[models.Model], **query: str) -> str:
+    """The list of a model, with these parameters in its address."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{address}?{urlencode(query)}" if query else address
 
 
 def link(to: models.Model, text: str) -> str:

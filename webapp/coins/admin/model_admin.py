@@ -12,12 +12,14 @@ from django.db import models
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.text import capfirst
 
-from webapp.coins.admin.filters import RangeFilter, RowFilter
+from webapp.coins.admin.filters import LimitFilter, RowFilter
 from webapp.coins.admin.formats import Column, Show, column, instant
-from webapp.coins.admin.time_filter import TimeFilter
 from webapp.coins.numbers import exact
+
+COLUMNS_VAR = "columns"  # the parameter of an address for the columns of a list, with commas between them
 
 
 class SearchForm(ChangeListSearchForm):
@@ -32,7 +34,6 @@ class RowList(ChangeList):
     """A list that sorts empty values last, in either direction and on every database."""
 
     search_form_class = SearchForm
-    other_parameters = ("columns",)  # that are no filters
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
@@ -40,7 +41,7 @@ class RowList(ChangeList):
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         found = super().get_filters_params(params)
-        return {name: value for name, value in found.items() if name not in self.other_parameters}
+        return {name: value for name, value in found.items() if name != COLUMNS_VAR}
 
     def get_ordering(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
         return [self._order(part) for part in super().get_ordering(request, queryset)]
@@ -82,12 +83,19 @@ class RowAdmin(CheckedActions):
     """Lists and pages that are safe from invalid query strings. Permissions are Django's."""
 
     list_per_page = 100
-    list_filter: ClassVar[tuple[type[RowFilter | RangeFilter | TimeFilter], ...]] = ()
+    list_filter: ClassVar[tuple[type[RowFilter | LimitFilter], ...]] = ()
     change_list_template = "admin/row_list.html"
     written: Mapping[str, Show] = {}  # by field: how its page formats it, if not by its type
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RowList
+
+    def view_name(self, view: str) -> str:
+        """The name of a view's address, without the site's. Django's own are named alike: `changelist`, `change`."""
+        return f"{self.opts.app_label}_{self.opts.model_name}_{view}"
+
+    def view_address(self, view: str, *arguments: str) -> str:
+        return reverse(f"admin:{self.view_name(view)}", args=arguments)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only the lookups of `list_filter`: no other field, relation or regular expression."""

@@ -3,16 +3,16 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, re_path, reverse
+from django.urls import URLPattern, path, re_path
 from django.utils.text import slugify
 from django.views.decorators.http import require_POST
 
-from webapp.coins.admin.columns import CHOSEN, ColumnsAdmin
+from webapp.coins.admin.columns import ColumnsAdmin
+from webapp.coins.admin.model_admin import COLUMNS_VAR
 from webapp.coins.models import NamedView
 
 NOT_KEPT = ("p", "e", "all", "_popup", "_to_field", "csrfmiddlewaretoken")  # parameters of the moment
@@ -29,58 +29,50 @@ class NamedViewsAdmin(ColumnsAdmin):
     """
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_view"
-        view = self.admin_site.admin_view
+        view, name = self.admin_site.admin_view, self.view_name
         return [
-            path("views/", view(require_POST(self.save_named)), name=f"{name}s"),
-            re_path(rf"^views/{SLUG}/$", view(self.open_named), name=name),
-            path("views/<slug:slug>/delete/", view(require_POST(self.delete_named)), name=f"{name}_delete"),
+            path("views/", view(require_POST(self.save_named)), name=name("views")),
+            re_path(rf"^views/{SLUG}/$", view(self.open_named), name=name("view")),
+            path("views/<slug:slug>/delete/", view(require_POST(self.delete_named)), name=name("view_delete")),
             *super().get_urls(),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        current = self.query_of(request.GET, request)
+        current = self.query_of(request, request.GET)
         views = [
             {
                 "name": view.name,
-                "address": self._address("view", view.slug),
+                "address": self.view_address("view", view.slug),
                 "is_current": view.query == current,
-                "delete": self._address("view_delete", view.slug) if self.may_delete(request, view) else "",
+                "delete": self.view_address("view_delete", view.slug) if self.may_delete(request, view) else "",
             }
             for view in NamedView.objects.filter(list=self.opts.label_lower)
         ]
         context = {
             "views": views,
-            "save_view": self._address("views") if self.may_save(request) else "",
+            "save_view": self.view_address("views") if self.may_save(request) else "",
             "query": request.META["QUERY_STRING"],
-            "choose_columns": self._address("columns"),
+            "choose_columns": self.view_address("columns"),
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
-    def _address(self, what: str, *arguments: str) -> str:
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{what}", args=arguments)
-
     def may_save(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(self._permission("add"))
+        return request.user.has_perm("coins.add_namedview")
 
     def may_delete(self, request: HttpRequest, view: NamedView) -> bool:
-        return view.made_by_id == request.user.pk or request.user.has_perm(self._permission("delete"))
+        return view.made_by_id == request.user.pk or request.user.has_perm("coins.delete_namedview")
 
-    @staticmethod
-    def _permission(verb: str) -> str:
-        return f"coins.{get_permission_codename(verb, NamedView._meta)}"
-
-    def query_of(self, parameters: QueryDict, request: HttpRequest) -> str:
+    def query_of(self, request: HttpRequest, parameters: QueryDict) -> str:
         """What is saved of a list's address: all that decides about rows, order and columns."""
         kept = parameters.copy()
         for name in NOT_KEPT:
             kept.pop(name, None)
-        kept[CHOSEN] = ",".join(self.names_shown(request))
+        kept[COLUMNS_VAR] = ",".join(self.names_shown(request, parameters))
         return QueryDict.urlencode(kept)
 
     def open_named(self, request: HttpRequest, slug: str) -> HttpResponse:
         view = get_object_or_404(NamedView, list=self.opts.label_lower, slug=slug)
-        return redirect(f"{self._address('changelist')}?{view.query}")
+        return redirect(f"{self.view_address('changelist')}?{view.query}")
 
     def save_named(self, request: HttpRequest) -> HttpResponse:
         if not (self.may_save(request) and self.has_view_permission(request)):
@@ -88,14 +80,13 @@ class NamedViewsAdmin(ColumnsAdmin):
         name = " ".join(request.POST.get("name", "").replace("\0", "").split())[:100]
         slug = slugify(name)[:100]
         parameters = QueryDict(request.POST.get("query", "")[:MAX_QUERY])
-        request.GET = parameters  # whose columns are shown
-        query = self.query_of(parameters, request)
+        query = self.query_of(request, parameters)
         if not slug:
             self.message_user(request, "A view needs a name with letters or digits.", messages.ERROR)
-            return redirect(f"{self._address('changelist')}?{parameters.urlencode()}")
+            return redirect(f"{self.view_address('changelist')}?{parameters.urlencode()}")
         if slug in PAGES_OF_A_ROW:
             self.message_user(request, f"A view cannot have the name {name}: choose another.", messages.ERROR)
-            return redirect(f"{self._address('changelist')}?{query}")
+            return redirect(f"{self.view_address('changelist')}?{query}")
         try:
             with transaction.atomic():
                 NamedView.objects.create(
@@ -103,10 +94,10 @@ class NamedViewsAdmin(ColumnsAdmin):
                 )
         except IntegrityError:
             self.message_user(request, f"There is a view with the name {name} already.", messages.ERROR)
-            return redirect(f"{self._address('changelist')}?{query}")
-        address = request.build_absolute_uri(self._address("view", slug))
+            return redirect(f"{self.view_address('changelist')}?{query}")
+        address = request.build_absolute_uri(self.view_address("view", slug))
         self.message_user(request, f"The view {name} is saved. Its address for others: {address}", messages.SUCCESS)
-        return redirect(self._address("view", slug))
+        return redirect(self.view_address("view", slug))
 
     def delete_named(self, request: HttpRequest, slug: str) -> HttpResponse:
         view = get_object_or_404(NamedView, list=self.opts.label_lower, slug=slug)
@@ -114,4 +105,4 @@ class NamedViewsAdmin(ColumnsAdmin):
             raise PermissionDenied
         view.delete()
         self.message_user(request, f"The view {view.name} is deleted.", messages.SUCCESS)
-        return redirect(self._address("changelist"))
+        return redirect(self.view_address("changelist"))

@@ -54,11 +54,10 @@ class ButtonAdmin(RowAdmin):
         return request.user.has_perm(f"{self.opts.app_label}.{get_permission_codename(permission, self.opts)}")
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}"
         own = []
         for verb in self.verbs:
             view = self.admin_site.admin_view(require_POST(partial(self.button_view, verb=verb)))
-            own.append(path(f"<path:object_id>/{verb}/", view, name=f"{name}_{verb}"))
+            own.append(path(f"<path:object_id>/{verb}/", view, name=self.view_name(verb)))
         return [*own, *super().get_urls()]
 
     def button_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
@@ -78,22 +77,17 @@ class ButtonAdmin(RowAdmin):
         else:
             self.message_user(request, pressed.told, pressed.level)
         if "in_list" in request.POST:
-            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+            return redirect(self.view_address("changelist"))
         return redirect(address_of(row))
 
-    def render_change_form(  # noqa: PLR0917 - as Django has it
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        context["notes"] = self.notes(obj)
+        row: Any = context.get("original")  # none on the page that adds one
+        context["notes"] = self.notes(row)
         context["buttons"] = [
-            {"label": label, "address": address_of(obj, verb)}
-            for verb, label in (self.labels(obj) if obj else {}).items()
+            {"label": label, "address": address_of(row, verb)}
+            for verb, label in (self.labels(row) if row else {}).items()
             if self.may_press(request, verb)
         ]
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *args, **kwargs)

@@ -1,10 +1,8 @@
 """What a coin's page shows besides its values: when each changed and by which run, and its rejected records."""
 
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.http import urlencode
 
-from webapp.coins.admin.formats import ago, link, table
+from webapp.coins.admin.formats import address_of_list, ago, link, table
 from webapp.coins.changes import changes_of
 from webapp.coins.cleaning import LABEL_LENGTH
 from webapp.coins.models import FullCoin
@@ -38,6 +36,6 @@ def rejected_records(coin: FullCoin) -> str:
     ]
     if not rows:
         return "No record of this coin was rejected."
-    address = reverse("admin:crawls_rejectedrecord_changelist") + "?" + urlencode({"q": label, "status": "All"})
+    address = address_of_list(RejectedRecord, q=label, status="All")
     shown = table(["Reason", "Status", "Last seen"], rows)
     return format_html('{}<a href="{}">All rejected records of this coin</a>', shown, address)

@@ -36,7 +36,7 @@ class ReviewAdmin(RowAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_POST(self.review_view))
-        return [path("<path:object_id>/review/", view, name="coins_fullcoin_review"), *super().get_urls()]
+        return [path("<path:object_id>/review/", view, name=self.view_name("review")), *super().get_urls()]
 
     def may_review(self, request: HttpRequest) -> bool:
         return request.user.has_perm("coins.change_coinreview")

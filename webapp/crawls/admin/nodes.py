@@ -7,10 +7,9 @@ from django.contrib import admin
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 
-from webapp.coins.admin.formats import column, number, second
+from webapp.coins.admin.formats import address_of_list, column, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.crawls.models import Node
 
@@ -23,7 +22,7 @@ def warning() -> str:
         return ""
     return format_html(
         'No scrapyd is alive: nothing will run until one is started. <a href="{}">Nodes</a> lists the earlier ones.',
-        reverse("admin:crawls_node_changelist"),
+        address_of_list(Node),
     )
 
 

@@ -3,37 +3,32 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.http import urlencode
 
-from webapp.coins.admin.formats import ago, in_words, link, second
+from webapp.coins.admin.formats import address_of_list, ago, in_words, link, second
+from webapp.coins.models import FullCoin
 from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
 from webapp.crawls import costs, past_runs
 from webapp.crawls.admin.coin_filters import WITH_HIDDEN
 from webapp.crawls.admin.run_progress import Progress
 from webapp.crawls.admin.runs import mark_alone
-from webapp.crawls.models import CrawlRun, CrawlSchedule
+from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.models.run import BEGUN, UNDER_WAY
 from webapp.crawls.monitoring import CHECKS
 from webapp.crawls.source_age import span
 from webapp.crawls.state import DAY, State
+from webapp.crawls.verdict import Verdict
 
 RUNS_SHOWN = 20
 SLOTS_SHOWN = 3
 GOOD, UNSURE, BAD = "good", "unsure", "bad"
-COINS = "admin:coins_fullcoin_changelist"
 # An order is a number of a column, and each person has columns of their own.
 NEWEST_FIRST = {"columns": "coin,current_price,last_updated", "o": "-3"}
-RUNS = "admin:crawls_crawlrun_changelist"
-REJECTED = "admin:crawls_rejectedrecord_changelist"
-SCHEDULES = "admin:crawls_crawlschedule_changelist"
 
 
 @dataclass(frozen=True)
@@ -65,43 +60,44 @@ class Overview:
     def _data(self) -> Sentence:
         run = self.state.last_complete
         if run is None:
-            return Sentence(UNSURE, "No run of a whole source has been complete yet.", reverse(RUNS))
+            return Sentence(UNSURE, "No run of a whole source has been complete yet.", address_of_list(CrawlRun))
         coins = counted(self.state.coins - self.state.missing, "coin")
         words = format_html("All {}, proven complete {}.", coins, ago(run.finished_at))
-        return Sentence(GOOD, words, reverse(RUNS) + "?verdict=complete")
+        return Sentence(GOOD, words, address_of_list(CrawlRun, verdict=Verdict.COMPLETE))
 
     def _source(self) -> Sentence:
         newest = self.state.last_updated
         if newest is None:
-            return Sentence(UNSURE, "No coin says when it was last updated.", reverse(COINS))
-        age = max(self.state.now - newest, timedelta())
-        words = f"The newest data of the source is {span(age)} old."
-        return Sentence(GOOD, words, f"{reverse(COINS)}?{urlencode(NEWEST_FIRST)}")
+            return Sentence(UNSURE, "No coin says when it was last updated.", address_of_list(FullCoin))
+        words = f"The newest data of the source is {span(self.state.now - newest)} old."
+        return Sentence(GOOD, words, address_of_list(FullCoin, **NEWEST_FIRST))
 
     def _schedule(self) -> Sentence:
         if not self.schedules:
-            return Sentence(UNSURE, "No schedule is enabled: runs are started by hand.", reverse(SCHEDULES))
+            return Sentence(UNSURE, "No schedule is enabled: runs are started by hand.", address_of_list(CrawlSchedule))
         words = f"{counted(len(self.schedules), 'schedule')} enabled, and a scrapyd is there to run them."
-        return Sentence(GOOD, words, reverse(SCHEDULES))
+        return Sentence(GOOD, words, address_of_list(CrawlSchedule))
 
     def _runs(self) -> Sentence:
         verdicts = Counter(run.verdict for run in self.runs)
         if not verdicts:
-            return Sentence(UNSURE, "No run has begun yet.", reverse(RUNS))
+            return Sentence(UNSURE, "No run has begun yet.", address_of_list(CrawlRun))
         words = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
-        return Sentence(GOOD, f"Of the last {counted(len(self.runs), 'run')}: {words}.", reverse(RUNS))
+        return Sentence(GOOD, f"Of the last {counted(len(self.runs), 'run')}: {words}.", address_of_list(CrawlRun))
 
     def _rejected(self) -> Sentence:
-        number, address = self.state.rejected, reverse(REJECTED) + "?status=Open"
+        number, address = self.state.rejected, address_of_list(RejectedRecord)
         if not number:
             return Sentence(GOOD, "No rejected record needs a person.", address)
         words = f"{counted(number, 'rejected record')} {'needs' if number == 1 else 'need'} a person."
         return Sentence(UNSURE, words, address)
 
     def _prices(self) -> Sentence:
-        return Sentence(GOOD, "Prices over time are stored, rolled up and archived as they should be.", reverse(COINS))
+        return Sentence(
+            GOOD, "Prices over time are stored, rolled up and archived as they should be.", address_of_list(FullCoin)
+        )
 
-    # What is besides ----------------------------------------------------------------------------
+    # The other parts of the page ---------------------------------------------------------------
     @property
     def marks(self) -> str:
         """The last runs, the oldest on the left."""
@@ -135,7 +131,7 @@ class Overview:
             return None
         spent = costs.credits_spent("markets")
         words = f"{exact(spent)} of {exact(monthly)} credits of this month (UTC) are spent."
-        return {"spent": min(spent, monthly), "monthly": monthly, "high": monthly * 0.9, "words": words}
+        return {"spent": spent, "monthly": monthly, "high": monthly * 0.9, "words": words}
 
     @property
     def since_yesterday(self) -> list[dict[str, Any]]:
@@ -150,7 +146,7 @@ class Overview:
             {
                 "number": exact(number),
                 "words": words,
-                "address": f"{reverse(COINS)}?{urlencode({f'{field}_min': since} | WITH_HIDDEN)}",
+                "address": address_of_list(FullCoin, **{f"{field}_min": since} | WITH_HIDDEN),
             }
             for number, words, field in counts
         ]

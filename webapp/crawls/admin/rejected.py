@@ -14,21 +14,20 @@ from django.db import models, transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html_join
-from django.utils.http import urlencode
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.filters import RowFilter, TableFilter
-from webapp.coins.admin.formats import Column, column, link, number, second
+from webapp.coins.admin.formats import Column, address_of_list, column, link, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.texts import counted
 from webapp.crawls import retrying
-from webapp.crawls.admin import comparison
+from webapp.crawls.admin import rejected_comparison
 from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
-from webapp.crawls.admin.tally import recorded, told_of_all
+from webapp.crawls.admin.rejected_tally import recorded, told_of_all
 from webapp.crawls.exports import REJECTED
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.reasons import having, open_reasons
@@ -120,7 +119,11 @@ class RejectedRecordAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
         return super().get_queryset(request).defer("raw", "values", "run__log_tail")
 
     def line(self, name: str) -> str | Column:
-        own: dict[str, Column] = {"coin_id": comparison.coin_id, "values": comparison.values, "raw": comparison.raw}
+        own: dict[str, Column] = {
+            "coin_id": rejected_comparison.coin_id,
+            "values": rejected_comparison.values,
+            "raw": rejected_comparison.raw,
+        }
         return own.get(name) or super().line(name)
 
     @admin.display(ordering="reasons")
@@ -226,20 +229,19 @@ class RejectedRecordAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     # By reason ----------------------------------------------------------------------------------
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_safe(self.reasons_view))
-        return [path("reasons/", view, name="crawls_rejectedrecord_reasons"), *super().get_urls()]
+        return [path("reasons/", view, name=self.view_name("reasons")), *super().get_urls()]
 
     def reasons_view(self, request: HttpRequest) -> HttpResponse:
         """The reasons of open records, with links to these records."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         found = open_reasons()
-        address = reverse("admin:crawls_rejectedrecord_changelist")
         context = {
             **self.admin_site.each_context(request),
             "title": "Reasons of open rejected records",
             "opts": self.opts,
             "may_resolve": self.has_resolve_permission(request),
-            "reasons": [(one, f"{address}?{urlencode({'reason': one.text})}") for one in found[:REASONS_ON_PAGE]],
+            "reasons": [(one, address_of_list(RejectedRecord, reason=one.text)) for one in found[:REASONS_ON_PAGE]],
             "more": len(found) - REASONS_ON_PAGE,
         }
         return TemplateResponse(request, "admin/crawls/rejectedrecord/reasons.html", context)

@@ -5,16 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Count, Q
-from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 
-from webapp.coins.admin.formats import duration, link, mark, second, table
+from webapp.coins.admin.formats import address_of_list, duration, link, mark, second, table
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls.admin.coin_filters import WITH_HIDDEN
 from webapp.crawls.catalog import SPIDERS
-from webapp.crawls.models import CrawlRun
+from webapp.crawls.models import CrawlRun, RejectedRecord
 
 COUNTS = (("Pages", "pages"), ("Requests", "requests"), ("Credits", "credits"), ("Seen", "seen"))
 # By the field of a coin that dates it: what the list of coins finds.
@@ -68,8 +66,7 @@ def link_to_coins(run: CrawlRun, field: str, number: int) -> str:
         span[f"{field}_max"] = _iso(run.finished_at)
     if field == CHANGED:  # a new coin and one that is gone have changed, too
         span |= {f"{NEW}_max": _iso(run.started_at), "market": "on the market"}
-    address = f"{reverse('admin:coins_fullcoin_changelist')}?{urlencode(span | WITH_HIDDEN)}"
-    return format_html('<a href="{}">{}</a>', address, exact(number))
+    return format_html('<a href="{}">{}</a>', address_of_list(FullCoin, **span, **WITH_HIDDEN), exact(number))
 
 
 def _iso(moment: datetime) -> str:
@@ -79,9 +76,9 @@ def _iso(moment: datetime) -> str:
 def _rejected(run: CrawlRun) -> str:
     if not run.rejected:
         return exact(run.rejected)
-    address = reverse("admin:crawls_rejectedrecord_changelist")
-    query = urlencode({"run": run.pk, "status": "All"})  # also those that are resolved by now
-    return format_html('<a href="{}?{}">{}</a>', address, query, exact(run.rejected))
+    # also those that are resolved by now
+    address = address_of_list(RejectedRecord, run=run.pk, status="All")
+    return format_html('<a href="{}">{}</a>', address, exact(run.rejected))
 
 
 def _gone(runs: list[CrawlRun]) -> Mapping[str, int]:

@@ -8,14 +8,22 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 from django.utils.text import Truncator
 
 from webapp.coins import clock
 from webapp.coins.admin.exporting import ExportAdmin
-from webapp.coins.admin.formats import address_of, column, counts, duration, in_words, mark, number, second
+from webapp.coins.admin.formats import (
+    address_of,
+    address_of_list,
+    column,
+    counts,
+    duration,
+    in_words,
+    mark,
+    number,
+    second,
+)
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls import past_runs, queue
@@ -126,31 +134,26 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     def rejected_records(self, run: CrawlRun) -> str:
         records = RejectedRecord.objects.filter(run=run)
         number, still_open = records.count(), records.open().count()
-        address = reverse("admin:crawls_rejectedrecord_changelist") + "?" + urlencode({"run": run.pk, "status": "All"})
+        address = address_of_list(RejectedRecord, run=run.pk, status="All")
         return format_html(
             '<a href="{}">{} last seen by this run</a>, {} of them open', address, exact(number), exact(still_open)
         )
 
     # What its page shows at the top --------------------------------------------------------------
-    def render_change_form(  # noqa: PLR0917 - as Django has it
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        before = past_runs.complete_before(obj)
-        is_under_way = obj.verdict in BUTTONS
+        run = context["original"]
+        before = past_runs.complete_before(run)
+        is_under_way = run.verdict in BUTTONS
         context |= {
-            "run": obj,
-            "verdict": mark(obj.verdict),
-            "progress": Progress(obj, before, clock.database_clock()) if is_under_way else None,
-            "beside": beside(obj, before),
-            "others": _lists_with(obj),
+            "run": run,
+            "verdict": mark(run.verdict),
+            "progress": Progress(run, before, clock.database_clock()) if is_under_way else None,
+            "beside": beside(run, before),
+            "others": _lists_with(run),
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # Stopping it --------------------------------------------------------------------------------
     def labels(self, row: CrawlRun) -> dict[str, str]:
@@ -184,11 +187,12 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
 
 def _lists_with(run: CrawlRun) -> list[tuple[str, str]]:
     """The names and addresses of the lists that it is in."""
-    lists = [(run.spider, {"spider": run.spider})] if run.spider in SPIDERS else []
+    lists = []
     if run.schedule:
-        lists.insert(0, (run.schedule.name, {"schedule": run.schedule.name}))
-    address = reverse("admin:crawls_crawlrun_changelist")
-    return [(name, f"{address}?{urlencode(query)}") for name, query in lists]
+        lists.append((run.schedule.name, address_of_list(CrawlRun, schedule=run.schedule.name)))
+    if run.spider in SPIDERS:
+        lists.append((run.spider, address_of_list(CrawlRun, spider=run.spider)))
+    return lists
 
 
 def began(run: CrawlRun) -> str:

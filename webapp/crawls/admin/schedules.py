@@ -11,11 +11,9 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.http import urlencode
 
-from webapp.coins.admin.formats import address_of, duration, in_words, link, mark, second, table
+from webapp.coins.admin.formats import address_of, address_of_list, duration, in_words, link, mark, second, table
 from webapp.coins.admin.model_admin import RowList
 from webapp.coins.numbers import NOTHING, exact
 from webapp.coins.texts import counted
@@ -26,7 +24,7 @@ from webapp.crawls.admin.outlook import Outlook, outlooks
 from webapp.crawls.admin.runs import began, mark_alone
 from webapp.crawls.admin.schedule_form import ScheduleForm
 from webapp.crawls.costs import Bill, Cost
-from webapp.crawls.models import CrawlSchedule
+from webapp.crawls.models import CrawlRun, CrawlSchedule
 
 SLOTS_SHOWN = 5
 
@@ -189,7 +187,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         ]
         if not rows:
             return "It has not run yet."
-        address = reverse("admin:crawls_crawlrun_changelist") + "?" + urlencode({"schedule": schedule.name})
+        address = address_of_list(CrawlRun, schedule=schedule.name)
         shown = table(["Verdict", "Slot (UTC)", "Started (UTC)", "Duration", "Reason"], rows)
         return format_html('{}<a href="{}">All its runs</a>', shown, address)
 
