@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -248,6 +249,16 @@ def test_the_run_before_is_the_newest_complete_one_of_the_same_scope(others: dic
     before = past_runs.complete_before(run)
 
     assert (before.pk if before else None) == found
+
+
+def test_no_run_is_the_one_before_itself() -> None:
+    run = make_run()
+    CrawlRun.objects.update(started_at=Now())  # SQLite's clock writes fewer digits than Django compares with
+    run.refresh_from_db()
+
+    before = past_runs.complete_before(run)
+
+    assert before is None
 
 
 def test_the_run_before_may_be_further_back_in_its_schedule(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ def complete_before(run: CrawlRun) -> CrawlRun | None:
     of a year would take seconds.
     """
     earlier = CrawlRun.objects.filter(verdict=Verdict.COMPLETE, spider=run.spider, began_at__lt=run.began_at)
+    earlier = earlier.exclude(pk=run.pk)  # SQLite compares dates as texts, and its own clock writes fewer digits
     of_schedule = [earlier.filter(schedule=run.schedule_id)] if run.schedule_id else []
     for runs in (*of_schedule, earlier):
         newest = runs.order_by("-began_at")
