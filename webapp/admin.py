@@ -14,7 +14,8 @@ admin.site.unregister([User, Group])
 
 @admin.register(User)
 class UserAdmin(CheckedActions, auth.UserAdmin):
-    pass
+    change_list_template = "admin/row_list.html"
+    readonly_fields = ("last_login", "date_joined")  # nobody needs to write them, and their fields have no labels
 
 
 @admin.register(Group)

@@ -1,6 +1,6 @@
 """Debian's Chromium on a live server, with DJANGO_DEBUG off.
 
-Each test fails on a line in the browser's console, a dialog, and a request to a foreign host that it does not name.
+Each test fails on a line in the browser's console, a dialog and a request to a foreign host that it does not expect.
 How a page was when its test failed is in pytest's temporary folder.
 """
 
@@ -41,6 +41,12 @@ def foreign() -> list[str]:
 
 
 @pytest.fixture
+def complaints() -> list[str]:
+    """The lines in the browser's console, and the dialogs; a test takes out those that it expects."""
+    return []
+
+
+@pytest.fixture
 def context(browser: Browser, live_server: LiveServer, admin_client: Client) -> Iterator[BrowserContext]:
     """With a superuser's session."""
     session = admin_client.cookies[settings.SESSION_COOKIE_NAME].value
@@ -51,10 +57,15 @@ def context(browser: Browser, live_server: LiveServer, admin_client: Client) -> 
 
 @pytest.fixture
 def page(
-    context: BrowserContext, live_server: LiveServer, foreign: list[str], tmp_path: Path, request: pytest.FixtureRequest
+    context: BrowserContext,
+    live_server: LiveServer,
+    *,
+    foreign: list[str],
+    complaints: list[str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Page]:
     page = context.new_page()
-    complaints: list[str] = []
 
     def answer(route: Route) -> None:
         if route.request.url.startswith(live_server.url):

@@ -114,7 +114,7 @@ def test_a_raw_record_is_indented_without_changing_it(admin_client: Client, raw:
 
     page = admin_client.get(page_of(record)).content.decode()
 
-    shown = re.search(r"(?s)<pre>(.*?)</pre>", page)
+    shown = re.search(r'(?s)<pre tabindex="0">(.*?)</pre>', page)
     assert shown is not None
     assert unescape(shown[1]) == text
     assert "<script>" not in shown[1]

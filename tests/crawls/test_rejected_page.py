@@ -53,7 +53,7 @@ def test_what_is_nested_deeply_is_shown_as_it_is() -> None:
     """Indented, 64 kB could become megabytes."""
     raw = '{"ath": ' + "[" * 30 + "]" * 30 + "}"
 
-    assert marked(raw, {}, {"ath": "wrong"}) == f"<pre>{escape(raw)}</pre>"
+    assert marked(raw, {}, {"ath": "wrong"}) == f'<pre tabindex="0">{escape(raw)}</pre>'
 
 
 def test_a_mark_says_what_is_wrong() -> None:

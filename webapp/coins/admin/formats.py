@@ -117,7 +117,9 @@ def link(to: models.Model, text: str) -> str:
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = format_html_join("", '<th scope="col">{}</th>', ((heading,) for heading in headings))
+    """A corner without a heading is an empty cell: screen readers stop at an empty heading."""
+    cells = (format_html('<th scope="col">{}</th>' if text else "<td>{}</td>", text) for text in headings)
+    head = format_html_join("", "{}", ((cell,) for cell in cells))
     body = format_html_join(
         "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
     )

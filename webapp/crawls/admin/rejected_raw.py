@@ -7,6 +7,7 @@ from typing import Any
 import simplejson
 from django.utils.html import format_html, format_html_join
 
+PRE = '<pre tabindex="0">{}</pre>'  # it scrolls, also by the keyboard
 MAX_DEPTH = 20  # levels that are indented; a coin's record has two
 
 Path = tuple[str, ...]  # of keys
@@ -27,9 +28,9 @@ def marked(raw: str, values: Mapping[str, Any], wrong: Mapping[str, str]) -> str
         places = _places(record, values, wrong)
         lines = [*_lines(record)]
     except (ValueError, RecursionError):
-        return format_html("<pre>{}</pre>", raw)
+        return format_html(PRE, raw)
     html = ((_line(text, places.get(path, "")),) for path, text in lines)
-    return format_html("<pre>{}</pre>", format_html_join("\n", "{}", html))
+    return format_html(PRE, format_html_join("\n", "{}", html))
 
 
 def _line(text: str, reason: str) -> str:

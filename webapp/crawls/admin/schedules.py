@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from webapp.coins.admin.formats import address_of, address_of_list, duration, in_words, link, mark, second, table
 from webapp.coins.admin.model_admin import RowList
@@ -156,7 +157,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
     number_calls = of_cost("requests a month", lambda cost: exact(cost.calls_a_month))
     number_credits = of_cost("credits a month", lambda cost: exact(cost.credits_a_month))
 
-    @admin.display(description="")
+    @admin.display(description=mark_safe('<span class="visually-hidden">Run now</span>'))
     def button(self, schedule: CrawlSchedule) -> str:
         """In the list's own form, which has the CSRF token."""
         return format_html(

@@ -1,0 +1,53 @@
+"""Every page of the admin on a laptop and on a phone, in light and in dark: nothing is cut off, and axe is content."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.support.whole_site import fill_site
+from webapp.coins.clock import database_clock
+
+CUT_OFF = Path(__file__).with_name("cut_off.js").read_text()
+AXE = Axe().axe_script
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+# Django's scripts write these labels of a box that moves choices to and fro.
+OF_DJANGO = ".help-tooltip"
+
+
+@pytest.fixture
+def site(live_server: Any, settings: Any) -> dict[str, str]:
+    settings.ADMIN_PICTURES = False
+    settings.COINGECKO_MONTHLY_CREDITS = 10_000
+    return fill_site(database_clock())
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_every_page_is_whole_and_accessible(page: Page, site: dict[str, str], width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+
+    found = {}
+    for name, address in site.items():
+        page.emulate_media(color_scheme="light")
+        page.goto(address)
+        found[name] = [*page.evaluate(CUT_OFF), *barriers(page)]
+        page.emulate_media(color_scheme="dark")
+        page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")  # colours change slowly
+        found[f"{name}, dark"] = [*barriers(page, runOnly=OF_COLOURS)]
+
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def barriers(page: Page, **rules: Any) -> Iterator[str]:
+    """What axe finds, however serious it is."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    # With `preload`, axe would add styles to the page, which the Content Security Policy forbids.
+    options = {"resultTypes": ["violations"], "preload": False, **rules}
+    found = page.evaluate("([context, options]) => axe.run(context, options)", [{"exclude": [[OF_DJANGO]]}, options])
+    for violation in found["violations"]:
+        for node in violation["nodes"]:
+            yield f"{violation['id']} ({violation['impact']}): {node['html'][:200]}"
