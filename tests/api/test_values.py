@@ -154,7 +154,7 @@ def test_outside_of_the_api_pages_are_pages(client: Client) -> None:
     response = client.get("/nothing/")
 
     assert response.status_code == 404
-    assert "Not Found" in response.content.decode()
+    assert "There is nothing at this address." in response.content.decode()
 
 
 FAIL = """

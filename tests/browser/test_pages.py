@@ -1,12 +1,14 @@
 """Every page of the admin on a laptop and on a phone, in light and in dark: nothing is cut off, and axe is content."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
 
 from tests.support.whole_site import fill_site
 from webapp.coins.clock import database_clock
@@ -39,6 +41,35 @@ def test_every_page_is_whole_and_accessible(page: Page, site: dict[str, str], wi
         found[f"{name}, dark"] = [*barriers(page, runOnly=OF_COLOURS)]
 
     assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_pages_without_a_session_are_whole_and_accessible(page: Page, complaints: list[str], width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.context.clear_cookies()
+
+    found = {}
+    for address in ("/admin/login/", "/nothing/"):
+        page.goto(address)
+        found[address] = [*page.evaluate(CUT_OFF), *barriers(page)]
+
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert [words for words in complaints if "404" in words] == complaints
+    complaints.clear()
+
+
+def test_a_page_that_is_not_allowed_or_not_there_leads_back(page: Page, complaints: list[str]) -> None:
+    User.objects.update(is_superuser=False)
+
+    for address, heading in (("/admin/coins/fullcoin/", "Not allowed"), ("/nothing/", "Not found")):
+        page.goto(address)
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        assert [*page.evaluate(CUT_OFF), *barriers(page)] == []
+        page.get_by_role("link", name="To the front page").click()
+        expect(page).to_have_url(re.compile("/admin/$"))
+
+    assert len(complaints) == 2  # the browser names both answers
+    complaints.clear()
 
 
 def barriers(page: Page, **rules: Any) -> Iterator[str]:
