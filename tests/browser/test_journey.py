@@ -1,0 +1,178 @@
+"""What people come for, from signing in to a file or a finished run, as they do it."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Locator, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.support.browser import open_list, row
+from tests.support.exports import read_xlsx
+from tests.support.factories import make_schedule
+from tests.support.nodes import StartNode
+from tests.support.processes import PATIENCE
+from tests.support.whole_site import make_market
+from webapp.coins.clock import database_clock
+from webapp.coins.models import FullCoin
+from webapp.crawls.models import CrawlRun
+
+COINS = "/admin/coins/fullcoin/"
+SECONDS = 1_000  # ms
+
+
+@pytest.fixture
+def now(live_server: LiveServer, settings: Any) -> datetime:
+    """When the market of `make_market` is stored."""
+    settings.ADMIN_PICTURES = False
+    now = database_clock()
+    make_market(now)
+    return now
+
+
+def coins(page: Page) -> Locator:
+    return page.locator("#result_list tbody .field-coin .name")
+
+
+def headings(page: Page) -> list[str]:
+    return [text for text in page.locator("#result_list thead .text").all_inner_texts() if text]
+
+
+def sign_in_as(page: Page, live_server: LiveServer, user: User) -> None:
+    page.wait_for_load_state("load")  # else the rest of the page would be asked for without a session
+    client = Client()
+    client.force_login(user)
+    session = client.cookies[django_settings.SESSION_COOKIE_NAME].value
+    page.context.clear_cookies()
+    page.context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
+
+
+def test_a_coin_is_found_from_the_login_on(page: Page, now: datetime) -> None:
+    User.objects.create_superuser("ada", password="correct horse")
+    page.context.clear_cookies()
+    page.goto(COINS)
+    expect(page.get_by_label("Username")).to_be_focused()
+    page.keyboard.type("ada")
+    page.get_by_label("Password").fill("correct horse")
+    page.keyboard.press("Enter")
+    expect(coins(page)).to_have_count(FullCoin.objects.count())
+    page.wait_for_load_state("load")  # with its scripts
+
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search")).to_be_focused()
+    page.keyboard.type("btc")
+    page.keyboard.press("Enter")
+    expect(coins(page)).to_have_text(["Bitcoin BTC"])
+
+    coins(page).click()
+    expect(page.get_by_role("heading", name="Bitcoin (BTC)")).to_be_visible()
+
+
+def test_a_filtered_list_with_chosen_columns_is_shared(page: Page, now: datetime, live_server: LiveServer) -> None:
+    open_list(page, "Coins")
+    page.get_by_role("link", name="ranked (2)", exact=True).click()
+    page.get_by_label("rank, at most").fill("100")
+    page.get_by_role("button", name="Apply").click()
+    expect(coins(page)).to_have_text(["Bitcoin BTC"])
+
+    page.get_by_role("link", name="Columns").click()
+    page.get_by_role("checkbox", name="Updated").uncheck()
+    page.get_by_role("button", name="Move volume up").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".messagelist")).to_contain_text("The list has the columns that you have chosen.")
+    chosen = headings(page)
+    assert chosen.index("VOLUME") == chosen.index("MARKET CAP") - 1
+    assert "UPDATED" not in chosen
+
+    page.get_by_text("Save this view").click()
+    page.get_by_label("Name").fill("The biggest")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("link", name="The biggest")).to_have_attribute("aria-current", "page")
+
+    sign_in_as(page, live_server, User.objects.create_superuser("maria"))
+    page.goto(f"{COINS}views/the-biggest/")
+    expect(coins(page)).to_have_text(["Bitcoin BTC"])
+    assert headings(page) == chosen
+
+
+def test_a_filtered_list_is_exported_as_a_workbook(page: Page, now: datetime) -> None:
+    page.goto(f"{COINS}?rank=ranked")
+    page.get_by_role("link", name="Export").click()
+    expect(page.get_by_text("2 coins, on all pages of the list.")).to_be_visible()
+    page.get_by_label("XLSX").check()
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+
+    rows = read_xlsx(download.value.path().read_bytes())
+    assert download.value.suggested_filename.endswith(".xlsx")
+    assert [row["coin_id"] for row in rows] == ["bitcoin", "dust"]
+    assert [row["current_price"] for row in rows] == [96114.0848, 1e-7]
+    assert [row["market_cap_rank"] for row in rows] == [1, 900]
+
+
+def test_a_coins_chart_is_read_and_zoomed(page: Page, now: datetime) -> None:
+    page.goto(f"{COINS}bitcoin/change/")
+    page.get_by_role("link", name="30d", exact=True).click()
+    expect(page.get_by_role("link", name="30d", exact=True)).to_have_attribute("aria-current", "true")
+    plot = page.locator("#drawings .u-over").first
+    price = page.locator("#drawings .u-legend .u-value").nth(1)
+    days = page.locator("#drawings canvas").first
+    expect(price).to_have_text("-")
+    box = plot.bounding_box()
+    assert box is not None
+    left, middle, y = box["x"] + box["width"] * 0.2, box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5
+
+    page.mouse.move(middle, y)
+    expect(price).to_have_text(re.compile(r"^9\d,\d{3}$"))
+
+    whole = days.evaluate("canvas => canvas.toDataURL()")
+    page.mouse.move(left, y)
+    page.mouse.down()
+    page.mouse.move(middle, y, steps=4)
+    page.mouse.up()
+    page.wait_for_function("whole => document.querySelector('#drawings canvas').toDataURL() !== whole", arg=whole)
+
+    plot.dblclick(position={"x": 5, "y": 5})
+    page.wait_for_function("whole => document.querySelector('#drawings canvas').toDataURL() === whole", arg=whole)
+
+
+def test_a_coin_is_reviewed(page: Page, now: datetime) -> None:
+    page.goto(f"{COINS}dust/change/")
+    page.get_by_label("Note").fill("Not traded anywhere.")
+    page.get_by_label("Hidden").check()
+    page.get_by_role("button", name="Save the review").click()
+
+    expect(page.get_by_text("Reviewed by admin, just now.")).to_be_visible()
+    page.get_by_role("link", name="Coins", exact=True).click()
+    expect(row(page, "Bitcoin")).to_be_visible()
+    expect(row(page, "Dust")).to_have_count(0)
+    page.get_by_role("link", name="with a note (1)").click()
+    expect(coins(page)).to_have_text(["Dust DST"])
+
+
+def test_a_run_is_started_from_the_page_and_watched_until_it_is_complete(
+    page: Page, start_node: StartNode, settings: Any
+) -> None:
+    settings.ADMIN_PICTURES = False
+    make_schedule("The whole market", arguments={}, crontab="0 0 1 1 *")
+    node = start_node()
+    page.goto("/admin/crawls/crawlschedule/")
+
+    row(page, "The whole market").get_by_role("button", name="Run now").click()
+    page.locator(".messagelist .success").get_by_role("link").click()
+    page.evaluate("window.isTheSamePage = true")
+
+    expect(page.locator(".verdict-line")).to_have_text("complete", timeout=PATIENCE * SECONDS)
+    assert page.evaluate("window.isTheSamePage")
+    expect(page.get_by_role("region", name="Log")).to_contain_text("Crawling markets from")
+    expect(page.locator(".run-summary tr", has_text="Seen")).to_contain_text("600")
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    assert CrawlRun.objects.get().node == node.name
+
+    page.get_by_role("row", name=re.compile("^New")).get_by_role("link").click()
+    expect(page.locator(".paginator")).to_contain_text("600 coins")
