@@ -43,6 +43,17 @@ def test_every_page_is_whole_and_accessible(page: Page, site: dict[str, str], wi
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
+@pytest.mark.parametrize("name", ["coin with long texts", "rejected record"])
+def test_a_long_heading_leaves_room_for_the_buttons_beside_it(page: Page, site: dict[str, str], name: str) -> None:
+    page.goto(site[name])
+    tools = page.locator(".object-tools").bounding_box()
+    heading = page.locator("#content > :is(h1, h2)").last.bounding_box()
+
+    assert tools is not None
+    assert heading is not None
+    assert heading["x"] + heading["width"] <= tools["x"]
+
+
 @pytest.mark.parametrize("width", [1400, 390])
 def test_pages_without_a_session_are_whole_and_accessible(page: Page, complaints: list[str], width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
