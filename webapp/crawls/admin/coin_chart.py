@@ -157,7 +157,12 @@ class CoinChart:
         ]
         rows += [[gap.since.timestamp(), None, None, None] for gap in self.gaps]
         columns = list(zip(*sorted(rows, key=itemgetter(0)), strict=True))
-        return {"columns": columns, "is_log": self.is_log, "names": ["price", "market cap", "volume"]}
+        return {
+            "columns": columns,
+            "gaps": [[gap.since.timestamp(), gap.until.timestamp()] for gap in self.gaps],
+            "is_log": self.is_log,
+            "names": ["price", "market cap", "volume"],
+        }
 
 
 def parts(places: Sequence[tuple[float, float | None]]) -> Iterator[list[tuple[float, float]]]:

@@ -4,7 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const source = document.getElementById("chart-data");
   const place = document.getElementById("drawings");
   if (!source || !place || typeof uPlot === "undefined") return;
-  const { columns, is_log: isLog, names } = JSON.parse(source.textContent);
+  const { columns, gaps, is_log: isLog, names } = JSON.parse(source.textContent);
   const [times, ...lines] = columns;
   const heights = [300, 110, 110];
   const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 8 });
@@ -20,6 +20,14 @@ document.addEventListener("DOMContentLoaded", () => {
   const day = layout(span > 366 * 86400 ? { month: "short", year: "numeric" } : { day: "numeric", month: "short" });
   const moment = (seconds) => new Date(seconds * 1e3);
   const tick = (seconds) => (seconds % 86400 ? clock : day).format(moment(seconds));
+  const shade = (chart, colour) => {
+    const { left, top, width, height } = chart.bbox;
+    const within = (seconds) => Math.min(Math.max(chart.valToPos(seconds, "x", true), left), left + width);
+    chart.ctx.fillStyle = colour;
+    for (const [since, until] of gaps) {
+      chart.ctx.fillRect(within(since), top, within(until) - within(since), height);
+    }
+  };
   let charts = [];
 
   function draw() {
@@ -32,6 +40,7 @@ document.addEventListener("DOMContentLoaded", () => {
       height: heights[number],
       tzDate: (seconds) => uPlot.tzDate(moment(seconds), "Etc/UTC"),
       cursor: { sync: { key: "coin" } },
+      hooks: { drawClear: [(chart) => shade(chart, colour("--message-warning-bg"))] },
       scales: { y: { distr: isLog && number === 0 ? 3 : 1 } },
       series: [
         {
