@@ -93,3 +93,11 @@ def test_an_address_may_name_an_empty_field(admin_client: Client, model: str, pa
     address = reverse(f"admin:{model}_{page}", args=["0"])  # there is no such row
 
     assert admin_client.get(f"{address}?_to_field=").status_code in {302, 403}
+
+
+def test_a_form_without_its_token_is_answered_with_what_to_do() -> None:
+    response = Client(enforce_csrf_checks=True).post(reverse("admin:login"), {"username": "ada"})
+
+    assert response.status_code == 403
+    assert "load the page again" in response.content.decode()
+    assert b"<style" not in response.content  # as in Django's own, which the policy forbids
