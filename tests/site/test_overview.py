@@ -76,6 +76,13 @@ def test_all_is_well(admin_client: Client) -> None:
     ]
 
 
+def test_a_clock_that_is_wrong_does_not_make_the_data_new(admin_client: Client) -> None:
+    make_coin("wrong", last_updated=NOON + 365 * DAY)
+    make_coin("right", last_updated=NOON - 3 * HOUR)
+
+    assert ("good", "The newest data of the source is 3 hours old.") in sentences(admin_client)
+
+
 def test_the_newest_data_comes_first_whatever_columns_a_person_has_chosen(admin_client: Client) -> None:
     choice = {"user": User.objects.get(), "list": "coins.fullcoin", "columns": ["coin", "ath"]}
     ChosenColumns.objects.create(**choice)

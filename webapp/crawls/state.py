@@ -9,6 +9,7 @@ from django.db.models import Count, Max, Q
 
 from webapp.coins import clock
 from webapp.coins.models import FullCoin
+from webapp.coins.prices.observing import MAX_AHEAD
 from webapp.crawls import monitoring
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.run import BEGUN, UNDER_WAY
@@ -24,7 +25,7 @@ class State:
     now: datetime
     coins: int
     missing: int  # of these: those that the market no longer has
-    last_updated: datetime | None  # the newest of all coins, by the source's clock
+    last_updated: datetime | None  # the newest of all coins, by the source's clock, without those of a wrong one
     changed_at: datetime | None
     new_since_yesterday: int
     changed_since_yesterday: int
@@ -46,7 +47,7 @@ class State:
             missing_since_yesterday=Count("pk", filter=Q(missing_since__gte=now - DAY)),
             coins=Count("pk"),
             missing=Count("missing_since"),
-            last_updated=Max("last_updated"),
+            last_updated=Max("last_updated", filter=Q(last_updated__lte=now + MAX_AHEAD)),
             changed_at=Max("changed_at"),
         )
         begun = CrawlRun.objects.filter(BEGUN).defer("log_tail").order_by("-started_at")
