@@ -64,6 +64,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [NONE],
     }
 }
+
 # Apps and middleware ------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "webapp",  # commands and templates of the whole site

@@ -63,10 +63,10 @@ def test_what_fits_is_taken_as_it_is(field: str, value: Any, stored: Any) -> Non
 @pytest.mark.parametrize(
     ("record", "repeated", "rejection"),
     [
-        ({"name": "A"}, ["id"], Rejection("", "", ("record: the key id stands twice (in the record named A)",))),
-        ({"coin_id": "a"}, ["roi.times"], Rejection("a", "a", ("record: the key roi.times stands twice",))),
+        ({"name": "A"}, ["id"], Rejection("", "", ("record: the key id appears twice (in the record named A)",))),
+        ({"coin_id": "a"}, ["roi.times"], Rejection("a", "a", ("record: the key roi.times appears twice",))),
         ({"coin_id": "a", "ath": "x"}, ["b", "c"], Rejection("a", "a", ("record: the keys b, c stand twice",))),
-        ({"coin_id": "a"}, ["\n"], Rejection("a", "a", ("record: the key \\n stands twice",))),
+        ({"coin_id": "a"}, ["\n"], Rejection("a", "a", ("record: the key \\n appears twice",))),
     ],
     ids=["the id", "another", "two", "what could forge a line"],
 )

@@ -162,7 +162,7 @@ def test_a_string_without_an_end_is_read_only_once(end: str) -> None:
     assert time.process_time() - begun < 4  # seconds; read from each quote anew it would be 8
 
 
-# A key that stands twice ------------------------------------------------------------------------------
+# A key that appears twice ------------------------------------------------------------------------------
 
 DEEP_AND_TWICE = f'{{"id":{"[" * 400}{"]" * 400},"id":{"[" * 50}{{"x":1,"x":2}}{"]" * 50}}}'
 

@@ -40,7 +40,7 @@ ROI = '"roi": {"times": "x", "currency": "usd"}'
         pytest.param('{"a": 7, "b": 7}', '{"ath": 7}', "ath", [], id="uncertain"),
         pytest.param("{}", "{}", "ath", [], id="missing"),
         pytest.param('{"ath": [1, {}]}', '{"ath": [1, {}]}', "ath", ['"ath": [', "]"], id="a list"),
-        pytest.param('{"a": 1, "b": 2, "a": 3}', "", "", ['"a": 1,', '"a": 3'], id="a key that stands twice"),
+        pytest.param('{"a": 1, "b": 2, "a": 3}', "", "", ['"a": 1,', '"a": 3'], id="a key that appears twice"),
         pytest.param('{"r": {"a": 1, "a": 3}}', "", "", ['"a": 1,', '"a": 3'], id="twice inside"),
         pytest.param('{"ath": tr', '{"ath": true}', "ath", [], id="cut"),
     ],

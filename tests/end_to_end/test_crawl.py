@@ -19,7 +19,7 @@ from tests.support.databases import administer
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import RejectedRecord
 
-# A key that stands twice in a record ------------------------------------------------------------------
+# A key that appears twice in a record ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_a_record_with_two_ids_is_rejected_and_counts_for_neither_coin(
     raw = RejectedRecord.objects.values_list("raw", flat=True)
     assert (last_run().reason, last_run().rejected) == (reason, 2)
     assert rejected == {
-        "record: the key id stands twice (in the record named Two)": "",
-        "record: the key roi.times stands twice": "ethereum",
+        "record: the key id appears twice (in the record named Two)": "",
+        "record: the key roi.times appears twice": "ethereum",
     }
     assert '{"id": "bitcoin", "id": "other", "name": "Two"}' in raw
     assert not FullCoin.objects.filter(pk__in=["bitcoin", "ethereum"]).exclude(missing_since=None).exists()

@@ -35,8 +35,8 @@ NEWEST = f"""
     ) FROM spiders CROSS JOIN verdicts CROSS JOIN moments
 """  # noqa: S608 - texts are parameters
 
-# PostgreSQL would read the index of all runs by their dates, back to one of this spider and verdict, which may be none
-# of a million. It cannot if the order is also by the spider, which an equation would make it leave out.
+# With `=`, PostgreSQL drops the spider from the order, and may then read the index of all runs by date: a million of
+# them if none has this spider and verdict. With >= and <= the spider stays in the order, as only `runs_by_verdict` is.
 SPIDER_IS = {"sqlite": "=", "postgresql": ">= spiders.spider AND run.spider <="}
 
 

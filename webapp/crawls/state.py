@@ -40,7 +40,7 @@ class State:
     def check(cls) -> Self:
         now = clock.database_clock()
         counts = FullCoin.objects.aggregate(
-            # Before those that are named as fields are, which the fields' names would mean from then on.
+            # These three come first: after `changed_at=Max(...)`, the name in a filter would mean that maximum.
             new_since_yesterday=Count("pk", filter=Q(first_seen_at__gte=now - DAY)),
             changed_since_yesterday=Count("pk", filter=Q(changed_at__gte=now - DAY)),
             missing_since_yesterday=Count("pk", filter=Q(missing_since__gte=now - DAY)),

@@ -15,8 +15,9 @@ class BoundedPaginator(Paginator):
     """Counts LIMIT rows at most, because a database needs seconds to count a million. A list of more ends there."""
 
     LIMIT = 50_000
-    # The first column of the default order, descending, if there is an index with it for each filter: the rows are
-    # counted in that order, because SQLite may choose an index that has less of what is asked for.
+    # The first column of the default order, which is descending, if each filter has an index of the filter's column and
+    # this one. Rows are then counted in that order, so that SQLite uses this index. It might choose another one, and
+    # read every row.
     column = ""
 
     @cached_property

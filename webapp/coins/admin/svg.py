@@ -6,6 +6,8 @@ from typing import NamedTuple
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+WIDTH, HEIGHT = 110, 30  # of a sparkline, in pixels
+
 
 class Point(NamedTuple):
     """Both from 0 to 1: from left to right, and from bottom to top."""
@@ -24,9 +26,6 @@ def scaled(values: Sequence[float]) -> list[float]:
     least, greatest = min(values), max(values)
     span = greatest - least
     return [(value - least) / span if span else 0.5 for value in values]
-
-
-WIDTH, HEIGHT = 110, 30  # of a sparkline, in pixels
 
 
 def sparkline(times: Sequence[float], values: Sequence[float], words: str) -> SafeString:

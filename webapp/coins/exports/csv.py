@@ -33,7 +33,7 @@ def to_the_second(moment: datetime) -> str:
     return moment.isoformat(" ", "seconds").removesuffix("+00:00")
 
 
-NUMBERS: dict[type[models.Field], Write] = {
+UNQUOTED: dict[type[models.Field], Write] = {
     models.DecimalField: plain,
     models.IntegerField: str,
     models.FloatField: repr,
@@ -43,7 +43,7 @@ NUMBERS: dict[type[models.Field], Write] = {
 
 def write_exact(file: IO[bytes], name: str, columns: Sequence[Column], rows: Iterable[tuple[Any, ...]]) -> int:
     """Every digit, letter and microsecond."""
-    kinds = NUMBERS | {
+    kinds = UNQUOTED | {
         models.DateTimeField: instant,
         models.JSONField: lambda value: quoted(json.dumps(value)),
     }
@@ -63,12 +63,11 @@ def write_for_spreadsheets(
     def text(value: str) -> str:
         return quoted(cells.text(escaped(value)))
 
-    kinds = NUMBERS | {
+    kinds = UNQUOTED | {
         models.DateTimeField: to_the_second,
         models.JSONField: lambda value: text(json.dumps(value)),
     }
     file.write(mark.encode())
-
     _write(file, [by_type(column.field, kinds, text) for column in columns], columns, rows)
     return cells.cut
 

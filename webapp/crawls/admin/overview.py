@@ -27,8 +27,8 @@ from webapp.crawls.verdict import Verdict
 RUNS_SHOWN = 20
 SLOTS_SHOWN = 3
 GOOD, UNSURE, BAD = "good", "unsure", "bad"
-# Of the list of coins: the newest data first, whatever columns the person has chosen.
-BY_AGE = {"columns": "coin,last_updated,current_price,price_change_percentage_24h,market_cap", "o": "-2"}
+# An order is a number of a column, and each person has columns of their own.
+NEWEST_FIRST = {"columns": "coin,current_price,last_updated", "o": "-3"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ class Overview:
         if newest is None:
             return Sentence(UNSURE, "No coin says when it was last updated.", address_of_list(FullCoin))
         age = max(self.state.now - newest, timedelta())
-        return Sentence(GOOD, f"The newest data of the source is {span(age)} old.", address_of_list(FullCoin, **BY_AGE))
+        return Sentence(
+            GOOD, f"The newest data of the source is {span(age)} old.", address_of_list(FullCoin, **NEWEST_FIRST)
+        )
 
     def _schedule(self) -> Sentence:
         if not self.schedules:
@@ -97,7 +99,7 @@ class Overview:
             GOOD, "Prices over time are stored, rolled up and archived as they should be.", address_of_list(FullCoin)
         )
 
-    # What is besides ----------------------------------------------------------------------------
+    # The other parts of the page ---------------------------------------------------------------
     @property
     def marks(self) -> str:
         """The last runs, the oldest on the left."""

@@ -13,14 +13,14 @@ Path = tuple[str, ...]  # of keys
 
 
 class Pairs(list[tuple[str, Any]]):
-    """An object with its keys in their order. A key may stand twice."""
+    """An object with its keys in their order. A key may appear twice."""
 
 
 def marked(raw: str, values: Mapping[str, Any], wrong: Mapping[str, str]) -> str:
     """The record as HTML. Numbers have the digits that were sent.
 
     `values` are the record's under FullCoin's names. `wrong` says by such a name what is wrong with its value. A key
-    that stands twice is marked, too. Invalid JSON is shown as it is.
+    that appears twice is marked, too. Invalid JSON is shown as it is.
     """
     try:
         record = _read(raw)
@@ -65,7 +65,7 @@ def _lines(value: Any, path: Path = (), before: str = "", after: str = "") -> It
 def _places(record: Any, values: Mapping[str, Any], wrong: Mapping[str, str]) -> dict[Path, str]:
     """What is wrong, by the path of the value in the record."""
     found = dict(_objects(record))
-    places = {path: "stands twice" for path, is_repeated in _repeated(record) if is_repeated}
+    places = {path: "appears twice" for path, is_repeated in _repeated(record) if is_repeated}
     for field, reason in wrong.items():
         if place := _place(field, found, values):
             places[place] = f"{field}: {reason}"

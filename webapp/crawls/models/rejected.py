@@ -30,7 +30,7 @@ class Occurrence:
 
 A_CENTURY = 36_500  # days; databases do not know dates much further back
 
-# A statement for each is too slow for a page of nothing else, and the ORM knows no conflict with a partial constraint.
+# One statement for all: a page may have nothing but rejected records. The ORM's own cannot add to a stored count.
 KEEP = """
     INSERT INTO crawls_rejectedrecord (run_id, coin_id, page, raw, "values", reasons, fingerprint, status, count)
     VALUES (%s, %s, %s, %s, %s, %s, %s, 'open', %s)
@@ -133,7 +133,7 @@ class RejectedRecord(models.Model):
     )
     page = models.CharField(max_length=100, help_text="The page it stood on.")
     raw = models.TextField(help_text="The record as JSON, every digit kept, ASCII-escaped, cut at 64 kB.")
-    # JSON, exact and never cut. Empty above 64 kB, and if there are none: no object, a key that stands twice, prices.
+    # JSON, exact and never cut. Empty above 64 kB, and if there are none: no object, a key that appears twice, prices.
     values = models.TextField(
         blank=True,
         default="",
