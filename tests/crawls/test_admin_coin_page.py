@@ -204,6 +204,22 @@ def test_a_value_whose_change_is_not_known_says_nothing(admin_client: Client) ->
 
 
 # Rejected records --------------------------------------------------------------------------------
+def test_a_page_shows_all_fields_but_what_only_programs_can_read(admin_client: Client) -> None:
+    coin = make_coin(field_changes="only programs read this")
+
+    shown = text_of(admin_client, page_of(coin))
+
+    fields = {field.name for field in FullCoin._meta.concrete_fields if field.name != "field_changes"}
+    assert {name for name in fields if f"{name.replace('_', ' ').capitalize()}:" not in shown} == set()
+    assert "only programs read this" not in shown
+
+
+def test_a_page_leads_to_coingecko_whatever_the_id(admin_client: Client) -> None:
+    shown = page(admin_client, make_coin("a/b?c"))
+
+    assert 'href="https://www.coingecko.com/en/coins/a%2Fb%3Fc"' in shown
+
+
 def test_a_page_shows_the_coins_rejected_records(admin_client: Client) -> None:
     coin, run = make_coin("<b>{0}"), make_run()
     for number in range(7):

@@ -20,6 +20,7 @@ from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_run
 from tests.support.prices import make_bar
 from webapp.coins.models import CoinReview, FullCoin
 from webapp.coins.prices.tiers import Step
+from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -201,6 +202,7 @@ def dated(noon: None, db: None) -> None:
     make_run(id="an earlier one", started_at=NOON - 2 * DAY)
     make_run(id="the last one", started_at=NOON - HOUR)
     make_run(id="of prices", spider="history", started_at=NOON)
+    make_run(id="a job that waits", verdict=Verdict.PENDING, started_at=None)
     days = {"first_seen_at": NOON - 9 * DAY, "changed_at": NOON - 2 * HOUR, "current_price": 1}
     make_coin("new", **days | {"first_seen_at": NOON - HOUR, "changed_at": NOON - HOUR}, last_updated=NOON)
     make_coin("still", **days, last_updated=NOON - 3 * DAY)
@@ -305,7 +307,15 @@ def test_exact_matches_come_first(admin_client: Client) -> None:
     make_coin("wrapped", name="Wrapped", symbol="ETHER", market_cap_rank=900)
 
     assert keys_in_list(admin_client, f"{COINS}?q=ether") == ["wrapped", "ethereum", "a-coin"]
+    assert keys_in_list(admin_client, f"{COINS}?q=+ether+") == ["wrapped", "ethereum", "a-coin"]
     assert keys_in_list(admin_client, f"{COINS}?q=ether&o=1") == ["a-coin", "ethereum", "wrapped"]
+
+
+def test_a_blank_search_keeps_the_order(admin_client: Client) -> None:
+    make_coin("nameless", name="", market_cap_rank=2)
+    make_coin("first", name="First", market_cap_rank=1)
+
+    assert keys_in_list(admin_client, f"{COINS}?q=+") == ["first", "nameless"]
 
 
 def test_a_change_has_a_sign_an_arrow_and_a_colour(admin_client: Client) -> None:
@@ -374,6 +384,15 @@ def test_a_list_reads_all_weeks_at_once(admin_client: Client) -> None:
         make_bar(f"coin-{number}", Step.HOUR, time=timezone.now())
 
     assert queries() == few <= 16
+
+
+def test_no_prices_are_read_for_a_list_that_shows_none(admin_client: Client) -> None:
+    make_coin()
+
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(f"{COINS}?columns=coin")
+
+    assert not [query["sql"] for query in captured if "coins_pricebar" in query["sql"]]
 
 
 def test_hidden_coins_show_only_if_the_filter_asks(admin_client: Client) -> None:
