@@ -62,9 +62,7 @@ def compact(number: Decimal | int | None) -> str:
     whole, _, fraction = text.partition(".")
     digits = fraction.lstrip("0")
     zeros = len(fraction) - len(digits)
-    if whole.lstrip("-") != "0" or zeros <= ZEROS or "×" in text:
-        return text
-    return f"{whole}.0{str(zeros).translate(SUBSCRIPT)}{digits}"
+    return text if zeros <= ZEROS else f"{whole}.0{str(zeros).translate(SUBSCRIPT)}{digits}"
 
 
 def _power_of_ten(value: Decimal) -> str:
