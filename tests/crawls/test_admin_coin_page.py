@@ -131,6 +131,21 @@ def test_a_gap_is_marked_and_no_line_crosses_it(admin_client: Client, noon: None
     assert prices[times.index((NOON - 9 * HOUR).timestamp())] is None
 
 
+def test_only_gaps_within_the_range_are_named(admin_client: Client, noon: None) -> None:
+    make_schedule(arguments={})
+    coin = make_coin(first_seen_at=NOON - 60 * HOUR, current_price=1)
+    for hours in (*range(1, 40), *range(45, 60)):
+        time = NOON - hours * HOUR
+        make_bar(step=Step.HOUR, time=time, close=hours, last_at=time + MINUTE)
+
+    for days in range(4):
+        make_bar(step=Step.DAY, time=Step.DAY.start(NOON - days * DAY), close=1)
+
+    gaps = [page(admin_client, coin, f"?range={name}").count("times without prices") for name in ("24h", "7d", "1y")]
+
+    assert gaps == [0, 1, 0]  # a year shows missing days
+
+
 def test_a_coin_without_prices_has_no_chart(admin_client: Client, noon: None) -> None:
     shown = page(admin_client, make_coin(), "?range=all&scale=log")
 
@@ -188,8 +203,10 @@ def test_each_value_says_when_it_changed_and_by_which_run(admin_client: Client) 
     for name, at in (("Bitcoin", NOON + MINUTE), ("Bit Coin", NOON + DAY + MINUTE)):
         FullCoin.objects.upsert([{"coin_id": "bitcoin", "name": name, "symbol": "btc"}], at, at)
 
-    shown = page(admin_client, FullCoin.objects.get())
+    with CaptureQueriesContext(connection) as captured:
+        shown = page(admin_client, FullCoin.objects.get())
 
+    assert len([query["sql"] for query in captured if "WITH spiders" in query["sql"]]) == 1
     rows = {row.partition('"')[0]: row for row in shown.split('class="form-row field-')[1:]}
     assert "/crawlrun/first/change/" in rows["symbol"]
     assert "/crawlrun/later/change/" in rows["name"]
@@ -289,6 +306,19 @@ def test_a_review_needs_permission(client: Client, permissions: list[str], statu
 
     assert response.status_code == status
     assert CoinReview.objects.exists() == (status == 200)
+
+
+def test_a_review_has_a_form_for_who_may_save_it(admin_client: Client) -> None:
+    coin = make_coin()
+    CoinReview.objects.create(coin=coin, note="Two lines\nof words", hidden=True)
+    viewer, reviewer = staff(Client(), "view_fullcoin"), admin_client
+
+    read, edited = page(viewer, coin), page(reviewer, coin)
+
+    assert "Save the review" not in read
+    assert "Two lines<br>of words" in read
+    assert "It is hidden in the list." in read
+    assert "Save the review" in edited
 
 
 def test_nobody_reviews_by_get(admin_client: Client) -> None:

@@ -173,17 +173,18 @@ def test_a_first_run_stands_alone(admin_client: Client) -> None:
 
 
 def test_its_numbers_lead_to_the_coins_and_the_rejected_records(admin_client: Client) -> None:
-    run = make_run(finished_at=NOON + MINUTE, created=1, updated=2, rejected=1)
+    run = make_run(finished_at=NOON + MINUTE, created=1, updated=2, rejected=2)
     make_rejected("mine", run=run)
+    make_rejected("resolved since", run=run, status="resolved")
     span = "2026-02-05T12%3A00%3A00Z", "2026-02-05T12%3A01%3A00Z"
 
     lines = {label: unescape(cells[0]) for label, cells in lines_beside(admin_client, run).items()}
 
     assert lines["New"] == f'<a href="{COINS}?first_seen_at_min={span[0]}&first_seen_at_max={span[1]}">1</a>'
     assert lines["Updated"] == f'<a href="{COINS}?changed_at_min={span[0]}&changed_at_max={span[1]}">2</a>'
-    rejected = re.search('href="([^"]*)">1<', lines["Rejected"])
+    rejected = re.search('href="([^"]*)">2<', lines["Rejected"])
     assert rejected is not None
-    assert len(keys_in_list(admin_client, rejected[1])) == 1
+    assert len(keys_in_list(admin_client, rejected[1])) == 2
 
 
 def test_a_run_of_past_prices_has_no_links_to_coins(admin_client: Client) -> None:

@@ -12,7 +12,7 @@ from django.utils.html import escape
 from tests.support.admin import hostile, page_of, text_of
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.coins.texts import values_of, whole_json
-from webapp.crawls.admin.raw import marked
+from webapp.crawls.admin.rejected_raw import marked
 
 # Lines that are marked ---------------------------------------------------------------------------
 

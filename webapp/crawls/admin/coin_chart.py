@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from math import log10
+from operator import itemgetter
 from typing import Any
 
 from django.http import HttpRequest
@@ -104,7 +105,7 @@ class CoinChart:
         of_points = ((point.time, getattr(point, name)) for point in self.points)
         values: list[Plotted] = [(time, float(value)) for time, value in of_points if value is not None]
         starts: list[Plotted] = [(gap.since, None) for gap in self.gaps]
-        return sorted([*values, *starts], key=lambda pair: (pair[0], pair[1] is not None))
+        return sorted([*values, *starts], key=itemgetter(0))
 
     def _drawing(
         self, name: str, height: int, values: Sequence[Plotted], least: float, greatest: float
@@ -134,7 +135,7 @@ class CoinChart:
         return {"x": round(begin, 1), "width": round(end - begin, 1)}
 
     def _x(self, time: datetime) -> float:
-        return min(max((time - self.since) / ((self.now - self.since) or DAY), 0), 1)
+        return min(max((time - self.since) / (self.now - self.since), 0), 1)  # all points are before `now`
 
     @property
     def times(self) -> list[str]:
@@ -155,7 +156,7 @@ class CoinChart:
             for point in self.points
         ]
         rows += [[gap.since.timestamp(), None, None, None] for gap in self.gaps]
-        columns = list(zip(*sorted(rows, key=lambda row: row[0]), strict=True))
+        columns = list(zip(*sorted(rows, key=itemgetter(0)), strict=True))
         return {"columns": columns, "is_log": self.is_log, "names": ["price", "market cap", "volume"]}
 
 

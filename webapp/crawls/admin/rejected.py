@@ -25,9 +25,9 @@ from webapp.coins.admin.formats import Column, address_of_list, column, link, nu
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.texts import counted
 from webapp.crawls import retrying
-from webapp.crawls.admin import comparison
+from webapp.crawls.admin import rejected_comparison
 from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
-from webapp.crawls.admin.tally import recorded, told_of_all
+from webapp.crawls.admin.rejected_tally import recorded, told_of_all
 from webapp.crawls.exports import REJECTED
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.reasons import having, open_reasons
@@ -118,7 +118,11 @@ class RejectedRecordAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
         return super().get_queryset(request).defer("raw", "values", "run__log_tail")
 
     def line(self, name: str) -> str | Column:
-        own: dict[str, Column] = {"coin_id": comparison.coin_id, "values": comparison.values, "raw": comparison.raw}
+        own: dict[str, Column] = {
+            "coin_id": rejected_comparison.coin_id,
+            "values": rejected_comparison.values,
+            "raw": rejected_comparison.raw,
+        }
         return own.get(name) or super().line(name)
 
     @admin.display(ordering="reasons")

@@ -73,7 +73,8 @@ def _iso(moment: datetime) -> str:
 def _rejected(run: CrawlRun) -> str:
     if not run.rejected:
         return exact(run.rejected)
-    return format_html('<a href="{}">{}</a>', address_of_list(RejectedRecord, run=run.pk), exact(run.rejected))
+    address = address_of_list(RejectedRecord, run=run.pk, status="All")
+    return format_html('<a href="{}">{}</a>', address, exact(run.rejected))
 
 
 def _gone(runs: list[CrawlRun]) -> Mapping[str, int]:

@@ -15,7 +15,7 @@ from webapp.coins.cleaning import Unfit, check_for
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import NOTHING, exact
 from webapp.coins.texts import raw_json, values_of
-from webapp.crawls.admin.raw import marked
+from webapp.crawls.admin.rejected_raw import marked
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.retrying import cleaner, why_no_values
 
