@@ -361,6 +361,7 @@ def test_the_week_is_drawn_from_hours_and_the_current_price(admin_client: Client
     for coin_id in ("rising", "falling"):
         make_bar(coin_id, Step.HOUR, time=NOON - 8 * DAY, close=9)  # older than a week
         make_bar(coin_id, Step.HOUR, time=NOON - 6 * DAY, close=2)
+        make_bar(coin_id, Step.DAY, time=Step.DAY.start(NOON - 5 * DAY), close=7)  # of a day
         make_bar(coin_id, Step.HOUR, time=NOON - 3 * DAY, close=1)
 
     page = admin_client.get(COINS).content.decode()

@@ -308,6 +308,14 @@ def test_the_number_of_queries_does_not_grow_with_the_runs(admin_client: Client,
     assert len(statements(admin_client, address)) == one
 
 
+def test_no_rows_are_read_if_the_count_is_zero(admin_client: Client) -> None:
+    make_run()
+
+    asked = statements(admin_client, f"{RUNS}?verdict=lost")
+
+    assert not [sql for sql in asked if "log_file" in sql]
+
+
 @pytest.mark.usefixtures("few", "noon")
 @pytest.mark.parametrize("query", QUERIES)
 def test_each_list_is_read_from_an_index(admin_client: Client, query: str) -> None:

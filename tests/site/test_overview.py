@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -25,7 +26,8 @@ from tests.support.factories import (
     make_schedule,
 )
 from tests.support.schedule_pages import staff
-from webapp.crawls.models import RejectedRecord
+from webapp.crawls.migrated import NotMigrated
+from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.monitoring import CHECKS
 from webapp.crawls.verdict import Verdict
 
@@ -122,7 +124,7 @@ def test_it_counts_coins_since_yesterday_and_links_to_them(admin_client: Client)
     make_coin("new", first_seen_at=NOON - HOUR, changed_at=NOON - HOUR)
     make_coin("changed", **old | {"changed_at": NOON - HOUR})
     make_coin("gone", **old, missing_since=NOON - HOUR)
-    make_coin("old", **old)
+    make_coin("old", **old, missing_since=NOON - 2 * DAY)
 
     page = admin_client.get(INDEX).content.decode()
     found = re.findall(r'<a href="([^"]*)"><strong>(\d+)</strong> (\w+)</a>', page)
@@ -169,10 +171,35 @@ def test_it_shows_the_next_slots_the_earliest_first(admin_client: Client) -> Non
         hours = {"later": 3, "first": 1, "last": 4, "next": 2}[name]
         make_schedule(name, next_run_at=NOON + hours * HOUR, crontab=f"{number} * * * *")
     make_schedule("disabled", enabled=False, next_run_at=NOON)
+    make_schedule("not planned yet", next_run_at=None)
 
     shown = text_of(admin_client, INDEX)
 
     assert re.findall(r"Next: (\w+) 2026", shown) == ["first", "next", "later"]
+    assert shown.count("Next:") == 3
+
+
+def test_of_many_jobs_it_shows_the_first_twenty(admin_client: Client) -> None:
+    for number in range(25):
+        make_run(verdict=Verdict.PENDING, started_at=None, queued_at=NOON - number * MINUTE)
+
+    shown = text_of(admin_client, INDEX)
+
+    assert shown.count("It waits in the queue") == 20
+    assert "11:36:00" in shown
+    assert "11:56:00" not in shown
+
+
+def test_without_a_migration_it_says_what_to_do(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise NotMigrated("Run manage.py migrate.")
+
+    monkeypatch.setattr("webapp.admin_site.check_migrated", fail)
+
+    shown = text_of(admin_client, INDEX)
+
+    assert "Run manage.py migrate." in shown
+    assert "Coins since yesterday" not in shown
 
 
 def test_it_shows_the_last_twenty_runs(admin_client: Client) -> None:
@@ -185,15 +212,16 @@ def test_it_shows_the_last_twenty_runs(admin_client: Client) -> None:
     assert marks == [f"run-{number:02}" for number in range(19, -1, -1)]
 
 
-@pytest.mark.parametrize(("spent", "high"), [(9_950, True), (100, False)])
-def test_credits_of_the_month_are_a_bar(admin_client: Client, settings: Any, spent: int, high: bool) -> None:
+@pytest.mark.parametrize("spent", [100, 9_950, 12_000])
+def test_credits_of_the_month_are_a_bar(admin_client: Client, settings: Any, spent: int) -> None:
     settings.COINGECKO_MONTHLY_CREDITS = 10_000
-    make_run(started_at=NOON, credits=spent)
+    make_run(credits=spent)
+    CrawlRun.objects.update(started_at=Now())  # whose month counts
 
     page = admin_client.get(INDEX).content.decode()
 
-    assert "of 10,000 credits of this month (UTC) are spent." in page
-    assert '<meter min="0" max="10000"' in page
+    assert f"{spent:,} of 10,000 credits of this month (UTC) are spent." in page
+    assert f'<meter min="0" max="10000" high="9000.0" value="{spent}"' in page
 
 
 def test_a_plan_that_counts_no_credits_has_no_bar(admin_client: Client, settings: Any) -> None:

@@ -73,6 +73,6 @@ def first_quartile(ordered: Sequence[float]) -> float:
 
 
 def span(age: timedelta) -> str:
-    """A span of time, such as 4 weeks, 2 days."""
+    """A span of time, such as 4 weeks, 2 days; `less than a minute` also if it is negative, as by a wrong clock."""
     since = datetime(2000, 1, 1, tzinfo=UTC)
     return timesince(since, since + age) if age >= timedelta(minutes=1) else "less than a minute"

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -69,10 +68,8 @@ class Overview:
         newest = self.state.last_updated
         if newest is None:
             return Sentence(UNSURE, "No coin says when it was last updated.", address_of_list(FullCoin))
-        age = max(self.state.now - newest, timedelta())
-        return Sentence(
-            GOOD, f"The newest data of the source is {span(age)} old.", address_of_list(FullCoin, **NEWEST_FIRST)
-        )
+        words = f"The newest data of the source is {span(self.state.now - newest)} old."
+        return Sentence(GOOD, words, address_of_list(FullCoin, **NEWEST_FIRST))
 
     def _schedule(self) -> Sentence:
         if not self.schedules:
@@ -133,7 +130,7 @@ class Overview:
             return None
         spent = costs.credits_spent("markets")
         words = f"{exact(spent)} of {exact(monthly)} credits of this month (UTC) are spent."
-        return {"spent": min(spent, monthly), "monthly": monthly, "high": monthly * 0.9, "words": words}
+        return {"spent": spent, "monthly": monthly, "high": monthly * 0.9, "words": words}
 
     @property
     def since_yesterday(self) -> list[dict[str, Any]]:
