@@ -1,4 +1,7 @@
-"""Fills a database as it is after a year of crawls, for `tests.bench.admin`. On SQLite and on PostgreSQL."""
+"""Fills a database as it is after years of crawls every three minutes, for `tests.bench.admin`.
+
+On SQLite and on PostgreSQL, by statements that make many rows at once.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -47,6 +50,7 @@ RUNS = """
 
 
 def fill(coins: int, days: int, runs: int) -> Iterator[str]:
+    """Yields what it has filled. `days` are those with bars of a day; hours and observations have their usual days."""
     now = database_clock()
     _coins(coins, now)
     yield f"{coins:,} coins"
@@ -129,7 +133,7 @@ def _execute(statement: str, *, first: int, last: int, **parts: Any) -> None:
 
 
 def _runs(number: int, now: datetime) -> None:
-    """One each three minutes, and before them as many as are left, each second."""
+    """One each three minutes, up to now. One of WHOLE_EVERY is of the whole market."""
     biggest = CrawlSchedule.objects.create(
         name="The biggest 250 coins",
         spider="markets",
