@@ -158,16 +158,16 @@ def test_it_counts_coins_since_yesterday_and_links_to_them(admin_client: Client)
 
 
 def test_the_age_of_the_source_leads_to_the_newest_data_whatever_columns_are_chosen(admin_client: Client) -> None:
-    for coin_id, minutes in (("older", 5), ("newest", 1), ("oldest", 9)):
+    for coin_id, minutes in (("second", 5), ("third", 1), ("first", 9)):
         make_coin(coin_id, last_updated=NOON - minutes * MINUTE)
-    make_coin("undated")
+    make_coin("an undated one")
     admin_client.post(reverse("admin:coins_fullcoin_columns"), {"shown": ["coin", "ath"], "save": ""})
     page = admin_client.get(INDEX).content.decode()
     (address,) = re.findall(r'<a href="([^"]*)">The newest data', page)
 
     found = keys_in_list(admin_client, unescape(address))
 
-    assert found == ["newest", "older", "oldest", "undated"]
+    assert found == ["third", "second", "first", "an undated one"]
 
 
 def test_it_shows_what_runs_and_how_far_it_is(admin_client: Client) -> None:
