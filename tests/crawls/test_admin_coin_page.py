@@ -131,6 +131,16 @@ def test_a_gap_is_marked_and_no_line_crosses_it(admin_client: Client, noon: None
     assert prices[times.index((NOON - 9 * HOUR).timestamp())] is None
 
 
+def test_only_the_price_has_a_logarithmic_scale(admin_client: Client, noon: None) -> None:
+    coin = make_coin(current_price=1)
+    make_price(time=NOON - HOUR, price=1, market_cap=0)
+    make_price(time=NOON - MINUTE, price=100, market_cap=10)
+
+    shown = page(admin_client, coin, "?range=24h&scale=log")
+
+    assert 'aria-label="Market cap, from 0 to 10"' in shown
+
+
 def test_only_gaps_within_the_range_are_named(admin_client: Client, noon: None) -> None:
     make_schedule(arguments={})
     coin = make_coin(first_seen_at=NOON - 60 * HOUR, current_price=1)

@@ -311,6 +311,25 @@ def test_exact_matches_come_first(admin_client: Client) -> None:
     assert keys_in_list(admin_client, f"{COINS}?q=ether&o=1") == ["a-coin", "ethereum", "wrapped"]
 
 
+def test_matches_of_one_kind_keep_the_order(admin_client: Client) -> None:
+    for coin_id, rank in (("ether-c", 2), ("ether-a", 3), ("ether-b", 1)):
+        make_coin(coin_id, market_cap_rank=rank)
+
+    assert keys_in_list(admin_client, f"{COINS}?q=ether") == ["ether-b", "ether-c", "ether-a"]
+
+
+@pytest.mark.parametrize(
+    ("percentage", "words"),
+    [("-5", "▼ -5.00 %"), ("0", "0.00 %"), ("12345.678", "▲ +12,345.68 %"), ("-0.0001", "▼ -0.0001 %")],
+)
+def test_a_change_has_two_digits_unless_they_would_say_nothing(
+    admin_client: Client, percentage: str, words: str
+) -> None:
+    make_coin(price_change_percentage_24h=Decimal(percentage))
+
+    assert f">{words}</span>" in admin_client.get(COINS).content.decode()
+
+
 def test_a_blank_search_keeps_the_order(admin_client: Client) -> None:
     make_coin("nameless", name="", market_cap_rank=2)
     make_coin("first", name="First", market_cap_rank=1)

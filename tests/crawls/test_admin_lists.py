@@ -179,11 +179,12 @@ def test_views_are_listed_and_the_current_one_is_marked(admin_client: Client, sa
     assert page.count('aria-current="page"') == 1
 
 
-def test_a_view_has_a_button_for_who_may_delete_it(admin_client: Client, saved: NamedView) -> None:
+def test_views_have_buttons_for_who_may_save_and_delete_them(admin_client: Client, saved: NamedView) -> None:
     address = f"{COINS}?{saved.query}"
 
     pages = [one.get(address).content.decode() for one in (admin_client, staff(Client(), "view_fullcoin"))]
 
+    assert ["Save this view" in page for page in pages] == [True, False]
     assert [view_address("big-ones", "view_delete") in page for page in pages] == [True, False]
 
 
@@ -192,6 +193,12 @@ def test_a_view_of_another_list_is_none_of_this_one(admin_client: Client) -> Non
 
     assert "Failed runs" not in admin_client.get(COINS).content.decode()
     assert admin_client.get(view_address("failed")).status_code == 404
+
+
+def test_a_name_loses_what_the_database_cannot_store(admin_client: Client) -> None:
+    admin_client.post(VIEWS, {"name": "A\0B", "query": ""})
+
+    assert NamedView.objects.get().name == "AB"
 
 
 def test_a_long_name_is_cut(admin_client: Client) -> None:

@@ -15,7 +15,7 @@ from webapp.coins.admin.columns import ColumnsAdmin
 from webapp.coins.admin.model_admin import COLUMNS_VAR
 from webapp.coins.models import NamedView
 
-NOT_KEPT = ("p", "e", "all", "_popup", "_to_field", "csrfmiddlewaretoken")  # parameters of the moment
+NOT_KEPT = ("p", "e", "all", "_popup", "_to_field")  # parameters of the moment
 MAX_QUERY = 5_000  # characters
 
 
