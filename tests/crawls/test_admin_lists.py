@@ -213,6 +213,16 @@ def test_a_view_keeps_nothing_of_the_moment(admin_client: Client) -> None:
     assert NamedView.objects.get().query == "rank=ranked&columns=coin"
 
 
+@pytest.mark.parametrize("name", ["الكبار", "Größte", "大きいコイン"])
+def test_a_view_is_named_in_any_script(admin_client: Client, name: str) -> None:
+    admin_client.post(VIEWS, {"name": name, "query": "columns=coin,ath"})
+    slug = NamedView.objects.get().slug
+
+    assert headings(admin_client, view_address(slug)) == ["Coin", "Ath"]
+    assert admin_client.post(view_address(slug, "view_delete")).status_code == 302
+    assert not NamedView.objects.exists()
+
+
 def test_a_message_names_the_address_for_others(admin_client: Client) -> None:
     response = admin_client.post(VIEWS, {"name": "Mine", "query": ""}, follow=True)
 

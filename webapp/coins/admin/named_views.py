@@ -33,7 +33,7 @@ class NamedViewsAdmin(ColumnsAdmin):
         return [
             path("views/", view(require_POST(self.save_named)), name=name("views")),
             re_path(rf"^views/{SLUG}/$", view(self.open_named), name=name("view")),
-            path("views/<slug:slug>/delete/", view(require_POST(self.delete_named)), name=name("view_delete")),
+            path("views/<str:slug>/delete/", view(require_POST(self.delete_named)), name=name("view_delete")),
             *super().get_urls(),
         ]
 
@@ -78,7 +78,7 @@ class NamedViewsAdmin(ColumnsAdmin):
         if not (self.may_save(request) and self.has_view_permission(request)):
             raise PermissionDenied
         name = " ".join(request.POST.get("name", "").replace("\0", "").split())[:100]
-        slug = slugify(name)[:100]
+        slug = slugify(name, allow_unicode=True)[:100]
         parameters = QueryDict(request.POST.get("query", "")[:MAX_QUERY])
         query = self.query_of(request, parameters)
         if not slug:

@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('list', models.CharField(help_text="The model's label, such as coins.fullcoin.", max_length=100)),
-                ('slug', models.SlugField(help_text="The name as it stands in the view's address.", max_length=100)),
+                ('slug', models.SlugField(allow_unicode=True, help_text="The name as it stands in the view's address.", max_length=100)),
                 ('name', models.CharField(max_length=100)),
                 ('query', models.TextField(blank=True, help_text="The query of the list's address.")),
                 ('made_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),

@@ -25,7 +25,9 @@ class NamedView(models.Model):
     """A list with its filters, search, order and columns, under a name that everybody can use."""
 
     list = models.CharField(max_length=100, help_text="The model's label, such as coins.fullcoin.")
-    slug = models.SlugField(max_length=100, help_text="The name as it stands in the view's address.")
+    slug = models.SlugField(
+        max_length=100, allow_unicode=True, help_text="The name as it stands in the view's address."
+    )
     name = models.CharField(max_length=100)
     query = models.TextField(blank=True, help_text="The query of the list's address.")
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
