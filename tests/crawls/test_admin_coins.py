@@ -320,11 +320,7 @@ def test_matches_of_one_kind_keep_the_order(admin_client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("percentage", "words"),
-<<<<<<< HEAD
-    [("-0.5", "▼ -0.50 %"), ("0", "0.00 %"), ("12345.678", "▲ +12,345.68 %"), ("-0.0001", "▼ -0.0001 %")],
-=======
     [("-5", "▼ -5.00 %"), ("0", "0.00 %"), ("12345.678", "▲ +12,345.68 %"), ("-0.0001", "▼ -0.0001 %")],
->>>>>>> reader
 )
 def test_a_change_has_two_digits_unless_they_would_say_nothing(
     admin_client: Client, percentage: str, words: str
