@@ -449,3 +449,11 @@ def test_hidden_coins_show_only_if_the_filter_asks(admin_client: Client) -> None
     assert keys_in_list(admin_client, f"{COINS}?review=reviewed") == ["spam"]
     assert keys_in_list(admin_client, f"{COINS}?review=with+a+note") == ["known"]
     assert "hidden (1)" in text_of(admin_client, COINS)
+
+
+def test_the_counts_of_filters_are_easy_to_read(admin_client: Client) -> None:
+    FullCoin.objects.bulk_create(
+        FullCoin(coin_id=str(number), vs_currency="usd", first_seen_at=NOON, changed_at=NOON) for number in range(1_000)
+    )
+
+    assert "on the market (1,000)" in text_of(admin_client, COINS)

@@ -42,6 +42,10 @@ class TableFilter(RowFilter):
             raise IncorrectLookupParameters
         return queryset.filter(self.conditions[choice])
 
+    def get_facet_queryset(self, changelist: ChangeList) -> Any:
+        """The counts as they are shown."""
+        return {name: f"{count:,}" for name, count in super().get_facet_queryset(changelist).items()}
+
     def get_facet_counts(self, pk_attname: str, filtered_qs: models.QuerySet) -> dict[str, Any]:
         """One pass over the rows. Django's own counts ask for the keys of each choice."""
         counts = (Count(pk_attname, filter=self.conditions[choice]) for choice, _ in self.lookup_choices)
