@@ -65,12 +65,12 @@ def test_what_fits_is_taken_as_it_is(field: str, value: Any, stored: Any) -> Non
     [
         ({"name": "A"}, ["id"], Rejection("", "", ("record: the key id appears twice (in the record named A)",))),
         ({"coin_id": "a"}, ["roi.times"], Rejection("a", "a", ("record: the key roi.times appears twice",))),
-        ({"coin_id": "a", "ath": "x"}, ["b", "c"], Rejection("a", "a", ("record: the keys b, c stand twice",))),
+        ({"coin_id": "a", "ath": "x"}, ["b", "c"], Rejection("a", "a", ("record: the keys b, c appear twice",))),
         ({"coin_id": "a"}, ["\n"], Rejection("a", "a", ("record: the key \\n appears twice",))),
     ],
     ids=["the id", "another", "two", "what could forge a line"],
 )
-def test_a_record_in_which_a_key_stands_twice_is_rejected_for_that(
+def test_a_record_in_which_a_key_appears_twice_is_rejected_for_that(
     record: dict[str, Any], repeated: list[str], rejection: Rejection
 ) -> None:
     assert Cleaner(FullCoin.api_fields()).clean(record, repeated) == rejection

@@ -46,7 +46,7 @@ def test_a_coin_is_stored_from_its_rejected_record_as_a_crawl_would_store_it(
     outcome = retry_with("bitcoin", name=sound["name"], **roi)
 
     stored = FullCoin.objects.filter(pk="bitcoin").values().get()
-    times = dict.fromkeys(("first_seen_at", "changed_at"))
+    times = dict.fromkeys(("first_seen_at", "changed_at", "field_changes"))
     assert (same.outcome, same.reasons) == (Outcome.REJECTED, tuple(record.reasons.splitlines()))
     assert (outcome, stored | times) == (Outcome.STORED, sound | times)
     assert ">&quot;times&quot;: &quot;many&quot;</mark>" in page

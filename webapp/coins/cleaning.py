@@ -206,7 +206,7 @@ class Cleaner:
                 reason = str(unfit) if name in record else "missing"
                 reasons.append(f"{name}: {reason}{self._called(record) if name == self.key else ''}")
         if repeated:
-            keys = f"key {repeated[0]} stands" if len(repeated) == 1 else f"keys {', '.join(repeated)} stand"
+            keys = f"key {repeated[0]} appears" if len(repeated) == 1 else f"keys {', '.join(repeated)} appear"
             called = "" if self.key in values else self._called(record)
             reasons = [f"record: the {printable(keys, 200)} twice{called}"]
         if not reasons:
