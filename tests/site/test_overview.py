@@ -19,6 +19,7 @@ from tests.support.factories import (
     HOUR,
     MINUTE,
     NOON,
+    SECOND,
     make_coin,
     make_node,
     make_rejected,
@@ -110,6 +111,33 @@ def test_a_run_of_a_part_proves_nothing_of_the_whole(admin_client: Client) -> No
     make_run(arguments={"pages": 1}, finished_at=NOON)
 
     assert sentences(admin_client)[0] == ("unsure", "No run of a whole source has been complete yet.")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "state"),
+    [
+        pytest.param([Verdict.COMPLETE, Verdict.SKIPPED, Verdict.COMPLETE], "good", id="nothing"),
+        pytest.param([Verdict.COMPLETE, Verdict.FAILED, Verdict.COMPLETE], "unsure", id="an earlier one has failed"),
+        pytest.param([Verdict.PARTIAL, Verdict.COMPLETE], "unsure", id="the last one is partial"),
+        pytest.param([Verdict.FAILED, Verdict.COMPLETE], "bad", id="the last one has failed"),
+        pytest.param([Verdict.SKIPPED, Verdict.LOST, Verdict.COMPLETE], "bad", id="the last one that ran is lost"),
+    ],
+)
+def test_runs_that_went_wrong_are_no_good_sign(admin_client: Client, verdicts: list[str], state: str) -> None:
+    for number, verdict in enumerate(verdicts):
+        make_run(verdict=verdict, started_at=NOON - number * HOUR, finished_at=NOON - number * HOUR)
+
+    assert sentences(admin_client)[2][0] == state
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(179, "good"), (181, "bad")])
+def test_a_run_without_a_heartbeat_is_a_bad_sign(admin_client: Client, seconds: int, state: str) -> None:
+    make_run(verdict=Verdict.RUNNING, started_at=NOON - HOUR, heartbeat_at=NOON - seconds * SECOND)
+
+    found = sentences(admin_client)[2]
+
+    assert found[0] == state
+    assert ("1 run without a heartbeat" in found[1]) == (state == "bad")
 
 
 def test_rejected_records_need_a_person(admin_client: Client) -> None:

@@ -27,6 +27,8 @@ from webapp.crawls.verdict import Verdict
 RUNS_SHOWN = 20
 SLOTS_SHOWN = 3
 GOOD, UNSURE, BAD = "good", "unsure", "bad"
+ENDED_BADLY = (Verdict.FAILED, Verdict.LOST)
+WORRYING = (*ENDED_BADLY, Verdict.PARTIAL, Verdict.INTERRUPTED)
 # An order is a number of a column, and each person has columns of their own.
 NEWEST_FIRST = {"columns": "coin,current_price,last_updated", "o": "-3"}
 
@@ -83,7 +85,18 @@ class Overview:
         if not verdicts:
             return Sentence(UNSURE, "No run has begun yet.", address_of_list(CrawlRun))
         words = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
-        return Sentence(GOOD, f"Of the last {counted(len(self.runs), 'run')}: {words}.", address_of_list(CrawlRun))
+        silent = [run for run in self.runs if run.is_silent(self.state.now)]
+        if silent:
+            words += f". {counted(len(silent), 'run')} without a heartbeat"
+        state = (
+            BAD if silent or self._last_ended() in ENDED_BADLY else UNSURE if verdicts.keys() & {*WORRYING} else GOOD
+        )
+        return Sentence(state, f"Of the last {counted(len(self.runs), 'run')}: {words}.", address_of_list(CrawlRun))
+
+    def _last_ended(self) -> str:
+        """The verdict of the last run that is over and was not skipped; empty without one."""
+        over = (run.verdict for run in self.runs if run.verdict not in (Verdict.RUNNING, Verdict.SKIPPED))
+        return next(over, "")
 
     def _rejected(self) -> Sentence:
         number, address = self.state.rejected, address_of_list(RejectedRecord)

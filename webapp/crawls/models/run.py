@@ -169,6 +169,11 @@ class CrawlRun(models.Model):
         """Different coins seen, including records that could not be stored."""
         return self.seen - self.duplicates
 
+    def is_silent(self, now: datetime) -> bool:
+        """Whether it is running and has had no heartbeat for so long that it will be marked as lost."""
+        heartbeat = self.heartbeat_at
+        return bool(self.verdict == Verdict.RUNNING and heartbeat and now - heartbeat > LOST_AFTER)
+
     @property
     def duration(self) -> timedelta | None:
         """Until the end, or the last heartbeat."""
