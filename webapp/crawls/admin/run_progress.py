@@ -9,7 +9,6 @@ from webapp.coins.admin.formats import link, second
 from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
 from webapp.crawls.models import CrawlRun
-from webapp.crawls.models.run import LOST_AFTER
 from webapp.crawls.verdict import Verdict
 
 MOST = 99  # percent; only a verdict says that a run is over
@@ -75,8 +74,7 @@ class Progress:
 
     @property
     def _is_silent(self) -> bool:
-        heartbeat = self.run.heartbeat_at
-        return bool(heartbeat and self.now - heartbeat > LOST_AFTER)
+        return self.run.is_silent(self.now)
 
 
 def about(span: timedelta) -> str:
