@@ -26,6 +26,7 @@ USUAL = "7d"
 WIDTH = 1000  # of a drawing, in its own units: it is as wide as the page
 HEIGHTS = {"price": 260, "market_cap": 70, "volume": 70}
 TICKS = 5
+DOT = 0.005  # of the width: a value by itself
 DRAWN = 1_000  # points of a line at most
 
 Plotted = tuple[datetime, float | None]  # None: a gap
@@ -159,6 +160,7 @@ class CoinChart:
         columns = list(zip(*sorted(rows, key=itemgetter(0)), strict=True))
         return {
             "columns": columns,
+            "limits": [self.since.timestamp(), self.now.timestamp()],
             "gaps": [[gap.since.timestamp(), gap.until.timestamp()] for gap in self.gaps],
             "is_log": self.is_log,
             "names": ["price", "market cap", "volume"],
@@ -172,7 +174,7 @@ def parts(places: Sequence[tuple[float, float | None]]) -> Iterator[list[tuple[f
         if value is not None:
             part.append((x, value))
         elif part:
-            yield part if len(part) > 1 else [part[0], (part[0][0] + 0.002, part[0][1])]
+            yield part if len(part) > 1 else [(part[0][0] - DOT, part[0][1]), part[0]]
             part = []
 
 
