@@ -1,5 +1,6 @@
 """Filters of lists: by conditions with counts, and by limits of numbers and times."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,6 +16,11 @@ from django.http import HttpRequest
 DAY = timedelta(days=1)
 LOOKUPS = {"min": "gte", "max": "lte"}  # by the end of a parameter's name
 MAX_LENGTH = 100  # characters of a limit
+# Commas only between groups of three digits: elsewhere they may be meant as a point.
+NUMBER = re.compile(
+    r"\$?\s*(?P<number>[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d+)?)\s*(?P<unit>[kKmMbBtT]?)\s*%?", re.ASCII
+)
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 MAX_MAGNITUDE = 28  # power of ten of a limit: all decimals of the models can be compared with it
 
 
@@ -147,8 +153,11 @@ def moment(text: str) -> tuple[datetime, bool]:
 
 
 def decimal(text: str) -> Decimal:
-    """Raises ValueError or ArithmeticError if it is not a number that the database can compare."""
-    number = Decimal(text.replace(",", ""))
-    if len(text) > MAX_LENGTH or "_" in text or not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
+    """A number as people write it: 1,234.5, 1e6, 2.5 B, 5 % or $10. Raises ValueError or ArithmeticError for others."""
+    written = NUMBER.fullmatch(text)
+    if not written or len(text) > MAX_LENGTH:
+        raise ValueError
+    number = Decimal(written["number"].replace(",", "")) * UNITS[(written["unit"] or "").lower()]
+    if not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
         raise ValueError
     return number
