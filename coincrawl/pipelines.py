@@ -11,12 +11,12 @@ from coincrawl.extensions.run import RunRecord
 from coincrawl.items import CoinItem
 from coincrawl.source import Source
 from webapp.coins.cleaning import Cleaner, Rejection
-from webapp.coins.models import FullCoin
 from webapp.coins.prices.points import Chart
 from webapp.coins.texts import Repeating
 from webapp.crawls.batch import Batch
 from webapp.crawls.copying import Copied, DayBatch, DayOfPrices
 from webapp.crawls.past import ChartBatch
+from webapp.crawls.storing import cleaner
 
 
 class Pipeline(Component):
@@ -37,8 +37,7 @@ class CleanPipeline(Pipeline):
 
     @cached_property
     def cleaner(self) -> Cleaner:
-        missing_since = [FullCoin._meta.get_field("missing_since")] if self.spider.reports_missing else []
-        return Cleaner([*FullCoin.api_fields(), *missing_since])
+        return cleaner(reports_missing=self.spider.reports_missing)
 
     def process_item(self, item: Any) -> Any:
         if not isinstance(item, CoinItem):

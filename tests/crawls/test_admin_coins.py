@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.support.admin import keys_in_list, page_of, text_of
+from tests.support.admin import keys_in_list, page_of, queries_of, text_of
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_run
 from tests.support.prices import make_bar
 from webapp.coins.models import CoinReview, FullCoin
@@ -418,18 +418,13 @@ def test_no_percentage_is_of_a_price_that_is_not_above_zero(admin_client: Client
 
 
 def test_a_list_reads_all_weeks_at_once(admin_client: Client) -> None:
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            admin_client.get(COINS)
-        return len(captured)
-
     make_coin("first")
-    few = queries()
+    few = queries_of(admin_client, COINS)
     for number in range(30):
         make_coin(f"coin-{number}")
         make_bar(f"coin-{number}", Step.HOUR, time=timezone.now())
 
-    assert queries() == few <= 16
+    assert queries_of(admin_client, COINS) == few <= 16
 
 
 def test_no_prices_are_read_for_a_list_that_shows_none(admin_client: Client) -> None:

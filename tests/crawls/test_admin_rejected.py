@@ -5,13 +5,11 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from tests.support.admin import hostile, keys_in_list, page_of, text_of
+from tests.support.admin import hostile, keys_in_list, page_of, queries_of, text_of
 from tests.support.factories import make_rejected, make_run
 from tests.support.schedule_pages import staff, told
 from webapp.coins.models import FullCoin
@@ -362,15 +360,10 @@ def test_reasons_are_for_those_who_may_see_the_records(client: Client, permissio
 
 
 def test_the_page_of_reasons_takes_one_query_however_many_records_there_are(admin_client: Client) -> None:
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            admin_client.get(REASONS)
-        return len(captured)
-
     rejected()
-    few = queries()
+    few = queries_of(admin_client, REASONS)
     for number in range(300):
         rejected(f"coin-{number}", reasons=f"name: {number}", run_id=RejectedRecord.objects.all()[0].run_id)
 
-    assert queries() == few
+    assert queries_of(admin_client, REASONS) == few
     assert "And 101 rarer reasons." in text_of(admin_client, REASONS)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from tests.support.admin import keys_in_list, page_of, text_of
+from tests.support.admin import keys_in_list, page_of, queries_of, text_of
 from tests.support.factories import NOON, make_run, make_schedule
 from webapp.crawls.admin.runs import CrawlRunAdmin
 from webapp.crawls.models import CrawlRun, Node
@@ -78,16 +78,11 @@ def test_the_list_leaves_the_logs_in_the_database(admin_client: Client) -> None:
 
 
 def test_the_queries_of_the_list_do_not_grow_with_its_schedules(admin_client: Client) -> None:
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            admin_client.get(RUNS)
-        return len(captured)
-
     make_run(schedule=make_schedule())
-    one = queries()
+    one = queries_of(admin_client, RUNS)
     for number in range(10):
         make_run(schedule=make_schedule(f"Number {number}"))
-    many = queries()
+    many = queries_of(admin_client, RUNS)
 
     assert one == many
 

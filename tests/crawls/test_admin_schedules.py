@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
 
-from tests.support.admin import hostile, page_of, text_of
+from tests.support.admin import hostile, page_of, queries_of, text_of
 from tests.support.factories import HOUR, NOON, make_run_of, make_schedule
 from tests.support.schedule_pages import ADD, NODES, SCHEDULES, filled_in
 from webapp.crawls.costs import Bill
@@ -180,11 +180,6 @@ def test_hostile_text_is_text_everywhere(admin_client: Client, text: str) -> Non
 
 
 def test_the_queries_of_the_list_do_not_grow_with_its_schedules(admin_client: Client) -> None:
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            admin_client.get(SCHEDULES)
-        return len(captured)
-
     def add(numbers: range) -> None:
         for number in numbers:
             schedule = make_schedule(f"Number {number}", arguments={"pages": number + 1})
@@ -192,9 +187,9 @@ def test_the_queries_of_the_list_do_not_grow_with_its_schedules(admin_client: Cl
             CrawlSchedule.objects.filter(pk=schedule.pk).update(last_run=runs[-1])
 
     add(range(1))
-    one = queries()
+    one = queries_of(admin_client, SCHEDULES)
     add(range(1, 20))
-    many = queries()
+    many = queries_of(admin_client, SCHEDULES)
 
     assert one == many
 

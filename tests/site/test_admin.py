@@ -8,15 +8,13 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets, quote
 from django.contrib.auth.models import User
-from django.db import connection
 from django.db.models import Model
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
 from django.utils.http import urlencode
 
-from tests.support.admin import hostile, keys_in_list, page_of, text_of
+from tests.support.admin import hostile, keys_in_list, page_of, queries_of, text_of
 from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, RejectedRecord
@@ -215,20 +213,15 @@ def test_a_page_that_does_not_exist_leads_home(admin_client: Client, model: Any,
 
 @pytest.mark.parametrize("address", LISTS)
 def test_the_queries_of_a_list_do_not_grow_with_its_rows(admin_client: Client, address: str) -> None:
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            admin_client.get(address)
-        return len(captured)
-
     def add(names: range) -> None:
         for name in names:
             make_coin(f"coin-{name}")
             make_rejected(f"coin-{name}", run=make_run())
 
     add(range(2))
-    few = queries()
+    few = queries_of(admin_client, address)
     add(range(2, 22))
-    many = queries()
+    many = queries_of(admin_client, address)
 
     assert few == many
 

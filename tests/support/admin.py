@@ -5,8 +5,10 @@ from html import unescape
 
 import pytest
 from django.contrib.admin.utils import quote
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 HOSTILE = {
@@ -41,3 +43,10 @@ def keys_in_list(client: Client, address: str) -> list[str]:
     response = client.get(address)
     assert response.status_code == 200
     return [str(row.pk) for row in response.context["cl"].result_list]
+
+
+def queries_of(client: Client, address: str) -> int:
+    """How many queries a page takes."""
+    with CaptureQueriesContext(connection) as captured:
+        client.get(address)
+    return len(captured)

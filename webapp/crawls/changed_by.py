@@ -7,12 +7,12 @@ from typing import Any
 from django.db import connection
 from django.db.models.expressions import RawSQL
 
-from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.catalog import spiders_like
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.models.run import LOST_AFTER
 from webapp.crawls.verdict import Verdict
 
-SPIDERS_OF_COINS = [name for name, entry in SPIDERS.items() if entry.is_of_coins]
+SPIDERS_OF_COINS = spiders_like("markets")
 BEGAN = [verdict for verdict in Verdict if verdict not in (Verdict.PENDING, Verdict.SKIPPED)]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -12,14 +11,14 @@ from django.db import transaction
 from django.db.models.functions import Length
 
 from webapp.coins import clock
-from webapp.coins.cleaning import Cleaner, Rejection
+from webapp.coins.cleaning import Rejection
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import RAW_LIMIT, printable, values_of
 from webapp.coins.upsert import Upserted
 from webapp.crawls.catalog import SPIDERS, spiders_like
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.models.rejected import fingerprint_of
-from webapp.crawls.storing import store_coins
+from webapp.crawls.storing import cleaner, store_coins
 
 AT_ONCE = 100  # records in one transaction: a crawl waits for less than a second
 # SQLite writes the dates of rejected records without microseconds.
@@ -127,12 +126,6 @@ def _cleaned(record: RejectedRecord) -> dict[str, Any] | Rejection:
     values = values_of(record.values) or {}
     # Only the values of a source that reports missing coins have this field.
     return cleaner(reports_missing="missing_since" in values).clean(values)
-
-
-@cache
-def cleaner(*, reports_missing: bool) -> Cleaner:
-    missing_since = [FullCoin._meta.get_field("missing_since")] if reports_missing else []
-    return Cleaner([*FullCoin.api_fields(), *missing_since])
 
 
 def _reject_again(record: RejectedRecord, reasons: Sequence[str]) -> Tried:

@@ -2,14 +2,23 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 
+from webapp.coins.cleaning import Cleaner
 from webapp.coins.models import FullCoin
 from webapp.coins.prices.missing import note_absences
 from webapp.coins.prices.observing import observe
 from webapp.coins.upsert import Upserted
+
+
+@cache
+def cleaner(*, reports_missing: bool) -> Cleaner:
+    """Of records of coins. If the source reports missing coins, a record may say since when it has no market."""
+    missing_since = [FullCoin._meta.get_field("missing_since")] if reports_missing else []
+    return Cleaner([*FullCoin.api_fields(), *missing_since])
 
 
 def store_coins(

@@ -66,7 +66,7 @@ class CoinChart:
         step = Step.HOUR if self.range in HOURLY else Step.DAY
         return Gaps(self.now, self.since).of(self.coin, step)
 
-    @property
+    @cached_property
     def is_log(self) -> bool:
         """Whether the scale is logarithmic: it cannot be if a price is 0 or less."""
         return self.wants_log and all(point.price > 0 for point in self.points)

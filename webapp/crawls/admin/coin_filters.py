@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from webapp.coins import clock
 from webapp.coins.admin.filters import RangeFilter, TableFilter
-from webapp.crawls.catalog import SPIDERS
+from webapp.crawls.catalog import spiders_like
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.models.run import BEGUN
 
@@ -53,7 +53,7 @@ def data_conditions() -> dict[str, Q]:
 
 def changed_by_last_run() -> Q:
     """The condition of coins that the last run has changed, which may still be under way."""
-    last = CrawlRun.objects.filter(BEGUN, spider__in=[name for name, entry in SPIDERS.items() if entry.is_of_coins])
+    last = CrawlRun.objects.filter(BEGUN, spider__in=spiders_like("markets"))
     started_at = last.order_by("-started_at").values_list("started_at", flat=True).first()
     return Q(changed_at__gte=started_at) if started_at else Q(pk__in=[])
 

@@ -41,12 +41,12 @@ class ReviewAdmin(RowAdmin):
     def may_review(self, request: HttpRequest) -> bool:
         return request.user.has_perm("coins.change_coinreview")
 
-    def review_context(self, request: HttpRequest, coin: FullCoin, form: ReviewForm | None = None) -> dict[str, Any]:
+    def review_context(self, request: HttpRequest, coin: FullCoin) -> dict[str, Any]:
         review = CoinReview.objects.select_related("reviewed_by").filter(pk=coin.pk).first()
         return {
             "review": review,
             "reviewed_ago": ago(review.reviewed_at) if review else "",
-            "review_form": form or ReviewForm(instance=review),
+            "review_form": ReviewForm(instance=review),
             "save_review": address_of(coin, "review") if self.may_review(request) else "",
         }
 

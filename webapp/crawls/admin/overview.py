@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -116,7 +117,7 @@ class Overview:
         """The last runs, the oldest on the left."""
         return format_html_join("", "{}", ((mark_alone(run),) for run in reversed(self.runs)))
 
-    @property
+    @cached_property
     def under_way(self) -> list[dict[str, Any]]:
         """The runs that are queued or running, with their progress."""
         runs = sorted(CrawlRun.objects.filter(UNDER_WAY).defer("log_tail"), key=attrgetter("queued_at"))

@@ -17,7 +17,8 @@ from webapp.coins.numbers import NOTHING, exact
 from webapp.coins.texts import raw_json, values_of
 from webapp.crawls.admin.rejected_raw import marked
 from webapp.crawls.models import RejectedRecord
-from webapp.crawls.retrying import cleaner, why_no_values
+from webapp.crawls.retrying import why_no_values
+from webapp.crawls.storing import cleaner
 
 LONGEST = 300  # characters of a text in the table; the raw record has all of it
 DIGITS = 100  # of a number; one with more is written as a power of ten
