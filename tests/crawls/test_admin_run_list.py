@@ -151,11 +151,15 @@ def history(noon: None) -> None:
 def test_the_list_says_how_many_runs_were_complete(admin_client: Client) -> None:
     lines = success(admin_client)
 
-    # success; complete, partial, failed, interrupted, lost, skipped: what has not run or is under way does not count
+    # In 24 hours, 7 days and 30 days. What has not run or is under way does not count.
     assert lines == [
-        "Last 24 hours 66.6 % 2 0 1 0 0 1",
-        "Last 7 days 50 % 2 0 1 0 1 1",
-        "Last 30 days 33.3 % 2 1 1 1 1 1",
+        "Success 66.6 % 50 % 33.3 %",
+        "complete 2 2 2",
+        "partial 0 0 1",
+        "failed 1 1 1",
+        "interrupted 0 0 1",
+        "lost 0 1 1",
+        "skipped 1 1 1",
     ]
 
 
@@ -164,9 +168,13 @@ def test_success_is_of_the_schedule_and_of_no_verdict_or_time(admin_client: Clie
     lines = success(admin_client, f"{RUNS}?schedule=Daily+%26+more&verdict=lost&started_at_max=2026-02-01")
 
     assert lines == [
-        "Last 24 hours - 0 0 0 0 0 0",
-        "Last 7 days 0 % 0 0 0 0 1 0",
-        "Last 30 days 0 % 0 1 0 1 1 0",
+        "Success - 0 % 0 %",
+        "complete 0 0 0",
+        "partial 0 0 1",
+        "failed 0 0 0",
+        "interrupted 0 0 1",
+        "lost 0 1 1",
+        "skipped 0 0 0",
     ]
 
 
@@ -203,7 +211,38 @@ def test_a_bar_is_as_high_as_its_value(admin_client: Client) -> None:
     page = admin_client.get(RUNS).content.decode()
 
     heights = re.findall(r'<rect class="bar complete" [^>]* height="([\d.]+)">', page)
-    assert heights == ["9.5", "19.0", "38.0"]
+    assert heights == ["10.5", "21.0", "42.0"]
+
+
+def test_a_run_that_had_far_more_than_the_others_is_cut_off_and_this_is_said(admin_client: Client) -> None:
+    for hours, created in enumerate([20_000, 10, 5, 0]):
+        make_run(started_at=NOON + hours * HOUR, created=created, seen=20_000)
+
+    page, shown = admin_client.get(RUNS).content.decode(), text_of(admin_client, RUNS)
+
+    heights = re.findall(r'<rect class="bar new" [^>]* height="([\d.]+)">', page)
+    assert heights == ["34.0", "4.0", "34.0", "17.0"]  # the first has a gap below its end, the last has no bar
+    assert "New up to 10 1 cut off: 20,000" in shown
+    assert shown.count("cut off") == 1
+
+
+@pytest.mark.parametrize(("most", "is_cut"), [(100, False), (101, True)])
+def test_a_bar_is_cut_off_from_ten_times_as_much_as_the_others_have(
+    admin_client: Client, most: int, is_cut: bool
+) -> None:
+    for hours, created in enumerate([most, 10, 9, 8]):
+        make_run(started_at=NOON + hours * HOUR, created=created)
+
+    assert ("1 cut off" in text_of(admin_client, RUNS)) == is_cut
+
+
+def test_what_is_nothing_in_all_runs_takes_no_room_in_the_chart(admin_client: Client) -> None:
+    make_run(created=1, seen=1)
+
+    shown = text_of(admin_client, RUNS)
+
+    assert "UTC. Rejected: 0 in all of them. Duration up to 0:00:00 Seen up to 1 New up to 1 " in shown
+    assert "Rejected up to" not in shown
 
 
 def test_the_chart_has_the_last_hundred_runs_of_the_filtered_list(admin_client: Client) -> None:
@@ -272,7 +311,7 @@ def test_behind_the_last_page_the_list_says_how_to_go_on(admin_client: Client) -
 @pytest.mark.parametrize(("number", "is_sorted"), [pytest.param(3, True, id="few"), pytest.param(4, False, id="many")])
 def test_only_a_list_of_few_is_sorted_by_other_columns(admin_client: Client, number: int, is_sorted: bool) -> None:
     make_runs(number)
-    by_seen = f"{RUNS}?o=-8"
+    by_seen = f"{RUNS}?o=-4"
 
     keys, shown = keys_in_list(admin_client, by_seen), text_of(admin_client, by_seen)
 

@@ -108,8 +108,13 @@ def test_a_run_that_is_under_way_shows_its_progress(admin_client: Client) -> Non
         pytest.param({}, "No run with these arguments has been complete before", id="no run before"),
         pytest.param(
             {"heartbeat_at": NOON - 4 * MINUTE},
-            "It has had no heartbeat since 2026-02-05 11:56:00 UTC, and will be marked as lost.",
+            "No sign of life for 4 minutes: its last heartbeat was at 2026-02-05 11:56:00 UTC. It will be",
             id="silent",
+        ),
+        pytest.param(
+            {"heartbeat_at": NOON - 50 * SECOND},
+            "No sign of life for 50 seconds: its last heartbeat was at 2026-02-05 11:59:10 UTC. After 3 minutes",
+            id="quiet",
         ),
         pytest.param(
             {"verdict": Verdict.PENDING, "started_at": None, "queued_at": NOON},
@@ -173,7 +178,7 @@ def test_a_first_run_stands_alone(admin_client: Client) -> None:
 
     lines, shown = lines_beside(admin_client, run), text_of(admin_client, page_of(run))
 
-    assert lines["Seen"] == ["5", "-", ""]
+    assert lines["Seen"] == ["5", "-"]
     assert "No complete run before" in shown
 
 
@@ -204,7 +209,7 @@ def test_what_is_updated_is_neither_new_nor_gone(admin_client: Client) -> None:
 
     lines = {label: unescape(cells[0]) for label, cells in lines_beside(admin_client, run).items()}
 
-    for label, coins in {"New": ["new"], "Updated": ["updated"], "Gone": ["gone"]}.items():
+    for label, coins in {"New": ["new"], "Updated": ["updated"], "Newly missing": ["gone"]}.items():
         address = re.search('href="([^"]*)">1<', lines[label])
         assert address is not None
         assert keys_in_list(admin_client, address[1]) == coins
@@ -216,10 +221,10 @@ def test_a_run_of_past_prices_has_no_links_to_coins(admin_client: Client) -> Non
     lines = lines_beside(admin_client, run)
 
     assert (lines["New"][0], lines["Updated"][0]) == ("5", "5")
-    assert "Gone" not in lines
+    assert "Newly missing" not in lines
 
 
-def test_what_is_gone_are_the_coins_that_are_missing_since_the_run(admin_client: Client) -> None:
+def test_newly_missing_are_the_coins_that_are_missing_since_the_run(admin_client: Client) -> None:
     before = {"started_at": NOON - HOUR, "finished_at": NOON - HOUR + MINUTE, "missing": 2}
     make_run(**before)
     run = make_run(finished_at=NOON + MINUTE, missing=5)
@@ -227,10 +232,40 @@ def test_what_is_gone_are_the_coins_that_are_missing_since_the_run(admin_client:
         make_coin(f"gone at {minutes}", missing_since=NOON + minutes * MINUTE)
     make_coin("there")
 
-    this, earlier, difference = lines_beside(admin_client, run)["Gone"]
+    this, earlier, difference = lines_beside(admin_client, run)["Newly missing"]
 
     assert "missing_since_min=2026-02-05T12%3A00%3A00Z&amp;missing_since_max=2026-02-05T12%3A01%3A00Z" in this
     assert [re.sub("<[^>]*>", "", cell) for cell in (this, earlier, difference)] == ["2", "1", "+1"]
+    assert "Newly missing: coins that are missing since the run." in text_of(admin_client, page_of(run))
+
+
+@pytest.mark.usefixtures("noon")
+def test_a_run_that_is_under_way_has_no_differences_to_the_one_before(admin_client: Client) -> None:
+    make_run(started_at=NOON - DAY, finished_at=NOON - DAY + MINUTE, seen=1_000, updated=900, missing=2)
+    run = make_run(seen=300, updated=200, **RUNNING | {"started_at": NOON - MINUTE})
+
+    lines, shown = lines_beside(admin_client, run), text_of(admin_client, page_of(run))
+
+    assert "This run so far The complete run before Verdict" in shown
+    assert (lines["Seen"], lines["Duration"]) == (["300", "1,000"], ["0:01:00", "0:01:00"])
+    assert {len(cells) for cells in lines.values()} == {2}
+    assert "Newly missing" not in shown
+
+
+def test_a_run_that_waits_stands_beside_none(admin_client: Client) -> None:
+    make_run(started_at=NOON - DAY)
+    run = make_run(verdict=Verdict.PENDING, started_at=None)
+
+    assert "The complete run before" not in text_of(admin_client, page_of(run))
+
+
+def test_it_remarks_only_on_what_it_shows(admin_client: Client) -> None:
+    run = make_run(finished_at=NOON + MINUTE)
+
+    shown = text_of(admin_client, page_of(run))
+
+    assert "missing since the run" not in shown
+    assert "The links show coins" not in shown
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from tests.support.admin import keys_in_list, page_of, queries_of, text_of
-from tests.support.factories import NOON, make_run, make_schedule
+from tests.support.factories import HOUR, MINUTE, NOON, SECOND, make_run, make_schedule
 from webapp.crawls.admin.runs import CrawlRunAdmin
 from webapp.crawls.models import CrawlRun, Node
 from webapp.crawls.queue import STOPPED_BEFORE, JobError
@@ -25,7 +26,8 @@ pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 RUNS = reverse("admin:crawls_crawlrun_changelist")
 WAITS = {"verdict": Verdict.PENDING, "started_at": None}
 CLAIMED = WAITS | {"claim": "berlin's", "claimed_at": NOON, "node": "berlin-1"}
-RUNNING = {"verdict": Verdict.RUNNING, "heartbeat_at": NOON}
+RUNNING = {"verdict": Verdict.RUNNING, "heartbeat_at": Now()}
+SILENT = {"verdict": Verdict.RUNNING, "heartbeat_at": Now() - 181 * SECOND}
 NOON_IN_WORDS = "2026-02-05 12:00:00 UTC"
 
 
@@ -56,16 +58,48 @@ def test_a_run_shows_its_job_its_schedule_and_its_log(admin_client: Client) -> N
         "Node: berlin-1",
         f"Slot: {NOON_IN_WORDS}",
         "Queued at: 2026-02-05 12:00:01 UTC",
-        "Log file: /var/log/job-1.log Where the whole log is, on its node.",
-        "Settings: - ",
+        "The end of its log first line",
+        "The whole log is in /var/log/job-1.log on berlin-1 .",
     ):
         assert line in shown
 
 
-def test_a_run_without_a_log_has_no_empty_block(admin_client: Client) -> None:
-    shown = text_of(admin_client, page_of(make_run()))
+def test_a_page_leaves_out_what_a_run_does_not_have(admin_client: Client) -> None:
+    run = make_run()
 
-    assert "Log tail: - " in shown
+    shown = text_of(admin_client, page_of(run))
+
+    for line in ("Arguments: everything", "Went back: 0", "Key:"):
+        assert line in shown
+    for label in ("The end of its log", "Schedule:", "Slot", "Settings:", "Finished at:", "Rejected records:"):
+        assert label not in shown
+
+
+def test_what_few_people_look_for_is_folded(admin_client: Client) -> None:
+    page = admin_client.get(page_of(make_run())).content.decode()
+
+    assert [line.strip() for line in re.findall(r"(?s)<summary>.*?<h2[^>]*>(.*?)</h2>", page)] == [
+        "Job",
+        "Further fields",
+    ]
+
+
+def test_a_slot_that_is_due_again_says_so_in_words(admin_client: Client) -> None:
+    run = make_run(verdict=Verdict.LOST, slot=NOON, due_again=True)
+
+    assert "Slot due again: yes" in text_of(admin_client, page_of(run))
+
+
+@pytest.mark.parametrize("verdict", [Verdict.COMPLETE, Verdict.FAILED])
+def test_what_went_wrong_comes_first(admin_client: Client, verdict: str) -> None:
+    facts = {"reason": "page 7 was not answered", "messages": "Rounded.", "log_tail": "2026-02-05 the log"}
+    run = make_run(verdict=verdict, **facts)
+
+    page = admin_client.get(page_of(run)).content.decode()
+
+    parts = ["the log", "This run"] if verdict == Verdict.FAILED else ["This run", "the log"]
+    places = [page.index(part) for part in ("page 7 was not answered", "Rounded.", *parts, "Records</h2>")]
+    assert places == sorted(places)
 
 
 def test_the_list_leaves_the_logs_in_the_database(admin_client: Client) -> None:
@@ -116,6 +150,8 @@ def test_runs_are_filtered_by_schedule(admin_client: Client, name: str, found: l
         pytest.param(RUNNING, ["Stop"], id="running"),
         pytest.param({"verdict": Verdict.LOST}, [], id="over"),
         pytest.param(RUNNING | {"stop_requested_at": NOON}, [], id="asked to stop"),
+        pytest.param(SILENT, ["Mark as lost"], id="silent"),
+        pytest.param(SILENT | {"stop_requested_at": NOON}, ["Mark as lost"], id="silent, asked to stop"),
     ],
 )
 def test_the_button_says_what_it_would_do(admin_client: Client, values: dict, label: list[str]) -> None:
@@ -144,6 +180,9 @@ def test_the_button_says_what_it_would_do(admin_client: Client, values: dict, la
             f"A stop was requested already, at {NOON_IN_WORDS}.",
             id="asked to stop",
         ),
+        pytest.param(
+            SILENT, Verdict.LOST, "success", "The run is marked as lost: its last heartbeat was at", id="silent"
+        ),
     ],
 )
 def test_a_run_is_stopped_and_it_is_said_what_will_happen(
@@ -158,10 +197,23 @@ def test_a_run_is_stopped_and_it_is_said_what_will_happen(
     assert response.redirect_chain == [(page_of(run), 302)]
     assert (message.level_tag, words in message.message) == (level, True), message.message
     assert run.verdict == verdict
-    assert run.reason == (STOPPED_BEFORE if verdict == Verdict.SKIPPED else "")
-    assert bool(run.stop_requested_at) == (verdict != Verdict.FAILED)
+    assert bool(run.stop_requested_at) == (verdict not in (Verdict.FAILED, Verdict.LOST))
+    if verdict != Verdict.LOST:
+        assert run.reason == (STOPPED_BEFORE if verdict == Verdict.SKIPPED else "")
     history = text_of(admin_client, reverse("admin:crawls_crawlrun_history", args=[run.pk]))
     assert ("admin" in history.partition("Action")[2]) == (level == "success")
+
+
+def test_of_a_run_that_is_marked_lost_it_is_told_that_its_slot_is_due_once_more(admin_client: Client) -> None:
+    schedule = make_schedule(next_run_at=Now() + HOUR)
+    run = make_run(schedule=schedule, slot=NOON, stop_requested_at=None, **SILENT)
+
+    response: Any = admin_client.post(stop_page(run), follow=True)
+
+    (message,) = response.context["messages"]
+    assert message.message.endswith("UTC. Its slot is due once more.")
+    schedule.refresh_from_db()
+    assert schedule.next_run_at == NOON
 
 
 def test_of_a_run_that_has_ended_meanwhile_its_end_is_told() -> None:
@@ -186,6 +238,30 @@ def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) 
     shown = text_of(admin_client, page_of(run))
 
     assert f"A stop was requested at {NOON_IN_WORDS}: the run ends at its next heartbeat" in shown
+
+
+@pytest.mark.usefixtures("noon")
+@pytest.mark.parametrize(
+    ("seconds", "duration", "words"),
+    [
+        pytest.param(45, "0:10:00", "running", id="alive"),
+        pytest.param(50, "0:09:10", "running No sign of life for 50 seconds", id="quiet"),
+        pytest.param(181, "0:06:59", "running No sign of life for 3 minutes", id="silent"),
+    ],
+)
+def test_a_run_without_heartbeats_is_told_in_the_list_and_claims_no_more_time(
+    admin_client: Client, seconds: int, duration: str, words: str
+) -> None:
+    heartbeat = NOON - seconds * SECOND
+    run = make_run(
+        verdict=Verdict.RUNNING, started_at=NOON - 10 * MINUTE, heartbeat_at=heartbeat, stop_requested_at=NOON
+    )
+
+    page = admin_client.get(RUNS).content.decode().partition("<tbody>")[2].partition('id="result_list"')[2]
+    shown, opened = " ".join(re.sub("<[^>]*>", " ", page).split()), text_of(admin_client, page_of(run))
+
+    assert re.search(rf"{words} [^0]* {duration} ", shown.replace("\xa0", " "))
+    assert ("the run has shown no sign of life since." in opened) == (seconds > 45)
 
 
 @pytest.mark.parametrize(

@@ -99,12 +99,16 @@ def _record_passed(schedule: CrawlSchedule, passed: Sequence[datetime], followin
 
 
 def run_now(schedule: CrawlSchedule) -> CrawlRun:
-    """Queue a run besides the schedule's slots. Raises JobError if it cannot run."""
+    """Queue a run besides the schedule's slots. Raises JobError if it cannot run.
+
+    A run of its spider that has had no heartbeat for LOST_AFTER is marked lost, and is no obstacle.
+    """
     if fault := schedule.fault():
         raise JobError(f"It cannot run: {fault}")
     with transaction.atomic():
         # Lock all schedules of the spider, so that only one of two simultaneous requests succeeds.
         list(CrawlSchedule.objects.filter(spider=schedule.spider).order_by("pk").select_for_update())
+        queue.mark_silent_lost(schedule.spider)
         if CrawlRun.objects.filter(UNDER_WAY, spider=schedule.spider).exists():
             raise JobError(f"A run of {schedule.spider} is queued or under way: wait for its end, or stop it.")
         run = queue.enqueue(schedule.spider, schedule.arguments, schedule=schedule)

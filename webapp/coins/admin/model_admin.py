@@ -86,6 +86,7 @@ class RowAdmin(CheckedActions):
     list_filter: ClassVar[tuple[type[RowFilter | LimitFilter], ...]] = ()
     change_list_template = "admin/row_list.html"
     written: Mapping[str, Show] = {}  # by field: how its page formats it, if not by its type
+    renamed: Mapping[str, str] = {}  # by field: its label, if not its own name
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RowList
@@ -109,7 +110,7 @@ class RowAdmin(CheckedActions):
             show = show or exact
         elif isinstance(field, models.DateTimeField):
             show = show or instant
-        return column(name, show, str(field.verbose_name)) if field and show else name
+        return column(name, show, self.renamed.get(name, str(field.verbose_name))) if field and show else name
 
 
 class ReadOnlyAdmin(RowAdmin):

@@ -13,14 +13,14 @@ from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls.admin.coin_filters import WITH_HIDDEN
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun, RejectedRecord
+from webapp.crawls.verdict import Verdict
 
 COUNTS = (("Pages", "pages"), ("Requests", "requests"), ("Credits", "credits"), ("Seen", "seen"))
 # By the field of a coin that dates it: what the list of coins finds.
-NEW, CHANGED, GONE = "first_seen_at", "changed_at", "missing_since"
-REMARK = (
-    "Gone: stored coins that are missing since the run. The links show coins as they are now: of the updated ones, "
-    "those that have not changed since."
-)
+NEW, CHANGED, MISSING = "first_seen_at", "changed_at", "missing_since"
+NEWLY_MISSING = "Newly missing"
+OF_MISSING = f"{NEWLY_MISSING}: coins that are missing since the run."
+OF_LINKS = "The links show coins as they are now: of the updated ones, those that have not changed since."
 
 
 class Row(NamedTuple):
@@ -30,26 +30,36 @@ class Row(NamedTuple):
     difference: str = ""
 
 
-def beside(run: CrawlRun, before: CrawlRun | None) -> str:
-    """A table with both, or with this run alone if none was complete before it."""
+def beside(run: CrawlRun, before: CrawlRun | None, now: datetime) -> str:
+    """A table with both, or with this run alone if none was complete before it.
+
+    While the run is under way it has no differences: they would be those of a part and a whole.
+    """
+    is_over = run.verdict != Verdict.RUNNING
     runs = [run, before] if before else [run]
-    gone = _gone(runs)
+    missing = _newly_missing(runs) if is_over else {}
     rows = [_row(label, name, runs) for label, name in COUNTS]
     rows += [_linked("New", "created", NEW, runs), _linked("Updated", "updated", CHANGED, runs)]
-    if gone:
-        links = [link_to_coins(one, GONE, gone[one.pk]) for one in runs]
-        rows.append(_of("Gone", links, [gone[one.pk] for one in runs]))
+    if missing:
+        links = [link_to_coins(one, MISSING, missing[one.pk]) for one in runs]
+        rows.append(_of(NEWLY_MISSING, links, [missing[one.pk] for one in runs]))
     rows.append(_of("Rejected", [_rejected(one) for one in runs], [one.rejected for one in runs]))
     verdicts = [mark(one.verdict) for one in runs]
-    spans = [one.duration for one in runs]
+    spans = [one.duration_at(now) for one in runs]
     head = [
         _of("Verdict", verdicts),
         Row("Started (UTC)", second(run.started_at), link(before, second(before.started_at)) if before else NOTHING),
         Row("Duration", *_two([duration(span) for span in spans]), _longer(spans)),
     ]
-    headings = ["", "This run", "The complete run before" if before else "No complete run before"]
-    shown = table([*headings, "Difference"], [*head, *rows])
-    return format_html('{}<p class="quiet">{}</p>', shown, REMARK) if stores_coins(run) else shown
+    headings = ["", "This run" if is_over else "This run so far"]
+    headings += ["The complete run before" if before else "No complete run before", "Difference"]
+    columns = len(headings) if is_over and before else 3
+    shown = table(headings[:columns], [row[:columns] for row in (*head, *rows)])
+    remarks = " ".join(
+        ([OF_MISSING] if missing else [])
+        + ([OF_LINKS] if stores_coins(run) and any(one.updated for one in runs) else [])
+    )
+    return format_html('{}<p class="quiet">{}</p>', shown, remarks) if remarks else shown
 
 
 def stores_coins(run: CrawlRun) -> bool:
@@ -81,7 +91,7 @@ def _rejected(run: CrawlRun) -> str:
     return format_html('<a href="{}">{}</a>', address, exact(run.rejected))
 
 
-def _gone(runs: list[CrawlRun]) -> Mapping[str, int]:
+def _newly_missing(runs: list[CrawlRun]) -> Mapping[str, int]:
     """By run: how many coins are missing since it. Empty if none of them has looked: it was narrowed to a part."""
     if not stores_coins(runs[0]) or not any(run.missing for run in runs):
         return {}

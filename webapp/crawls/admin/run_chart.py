@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.utils.html import format_html, format_html_join
 
@@ -13,33 +14,81 @@ from webapp.crawls.models import CrawlRun
 RUNS_SHOWN = 100
 # Of the fields of a run, those that the chart needs.
 NEEDED = ("verdict", "started_at", "heartbeat_at", "finished_at", "seen", "created", "rejected")
-# In units of the drawing. It is as wide as its place, and admin.css gives it its height in pixels.
+# In units of the drawing. It is as wide as its place, and a unit is a pixel high.
 SLOT, BAR = 8, 6.4  # widths
-STRIP, GAP = 44, 6  # heights
+STRIP, GAP = 50.0, 8.0  # heights; admin.css has that of a strip for its label
 FEWEST = 30  # slots, so that a few runs are no walls
+CUT = 4.0  # the height of the gap in a bar that is cut off
+OUTLIER = 10  # times as much as nine of ten runs have at most
 
 
 @dataclass(frozen=True)
-class Strip:
-    """A row of bars with a scale of its own."""
+class Measure:
+    """What a row of bars shows."""
 
     label: str
-    value: Callable[[CrawlRun], float]
+    value: Callable[[CrawlRun, datetime], float]
     words: Callable[[float], str]
     style: str = ""  # a class of its bars; without one they have the colours of the verdicts
 
 
-STRIPS = (
-    Strip(
-        "Duration", lambda run: (run.duration or timedelta()).total_seconds(), lambda s: duration(timedelta(seconds=s))
-    ),
-    Strip("Seen", lambda run: run.seen, lambda number: exact(int(number)), "seen"),
-    Strip("New", lambda run: run.created, lambda number: exact(int(number)), "new"),
-    Strip("Rejected", lambda run: run.rejected, lambda number: exact(int(number)), "rejected"),
+def _seconds(run: CrawlRun, now: datetime) -> float:
+    return (run.duration_at(now) or timedelta()).total_seconds()
+
+
+def _whole(number: float) -> str:
+    return exact(int(number))
+
+
+MEASURES = (
+    Measure("Duration", _seconds, lambda seconds: duration(timedelta(seconds=seconds))),
+    Measure("Seen", lambda run, now: run.seen, _whole, "seen"),
+    Measure("New", lambda run, now: run.created, _whole, "new"),
+    Measure("Rejected", lambda run, now: run.rejected, _whole, "rejected"),
 )
 
 
-def chart(runs: Sequence[CrawlRun]) -> str:
+@dataclass(frozen=True)
+class Strip:
+    """A row of bars with a scale of its own, which ends below outliers: a first crawl would flatten all others."""
+
+    measure: Measure
+    values: Sequence[float]
+
+    @cached_property
+    def top(self) -> float:
+        """The greatest value that is no outlier."""
+        some = sorted(value for value in self.values if value > 0)
+        most = OUTLIER * some[9 * (len(some) - 1) // 10] if some else 0
+        return max((value for value in some if value <= most), default=0)
+
+    @property
+    def label(self) -> str:
+        words, beyond = self.measure.words, [value for value in self.values if value > self.top]
+        cut = f"{len(beyond)} cut off: {words(max(beyond))}" if beyond else ""
+        return format_html(
+            '<li>{}<span class="quiet">up to {}</span><span class="quiet">{}</span></li>',
+            self.measure.label,
+            words(self.top),
+            cut,
+        )
+
+    def bars(self, place: int, verdict: str, x: float, bottom: float) -> str:
+        """The bar of one run. One that is cut off has a gap below its end."""
+        value, top = self.values[place], self.top
+        whole = STRIP - GAP
+        if value > top:
+            heights = [(bottom, whole - 2 * CUT), (bottom - whole + CUT, CUT)]
+        else:
+            # Where bars are cut off, the others stay below the gap.
+            room = whole - 2 * CUT if max(self.values) > top else whole
+            heights = [(bottom, max(1.5, room * value / top))] if value > 0 else []
+        style = self.measure.style or verdict
+        bars = ((style, f"{x:.1f}", f"{y - height:.1f}", BAR, f"{height:.1f}") for y, height in heights)
+        return format_html_join("", '<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"></rect>', bars)
+
+
+def chart(runs: Sequence[CrawlRun], now: datetime) -> str:
     """The runs that have started, the newest first, as bars from left to right; empty without any.
 
     Each run is a link. The keyboard skips them, because the list below has the same.
@@ -47,61 +96,46 @@ def chart(runs: Sequence[CrawlRun]) -> str:
     shown = [run for run in reversed(runs) if run.started_at]
     if not shown:
         return ""
-    tops = [max(strip.value(run) for run in shown) for strip in STRIPS]
+    every = [Strip(measure, [measure.value(run, now) for run in shown]) for measure in MEASURES]
+    strips = [every[0], *(strip for strip in every[1:] if strip.top)]
+    empty = ", ".join(strip.measure.label for strip in every if strip not in strips)
     slots = max(len(shown), FEWEST)
-    columns = format_html_join(
-        "", "{}", ((_column(run, slots - len(shown) + place, tops),) for place, run in enumerate(shown))
-    )
-    labels = format_html_join(
-        "",
-        '<li>{} <span class="quiet">up to {}</span></li>',
-        ((strip.label, strip.words(top)) for strip, top in zip(STRIPS, tops, strict=True)),
+    height = len(strips) * STRIP
+    columns = (
+        (address_of(run), words(run, now), _column(strips, run, place, slots - len(shown) + place))
+        for place, run in enumerate(shown)
     )
     title = f"The last {len(shown)} runs" if len(shown) > 1 else "The last run"
     return format_html(
-        '<figure class="run-chart"><figcaption>{}, from {} to {} UTC</figcaption><ul>{}</ul>'
-        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="group" aria-label="{}">{}</svg></figure>',
+        '<figure class="run-chart"><figcaption>{}, from {} to {} UTC{}</figcaption><ul>{}</ul>'
+        '<svg viewBox="0 0 {} {}" height="{}" preserveAspectRatio="none" role="group" aria-label="{}">{}</svg>'
+        "</figure>",
         title,
         second(shown[0].started_at),
         second(shown[-1].started_at),
-        labels,
+        f". {empty}: 0 in all of them." if empty else "",
+        format_html_join("", "{}", ((strip.label,) for strip in strips)),
         slots * SLOT,
-        len(STRIPS) * STRIP,
+        height,
+        height,
         title,
-        columns,
+        format_html_join("", '<a href="{0}" tabindex="-1" aria-label="{1}"><title>{1}</title>{2}</a>', columns),
     )
 
 
-def _column(run: CrawlRun, slot: int, tops: Sequence[float]) -> str:
-    bars = []
-    for number, (strip, top) in enumerate(zip(STRIPS, tops, strict=True)):
-        value = strip.value(run)
-        height = max(1.5, (STRIP - GAP) * value / top) if value > 0 else 0
-        bars.append(_bar(slot, (number + 1) * STRIP - height, height, strip.style or run.verdict))
+def _column(strips: Sequence[Strip], run: CrawlRun, place: int, slot: int) -> str:
+    x = slot * SLOT + (SLOT - BAR) / 2
+    bars = ((strip.bars(place, run.verdict, x, (row + 1) * STRIP),) for row, strip in enumerate(strips))
     return format_html(
-        '<a href="{0}" tabindex="-1" aria-label="{1}"><title>{1}</title>'
-        '<rect class="slot" x="{2}" y="0" width="{3}" height="{4}"></rect>{5}</a>',
-        address_of(run),
-        words(run),
+        '<rect class="slot" x="{}" y="0" width="{}" height="{}"></rect>{}',
         slot * SLOT,
         SLOT,
-        len(STRIPS) * STRIP,
-        format_html_join("", "{}", ((bar,) for bar in bars)),
+        len(strips) * STRIP,
+        format_html_join("", "{}", bars),
     )
 
 
-def _bar(slot: int, y: float, height: float, style: str) -> str:
-    return format_html(
-        '<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"></rect>',
-        style,
-        f"{slot * SLOT + (SLOT - BAR) / 2:.1f}",
-        f"{y:.1f}",
-        BAR,
-        f"{height:.1f}",
-    )
-
-
-def words(run: CrawlRun) -> str:
+def words(run: CrawlRun, now: datetime) -> str:
     """What a bar says to a pointer and to screen readers."""
     counts = f"{exact(run.seen)} seen, {exact(run.created)} new, {exact(run.rejected)} rejected"
-    return f"{run.verdict}, {second(run.started_at)} UTC, {duration(run.duration)}: {counts}"
+    return f"{run.verdict}, {second(run.started_at)} UTC, {duration(run.duration_at(now))}: {counts}"

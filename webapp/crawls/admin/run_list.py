@@ -1,6 +1,8 @@
 """The list of runs: its filters, its chart, and how many runs were complete lately."""
 
 from collections import Counter
+from datetime import datetime
+from functools import cached_property
 from math import floor
 from typing import Any, cast
 
@@ -15,6 +17,7 @@ from webapp.coins.admin.paging import BoundedList, BoundedPaginator
 from webapp.coins.admin.time_filter import CHOICES, TimeFilter
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls.admin import run_chart
+from webapp.crawls.admin.run_progress import remember_moment
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun, CrawlSchedule
 from webapp.crawls.verdict import Verdict
@@ -22,6 +25,7 @@ from webapp.crawls.verdict import Verdict
 ORDER = "-began_at"  # what has not started yet is the newest
 PERIODS = ("1d", "7d", "30d")  # of CHOICES
 HAS_RUN = (Verdict.COMPLETE, Verdict.PARTIAL, Verdict.FAILED, Verdict.INTERRUPTED, Verdict.LOST)
+ENDS = (*HAS_RUN, Verdict.SKIPPED)
 
 
 class VerdictFilter(TableFilter):
@@ -56,6 +60,14 @@ class RunList(BoundedList):
         super().__init__(request, *args, **kwargs)
         self._request = request
 
+    @cached_property
+    def now(self) -> datetime:
+        return clock.database_clock()
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        remember_moment(self.result_list, self.now)
+
     def apply_select_related(self, qs: QuerySet) -> QuerySet:
         """With the schedules, by a query of their own: if they were joined, SQLite would sort all runs."""
         return qs.prefetch_related("schedule")
@@ -63,28 +75,23 @@ class RunList(BoundedList):
     def chart(self) -> str:
         """Of the last runs of this list, however it is sorted, and whatever page it shows."""
         last = self.queryset.order_by(ORDER).prefetch_related(None).only(*run_chart.NEEDED)
-        return run_chart.chart(last[: run_chart.RUNS_SHOWN])
+        return run_chart.chart(last[: run_chart.RUNS_SHOWN], self.now)
 
     def success(self) -> str:
         """By period: how many runs of this list's spider and schedule were complete, and how the others ended."""
         counts = self._counts()
-        rows = []
-        for period in PERIODS:
-            of_verdict = counts[period]
-            ended = sum(of_verdict[verdict] for verdict in HAS_RUN)
-            # Rounded down: 100 % means all of them.
-            share = f"{floor(1000 * of_verdict[Verdict.COMPLETE] / ended) / 10:g} %" if ended else NOTHING
-            numbers = [self._number(of_verdict[verdict], period, verdict) for verdict in (*HAS_RUN, Verdict.SKIPPED)]
-            rows.append([self._link(CHOICES[period][0], period), share, *numbers])
-        return table(["", "Success", *map(mark, (*HAS_RUN, Verdict.SKIPPED))], rows)
+        rows = [["Success", *(_share(counts[period]) for period in PERIODS)]]
+        for verdict in ENDS:
+            rows.append(
+                [mark(verdict), *(self._number(counts[period][verdict], period, verdict) for period in PERIODS)]
+            )
+        return table(["", *(self._link(CHOICES[period][0], period) for period in PERIODS)], rows)
 
     def _counts(self) -> dict[str, Counter[str]]:
         """By period and verdict."""
-        now = clock.database_clock()
-        since = {period: CHOICES[period][1](now) for period in PERIODS}
-        over = (*HAS_RUN, Verdict.SKIPPED)
+        since = {period: CHOICES[period][1](self.now) for period in PERIODS}
         # Named, so that SQLite reads each from an index and need not sort them.
-        runs: QuerySet = CrawlRun.objects.filter(began_at__gte=min(since.values()), verdict__in=over)
+        runs: QuerySet = CrawlRun.objects.filter(began_at__gte=min(since.values()), verdict__in=ENDS)
         for spec in self.filter_specs:
             if not isinstance(spec, VerdictFilter | StartedFilter):
                 runs = cast(QuerySet, spec.queryset(self._request, runs))
@@ -102,3 +109,9 @@ class RunList(BoundedList):
         first, last = StartedFilter.parameters()
         address = self.get_query_string({first: period, last: None, "verdict": verdict})
         return format_html('<a href="{}">{}</a>', address, text)
+
+
+def _share(of_verdict: Counter[str]) -> str:
+    """Of the runs that have run, how many were complete. Rounded down: 100 % means all of them."""
+    ended = sum(of_verdict[verdict] for verdict in HAS_RUN)
+    return f"{floor(1000 * of_verdict[Verdict.COMPLETE] / ended) / 10:g} %" if ended else NOTHING

@@ -1,14 +1,18 @@
-"""How far a run is that is under way, and how long it will still take."""
+"""How far a run is that is under way, how long it will still take, and whether it shows signs of life."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils.html import format_html
 
+from webapp.coins import clock
 from webapp.coins.admin.formats import link, second
 from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
 from webapp.crawls.models import CrawlRun
+from webapp.crawls.models.run import LOST_AFTER
+from webapp.crawls.source_age import span
 from webapp.crawls.verdict import Verdict
 
 MOST = 99  # percent; only a verdict says that a run is over
@@ -32,7 +36,7 @@ class Progress:
     def left(self) -> timedelta | None:
         """By the pace so far, or at the beginning by the run before; None if unknown, or if it exceeds that run."""
         share, elapsed = self._share, self._elapsed
-        if share is None or elapsed is None or share >= 1 or self._is_silent:
+        if share is None or elapsed is None or share >= 1 or self.run.silence(self.now):
             return None
         if share > 0:
             return elapsed * ((1 - share) / share)
@@ -48,11 +52,14 @@ class Progress:
 
     @property
     def estimate(self) -> str:
-        """The time left, and what that is taken from."""
+        """The time left, and what that is taken from; of a run without heartbeats, that it has none."""
         if self.run.verdict == Verdict.PENDING:
             return ""
-        if self._is_silent:
-            return f"It has had no heartbeat since {second(self.run.heartbeat_at)} UTC, and will be marked as lost."
+        if silence := self.run.silence(self.now):
+            told = f"{quiet(silence)}: its last heartbeat was at {second(self.run.heartbeat_at)} UTC."
+            if silence > LOST_AFTER:
+                return f"{told} It will be marked as lost."
+            return f"{told} After {span(LOST_AFTER)} without one it is lost."
         if self.before is None:
             return "No run with these arguments has been complete before, so the time left is unknown."
         basis = link(self.before, "last complete run")
@@ -72,16 +79,31 @@ class Progress:
     def _elapsed(self) -> timedelta | None:
         return max(self.now - self.run.started_at, timedelta()) if self.run.started_at else None
 
-    @property
-    def _is_silent(self) -> bool:
-        return self.run.is_silent(self.now)
 
-
-def about(span: timedelta) -> str:
+def about(left: timedelta) -> str:
     """A span in words that are no more exact than an estimate is: `About 3 minutes`."""
-    seconds = span.total_seconds()
+    seconds = left.total_seconds()
     if seconds < 60:
         return "Less than a minute"
     if seconds < 90 * 60:
         return f"About {counted(round(seconds / 60), 'minute')}"
     return f"About {counted(round(seconds / 3600), 'hour')}"
+
+
+def quiet(silence: timedelta) -> str:
+    """That a run has had no heartbeat for so long."""
+    seconds = int(silence.total_seconds())
+    return f"No sign of life for {counted(seconds, 'second') if seconds < 120 else span(silence)}"
+
+
+# The moment at which a page or a list shows its runs is asked for once, and kept beside each row.
+def remember_moment(runs: Iterable[CrawlRun], now: datetime) -> None:
+    for run in runs:
+        vars(run)["shown_at"] = now
+
+
+def moment_of(run: CrawlRun) -> datetime:
+    """By the database's clock."""
+    if "shown_at" not in vars(run):
+        remember_moment([run], clock.database_clock())
+    return vars(run)["shown_at"]

@@ -11,12 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
-from webapp.coins import clock
 from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.formats import (
     address_of,
     address_of_list,
-    column,
+    ago,
     counts,
     duration,
     in_words,
@@ -39,7 +38,7 @@ from webapp.crawls.admin.run_list import (
     VerdictFilter,
 )
 from webapp.crawls.admin.run_log import log
-from webapp.crawls.admin.run_progress import Progress
+from webapp.crawls.admin.run_progress import Progress, moment_of, quiet
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.exports import RUNS
 from webapp.crawls.models import CrawlRun, RejectedRecord
@@ -49,7 +48,35 @@ from webapp.crawls.source_age import span
 from webapp.crawls.verdict import Verdict
 
 BUTTONS = {Verdict.PENDING.value: "Cancel", Verdict.RUNNING.value: "Stop"}  # by the run's verdict
+MARK_LOST = "Mark as lost"
 SOON = "at its next heartbeat, within 15 s"
+WENT_WRONG = (Verdict.FAILED, Verdict.LOST, Verdict.PARTIAL, Verdict.INTERRUPTED)
+
+
+@admin.display(ordering="verdict")
+def verdict(run: CrawlRun) -> str:
+    """The verdict; if it has no heartbeat any more, this too."""
+    shown, silence = mark(run.verdict), run.silence(moment_of(run))
+    return format_html('{}<span class="quiet">{}</span>', shown, quiet(silence)) if silence else shown
+
+
+@admin.display(description="started", ordering="began_at")
+def started(run: CrawlRun) -> str:
+    return ago(run.started_at)
+
+
+@admin.display(description="duration")
+def number_duration(run: CrawlRun) -> str:
+    return duration(run.duration_at(moment_of(run)))
+
+
+@admin.display(description="crawls", ordering="spider")
+def what(run: CrawlRun) -> str:
+    return f"{run.spider}: {Truncator(in_words(run.arguments)).chars(40)}"
+
+
+def yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 @admin.register(CrawlRun)
@@ -57,14 +84,18 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     exported = RUNS
     REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
 
+    # What matters most comes first: a phone shows the first five.
     list_display = (
-        column("verdict", mark),
-        "spider",
-        column("arguments", lambda arguments: Truncator(in_words(arguments)).chars(40)),
+        verdict,
+        started,
+        number_duration,
+        number("seen"),
+        number("rejected"),
+        number("created", "new"),
+        number("updated"),
+        number("missing"),
         "schedule",
-        "started",
-        "duration",
-        *map(number, ("pages", *RECORDS)),
+        what,
     )
     list_filter = (VerdictFilter, SpiderFilter, ScheduleFilter, StartedFilter)
     ordering = (F("began_at").desc(),)
@@ -72,11 +103,11 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     show_facets = admin.ShowFacets.NEVER  # they count all runs
     change_list_template = "admin/crawls/crawlrun/change_list.html"
     change_form_template = "admin/crawls/crawlrun/change_form.html"
-    elsewhere = ("verdict", "reason")
+    elsewhere = ("verdict", "reason", "messages", "log_tail", "log_file")
     groups = (
-        (None, ("messages", "spider", "arguments", "schedule", "slot", "due_again")),
-        ("Log", ("log_tail", "log_file")),
-        ("Job", ("id", "node", "priority", "settings", "claim")),
+        (None, ("spider", "arguments", "schedule", "slot", "due_again")),
+        ("Records", (*RECORDS, "went_back", "rounded", "filled", "rejected_records")),
+        ("Requests", REQUESTS),
         (
             "Time",
             (
@@ -86,22 +117,22 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
                 "heartbeat_at",
                 "stop_requested_at",
                 "finished_at",
-                "duration",
                 "not_before",
                 "newest_change",
                 "newest_update",
                 "age_of_data",
             ),
         ),
-        ("Requests", REQUESTS),
-        ("Records", (*RECORDS, "went_back", "rounded", "filled", "rejected_records")),
+        ("Job", ("id", "node", "priority", "settings", "claim")),
     )
+    FOLDED = ("Job", "Further fields")
+    renamed = {"created": "new"}
     written = {
         "arguments": in_words,
         "filled": counts,
         "rounded": counts,
-        "log_tail": log,
-        "settings": lambda settings: in_words(settings) if settings else NOTHING,
+        "settings": in_words,
+        **dict.fromkeys(("due_again", "is_whole", "stores_prices"), yes_or_no),
     }
     verbs: ClassVar = {"stop": "stop"}
 
@@ -117,13 +148,14 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
         kind = RunPaginator if queryset.model is CrawlRun else Paginator
         return kind(queryset, *args, **kwargs)
 
-    @admin.display(ordering="began_at", description="started (UTC)")
-    def started(self, run: CrawlRun) -> str:
-        return second(run.started_at)
-
-    @admin.display
-    def duration(self, run: CrawlRun) -> str:
-        return duration(run.duration)
+    def get_fieldsets(self, request: HttpRequest, obj: CrawlRun | None = None) -> Any:
+        """Of a run, only what it has; what few people look for is folded."""
+        groups = []
+        for title, options in super().get_fieldsets(request, obj):
+            fields = [line for line in options["fields"] if obj is None or not _is_empty(obj, line)]
+            classes = ["collapse"] if title in self.FOLDED else []
+            groups += [(title, {"fields": fields, "classes": classes})] if fields else []
+        return groups
 
     @admin.display(description="age of that at the end")
     def age_of_data(self, run: CrawlRun) -> str:
@@ -145,29 +177,44 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     ) -> HttpResponse:
         run = context["original"]
         before = past_runs.complete_before(run)
-        is_under_way = run.verdict in BUTTONS
+        now = moment_of(run)
         context |= {
             "run": run,
             "verdict": mark(run.verdict),
-            "progress": Progress(run, before, clock.database_clock()) if is_under_way else None,
-            "beside": beside(run, before),
+            "went_wrong": run.verdict in WENT_WRONG,
+            "progress": Progress(run, before, now) if run.verdict in BUTTONS else None,
+            "log": log(run.log_tail),
+            "beside": beside(run, before, now) if run.started_at else "",
             "others": _lists_with(run),
         }
         return super().render_change_form(request, context, *args, **kwargs)
 
     # Stopping it --------------------------------------------------------------------------------
     def labels(self, row: CrawlRun) -> dict[str, str]:
-        return {"stop": BUTTONS[row.verdict]} if row.verdict in BUTTONS and not row.stop_requested_at else {}
+        if row.verdict not in BUTTONS:
+            return {}
+        if row.is_silent(moment_of(row)):
+            return {"stop": MARK_LOST}
+        return {} if row.stop_requested_at else {"stop": BUTTONS[row.verdict]}
 
     def notes(self, run: CrawlRun) -> list[str]:
         notes = []
         if run.verdict in BUTTONS and run.stop_requested_at:
-            notes.append(f"A stop was requested at {second(run.stop_requested_at)} UTC: the run ends {SOON}.")
+            what = (
+                f"the run ends {SOON}."
+                if not run.silence(moment_of(run))
+                else "the run has shown no sign of life since."
+            )
+            notes.append(f"A stop was requested at {second(run.stop_requested_at)} UTC: {what}")
         if run.verdict == Verdict.PENDING and (warning := nodes.warning()):
             notes.append(warning)
         return notes
 
     def press(self, verb: str, row: CrawlRun) -> Pressed:
+        if row.verdict == Verdict.RUNNING and (lost := _mark_lost(row)):
+            heartbeat = f"its last heartbeat was at {second(lost.heartbeat_at)} UTC"
+            again = " Its slot is due once more." if lost.due_again else ""
+            return Pressed(f"The run is marked as lost: {heartbeat}.{again}", f"Marked as lost: {heartbeat}.")
         if row.verdict in BUTTONS and row.stop_requested_at:
             raise JobError(f"A stop was requested already, at {second(row.stop_requested_at)} UTC.")
         verdict = queue.stop(row.pk)
@@ -183,6 +230,21 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
         else:
             told = f"It ends {SOON}, as interrupted; what it has seen by then is stored."
         return Pressed(told, "Asked to stop.")
+
+
+def _is_empty(run: CrawlRun, line: Any) -> bool:
+    """Whether it has nothing to show in this line of its page. A zero is something, and so is a lack of arguments."""
+    name = line if isinstance(line, str) else line.__name__
+    if name == "arguments":
+        return False
+    value = run.rejected or None if name == "rejected_records" else getattr(run, name)
+    return value in (None, "", {}) or value is False
+
+
+def _mark_lost(run: CrawlRun) -> CrawlRun | None:
+    """The run, if it is lost: nobody can stop one that has had no heartbeat for LOST_AFTER."""
+    queue.mark_silent_lost(run.spider)
+    return CrawlRun.objects.filter(pk=run.pk, verdict=Verdict.LOST).defer("log_tail").first()
 
 
 def _lists_with(run: CrawlRun) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from webapp.crawls.verdict import Verdict
 
 CLAIM_HOLDS = timedelta(seconds=60)  # without being renewed; a node renews its claims every few seconds
 LOST_AFTER = timedelta(seconds=180)  # without a heartbeat; there is one every 15 s
+QUIET_AFTER = timedelta(seconds=45)  # without a heartbeat, people are told
 NOT_YET = datetime(9999, 12, 31, tzinfo=UTC)  # after all that has begun
 
 VERDICTS = [(verdict.value, verdict.title()) for verdict in Verdict]
@@ -169,16 +170,27 @@ class CrawlRun(models.Model):
         """Different coins seen, including records that could not be stored."""
         return self.seen - self.duplicates
 
+    def silence(self, now: datetime) -> timedelta | None:
+        """How long it has had no heartbeat, if it is running and that is longer than QUIET_AFTER."""
+        if self.verdict != Verdict.RUNNING or not self.heartbeat_at or now - self.heartbeat_at <= QUIET_AFTER:
+            return None
+        return now - self.heartbeat_at
+
     def is_silent(self, now: datetime) -> bool:
         """Whether it is running and has had no heartbeat for so long that it will be marked as lost."""
-        heartbeat = self.heartbeat_at
-        return bool(self.verdict == Verdict.RUNNING and heartbeat and now - heartbeat > LOST_AFTER)
+        return (self.silence(now) or LOST_AFTER) > LOST_AFTER
 
     @property
     def duration(self) -> timedelta | None:
         """Until the end, or the last heartbeat."""
         end = self.finished_at or self.heartbeat_at
         return end - self.started_at if self.started_at and end else None
+
+    def duration_at(self, now: datetime) -> timedelta | None:
+        """As `duration`, but until `now` while it is running and has heartbeats."""
+        if self.verdict == Verdict.RUNNING and self.started_at and not self.silence(now):
+            return max(now - self.started_at, timedelta())
+        return self.duration
 
     @property
     def age_of_data(self) -> timedelta | None:

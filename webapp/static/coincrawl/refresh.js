@@ -20,10 +20,12 @@
     if (isInUse(region)) return false;
     const ticked = [...region.querySelectorAll("input:checked")].map((input) => input.id);
     const focused = region.contains(document.activeElement) ? document.activeElement.id : "";
+    const opened = new Set([...region.querySelectorAll("details[open] > summary")].map((one) => one.textContent));
     const scrolled = region.querySelector(".log")?.scrollTop;
     region.innerHTML = content;
     for (const id of ticked) document.getElementById(id).checked = true;
     if (focused) document.getElementById(focused)?.focus();
+    for (const one of region.querySelectorAll("details > summary")) one.parentElement.open ||= opened.has(one.textContent);
     if (scrolled) region.querySelector(".log")?.scrollTo(0, scrolled);
     return true;
   };
