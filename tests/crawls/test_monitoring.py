@@ -89,7 +89,7 @@ def test_a_copy_is_fresh_up_to_an_age(settings: Any, hours: int, age: timedelta 
     if age is not None:
         make_run(finished_at=NOON - age)
 
-    assert monitoring.is_fresh(NOON) is fresh
+    assert monitoring.Copy(NOON).is_fresh is fresh
 
 
 # Nothing wrong -----------------------------------------------------------------------------------

@@ -14,7 +14,9 @@ prices     observations of prices have been waiting for two days to get into bar
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from operator import attrgetter
 
 from django.conf import settings
@@ -66,12 +68,13 @@ def unusable(error: Exception) -> dict[str, str]:
     return {"database": f"The database cannot be reached, or fails: {words}"}
 
 
-def problems(now: datetime | None = None) -> dict[str, str]:
+def problems(now: datetime | None = None, copy: "Copy | None" = None) -> dict[str, str]:
     """By failing check, what is wrong and what to do about it.
 
-    `now` is by default the database's clock, by which runs and nodes are timed.
+    `now` is by default the database's clock, by which runs and nodes are timed. `copy` is given by who has it already.
     """
     now = now or clock.database_clock()
+    copy = copy or Copy(now)
     enabled = list(CrawlSchedule.objects.filter(enabled=True).order_by("pk"))
     faults = {schedule: fault for schedule in enabled if (fault := schedule.fault())}
     faulty = [
@@ -80,7 +83,7 @@ def problems(now: datetime | None = None) -> dict[str, str]:
     ]
     able = [schedule for schedule in enabled if schedule not in faults]
     found = {
-        "data": [*_old_copy(now), *_without_complete_run(able, now)],
+        "data": [*_old_copy(copy), *_without_complete_run(able, now)],
         "schedule": [*_no_node(enabled, now), *faulty, *_overdue(able, now), *_not_begun(now)],
         "runs": _bad_runs(able),
         "rejected": _rejected(able),
@@ -103,16 +106,27 @@ def last_complete() -> CrawlRun | None:
     return max(newest, key=attrgetter("finished_at"), default=None)
 
 
-def is_fresh(now: datetime) -> bool | None:
-    """Whether that run ended at most DATA_MAX_AGE_HOURS ago; None if the setting says that age does not matter."""
-    if not settings.DATA_MAX_AGE_HOURS:
-        return None
-    run = last_complete()
-    return bool(run and run.finished_at and (now - run.finished_at) / HOUR <= settings.DATA_MAX_AGE_HOURS)
+@dataclass(frozen=True)
+class Copy:
+    """How old the copy is at the moment `now`. The run that this goes by is looked up once, when it is needed."""
+
+    now: datetime
+
+    @cached_property
+    def last_complete(self) -> CrawlRun | None:
+        return last_complete()
+
+    @property
+    def is_fresh(self) -> bool | None:
+        """Whether that run ended at most DATA_MAX_AGE_HOURS ago; None if the setting says that age does not matter."""
+        if not settings.DATA_MAX_AGE_HOURS:
+            return None
+        run = self.last_complete
+        return bool(run and run.finished_at and (self.now - run.finished_at) / HOUR <= settings.DATA_MAX_AGE_HOURS)
 
 
-def _old_copy(now: datetime) -> Iterator[str]:
-    if is_fresh(now) is False:
+def _old_copy(copy: Copy) -> Iterator[str]:
+    if copy.is_fresh is False:
         hours = counted(settings.DATA_MAX_AGE_HOURS, "hour")
         yield (
             f"No run of a whole source has been complete for {hours} (DATA_MAX_AGE_HOURS): "

@@ -88,9 +88,12 @@ def enqueue(
 
 
 # Which job is next -------------------------------------------------------------------------------
+IN_TURN = ("-priority", Coalesce("slot", "queued_at"), "pk")
+
+
 def waiting() -> QuerySet[CrawlRun]:
     """The jobs that no node has claimed, the next one first: a slot's by its slot, others by when they were queued."""
-    return CrawlRun.objects.filter(WAITING).order_by("-priority", Coalesce("slot", "queued_at"), "pk")
+    return CrawlRun.objects.filter(WAITING).order_by(*IN_TURN)
 
 
 def ready() -> QuerySet[CrawlRun]:

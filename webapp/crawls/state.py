@@ -5,17 +5,20 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Self
 
-from django.db.models import Count, Max, Q
+from django.db.models import Case, Count, Max, Q, When
 
 from webapp.coins import clock
 from webapp.coins.models import FullCoin
 from webapp.coins.prices.observing import MAX_AHEAD
-from webapp.crawls import monitoring
+from webapp.crawls import monitoring, queue
 from webapp.crawls.models import CrawlRun, RejectedRecord
-from webapp.crawls.models.run import BEGUN, UNDER_WAY
+from webapp.crawls.models.run import BEGUN, RUNNING, UNDER_WAY
 from webapp.crawls.verdict import Verdict
 
 DAY = timedelta(days=1)
+LAST_RUNS = 20
+UNDER_WAY_SHOWN = 20  # a spider runs once at a time, so that none of those that run is left out
+RUNNING_FIRST = (Case(When(RUNNING, then=0), default=1), *queue.IN_TURN)
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class State:
     missing_since_yesterday: int
     rejected: int  # open records
     last_complete: CrawlRun | None  # of a whole source
-    last_run: CrawlRun | None  # that has begun
-    running: list[CrawlRun]
+    last_runs: list[CrawlRun]  # the LAST_RUNS that began last, the newest first
+    under_way: list[CrawlRun]  # the running ones, and then the jobs that are next; at most UNDER_WAY_SHOWN
     fresh: bool | None
     problems: dict[str, str]
 
@@ -50,16 +53,25 @@ class State:
             last_updated=Max("last_updated", filter=Q(last_updated__lte=now + MAX_AHEAD)),
             changed_at=Max("changed_at"),
         )
-        begun = CrawlRun.objects.filter(BEGUN).defer("log_tail").order_by("-started_at")
-        # Sorted here: for an order by the database, SQLite would read the index of all runs.
-        running = CrawlRun.objects.filter(UNDER_WAY, BEGUN, verdict=Verdict.RUNNING).defer("log_tail")
+        runs = CrawlRun.objects.defer("log_tail")
+        copy = monitoring.Copy(now)
         return cls(
             now=now,
             rejected=RejectedRecord.objects.open().count(),
-            last_complete=monitoring.last_complete(),
-            last_run=begun.first(),
-            running=sorted(running, key=attrgetter("started_at"), reverse=True),
-            fresh=monitoring.is_fresh(now),
-            problems=monitoring.problems(now),
+            last_complete=copy.last_complete,
+            last_runs=list(runs.filter(BEGUN).order_by("-started_at")[:LAST_RUNS]),
+            under_way=list(runs.filter(UNDER_WAY).order_by(*RUNNING_FIRST)[:UNDER_WAY_SHOWN]),
+            fresh=copy.is_fresh,
+            problems=monitoring.problems(now, copy),
             **counts,
         )
+
+    @property
+    def last_run(self) -> CrawlRun | None:
+        return self.last_runs[0] if self.last_runs else None
+
+    @property
+    def running(self) -> list[CrawlRun]:
+        """The newest first."""
+        running = (run for run in self.under_way if run.verdict == Verdict.RUNNING and run.started_at)
+        return sorted(running, key=attrgetter("started_at"), reverse=True)

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -16,16 +15,15 @@ from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
 from webapp.crawls import costs, past_runs
 from webapp.crawls.admin.coin_filters import WITH_HIDDEN
-from webapp.crawls.admin.run_progress import Progress
+from webapp.crawls.admin.run_progress import Progress, quiet
 from webapp.crawls.admin.runs import mark_alone
 from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
-from webapp.crawls.models.run import BEGUN, UNDER_WAY
+from webapp.crawls.models.run import LOST_AFTER
 from webapp.crawls.monitoring import CHECKS
 from webapp.crawls.source_age import span
 from webapp.crawls.state import DAY, State
 from webapp.crawls.verdict import Verdict
 
-RUNS_SHOWN = 20
 SLOTS_SHOWN = 3
 GOOD, UNSURE, BAD = "good", "unsure", "bad"
 ENDED_BADLY = (Verdict.FAILED, Verdict.LOST)
@@ -46,8 +44,7 @@ class Sentence:
 class Overview:
     def __init__(self) -> None:
         self.state = State.check()
-        begun = CrawlRun.objects.filter(BEGUN).defer("log_tail").order_by("-started_at")
-        self.runs = list(begun[:RUNS_SHOWN])
+        self.runs = self.state.last_runs
         self.schedules = list(CrawlSchedule.objects.filter(enabled=True).order_by("next_run_at", "name"))
 
     @property
@@ -86,12 +83,15 @@ class Overview:
         if not verdicts:
             return Sentence(UNSURE, "No run has begun yet.", address_of_list(CrawlRun))
         words = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
-        silent = [run for run in self.runs if run.is_silent(self.state.now)]
-        if silent:
-            words += f". {counted(len(silent), 'run')} without a heartbeat"
-        state = (
-            BAD if silent or self._last_ended() in ENDED_BADLY else UNSURE if verdicts.keys() & {*WORRYING} else GOOD
-        )
+        silences = [silence for run in self.runs if (silence := run.silence(self.state.now))]
+        if silences:
+            words += (
+                f". {quiet(max(silences))} of {'one' if len(silences) == 1 else len(silences)} that should be running"
+            )
+        if self._last_ended() in ENDED_BADLY or any(silence > LOST_AFTER for silence in silences):
+            state = BAD
+        else:
+            state = UNSURE if silences or verdicts.keys() & {*WORRYING} else GOOD
         return Sentence(state, f"Of the last {counted(len(self.runs), 'run')}: {words}.", address_of_list(CrawlRun))
 
     def _last_ended(self) -> str:
@@ -119,14 +119,13 @@ class Overview:
 
     @cached_property
     def under_way(self) -> list[dict[str, Any]]:
-        """The runs that are queued or running, with their progress."""
-        runs = sorted(CrawlRun.objects.filter(UNDER_WAY).defer("log_tail"), key=attrgetter("queued_at"))
+        """The runs that are running or queued, with their progress."""
         return [
             {
                 "run": link(run, f"{run.spider}: {in_words(run.arguments)[:80]}"),
-                "progress": Progress(run, past_runs.last_complete(run.spider, run.arguments), self.state.now),
+                "progress": Progress(run, _run_before(run), self.state.now),
             }
-            for run in runs[:RUNS_SHOWN]
+            for run in self.state.under_way
         ]
 
     @property
@@ -164,3 +163,8 @@ class Overview:
             }
             for number, words, field in counts
         ]
+
+
+def _run_before(run: CrawlRun) -> CrawlRun | None:
+    """What the progress of a run is measured by; a job that waits has none yet."""
+    return past_runs.last_complete(run.spider, run.arguments) if run.verdict == Verdict.RUNNING else None
