@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
 from tests.support.admin import page_of, text_of
-from tests.support.factories import NOON, make_run_of, make_schedule
+from tests.support.factories import NOON, SECOND, make_run, make_run_of, make_schedule
 from tests.support.schedule_pages import ADD, NODES, SCHEDULES, filled_in, run_page, staff, told
 from webapp.crawls.models import CrawlRun, CrawlSchedule
 from webapp.crawls.verdict import Verdict
@@ -54,6 +55,20 @@ def test_run_now_is_refused_with_a_reason(admin_client: Client, values: dict, bu
     assert (message.level_tag, reason in message.message) == ("error", True)
     assert CrawlRun.objects.count() == busy
     assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize(("seconds", "is_lost"), [(170, False), (181, True)])
+def test_run_now_marks_a_run_lost_that_shows_no_sign_of_life(admin_client: Client, seconds: int, is_lost: bool) -> None:
+    schedule = make_schedule()
+    silent = make_run(verdict=Verdict.RUNNING, heartbeat_at=Now() - seconds * SECOND)
+
+    response = admin_client.post(run_page(schedule), follow=True)
+
+    (message,) = told(response)
+    silent.refresh_from_db()
+    assert silent.verdict == (Verdict.LOST if is_lost else Verdict.RUNNING)
+    lost = f'<a href="{page_of(silent)}">A run</a> had no heartbeat any more, and is marked as lost.'
+    assert (lost in message) == ("Hourly is queued" in message) == is_lost
 
 
 def test_run_now_takes_a_post_with_a_token_against_forgery() -> None:

@@ -1,5 +1,6 @@
 """The form of a schedule: what it takes, what it rejects, and what it leaves alone."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.urls import reverse
 
 from tests.support.admin import page_of, text_of
 from tests.support.factories import HOUR, NOON, make_schedule
-from tests.support.schedule_pages import ADD, filled_in
+from tests.support.schedule_pages import ADD, filled_in, told
 from webapp.crawls.admin.schedule_form import ScheduleForm
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlSchedule
@@ -77,6 +78,45 @@ def test_what_cannot_be_is_refused_at_its_field_with_a_sentence(
     assert len(form.errors[field]) == 1
     assert sentence in form.errors[field][0]
     assert not CrawlSchedule.objects.exists()
+
+
+@pytest.mark.usefixtures("noon")
+@pytest.mark.parametrize(
+    ("changed", "is_shown"),
+    [
+        pytest.param({"name": ""}, True, id="another field is wrong"),
+        pytest.param({"name": "", "crontab": "61 * * * *"}, False, id="crontab"),
+        pytest.param({"name": "", "time_zone": "Mars/Base"}, False, id="time zone"),
+        pytest.param({"name": "", "crontab": ""}, False, id="none"),
+    ],
+)
+def test_a_new_schedule_that_is_not_valid_yet_shows_what_its_crontab_means(
+    admin_client: Client, changed: dict, is_shown: bool
+) -> None:
+    values = filled_in(crontab="30 7 * * *", time_zone="Asia/Kolkata") | changed
+
+    shown = " ".join(re.sub("<[^>]*>", " ", admin_client.post(ADD, values).content.decode()).split())
+
+    slots = "Its next slots: UTC Asia/Kolkata Fri 2026-02-06 02:00:00 Fri 2026-02-06 07:30:00 Sat 2026-02-07 02:00:00"
+    assert (slots in shown) == is_shown
+    assert ("Its next slots" in shown) == is_shown
+
+
+@pytest.mark.usefixtures("noon")
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_schedule_that_is_saved_tells_its_next_slots(admin_client: Client, is_new: bool) -> None:
+    address = ADD if is_new else page_of(make_schedule())
+
+    response = admin_client.post(address, filled_in(crontab="*/20 * * * *"), follow=True)
+
+    slots = ", ".join(f"Thu 2026-02-05 {time}:00" for time in ("12:20", "12:40", "13:00", "13:20", "13:40"))
+    assert told(response)[1] == f"Its next slots (UTC): {slots}."
+
+
+def test_a_schedule_that_is_saved_disabled_tells_no_slots(admin_client: Client) -> None:
+    response = admin_client.post(ADD, filled_in(enabled=""), follow=True)
+
+    assert "next slots" not in " ".join(told(response))
 
 
 def test_a_mirror_without_an_address_is_refused(admin_client: Client, settings: Any) -> None:

@@ -31,23 +31,26 @@ def test_a_schedule_is_listed_in_words(admin_client: Client, noon: None) -> None
     shown = text_of(admin_client, SCHEDULES)
 
     runs = "markets: order market_cap_desc; pages 1"
-    assert f"Biggest {runs} 30 7 * * * Asia/Kolkata 2026-02-06 02:00:00 - - 30 30 Run now" in shown
+    assert f"Biggest 2026-02-06 02:00:00 Run now - - {runs} 30 7 * * * Asia/Kolkata 30 30" in shown
 
 
 @pytest.mark.usefixtures("noon", "alive_node")
 @pytest.mark.parametrize(
     ("values", "busy", "text"),
     [
-        pytest.param({}, False, "UTC 2026-02-05 13:00:00 -", id="new: computed"),
-        pytest.param({"next_run_at": NOON + HOUR}, False, "UTC 2026-02-05 13:00:00 -", id="to come"),
+        pytest.param({}, False, "Hourly 2026-02-05 13:00:00 Run now", id="new: computed"),
+        pytest.param({"next_run_at": NOON + HOUR}, False, "Hourly 2026-02-05 13:00:00 Run now", id="to come"),
         pytest.param(
             {"next_run_at": NOON - HOUR}, True, "waits for its spider since 2026-02-05 12:00:00", id="spider busy"
         ),
         pytest.param({"next_run_at": NOON}, False, "waits for a scrapyd since 2026-02-05 12:00:00", id="spider free"),
         pytest.param(
-            {"next_run_at": NOON, "crontab": "30 * * * *"}, True, "UTC 2026-02-05 12:30:00 -", id="edited since"
+            {"next_run_at": NOON, "crontab": "30 * * * *"},
+            True,
+            "Hourly 2026-02-05 12:30:00 Run now",
+            id="edited since",
         ),
-        pytest.param({"next_run_at": NOON, "enabled": False}, False, "UTC - -", id="disabled"),
+        pytest.param({"next_run_at": NOON, "enabled": False}, False, "Hourly disabled Run now", id="disabled"),
         pytest.param(
             {"next_run_at": NOON, "not_before": NOON + HOUR},
             False,
@@ -151,7 +154,7 @@ def test_a_schedule_that_cannot_run_says_so_and_breaks_nothing(admin_client: Cli
     assert fault
     assert f"It cannot run: {fault}" in listed
     assert f"It cannot run: {fault}" in shown
-    assert "Sound markets: pages 1" in listed
+    assert "- - markets: pages 1 0 * * * * UTC 720 720" in listed
 
 
 @pytest.mark.parametrize("values", BROKEN.values(), ids=list(BROKEN))
@@ -253,7 +256,7 @@ def test_a_schedule_says_what_it_costs(
 
     listed, shown = text_of(admin_client, SCHEDULES), text_of(admin_client, page_of(schedule))
 
-    assert f" {month} Run now" in listed
+    assert f"UTC {month} " in listed
     assert f"A run: {run}" in shown
     assert "1 runs" not in shown
     assert " 1 requests" not in shown

@@ -1,16 +1,22 @@
 """The form of a schedule: its arguments as a person writes them, and errors at the field they belong to."""
 
+from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
+from webapp.coins import clock
+from webapp.coins.admin.formats import table
 from webapp.crawls.catalog import SPIDERS, ArgumentError, SpiderEntry, as_texts, parse_arguments
 from webapp.crawls.models import CrawlSchedule
+
+SLOTS_SHOWN = 5
 
 
 class ArgumentsField(forms.Field):
@@ -82,6 +88,12 @@ def _help_on(entry: SpiderEntry) -> str:
     return format_html_join("", "<dd><code>{}</code> {}</dd>", lines)
 
 
+def in_its_zone(slots: Iterable[datetime], schedule: CrawlSchedule) -> str:
+    """A table of slots in UTC, and in the schedule's time zone."""
+    zones = dict.fromkeys(["UTC", schedule.time_zone])
+    return table(zones, ([f"{slot.astimezone(ZoneInfo(zone)):%a %F %T}" for zone in zones] for slot in slots))
+
+
 class ScheduleForm(forms.ModelForm):
     """The model rejects invalid values, at their field, so no field here has choices of its own."""
 
@@ -108,6 +120,16 @@ class ScheduleForm(forms.ModelForm):
             unknown = {self.instance.spider} - known.keys() - {""}  # to be shown as it is, not as another
             choices = [*known.items(), *((name, name) for name in unknown)]
             self.fields["spider"].widget.choices = choices
+
+    def full_clean(self) -> None:
+        """If a new schedule is not valid yet, show what its crontab means, if that is valid."""
+        super().full_clean()
+        if self.errors and self.instance.pk is None and not self.errors.keys() & {"crontab", "time_zone"}:
+            slots = self.instance.timetable().upcoming(clock.database_clock(), SLOTS_SHOWN)
+            field = self["crontab"]
+            field.help_text = format_html(
+                "{}<p>Its next slots:</p>{}", field.help_text, in_its_zone(slots, self.instance)
+            )
 
     def clean(self) -> None:
         """Make the arguments values. The model says next which are invalid."""

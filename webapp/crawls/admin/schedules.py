@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -10,10 +9,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
+from webapp.coins import clock
 from webapp.coins.admin.formats import address_of, address_of_list, duration, in_words, link, mark, second, table
 from webapp.coins.admin.model_admin import RowList
 from webapp.coins.numbers import NOTHING, exact
@@ -23,11 +23,10 @@ from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
 from webapp.crawls.admin.outlook import Outlook, outlooks
 from webapp.crawls.admin.runs import began, mark_alone
-from webapp.crawls.admin.schedule_form import ScheduleForm
+from webapp.crawls.admin.schedule_form import SLOTS_SHOWN, ScheduleForm, in_its_zone
 from webapp.crawls.costs import Bill, Cost
 from webapp.crawls.models import CrawlRun, CrawlSchedule
-
-SLOTS_SHOWN = 5
+from webapp.crawls.models.run import SILENT
 
 
 class ScheduleList(RowList):
@@ -84,14 +83,15 @@ class CrawlScheduleAdmin(ButtonAdmin):
     )
 
     form = ScheduleForm
+    # What matters most comes first, with the button: a phone shows it.
     list_display = (
         "name",
-        "what",
-        "when",
-        "enabled",
         "next_run",
         "last_verdict",
         "last_marks",
+        "what",
+        "when",
+        "enabled",
         "number_calls",
         "number_credits",
     )
@@ -110,7 +110,8 @@ class CrawlScheduleAdmin(ButtonAdmin):
         return super().get_queryset(request).defer("last_run__log_tail")
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return (*self.list_display, "button") if self.may_press(request, "run") else self.list_display
+        name, next_run, *others = self.list_display
+        return (name, next_run, *(["button"] if self.may_press(request, "run") else []), *others)
 
     def get_fieldsets(self, request: HttpRequest, obj: CrawlSchedule | None = None) -> Any:
         """What can be edited; for a schedule that exists, also what follows from it."""
@@ -133,6 +134,8 @@ class CrawlScheduleAdmin(ButtonAdmin):
         seen = outlook(schedule)
         if seen.fault:
             return format_html('<span class="fault">It cannot run: {}</span>', seen.fault)
+        if not schedule.enabled:
+            return "disabled"
         if seen.next_slot and seen.next_slot <= seen.now:
             due_at = schedule.due_at(seen.next_slot)
             waits = f"waits for {'its spider' if seen.is_busy else 'a scrapyd'} since"
@@ -175,15 +178,20 @@ class CrawlScheduleAdmin(ButtonAdmin):
         slots = schedule.timetable().upcoming(seen.now, SLOTS_SHOWN)
         if seen.next_slot and seen.next_slot <= seen.now:
             slots = [seen.next_slot, *slots[:-1]]
-        zones = dict.fromkeys(["UTC", schedule.time_zone])
-        shown = table(zones, ([f"{slot.astimezone(ZoneInfo(zone)):%a %F %T}" for zone in zones] for slot in slots))
+        shown = in_its_zone(slots, schedule)
         return shown if schedule.enabled else format_html("It is disabled. If enabled, it would run at {}", shown)
 
     @admin.display(description="the last 20")
     def last_runs(self, schedule: CrawlSchedule) -> str:
-        runs = reversed(outlook(schedule).runs)
+        runs, now = reversed(outlook(schedule).runs), outlook(schedule).now
         rows = [
-            [link(run, mark(run.verdict)), second(run.slot), second(run.started_at), duration(run.duration), run.reason]
+            [
+                link(run, mark(run.verdict)),
+                second(run.slot),
+                second(run.started_at),
+                duration(run.duration_at(now)),
+                run.reason,
+            ]
             for run in runs
         ]
         if not rows:
@@ -213,6 +221,21 @@ class CrawlScheduleAdmin(ButtonAdmin):
         elif edited:
             obj.save(update_fields=[*edited, "changed_at"])
 
+    def response_post_save_add(self, request: HttpRequest, obj: CrawlSchedule) -> HttpResponseRedirect:
+        self._tell_slots(request, obj)
+        return super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: CrawlSchedule) -> HttpResponseRedirect:
+        self._tell_slots(request, obj)
+        return super().response_post_save_change(request, obj)
+
+    def _tell_slots(self, request: HttpRequest, schedule: CrawlSchedule) -> None:
+        """The list, to which people return, shows only the next slot."""
+        if schedule.enabled:
+            slots = schedule.timetable().upcoming(clock.database_clock(), SLOTS_SHOWN)
+            told = ", ".join(f"{slot:%a} {second(slot)}" for slot in slots)
+            self.message_user(request, f"Its next slots (UTC): {told}.")
+
     @admin.action(description="Enable selected schedules", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[CrawlSchedule]) -> None:
         self._switch(request, queryset, on=True)
@@ -238,8 +261,11 @@ class CrawlScheduleAdmin(ButtonAdmin):
         return {"run": "Run now"}
 
     def press(self, verb: str, row: CrawlSchedule) -> Pressed:
+        silent = list(CrawlRun.objects.filter(SILENT, spider=row.spider).defer("log_tail"))
         run = ticker.run_now(row)
         told = format_html("{} is queued: {}.", row.name, link(run, f"job {run.pk}"))
+        for lost in silent:
+            told = format_html("{} {} had no heartbeat any more, and is marked as lost.", told, link(lost, "A run"))
         return Pressed(told, f"Run now, as job {run.pk}.")
 
     # Warnings -----------------------------------------------------------------------------------
