@@ -189,7 +189,7 @@ def test_a_run_is_started_from_the_page_and_watched_until_it_is_complete(
     expect(page.locator(".verdict-line")).to_have_text("complete", timeout=PATIENCE * SECONDS)
     assert page.evaluate("window.isTheSamePage")
     expect(page.get_by_role("region", name="Log")).to_contain_text("Crawling markets from")
-    expect(page.locator(".run-summary tr", has_text="Seen")).to_contain_text("600")
+    expect(page.locator(".run-beside tr", has_text="Seen")).to_contain_text("600")
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
     assert CrawlRun.objects.get().node == node.name
 

@@ -106,6 +106,12 @@ def test_schedules_fit_a_laptop_and_a_telephone(page: Page, schedules: CrawlSche
     assert fits(page, "html, .form-row, .table")
 
     page.set_viewport_size({"width": 375, "height": 700})
+    open_list(page, "Schedules")
+    button = row(page, "Layer 1 in the morning").get_by_role("button", name="Run now").bounding_box()
+    assert button is not None
+    assert button["x"] + button["width"] <= 375
+
+    page.goto(page_of(schedules))
     assert fits(page, "html, .form-row")  # the table of runs scrolls in itself
 
 

@@ -15,7 +15,7 @@ from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
 from webapp.crawls import costs, past_runs
 from webapp.crawls.admin.coin_filters import WITH_HIDDEN
-from webapp.crawls.admin.run_progress import Progress, quiet
+from webapp.crawls.admin.run_progress import Progress, how_long
 from webapp.crawls.admin.runs import mark_alone
 from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.models.run import LOST_AFTER
@@ -85,9 +85,8 @@ class Overview:
         words = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
         silences = [silence for run in self.runs if (silence := run.silence(self.state.now))]
         if silences:
-            words += (
-                f". {quiet(max(silences))} of {'one' if len(silences) == 1 else len(silences)} that should be running"
-            )
+            of = "1 run has" if len(silences) == 1 else f"{len(silences)} runs have"
+            words += f". {of} shown no sign of life for {how_long(max(silences))}"
         if self._last_ended() in ENDED_BADLY or any(silence > LOST_AFTER for silence in silences):
             state = BAD
         else:

@@ -92,8 +92,12 @@ def about(left: timedelta) -> str:
 
 def quiet(silence: timedelta) -> str:
     """That a run has had no heartbeat for so long."""
+    return f"No sign of life for {how_long(silence)}"
+
+
+def how_long(silence: timedelta) -> str:
     seconds = int(silence.total_seconds())
-    return f"No sign of life for {counted(seconds, 'second') if seconds < 120 else span(silence)}"
+    return counted(seconds, "second") if seconds < 120 else span(silence)
 
 
 # The moment at which a page or a list shows its runs is asked for once, and kept beside each row.
