@@ -44,11 +44,12 @@ def test_a_run_shows_its_arguments_verdict_and_lines(admin_client: Client) -> No
         filled={"coin_id": 17190, "name": 17189},
     )
 
-    listed = text_of(admin_client, RUNS)
+    listed, rows = text_of(admin_client, RUNS), admin_client.get(RUNS).content.decode()
     page = admin_client.get(page_of(run)).content.decode()
     shown = text_of(admin_client, page_of(run))
 
-    assert "partial markets ids coin-0, coin-1, coin-2, coin-3, coi… - 2026-02-05 12:00:00 1:15:00 0 17,190" in listed
+    assert " 1:15:00 17,190 0 0 0 0 - markets: ids coin-0, coin-1, coin-2, coin-3, coi…" in listed
+    assert 'title="2026-02-05 12:00:00 UTC"' in rows
     assert f"Arguments: ids {', '.join(ids)} " in shown
     assert "partial page 7 was not answered" in shown
     assert "first<br>second" in page
@@ -67,7 +68,7 @@ def test_every_verdict_is_written_out_and_has_its_mark(admin_client: Client, ver
 
 
 def test_a_run_and_its_rejected_records_link_to_each_other(admin_client: Client) -> None:
-    run = make_run(id="job/1?&")
+    run = make_run(id="job/1?&", rejected=2)
     make_rejected("mine", run=run)
     make_rejected("dealt with", run=run, status="resolved")
     make_rejected("of another", run=make_run())
