@@ -197,6 +197,7 @@ def test_a_run_is_stopped_and_it_is_said_what_will_happen(
     assert response.redirect_chain == [(page_of(run), 302)]
     assert (message.level_tag, words in message.message) == (level, True), message.message
     assert run.verdict == verdict
+    assert "Its slot" not in message.message
     assert bool(run.stop_requested_at) == (verdict not in (Verdict.FAILED, Verdict.LOST))
     if verdict != Verdict.LOST:
         assert run.reason == (STOPPED_BEFORE if verdict == Verdict.SKIPPED else "")

@@ -90,7 +90,7 @@ def test_what_cannot_be_is_refused_at_its_field_with_a_sentence(
         pytest.param({"name": "", "crontab": ""}, False, id="none"),
     ],
 )
-def test_a_new_schedule_that_is_not_valid_yet_shows_what_its_crontab_means(
+def test_a_schedule_that_is_not_valid_yet_shows_what_its_crontab_means(
     admin_client: Client, changed: dict, is_shown: bool
 ) -> None:
     values = filled_in(crontab="30 7 * * *", time_zone="Asia/Kolkata") | changed

@@ -36,7 +36,7 @@ class Progress:
     def left(self) -> timedelta | None:
         """By the pace so far, or at the beginning by the run before; None if unknown, or if it exceeds that run."""
         share, elapsed = self._share, self._elapsed
-        if share is None or elapsed is None or share >= 1 or self.run.silence(self.now):
+        if share is None or elapsed is None or share >= 1:
             return None
         if share > 0:
             return elapsed * ((1 - share) / share)

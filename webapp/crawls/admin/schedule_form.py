@@ -122,9 +122,9 @@ class ScheduleForm(forms.ModelForm):
             self.fields["spider"].widget.choices = choices
 
     def full_clean(self) -> None:
-        """If a new schedule is not valid yet, show what its crontab means, if that is valid."""
+        """Show what the crontab means if another field is wrong."""
         super().full_clean()
-        if self.errors and self.instance.pk is None and not self.errors.keys() & {"crontab", "time_zone"}:
+        if self.errors and not self.errors.keys() & {"crontab", "time_zone"}:
             slots = self.instance.timetable().upcoming(clock.database_clock(), SLOTS_SHOWN)
             field = self["crontab"]
             field.help_text = format_html(
