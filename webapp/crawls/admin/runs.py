@@ -9,15 +9,12 @@ from django.db import models
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
-from django.utils.text import Truncator
 
 from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.formats import (
     address_of,
     address_of_list,
-    ago,
     counts,
-    duration,
     in_words,
     mark,
     number,
@@ -29,6 +26,7 @@ from webapp.crawls import past_runs, queue
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
 from webapp.crawls.admin.run_beside import beside
+from webapp.crawls.admin.run_columns import number_duration, started, verdict, what
 from webapp.crawls.admin.run_list import (
     RunList,
     RunPaginator,
@@ -38,7 +36,7 @@ from webapp.crawls.admin.run_list import (
     VerdictFilter,
 )
 from webapp.crawls.admin.run_log import log
-from webapp.crawls.admin.run_progress import Progress, moment_of, quiet
+from webapp.crawls.admin.run_progress import Progress, moment_of
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.exports import RUNS
 from webapp.crawls.models import CrawlRun, RejectedRecord
@@ -51,28 +49,6 @@ BUTTONS = {Verdict.PENDING.value: "Cancel", Verdict.RUNNING.value: "Stop"}  # by
 MARK_LOST = "Mark as lost"
 SOON = "at its next heartbeat, within 15 s"
 WENT_WRONG = (Verdict.FAILED, Verdict.LOST, Verdict.PARTIAL, Verdict.INTERRUPTED)
-
-
-@admin.display(ordering="verdict")
-def verdict(run: CrawlRun) -> str:
-    """The verdict; if it has no heartbeat any more, this too."""
-    shown, silence = mark(run.verdict), run.silence(moment_of(run))
-    return format_html('{}<span class="quiet">{}</span>', shown, quiet(silence)) if silence else shown
-
-
-@admin.display(description="started", ordering="began_at")
-def started(run: CrawlRun) -> str:
-    return ago(run.started_at)
-
-
-@admin.display(description="duration")
-def number_duration(run: CrawlRun) -> str:
-    return duration(run.duration_at(moment_of(run)))
-
-
-@admin.display(description="crawls", ordering="spider")
-def what(run: CrawlRun) -> str:
-    return f"{run.spider}: {Truncator(in_words(run.arguments)).chars(40)}"
 
 
 def yes_or_no(value: bool) -> str:
