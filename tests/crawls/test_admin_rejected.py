@@ -303,8 +303,35 @@ def test_records_are_found_by_reason(admin_client: Client, reason: str, found: s
 
 
 @pytest.mark.parametrize("reason", ["x" * 1_001, "a\nb"])
-def test_what_can_be_no_reason_is_rejected(admin_client: Client, reason: str) -> None:
-    assert admin_client.get(filtered(reason)).status_code in {302, 400}
+def test_what_can_be_no_reason_filters_nothing_and_says_so(admin_client: Client, reason: str) -> None:
+    rejected("a")
+
+    assert "Not filtered by reason: " in text_of(admin_client, filtered(reason))
+    assert keys_in_list(admin_client, filtered(reason)) == [str(RejectedRecord.objects.get().pk)]
+
+
+@pytest.mark.parametrize(
+    ("query", "across"),
+    [
+        pytest.param("?status=nonsense", "1", id="all of a list that is not filtered"),
+        pytest.param("?reason=a%0Ab", "0", id="selected ones"),
+        pytest.param(f"?q={'x' * 301}", "1", id="all of a list that is not searched"),
+    ],
+)
+@pytest.mark.parametrize("action", [*VERBS, "export_selected"])
+def test_an_action_does_nothing_if_the_list_is_not_filtered_as_its_address_says(
+    admin_client: Client, action: str, query: str, across: str
+) -> None:
+    record = rejected("a")
+    chosen = {"action": action, "_selected_action": [record.pk], "index": 0, "select_across": across}
+
+    response = admin_client.post(REJECTED + query, chosen, follow=True)
+
+    words = "Nothing was done, because the list is not filtered as its address says. Correct the filter first."
+    assert words in told(response)
+    assert response.redirect_chain == [(REJECTED + query, 302)]
+    assert RejectedRecord.objects.get().status == "open"
+    assert not LogEntry.objects.exists()
 
 
 @hostile

@@ -286,6 +286,24 @@ def test_filters_that_the_list_does_not_have_are_400(admin_client: Client, addre
     assert admin_client.post(f"{address}?{query}", {"format": "csv", "columns": ["coin_id"]}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("current_price_min=abc", "price, at least: \u201c<bdi>abc</bdi>\u201d. This is not a number."),
+        ("rank=%3Cb%3E", "rank: \u201c<bdi>&lt;b&gt;</bdi>\u201d. There is no such choice."),
+        ("password=x&rank=ranked", "The list has no filter <bdi>password</bdi>."),
+        (f"q={'x' * 301}", "The search is longer than 300 characters."),
+    ],
+)
+def test_what_is_wrong_with_a_filter_is_said(admin_client: Client, query: str, words: str) -> None:
+    page = admin_client.get(f"{COINS}export/?{query}")
+    file = admin_client.post(f"{COINS}export/?{query}", {"format": "csv", "columns": ["coin_id"]})
+
+    assert (page.status_code, file.status_code) == (400, 400)
+    assert words in page.content.decode()
+    assert words in file.content.decode()
+
+
 @pytest.mark.parametrize("address", [f"{COINS}export/", f"{REJECTED}export/"])
 @pytest.mark.parametrize("search", ["x" * 5_000, "%20".join(["word"] * 1_000)])
 def test_a_search_that_is_too_long_is_400(admin_client: Client, address: str, search: str) -> None:

@@ -36,9 +36,12 @@ def open_reasons() -> list[Reason]:
     return [Reason(*pair) for pair in found.most_common()]
 
 
+def can_be(reason: str) -> bool:
+    """Whether a record can have this reason: none is empty, longer than LONGEST, or longer than a line."""
+    return 0 < len(reason) <= LONGEST and "\n" not in reason
+
+
 def having(reason: str, records: QuerySet[RejectedRecord]) -> QuerySet[RejectedRecord]:
-    """Those of these records that have this reason, alone or among others. Raises ValueError if none can have it."""
-    if not 0 < len(reason) <= LONGEST or "\n" in reason:
-        raise ValueError("no reason is empty, so long, or longer than a line")
+    """Those of these records that have this reason, alone or among others."""
     lines = records.alias(lines=Concat(Value("\n"), "reasons", Value("\n"), output_field=TextField()))
     return lines.filter(Q(lines__contains=f"\n{reason}\n") | Q(lines__contains=f"\n{reason}{NAMED}"))

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
@@ -20,7 +19,7 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from webapp.coins.admin.exporting import ExportAdmin
-from webapp.coins.admin.filters import RowFilter, TableFilter
+from webapp.coins.admin.filters import Fault, RowFilter, TableFilter
 from webapp.coins.admin.formats import Column, address_of_list, column, link, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.texts import counted
@@ -30,7 +29,7 @@ from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
 from webapp.crawls.admin.rejected_tally import recorded, told_of_all
 from webapp.crawls.exports import REJECTED
 from webapp.crawls.models import RejectedRecord
-from webapp.crawls.reasons import having, open_reasons
+from webapp.crawls.reasons import can_be, having, open_reasons
 from webapp.crawls.retrying import Outcome, Tried
 
 ALL = "All"
@@ -52,8 +51,7 @@ class StatusFilter(TableFilter):
         return [(choice, f"{choice} ({numbers[choice]:,})") for choice in self.conditions]
 
     def value(self) -> str:
-        chosen = super().value()
-        return Status.OPEN.label if chosen is None else chosen
+        return super().value() or Status.OPEN.label
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         for choice, words in self.lookup_choices:
@@ -79,12 +77,14 @@ class RunFilter(LinkedFilter):
 class ReasonFilter(LinkedFilter):
     title = parameter_name = "reason"
 
+    @property
+    def faults(self) -> list[Fault]:
+        reason = self.value()
+        return [self.fault("No reason is so long, or longer than a line.")] if reason and not can_be(reason) else []
+
     def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
         reason = self.value()
-        try:
-            return having(reason, queryset) if reason else queryset
-        except ValueError:
-            raise IncorrectLookupParameters from None
+        return having(reason, queryset) if reason and can_be(reason) else queryset
 
 
 @admin.register(RejectedRecord)
