@@ -292,7 +292,7 @@ def test_filters_that_the_list_does_not_have_are_400(admin_client: Client, addre
         ("current_price_min=abc", "price, at least: \u201c<bdi>abc</bdi>\u201d. This is not a number."),
         ("rank=%3Cb%3E", "rank: \u201c<bdi>&lt;b&gt;</bdi>\u201d. There is no such choice."),
         ("password=x&rank=ranked", "The list has no filter <bdi>password</bdi>."),
-        (f"q={'x' * 301}", "The search is longer than 300 characters."),
+        (f"q={'x' * 301}", "The search is longer than 300 characters, so it is left out."),
     ],
 )
 def test_what_is_wrong_with_a_filter_is_said(admin_client: Client, query: str, words: str) -> None:

@@ -146,8 +146,7 @@ class RowAdmin(CheckedActions):
         unknown = self.unknown_parameters(asked, asked.GET)
         reasons: list[str] = [format_html("The list has no filter <bdi>{}</bdi>.", name[:100]) for name in unknown]
         changelist = self.get_changelist(asked)
-        if not changelist.search_form_class(asked.GET).is_valid():
-            reasons.append(f"The search is longer than {SearchForm.MAX_LENGTH} characters.")
+        reasons += map(str, changelist.search_form_class(asked.GET).errors.get(SEARCH_VAR, []))
         if reasons:
             raise InvalidList(reasons)
         unread = type(changelist.__name__, (changelist,), {"get_results": lambda *_: None})
