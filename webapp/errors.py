@@ -1,5 +1,6 @@
 """Errors outside of the views: JSON with a sentence under /api/, the site's own pages elsewhere."""
 
+import sys
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -8,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.views import defaults
 
+from webapp import unavailable
 from webapp.coins.admin.model_admin import InvalidList
 
 
@@ -17,6 +19,8 @@ def is_of_api(request: HttpRequest) -> bool:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The page has the reasons, if they were written for people."""
+    if response := unavailable.answer_for(request, exception):
+        return response
     if is_of_api(request):
         return _json(400, "The request is for another host, is too long, or has a NUL character.")
     reasons: Sequence[str] = ()
@@ -34,6 +38,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if response := unavailable.answer_for(request, sys.exc_info()[1]):
+        return response
     return _json(500, "The server failed: its log says why.") if is_of_api(request) else defaults.server_error(request)
 
 

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "webapp.security_headers.add_headers",
     "webapp.nul.reject_nul",
     "webapp.static_files.StaticFilesMiddleware",
+    "webapp.unavailable.note_writes",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -129,9 +130,10 @@ LOGGING: dict[str, Any] = {
             "level": "ERROR",
             "filters": ["no debug", "exceptions"],
             "formatter": "dated",
-        }
+        },
+        "stderr lines": {"class": "logging.StreamHandler", "level": "ERROR", "formatter": "dated"},
     },
-    "loggers": {"django.request": {"handlers": ["stderr"]}},
+    "loggers": {"django.request": {"handlers": ["stderr"]}, "webapp.unavailable": {"handlers": ["stderr lines"]}},
 }
 
 # Database -----------------------------------------------------------------------------------------

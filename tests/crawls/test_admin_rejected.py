@@ -5,15 +5,18 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from tests.support.admin import hostile, keys_in_list, page_of, queries_of, text_of
+from tests.support.broken_databases import held, locked
 from tests.support.factories import make_rejected, make_run
 from tests.support.schedule_pages import staff, told
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import whole_json
+from webapp.crawls.admin.rejected import RejectedRecordAdmin
 from webapp.crawls.models import RejectedRecord
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
@@ -198,13 +201,13 @@ def test_an_action_that_takes_too_long_says_how_many_are_left(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.crawls.retrying.AT_ONCE", 2)
-    monkeypatch.setattr("webapp.crawls.admin.rejected.MAX_SECONDS", -1)
+    monkeypatch.setattr("webapp.coins.admin.parts.MAX_SECONDS", -1)
     records = [rejected(f"coin-{number}") for number in range(3)]
 
     tried, ignored = act(admin_client, "retry", *records), act(admin_client, "ignore", *records)
 
     assert told(tried) == ["3 are left, because this took long: do it again."]
-    assert told(ignored) == ["0 records are now ignored. 3 are left: do it again."]
+    assert told(ignored) == ["0 records are now ignored. 3 are left, because this took long: do it again."]
 
 
 def test_many_are_ignored_and_opened_again(admin_client: Client) -> None:
@@ -228,6 +231,65 @@ def test_an_action_on_nothing_that_is_open_says_so(admin_client: Client) -> None
     response = act(admin_client, "retry", record, query="?status=All")
 
     assert told(response) == ["None of these records is open: nothing was tried."]
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("retry", "1 record was stored. 2 are left: do it again."),
+        ("ignore", "1 record is now ignored. 2 are left: do it"),
+    ],
+)
+def test_an_action_that_the_database_stops_halfway_says_how_far_it_came(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, action: str, words: str
+) -> None:
+    records = [rejected(coin_id) for coin_id in ("a", "b", "c")]
+    monkeypatch.setattr("webapp.crawls.retrying.AT_ONCE", 1)
+    monkeypatch.setattr("webapp.crawls.admin.rejected.AT_ONCE", 1)
+    record, recorded = RejectedRecordAdmin._record, []
+
+    def fail_at_the_second(*arguments: Any) -> None:
+        recorded.append(arguments)
+        if len(recorded) == 2:
+            raise locked()
+        record(*arguments)
+
+    monkeypatch.setattr(RejectedRecordAdmin, "_record", fail_at_the_second)
+    admin_client.raise_request_exception = False
+
+    response = act(admin_client, action, *records)
+
+    page = response.content.decode()
+    assert response.status_code == 503
+    assert "The database is locked by another process." in page
+    assert words in page
+    assert f'<a href="{REJECTED}">Back to the list</a>' in page
+    assert [*statuses().values()].count("open") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("action", ["retry", "ignore"])
+def test_an_action_waits_for_a_lock_for_seconds_only(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    record = rejected()
+    monkeypatch.setattr("webapp.coins.admin.parts.LOCK_SECONDS", 0.05)
+    admin_client.raise_request_exception = False
+
+    with held(record):
+        response = act(admin_client, action, record)
+
+    assert response.status_code == 503
+    assert "1 is left: do it again." in response.content.decode()
+    assert statuses() == {"bitcoin": "open"}
+    assert is_patient()
+
+
+def is_patient() -> bool:
+    """Whether the connection waits for locks as long as ever."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout" if connection.vendor == "sqlite" else "SHOW lock_timeout")
+        return cursor.fetchone() == (20_000 if connection.vendor == "sqlite" else "0",)
 
 
 @pytest.mark.parametrize("key", ["x", "\0", "9" * 5_000, "1e3", "-", "🚀"])

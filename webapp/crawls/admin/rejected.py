@@ -1,15 +1,14 @@
 """The admin of rejected records: why they could not be stored, try them again, ignore them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from time import monotonic
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -22,6 +21,7 @@ from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.filters import Fault, RowFilter, TableFilter
 from webapp.coins.admin.formats import Column, address_of_list, column, link, number, second
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
+from webapp.coins.admin.parts import in_parts
 from webapp.coins.texts import counted
 from webapp.crawls import retrying
 from webapp.crawls.admin import rejected_comparison
@@ -33,7 +33,7 @@ from webapp.crawls.reasons import can_be, having, open_reasons
 from webapp.crawls.retrying import Outcome, Tried
 
 ALL = "All"
-MAX_SECONDS = 15  # that an action takes; proxies and gunicorn wait for 30
+AT_ONCE = 500  # records whose status is changed in one transaction
 REASONS_ON_PAGE = 200
 
 Status = RejectedRecord.Status
@@ -164,18 +164,16 @@ class RejectedRecordAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     # Many records -------------------------------------------------------------------------------
     @admin.action(description="Try selected records again", permissions=["resolve"])
     def retry(self, request: HttpRequest, queryset: QuerySet[RejectedRecord]) -> None:
-        tried: list[Tried] = []
-
-        def try_again(records: QuerySet[RejectedRecord]) -> None:
-            found = retrying.retry(list(records.values_list("pk", flat=True)))
-            tried.extend(found.values())
+        def try_again(keys: Sequence[int]) -> list[Tried]:
+            found = retrying.retry(keys)
             by_history = sorted(found, key=lambda key: recorded(found[key]))
-            for history, keys in groupby(by_history, key=lambda key: recorded(found[key])):
+            for history, own in groupby(by_history, key=lambda key: recorded(found[key])):
                 if history:
-                    self._record(request, RejectedRecord.objects.filter(pk__in=list(keys)), history)
+                    self._record(request, RejectedRecord.objects.filter(pk__in=list(own)), history)
+            return [*found.values()]
 
-        left = self._in_parts(queryset, Status.OPEN, retrying.AT_ONCE, try_again)
-        self.message_user(request, *told_of_all(tried, left))
+        keys = list(queryset.filter(status=Status.OPEN).values_list("pk", flat=True))
+        self.message_user(request, *in_parts(keys, retrying.AT_ONCE, try_again, told_of_all))
 
     @admin.action(description="Ignore selected records", permissions=["resolve"])
     def ignore(self, request: HttpRequest, queryset: QuerySet[RejectedRecord]) -> None:
@@ -188,39 +186,24 @@ class RejectedRecordAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     def _change(
         self, request: HttpRequest, queryset: QuerySet[RejectedRecord], before: Status, after: Status, history: str
     ) -> None:
-        changed = 0
-
-        def change(records: QuerySet[RejectedRecord]) -> None:
-            nonlocal changed
+        def change(keys: Sequence[int]) -> list[int]:
             # Locked in the order in which a crawl locks them.
-            locked = records.filter(status=before).order_by("fingerprint").select_for_update()
-            keys = list(locked.values_list("pk", flat=True))
-            own = RejectedRecord.objects.filter(pk__in=keys)
-            changed += own.update(status=after)
+            locked = (
+                RejectedRecord.objects.filter(pk__in=keys, status=before).order_by("fingerprint").select_for_update()
+            )
+            changed = list(locked.values_list("pk", flat=True))
+            own = RejectedRecord.objects.filter(pk__in=changed)
+            own.update(status=after)
             self._record(request, own, history)
+            return changed
 
-        left = self._in_parts(queryset, before, 500, change)
-        told = f"{counted(changed, 'record')} {'is' if changed == 1 else 'are'} now {after.label.lower()}."
-        if left:
-            told += f" {left:,} are left: do it again."
-        self.message_user(request, told, messages.SUCCESS if changed else messages.WARNING)
+        def told(changed: Sequence[int], left: str) -> tuple[str, int]:
+            number = len(changed)
+            words = f"{counted(number, 'record')} {'is' if number == 1 else 'are'} now {after.label.lower()}."
+            return f"{words} {left}".strip(), messages.SUCCESS if number else messages.WARNING
 
-    def _in_parts(
-        self,
-        queryset: QuerySet[RejectedRecord],
-        status: Status,
-        size: int,
-        do: Callable[[QuerySet[RejectedRecord]], None],
-    ) -> int:
-        """Do it to those with this status, `size` in a transaction. Returns how many are left after MAX_SECONDS."""
-        keys = list(queryset.filter(status=status).values_list("pk", flat=True))
-        until = monotonic() + MAX_SECONDS
-        for start in range(0, len(keys), size):
-            if monotonic() > until:
-                return len(keys) - start
-            with transaction.atomic():
-                do(RejectedRecord.objects.filter(pk__in=keys[start : start + size]))
-        return 0
+        keys = list(queryset.filter(status=before).values_list("pk", flat=True))
+        self.message_user(request, *in_parts(keys, AT_ONCE, change, told))
 
     def _record(self, request: HttpRequest, records: QuerySet[RejectedRecord], history: str) -> None:
         found = records.defer("raw", "values")
