@@ -25,7 +25,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         return _json(400, "The request is for another host, is too long, or has a NUL character.")
     reasons: Sequence[str] = ()
     if isinstance(exception, InvalidList):
-        reasons = exception.reasons
+        reasons = ["The list cannot be filtered as the address says.", *exception.reasons]
     elif isinstance(exception, BadRequest):
         reasons = [str(exception)]
     return HttpResponse(render_to_string("400.html", {"reasons": reasons}), status=HTTPStatus.BAD_REQUEST)

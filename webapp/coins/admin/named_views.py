@@ -30,7 +30,9 @@ class ViewForm(forms.Form):
     """The name of a view. `slug` is its part of an address."""
 
     # The form counts the characters. With a limit of the field, browsers would cut what is pasted.
-    name = forms.CharField(error_messages={"required": "A view needs a name."})
+    name = forms.CharField(
+        error_messages={"required": "A view needs a name."}, widget=forms.TextInput({"class": "vTextField"})
+    )
     query = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
     slug = ""
 

@@ -24,7 +24,7 @@ def told_of_all(tried: Sequence[Tried], left: str = "") -> tuple[str, int]:
     if not tried and not left:
         return "None of these records is open: nothing was tried.", messages.WARNING
     numbers = Counter(one.outcome for one in tried)
-    sentences = []
+    sentences = [] if tried else ["No record was tried."]
     if stored := numbers[Outcome.STORED]:
         sentences.append(f"{counted(stored, 'record')} {_was(stored)} stored.")
     if known := numbers[Outcome.UNCHANGED] + numbers[Outcome.OUTDATED]:
