@@ -1,5 +1,6 @@
 """What people and programs are told while the database cannot be reached, or another process has locked it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,18 +65,20 @@ def impatient() -> Iterator[None]:
         connection.close()
 
 
-def lines(log: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    return [(record.levelname, record.getMessage()) for record in log.records if record.levelno >= 40]
+def errors(log: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in log.records if record.levelno >= logging.ERROR]
 
 
 def test_the_log_has_a_line_for_each_answer(person: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with gone(tmp_path):
         person.get(COINS)
 
-    ((level, words),) = lines(caplog)
-    assert level == "ERROR"
-    assert words.startswith(f"GET {COINS}: {AWAY} (")
-    assert "\n" not in words
+    (line,) = errors(caplog)
+    (stderr,) = logging.getLogger(line.name).handlers
+    assert line.getMessage().startswith(f"GET {COINS}: {AWAY} (")
+    assert "\n" not in line.getMessage()
+    assert line.exc_info is None
+    assert stderr.filter(line)
 
 
 @pytest.mark.parametrize(("method", "address"), [("get", COINS), ("get", "/admin/"), ("post", LOGIN)])
@@ -152,7 +155,7 @@ def test_a_message_that_the_session_cannot_keep_is_shown_at_once(
     assert "It is ignored, also when it comes again." in page
     assert NOTHING not in page
     assert RejectedRecord.objects.get().status == "ignored"
-    assert len(lines(caplog)) == 1
+    assert len(errors(caplog)) == 1
 
 
 def test_a_session_that_somebody_has_deleted_is_no_trouble_of_the_database(
