@@ -84,7 +84,8 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "webapp.probes.ProbesMiddleware",  # the first: probes may reach this machine by any name
+    "webapp.head.without_body",
+    "webapp.probes.ProbesMiddleware",  # before the others: probes may reach this machine by any name
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "webapp.security_headers.add_headers",
