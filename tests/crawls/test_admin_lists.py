@@ -201,10 +201,12 @@ def test_a_name_loses_what_the_database_cannot_store(admin_client: Client) -> No
     assert NamedView.objects.get().name == "AB"
 
 
-def test_a_long_name_is_cut(admin_client: Client) -> None:
-    admin_client.post(VIEWS, {"name": "x" * 200, "query": ""})
+def test_a_long_name_and_a_long_query_are_cut(admin_client: Client) -> None:
+    admin_client.post(VIEWS, {"name": "x" * 200, "query": f"columns=coin&q={'y' * 6_000}"})
 
-    assert NamedView.objects.get().name == "x" * 100
+    view = NamedView.objects.get()
+    assert view.name == "x" * 100
+    assert view.query == f"columns=coin&q={'y' * (5_000 - len('columns=coin&q='))}"
 
 
 def test_a_view_keeps_nothing_of_the_moment(admin_client: Client) -> None:
