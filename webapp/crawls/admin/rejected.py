@@ -90,6 +90,7 @@ class ReasonFilter(LinkedFilter):
 @admin.register(RejectedRecord)
 class RejectedRecordAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     exported = REJECTED
+    shown_by = {"last_run": ("run",)}
     REASONS_SHOWN = 3
 
     list_display = (
