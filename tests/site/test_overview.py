@@ -67,11 +67,11 @@ def test_all_is_well(admin_client: Client) -> None:
 
     assert sentences(admin_client) == [
         ("good", "All 2 coins, proven complete 12 minutes ago."),
-        ("good", "1 schedule enabled, and a scrapyd is there to run them."),
+        ("good", "1 schedule is enabled, and a scrapyd is alive."),
         ("good", "Of the last 1 run: 1 complete."),
         ("good", "No rejected record needs a person."),
         ("good", "The newest data of the source is 3 minutes old."),
-        ("good", "Prices over time are stored, rolled up and archived as they should be."),
+        ("good", "Prices over time are rolled up in time."),
     ]
 
 
@@ -167,6 +167,12 @@ def test_a_failing_check_says_what_the_watcher_says(
 
     assert [line for line in said if line[0] == "bad"] == [("bad", "The <b>{0}</b> is on fire: put it out.")]
     assert len(said) == len(CHECKS)
+
+
+def test_prices_are_archived_if_there_is_an_archive(admin_client: Client, settings: Any) -> None:
+    settings.ARCHIVE_URL = "/srv/prices"
+
+    assert sentences(admin_client)[-1] == ("good", "Prices over time are rolled up and archived in time.")
 
 
 def test_prices_have_no_sentence_if_they_are_not_stored(admin_client: Client, settings: Any) -> None:

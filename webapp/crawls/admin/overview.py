@@ -79,7 +79,8 @@ class Overview:
     def _schedule(self) -> Sentence:
         if not self.schedules:
             return Sentence(UNSURE, "No schedule is enabled: runs are started by hand.", address_of_list(CrawlSchedule))
-        words = f"{counted(len(self.schedules), 'schedule')} enabled, and a scrapyd is there to run them."
+        are = "is" if len(self.schedules) == 1 else "are"
+        words = f"{counted(len(self.schedules), 'schedule')} {are} enabled, and a scrapyd is alive."
         return Sentence(GOOD, words, address_of_list(CrawlSchedule))
 
     def _runs(self) -> Sentence:
@@ -108,9 +109,8 @@ class Overview:
         return Sentence(UNSURE, words, address)
 
     def _prices(self) -> Sentence:
-        return Sentence(
-            GOOD, "Prices over time are stored, rolled up and archived as they should be.", address_of_list(FullCoin)
-        )
+        done = "rolled up and archived" if settings.ARCHIVE_URL else "rolled up"
+        return Sentence(GOOD, f"Prices over time are {done} in time.", address_of_list(FullCoin))
 
     # The other parts of the page ---------------------------------------------------------------
     @property
