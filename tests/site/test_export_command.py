@@ -1,6 +1,7 @@
 """`manage.py export`: which rows it writes, where to, and how it ends."""
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -138,6 +139,22 @@ def test_the_ending_of_a_file_says_its_format(
     assert [row["coin_id"] for row in read(path.read_bytes())] == ["rank-1", "rank-20", "rank-300", "unranked"]
     assert told.decode() == f"{path}: 4 rows of 33 columns.\n"
     assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("name", ["json", "xlsx"])
+def test_a_named_pipe_is_written_to_and_stays(market: None, tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # so that it has a reader
+
+    told = run("coins", "--columns", "coin_id", "--format", name, "--output", str(pipe))
+
+    written = os.read(end, 2**16)
+    os.close(end)
+    assert told == b""
+    assert pipe.is_fifo()
+    assert [*tmp_path.iterdir()] == [pipe]
+    assert len(read_json(written) if name == "json" else read_xlsx(written)) == 4
 
 
 def test_a_workbook_goes_to_a_file_or_a_program_and_not_to_a_terminal(market: None) -> None:

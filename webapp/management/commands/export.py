@@ -165,9 +165,9 @@ class Command(MigratedCommand):
     def _write(self, export: Export, output: Path | None) -> None:
         if output:
             export.write_to(output)
-            self.stdout.write(
-                f"{output}: {counted(export.written, 'row')} of {counted(len(export.columns), 'column')}."
-            )
+            if output.is_file():  # and not standard output by its name, whose reader wants the rows alone
+                rows, columns = counted(export.written, "row"), counted(len(export.columns), "column")
+                self.stdout.write(f"{output}: {rows} of {columns}.")
             return
         with export.write_temporary() as file:
             try:
