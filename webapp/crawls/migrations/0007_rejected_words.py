@@ -181,7 +181,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='rejectedrecord',
             name='status',
-            field=models.CharField(choices=[('open', 'Open'), ('resolved', 'Resolved'), ('ignored', 'Ignored')], default='open', help_text='Resolved: its coin has been stored since, or the source does not send the record any more.', max_length=20),
+            field=models.CharField(choices=[('open', 'Open'), ('resolved', 'Resolved'), ('ignored', 'Ignored')], default='open', help_text='Resolved: its coin has been stored since, or it does not come any more. Ignored: by a person.', max_length=20),
         ),
         migrations.AlterField(
             model_name='rejectedrecord',

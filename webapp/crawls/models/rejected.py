@@ -80,6 +80,10 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
         """Open those that are ignored. Returns how many."""
         return self.ignored().update(status=RejectedRecord.Status.OPEN, ignored_at=None)
 
+    def in_order_of_locks(self) -> "RejectedRecordQuerySet":
+        """Locked when they are read, one after the other as `keep` locks them, so that nobody deadlocks."""
+        return self.order_by("fingerprint").select_for_update(of=("self",))
+
     def forget_old(self) -> int:
         """Delete those that are resolved or ignored, and did not come for REJECTED_HISTORY_DAYS. Returns their number.
 
@@ -155,7 +159,7 @@ class RejectedRecord(models.Model):
         max_length=20,
         choices=Status,
         default=Status.OPEN,
-        help_text="Resolved: its coin has been stored since, or the source does not send the record any more.",
+        help_text="Resolved: its coin has been stored since, or it does not come any more. Ignored: by a person.",
     )
     ignored_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When a person ignored it; empty if that is not known."
