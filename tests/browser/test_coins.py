@@ -187,7 +187,7 @@ def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun) -> None
     page.get_by_role("link", name="1 last seen by this run").click()
     expect(row(page, "field_0: not a number")).to_contain_text("and 27 more")
 
-    row(page, "field_0").locator(".field-coin_id a").click()
+    row(page, "field_0").locator(".field-coin a").click()
     expect(page.locator(".field-raw pre")).to_have_text('{ "name": "<b>", "p": 1.10 }')
     expect(page.locator(".field-reasons .readonly")).to_contain_text("field_29: not a number")
 
