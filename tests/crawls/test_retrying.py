@@ -333,7 +333,7 @@ def test_a_record_that_somebody_is_just_ignoring_is_not_tried() -> None:
 @pytest.mark.parametrize("does", ["retry", "ignore"])
 def test_records_are_locked_in_the_order_of_a_crawl(admin_client: Client, does: str) -> None:
     """A crawl keeps records by their fingerprints, whatever order they have in the table."""
-    later, first = rejected("b", fingerprint="b"), rejected("a", fingerprint="a")
+    later, first = rejected("a", fingerprint="b"), rejected("b", fingerprint="a")
     selected = {"action": does, "_selected_action": [later.pk, first.pk], "index": 0}
     with ExitStack() as outside, transaction.atomic():
         RejectedRecord.objects.select_for_update().get(pk=first.pk)
