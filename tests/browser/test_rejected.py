@@ -39,11 +39,9 @@ def test_a_record_is_tried_again_and_its_coin_is_stored(page: Page, records: Rej
 
     page.get_by_role("button", name="Try again").click()
 
-    expect(page.locator(".messagelist .success")).to_contain_text(
-        "Stored. This is the next open record: back to bitcoin."
-    )
+    expect(page.locator(".messagelist .success")).to_have_text("bitcoin: Stored. This is the next open record.")
     expect(page.locator(".field-coin_id")).to_contain_text("(no id)")
-    page.get_by_role("link", name="back to bitcoin").click()
+    page.locator(".messagelist").get_by_role("link", name="bitcoin").click()
     expect(page.locator(".field-status .readonly")).to_have_text("Resolved")
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     assert FullCoin.objects.get().name == "Bitcoin"

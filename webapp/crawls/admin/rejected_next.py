@@ -30,9 +30,9 @@ class NextRecordAdmin(ExportAdmin, ButtonAdmin):
             following = self.following(request, row, filters)
         except (BadRequest, SuspiciousOperation):  # no list has such filters
             filters, following = "", self.following(request, row, "")
-        place = "This is the next open record" if following else "This list has no other open record"
-        back = format_html('<a href="{}">back to <bdi>{}</bdi></a>', with_filters(address_of(row), filters), named(row))
-        self.message_user(request, format_html("{} {}: {}.", pressed.told, place, back), messages.SUCCESS)
+        place = "This is the next open record." if following else "This list has no other open record."
+        back = format_html('<a href="{}"><bdi>{}</bdi></a>', with_filters(address_of(row), filters), named(row))
+        self.message_user(request, format_html("{}: {} {}", back, pressed.told, place), messages.SUCCESS)
         if following:
             return redirect(with_filters(address_of(following), filters))
         return redirect(f"{self.view_address('changelist')}?{QueryDict(filters).urlencode()}".removesuffix("?"))
@@ -56,4 +56,4 @@ class NextRecordAdmin(ExportAdmin, ButtonAdmin):
 
 
 def named(record: RejectedRecord) -> str:
-    return Truncator(record.coin_id or "the record").chars(40)
+    return Truncator(record.coin_id or "The record without an id").chars(40)
