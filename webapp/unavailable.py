@@ -84,5 +84,5 @@ def database_error(error: BaseException | None) -> BaseException | None:
 def said_before(request: HttpRequest, error: BaseException | None) -> Iterable[str]:
     """What the person has to know of what was done before. A session that cannot be stored would lose the messages."""
     if isinstance(error, StoppedHalfway):
-        return [str(error)]
+        return error.args
     return [str(message) for message in get_messages(request)] if isinstance(error, SessionInterrupted) else []

@@ -21,6 +21,7 @@ LONGEST = 1_000  # characters of a reason
 class Reason(NamedTuple):
     text: str
     records: int
+    with_values: int  # of the records: those that can be tried again
 
 
 def without_name(reason: str) -> str:
@@ -29,11 +30,15 @@ def without_name(reason: str) -> str:
 
 def open_reasons() -> list[Reason]:
     """The reasons of open records, the commonest first. A record with several counts for each of them. One query."""
-    groups = RejectedRecord.objects.open().order_by().values_list("reasons").annotate(records=Count("pk"))
+    groups = RejectedRecord.objects.open().order_by().values_list("reasons")
+    counts = groups.annotate(records=Count("pk"), with_values=Count("pk", filter=~Q(values="")))
     found: Counter[str] = Counter()
-    for lines, records in groups.order_by("-records", "reasons")[:GROUPS]:
-        found.update(dict.fromkeys(map(without_name, lines.splitlines()), records))
-    return [Reason(*pair) for pair in found.most_common()]
+    with_values: Counter[str] = Counter()
+    for lines, records, valued in counts.order_by("-records", "reasons")[:GROUPS]:
+        reasons = list(map(without_name, lines.splitlines()))
+        found.update(dict.fromkeys(reasons, records))
+        with_values.update(dict.fromkeys(reasons, valued))
+    return [Reason(text, records, with_values[text]) for text, records in found.most_common()]
 
 
 def can_be(reason: str) -> bool:
