@@ -131,18 +131,12 @@ def test_staff_without_permission_sees_nothing(client: Client, address: str) -> 
         "verdict__regex=(((",
         "status__exact=open",
         "password=x",
-        "rank=top+11",
-        "market=",
-        "verdict=nonsense",
-        "status=%F0%9F%9A%80",
         "_to_field=name",
         "__=1",
     ],
 )
 def test_lookups_that_no_filter_offers_are_rejected(admin_client: Client, address: str, query: str) -> None:
-    response = admin_client.get(f"{address}?{query}")
-
-    assert response.status_code in {302, 400}
+    assert admin_client.get(f"{address}?{query}").status_code == 400
 
 
 @pytest.mark.parametrize("address", LISTS)

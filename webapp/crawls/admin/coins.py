@@ -69,6 +69,7 @@ def remember_week(coins: Iterable[FullCoin]) -> None:
 @admin.register(FullCoin)
 class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin, ReadOnlyAdmin):
     exported = COINS
+    shown_by = {"coin": ("symbol",)}
     show_facets = ShowFacets.ALWAYS
     default_columns = (
         "market_cap_rank",

@@ -21,6 +21,9 @@ NEW, CHANGED, MISSING = "first_seen_at", "changed_at", "missing_since"
 NEWLY_MISSING = "Newly missing"
 OF_MISSING = f"{NEWLY_MISSING}: coins that are missing since the run."
 OF_LINKS = "The links show coins as they are now: of the updated ones, those that have not changed since."
+OF_REJECTED = (
+    "Listed are the rejected records that are kept and that no later run had again. Equal ones without an id are one."
+)
 
 
 class Row(NamedTuple):
@@ -43,7 +46,8 @@ def beside(run: CrawlRun, before: CrawlRun | None, now: datetime) -> str:
     if missing:
         links = [link_to_coins(one, MISSING, missing[one.pk]) for one in runs]
         rows.append(_of(NEWLY_MISSING, links, [missing[one.pk] for one in runs]))
-    rows.append(_of("Rejected", [_rejected(one) for one in runs], [one.rejected for one in runs]))
+    listed = _listed(runs)
+    rows.append(_of("Rejected", [_rejected(one, listed[one.pk]) for one in runs], [one.rejected for one in runs]))
     verdicts = [mark(one.verdict) for one in runs]
     spans = [one.duration_at(now) for one in runs]
     head = [
@@ -55,10 +59,10 @@ def beside(run: CrawlRun, before: CrawlRun | None, now: datetime) -> str:
     headings += ["The complete run before" if before else "No complete run before", "Difference"]
     columns = len(headings) if is_over and before else 3
     shown = table(headings[:columns], [row[:columns] for row in (*head, *rows)])
-    remarks = " ".join(
-        ([OF_MISSING] if missing else [])
-        + ([OF_LINKS] if stores_coins(run) and any(one.updated for one in runs) else [])
-    )
+    has_links = stores_coins(run) and any(one.updated for one in runs)
+    differ = any(listed[one.pk] != one.rejected for one in runs)
+    said = {OF_MISSING: bool(missing), OF_LINKS: has_links, OF_REJECTED: differ}
+    remarks = " ".join(remark for remark, is_said in said.items() if is_said)
     return format_html('{}<p class="quiet">{}</p>', shown, remarks) if remarks else shown
 
 
@@ -83,12 +87,20 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _rejected(run: CrawlRun) -> str:
-    if not run.rejected:
+def _listed(runs: list[CrawlRun]) -> Mapping[str, int]:
+    """By run: how many rejected records it was the last to have. Those that have come again belong to a later run."""
+    counts = RejectedRecord.objects.filter(run__in=runs).order_by().values_list("run").annotate(Count("pk"))
+    return {run.pk: 0 for run in runs} | dict(counts)
+
+
+def _rejected(run: CrawlRun, listed: int) -> str:
+    """The number, as a link to its records, also to those that are resolved by now; or both numbers, if they differ."""
+    if not listed:
         return exact(run.rejected)
-    # also those that are resolved by now
     address = address_of_list(RejectedRecord, run=run.pk, status="All")
-    return format_html('<a href="{}">{}</a>', address, exact(run.rejected))
+    if listed == run.rejected:
+        return format_html('<a href="{}">{}</a>', address, exact(listed))
+    return format_html('{}; <a href="{}">{} listed</a>', exact(run.rejected), address, exact(listed))
 
 
 def _newly_missing(runs: list[CrawlRun]) -> Mapping[str, int]:

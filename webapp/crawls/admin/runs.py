@@ -58,6 +58,7 @@ def yes_or_no(value: bool) -> str:
 @admin.register(CrawlRun)
 class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     exported = RUNS
+    shown_by = {"started": ("started_at",), "number_duration": ("finished_at",), "what": ("arguments",)}
     REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
 
     # What matters most comes first: a phone shows the first five.
