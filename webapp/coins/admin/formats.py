@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin.utils import quote
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
+from webapp.coins.admin.keys import quote
 from webapp.coins.numbers import NOTHING, compact, exact
 
 Show = Callable[[Any], str]  # formats a value

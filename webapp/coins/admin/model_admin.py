@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList, ChangeListSearchForm
 from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db import models
@@ -16,7 +17,8 @@ from django.urls import reverse
 from django.utils.text import capfirst
 
 from webapp.coins.admin.filters import LimitFilter, RowFilter
-from webapp.coins.admin.formats import Column, Show, column, instant
+from webapp.coins.admin.formats import Column, Show, address_of, column, instant
+from webapp.coins.admin.keys import for_django
 from webapp.coins.numbers import exact
 
 COLUMNS_VAR = "columns"  # the parameter of an address for the columns of a list, with commas between them
@@ -42,6 +44,9 @@ class RowList(ChangeList):
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         found = super().get_filters_params(params)
         return {name: value for name, value in found.items() if name != COLUMNS_VAR}
+
+    def url_for_result(self, result: models.Model) -> str:
+        return address_of(result)
 
     def get_ordering(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
         return [self._order(part) for part in super().get_ordering(request, queryset)]
@@ -96,6 +101,26 @@ class RowAdmin(CheckedActions):
 
     def view_address(self, view: str, *arguments: str) -> str:
         return reverse(f"admin:{self.view_name(view)}", args=arguments)
+
+    # The keys of rows in addresses, as `address_of` writes them
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        return super().changeform_view(request, object_id and for_django(object_id), form_url, extra_context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().history_view(request, for_django(object_id), extra_context)
+
+    def with_list(self, request: HttpRequest, address: str) -> str:
+        """The address of a page of this model, which then leads back to the list as the person left it."""
+        context: dict[str, Any] = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
+        return str(add_preserved_filters(context, address))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only the lookups of `list_filter`: no other field, relation or regular expression."""
