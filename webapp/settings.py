@@ -143,6 +143,7 @@ SERIALIZATION_MODULES = {"json": "webapp.dumps.json", "jsonl": "webapp.dumps.jso
 
 # Language, time, passwords ------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "webapp.formats"
 TIME_ZONE = "UTC"  # another one would also shift the times in Scrapy's log
 
 AUTH_PASSWORD_VALIDATORS = [

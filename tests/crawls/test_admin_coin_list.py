@@ -73,3 +73,4 @@ def test_each_id_has_pages_that_a_browser_can_open(admin_client: Client, coin_id
     assert back == [page, page]
     assert admin_client.post(review, {"note": "good"})["Location"] == f"{page}#review"
     assert "Note: good" in admin_client.get(history).content.decode()
+    assert re.search(r">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC</th>", admin_client.get(history).content.decode())

@@ -64,7 +64,7 @@ def test_the_extremes_of_every_number_show(admin_client: Client) -> None:
     pages = [text_of(admin_client, page_of(coin)) for coin in (biggest, smallest)]
 
     assert f"1 × 10{'²⁸' if whole == 29 else '²⁹'}" in listed
-    assert "-1 × 10⁻³⁰" in listed
+    assert "-0.0₂₉1 " in listed
     assert f"Ath: {10 ** (whole - 1):,} " in pages[0]
     assert f"Atl: -0.{'0' * 29}1 " in pages[1]
 
@@ -369,12 +369,29 @@ def test_a_time_shows_how_long_ago_it_was(admin_client: Client) -> None:
     make_coin("past", last_updated=NOON - 3 * MINUTE)
     make_coin("future", last_updated=NOON + DAY)
     make_coin("recent", last_updated=NOON - MINUTE + timedelta(milliseconds=1))
+    make_coin("fast", last_updated=NOON + MINUTE - timedelta(milliseconds=1))
 
     page = admin_client.get(COINS).content.decode()
 
     assert 'title="2026-02-05 11:57:00 UTC">3\xa0minutes ago</time>' in page
-    assert 'title="2026-02-06 12:00:00 UTC">2026-02-06 12:00:00</time>' in page
-    assert ">just now</time>" in page
+    assert 'title="2026-02-06 12:00:00 UTC">2026-02-06 12:00:00</time> <em class="future">in the future</em>' in page
+    assert page.count(">just now</time>") == 2
+    assert page.count("in the future") == 1
+
+
+@time_machine.travel(NOON, tick=False)
+def test_a_coins_dates_in_the_future_are_marked(admin_client: Client) -> None:
+    wrong = make_coin(
+        "wrong", last_updated=NOON + DAY, ath_date=NOON + MINUTE, atl_date=datetime(9999, 12, 31, tzinfo=UTC)
+    )
+    right = make_coin("right", last_updated=NOON, ath_date=NOON + MINUTE - timedelta(microseconds=1))
+
+    marked, unmarked = (text_of(admin_client, page_of(coin)) for coin in (wrong, right))
+
+    assert "Last updated: 2026-02-06 12:00:00 UTC in the future" in marked
+    assert "Ath date: 2026-02-05 12:01:00 UTC in the future" in marked
+    assert "Atl date: 9999-12-31 00:00:00 UTC in the future" in marked
+    assert "in the future" not in unmarked
 
 
 def test_the_week_is_drawn_from_hours_and_the_current_price(admin_client: Client, noon: None) -> None:

@@ -26,7 +26,9 @@ from webapp.coins.admin.formats import (
     icon,
     number,
     numeric,
+    past_instant,
     picture,
+    price,
 )
 from webapp.coins.admin.model_admin import ReadOnlyAdmin, RowList
 from webapp.coins.admin.named_views import NamedViewsAdmin
@@ -108,7 +110,7 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
         ("Bookkeeping", ("vs_currency", "first_seen_at", "changed_at", "missing_since", "stale_before")),
     )
     hidden = ("field_changes",)
-    written = {"image": picture}
+    written = {"image": picture, **dict.fromkeys(("last_updated", "ath_date", "atl_date"), past_instant)}
     labels = {
         "market_cap_rank": "rank",
         "current_price": "price",
@@ -166,7 +168,7 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
             "title": str(coin),
             "subtitle": None,
             "icon": icon(coin.image),
-            "price": exact(coin.current_price),
+            "price": price(coin.current_price),
             "change_24h": change(coin.price_change_percentage_24h),
             "rank": exact(coin.market_cap_rank),
             "market_cap": glance(coin.market_cap),
