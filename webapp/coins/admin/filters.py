@@ -15,6 +15,8 @@ from django.http import HttpRequest
 
 DAY = timedelta(days=1)
 LOOKUPS = {"min": "gte", "max": "lte"}  # by the end of a parameter's name
+WORDS = {"min": "at least", "max": "at most"}  # of a number
+WORDS_OF_TIME = {"min": "from", "max": "to"}
 MAX_LENGTH = 100  # characters of a limit
 # Commas only between groups of three digits: elsewhere they may be meant as a point.
 NUMBER = re.compile(
@@ -30,6 +32,11 @@ class RowFilter(admin.SimpleListFilter):
     @classmethod
     def parameters(cls) -> list[str]:
         return [str(cls.parameter_name)]
+
+    def in_use(self) -> Iterator[tuple[str, str]]:
+        """What the person has chosen: the parameter, and the choice in words."""
+        if (choice := self.value()) and self.parameter_name in self.request.GET:
+            yield str(self.parameter_name), f"{self.title}: {dict(self.lookup_choices).get(choice, choice)}"
 
 
 class TableFilter(RowFilter):
@@ -81,6 +88,17 @@ class LimitFilter(admin.ListFilter):
         """The lookup and value of a limit. Raises ValueError or ArithmeticError if it is invalid."""
         raise NotImplementedError
 
+    def in_use(self) -> Iterator[tuple[str, str]]:
+        """The limits: the parameter of each, and the limit in words."""
+        for name, text in self.texts.items():
+            field, _, end = name.rpartition("_")
+            label, words = self.words_of(field)
+            yield name, f"{label}: {words[end]} {text}"
+
+    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
+        """What a limited field is called, and what its ends are."""
+        raise NotImplementedError
+
     def expected_parameters(self) -> list[str | None]:
         return [*self.parameters()]
 
@@ -115,6 +133,9 @@ class RangeFilter(LimitFilter):
     def parameters(cls) -> list[str]:
         return [f"{field}_{end}" for field in (*cls.numbers, *cls.times) for end in LOOKUPS]
 
+    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
+        return (self.numbers[field], WORDS) if field in self.numbers else (self.times[field], WORDS_OF_TIME)
+
     def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
         field, _, end = name.rpartition("_")
         return (f"{field}__{LOOKUPS[end]}", decimal(text)) if field in self.numbers else time_limit(field, end, text)
@@ -128,8 +149,8 @@ class RangeFilter(LimitFilter):
     def lines(self) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
         """By label, two inputs: what they mean, their names and their values."""
         for field, label in (*self.numbers.items(), *self.times.items()):
-            ends = (("at least", f"{field}_min"), ("at most", f"{field}_max"))
-            inputs = [(words, name, self.texts.get(name, "")) for words, name in ends]
+            names = {words: f"{field}_{end}" for end, words in WORDS.items()}
+            inputs = [(words, name, self.texts.get(name, "")) for words, name in names.items()]
             if field in self.numbers or any(value for *_, value in inputs):
                 yield label, inputs
 

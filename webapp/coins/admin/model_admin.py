@@ -1,6 +1,6 @@
 """Base classes of the admin: how all lists are searched, sorted and filtered, and which pages are read-only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -13,9 +13,11 @@ from django.db import models
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.text import capfirst
 
+from webapp.coins.admin.chips import Chip, address_without_limits, chips
 from webapp.coins.admin.filters import LimitFilter, RowFilter
 from webapp.coins.admin.formats import Column, Show, address_of, column, instant
 from webapp.coins.admin.keys import for_django
@@ -32,6 +34,13 @@ class SearchForm(ChangeListSearchForm):
         self.fields[SEARCH_VAR] = forms.CharField(required=False, strip=False, max_length=300)
 
 
+def searched(request: HttpRequest) -> str:
+    """The text that a list is searched for; empty without one, and if it is invalid."""
+    form = SearchForm(request.GET)
+    form.is_valid()
+    return (form.cleaned_data.get(SEARCH_VAR) or "").strip()
+
+
 class RowList(ChangeList):
     """A list that sorts empty values last, in either direction and on every database."""
 
@@ -44,6 +53,18 @@ class RowList(ChangeList):
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         found = super().get_filters_params(params)
         return {name: value for name, value in found.items() if name != COLUMNS_VAR}
+
+    def get_query_string(self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None) -> str:
+        """As Django's, which removes all parameters that begin with a name of `remove`."""
+        without = dict.fromkeys(remove or ())
+        return super().get_query_string({**without, **(new_params or {})})
+
+    def chips(self) -> list[Chip]:
+        return chips(self)
+
+    def clear_all(self) -> str:
+        """The address of the list without search and filters."""
+        return address_without_limits(self)
 
     def url_for_result(self, result: models.Model) -> str:
         return address_of(result)
@@ -94,6 +115,18 @@ class RowAdmin(CheckedActions):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RowList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """A form sends its empty fields, too: the list without them has a shorter address."""
+        if request.method in {"GET", "HEAD"}:
+            clean = request.GET.copy()
+            limits = (offered for offered in self.list_filter if issubclass(offered, LimitFilter))
+            for name in (SEARCH_VAR, *(name for one in limits for name in one.parameters())):
+                if clean.get(name) == "":
+                    del clean[name]
+            if len(clean) < len(request.GET):
+                return redirect(f"{request.path}?{clean.urlencode()}" if clean else request.path)
+        return super().changelist_view(request, extra_context)
 
     def view_name(self, view: str) -> str:
         """The name of a view's address, without the site's. Django's own are named alike: `changelist`, `change`."""

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, re_path
+from django.utils.html import format_html
 from django.utils.text import slugify
 from django.views.decorators.http import require_POST
 
@@ -44,6 +45,7 @@ class NamedViewsAdmin(ColumnsAdmin):
                 "name": view.name,
                 "address": self.view_address("view", view.slug),
                 "is_current": view.query == current,
+                "shared": request.build_absolute_uri(self.view_address("view", view.slug)),
                 "delete": self.view_address("view_delete", view.slug) if self.may_delete(request, view) else "",
             }
             for view in NamedView.objects.filter(list=self.opts.label_lower)
@@ -96,7 +98,8 @@ class NamedViewsAdmin(ColumnsAdmin):
             self.message_user(request, f"There is a view with the name {name} already.", messages.ERROR)
             return redirect(f"{self.view_address('changelist')}?{query}")
         address = request.build_absolute_uri(self.view_address("view", slug))
-        self.message_user(request, f"The view {name} is saved. Its address for others: {address}", messages.SUCCESS)
+        words = format_html('The view {} is saved. Its address for others: <a href="{}">{}</a>', name, address, address)
+        self.message_user(request, words, messages.SUCCESS)
         return redirect(self.view_address("view", slug))
 
     def delete_named(self, request: HttpRequest, slug: str) -> HttpResponse:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.admin.views.main import ChangeList
 
 from webapp.coins import clock
-from webapp.coins.admin.filters import DAY, LOOKUPS, LimitFilter, moment, time_limit
+from webapp.coins.admin.filters import DAY, LOOKUPS, WORDS_OF_TIME, LimitFilter, moment, time_limit
 
 # By the value of the parameter: its label, and when the time begins that it stands for.
 CHOICES: Mapping[str, tuple[str, Callable[[datetime], datetime]]] = {
@@ -32,6 +32,15 @@ class TimeFilter(LimitFilter):
     @classmethod
     def parameters(cls) -> list[str]:
         return [f"{cls.name}_{end}" for end in LOOKUPS]
+
+    def in_use(self) -> Iterator[tuple[str, str]]:
+        first, _ = self.parameters()
+        for name, words in super().in_use():
+            choice = self.texts[name] if name == first else ""
+            yield name, f"{self.title}: {CHOICES[choice][0]}" if choice in CHOICES else words
+
+    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
+        return str(self.title), WORDS_OF_TIME
 
     def condition(self, name: str, text: str) -> tuple[str, datetime]:
         end = name.rpartition("_")[2]
