@@ -189,7 +189,7 @@ def test_a_coin_is_reviewed(page: Page, now: datetime) -> None:
     expect(row(page, "Bitcoin")).to_be_visible()
     expect(row(page, "Dust")).to_have_count(0)
     page.get_by_role("link", name="with a note (1)").click()
-    expect(coins(page)).to_have_text(["Dust DST"])
+    expect(coins(page)).to_have_text(["Dust DST hidden"])
 
 
 def test_a_run_is_started_from_the_page_and_watched_until_it_is_complete(

@@ -88,10 +88,11 @@ class ReviewFilter(TableFilter):
         return super().get_facet_counts(pk_attname, filtered_qs) | {"left_out": Count(pk_attname, filter=self.left_out)}
 
     def get_facet_queryset(self, changelist: ChangeList) -> Any:
-        """Counted once: the list asks, too."""
-        if "counts" not in vars(self):
-            self.counts = super().get_facet_queryset(changelist)
-        return self.counts
+        """Counted once a request: the list asks, too, of a filter that was made anew."""
+        known = vars(self.request)
+        if "review_counts" not in known:
+            known["review_counts"] = super().get_facet_queryset(changelist)
+        return known["review_counts"]
 
 
 def left_out_by(search: str) -> Q:
