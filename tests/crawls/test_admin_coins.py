@@ -189,6 +189,7 @@ def test_the_counts_of_a_filter_are_one_pass(admin_client: Client, market: None)
         admin_client.get(COINS)
 
     assert not [query["sql"] for query in captured if "IN (SELECT" in query["sql"]]
+    assert len([query["sql"] for query in captured if "left_out" in query["sql"]]) == 1
 
 
 @pytest.mark.parametrize("name", ["market", "data", "rank", "review"])
