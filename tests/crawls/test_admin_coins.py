@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from tests.support.admin import keys_in_list, page_of, queries_of, text_of
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_run
@@ -30,17 +31,19 @@ NO_NUMBERS = [
     "abc",
     "NaN",
     "Infinity",
-    "1e29",
-    "-1e-99",
     "1_000",
-    "9" * 200,
-    f"0.{'1' * 200}",
     "{0}",
     "2026-02-05",
     "--1",
-    "%F0%9F%9A%80",
+    "+",
+    "1,5x",
+    "\U0001f680",
+    "<script>",
+    "x" * 5_000,
 ]
-NO_TIMES = ["abc", "5", "2026-13-01", "2026-02-05T25:00", "0001-01-01T00:00%2B14:00", "9999-12-31T23:59-14:00"]
+NO_SIZES = ["1e29", "-1e-99", "1e99999999999999999999", "9" * 200, f"0.{'1' * 200}"]
+NO_TIMES = ["abc", "5", "2026-13-01", "2026-02-05T25:00", "\u202e2026"]
+TOO_FAR = ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "9999-12-31"]
 
 
 def test_a_coin_is_listed_with_short_numbers_and_shown_with_all_digits(admin_client: Client) -> None:
@@ -193,8 +196,13 @@ def test_the_counts_of_a_filter_are_one_pass(admin_client: Client, market: None)
 
 
 @pytest.mark.parametrize("name", ["market", "data", "rank", "review"])
-def test_a_choice_that_does_not_exist_is_rejected(admin_client: Client, name: str) -> None:
-    assert admin_client.get(f"{COINS}?{name}=nonsense")["Location"] == f"{COINS}?e=1"
+def test_a_choice_that_does_not_exist_filters_nothing_and_says_so(
+    admin_client: Client, market: None, name: str
+) -> None:
+    page = text_of(admin_client, f"{COINS}?{name}=nonsense&q=unranked-b")
+
+    assert f"Not filtered by {name}: \u201c nonsense \u201d. There is no such choice. Choose one of: " in page
+    assert keys_in_list(admin_client, f"{COINS}?{name}=nonsense&q=unranked-b") == ["unranked-b"]
 
 
 @pytest.fixture
@@ -268,20 +276,42 @@ def test_coins_are_filtered_by_ranges(admin_client: Client, market: None, query:
     assert sorted(names) == sorted(found)
 
 
-@pytest.mark.parametrize("limit", NO_NUMBERS)
-@pytest.mark.parametrize("field", ["current_price", "market_cap_rank"])
-def test_a_limit_that_is_no_number_is_rejected(admin_client: Client, field: str, limit: str) -> None:
-    response = admin_client.get(f"{COINS}?{field}_min={limit}")
+@pytest.mark.parametrize(
+    ("name", "limit", "words"),
+    [
+        *(("current_price_min", limit, "This is not a number. Write it as 1,234.5") for limit in NO_NUMBERS),
+        *(("market_cap_rank_max", limit, "This number is too large or too small.") for limit in NO_SIZES),
+        *(("changed_at_max", limit, "This is not a date or time. Write it as 2026-02-05") for limit in NO_TIMES),
+        *(("changed_at_max", limit, "This time is too far away.") for limit in TOO_FAR),
+    ],
+)
+def test_an_invalid_limit_is_shown_as_it_was_typed_and_the_rest_applies(
+    admin_client: Client, market: None, name: str, limit: str, words: str
+) -> None:
+    query = {"rank": "ranked", "q": "number", "market_cap_rank_min": "11", "p": "1", name: limit}
 
-    assert response.status_code == 302
-    assert response["Location"].endswith("?e=1")
+    response = admin_client.get(COINS, query)
+
+    page = response.content.decode()
+    (field,) = re.findall(rf'<input type="text" name="{name}"[^>]*>', page)
+    form = page.partition('class="ranges"')[2].partition("</form>")[0]
+    assert [coin.pk for coin in response.context["cl"].result_list] == ["rank-11", "rank-101", "rank-251", "rank-1001"]
+    assert f'value="{escape(limit)}"' in field
+    assert f'aria-invalid="true" aria-describedby="{name}-fault"' in field
+    assert f'<p class="fault" id="{name}-fault">{escape(words)}' in form
+    assert '<input type="hidden" name="q" value="number">' in form
+    assert page.count('aria-invalid="true"') == 1
+    assert len(response.context["cl"].notes) == 1
+    assert f"<bdi>{escape(limit[:100])}" in response.context["cl"].notes[0]
+    assert 'id="show-filters" checked' in page
 
 
-@pytest.mark.parametrize("limit", NO_TIMES)
-def test_a_limit_that_is_no_time_is_rejected(admin_client: Client, limit: str) -> None:
-    response = admin_client.get(f"{COINS}?changed_at_max={limit}")
+def test_valid_limits_are_not_marked(admin_client: Client, market: None) -> None:
+    page = admin_client.get(f"{COINS}?current_price_min=1,000&changed_at_min=2026-02-05").content.decode()
 
-    assert response.status_code == 302
+    assert "aria-invalid" not in page
+    assert "Not filtered by" not in page
+    assert 'id="show-filters" checked' not in page
 
 
 def test_the_form_of_ranges_keeps_the_other_filters(admin_client: Client, market: None) -> None:

@@ -58,6 +58,15 @@ def future_mark(moment: datetime) -> str:
     return mark_safe(' <em class="future">in the future</em>') if moment - timezone.now() >= CLOCKS_DIFFER else ""
 
 
+def due(moment: datetime, now: datetime) -> str:
+    """`in 2 hours`, or `due 2 hours ago`, with the exact time on pointing."""
+    if moment > now:
+        words = f"in {timesince(now, moment, depth=1)}" if moment - now >= timedelta(minutes=1) else "within a minute"
+    else:
+        words = f"due {timesince(moment, now, depth=1)} ago" if now - moment >= timedelta(minutes=1) else "now"
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), instant(moment), words)
+
+
 def icon(url: str | None) -> str:
     """The picture at an https address, if pictures are shown, else nothing. Its host gets no referrer."""
     if not (settings.ADMIN_PICTURES and (url or "").startswith("https://")):

@@ -60,6 +60,7 @@ NO_WEEK = format_html(
 class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin, ReadOnlyAdmin):
     change_list_template = "admin/coins/fullcoin/change_list.html"
     exported = COINS
+    shown_by = {"coin": ("symbol",)}
     show_facets = ShowFacets.ALWAYS
     default_columns = (
         "market_cap_rank",
