@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
@@ -146,6 +147,7 @@ SERIALIZATION_MODULES = {"json": "webapp.dumps.json", "jsonl": "webapp.dumps.jso
 
 # Language, time, passwords ------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "webapp.formats"
 TIME_ZONE = "UTC"  # another one would also shift the times in Scrapy's log
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,10 +20,23 @@ from tests.support.processes import PATIENCE
 from tests.support.whole_site import make_market
 from webapp.coins.clock import database_clock
 from webapp.coins.models import FullCoin
+from webapp.coins.numbers import compact
 from webapp.crawls.models import CrawlRun
 
 COINS = "/admin/coins/fullcoin/"
 SECONDS = 1_000  # ms
+OF_ALL_SIZES = ["0", "0.5", "96114", "96114.0848", "994999.99", "1.000000000012", "-0.123456", "0.0012346", "1.2346e-6"]
+OF_ALL_SIZES += [
+    "9.9999e-6",
+    "9.99999e-10",
+    "1.2e-9",
+    "-1.234567e-12",
+    "1.2e-18",
+    "-1e-30",
+    "-4127835.5",
+    "25099999999",
+]
+OF_ALL_SIZES += ["999999999999", "1380000000000.7", "999994999999999", "999995000000000", "3.2e46"]
 
 
 @pytest.fixture
@@ -122,6 +136,10 @@ def test_a_coins_chart_is_read_and_zoomed(page: Page, now: datetime) -> None:
     plot = page.locator("#drawings .u-over").first
     price = page.locator("#drawings .u-legend .u-value").nth(1)
     days = page.locator("#drawings canvas").first
+    assert page.evaluate("numbers => numbers.map((one) => compactNumber(one))", [*map(float, OF_ALL_SIZES)]) == [
+        compact(Decimal(number)) for number in OF_ALL_SIZES
+    ]
+    assert page.evaluate("compactNumber(1.23456789e-9, 8)") == "0.0₈12345679"
     expect(price).to_have_text("-")
     box = plot.bounding_box()
     assert box is not None
@@ -171,7 +189,7 @@ def test_a_coin_is_reviewed(page: Page, now: datetime) -> None:
     expect(row(page, "Bitcoin")).to_be_visible()
     expect(row(page, "Dust")).to_have_count(0)
     page.get_by_role("link", name="with a note (1)").click()
-    expect(coins(page)).to_have_text(["Dust DST"])
+    expect(coins(page)).to_have_text(["Dust DST hidden"])
 
 
 def test_a_run_is_started_from_the_page_and_watched_until_it_is_complete(

@@ -1,5 +1,6 @@
 """How people see the list of coins: the columns that each chooses, and views that they share."""
 
+import re
 from html import unescape
 from typing import Any
 
@@ -81,29 +82,44 @@ def test_a_choice_that_a_later_version_cannot_show_is_repaired(admin_client: Cli
     assert headings(admin_client) == ["Coin", "Ath"]
 
 
-def order_of(response: Any) -> list[str]:
-    return [name for name, _, _ in response.context["columns"]]
+def names(response: Any, part: str) -> list[str]:
+    return [name for name, _ in response.context[part]]
 
 
 @pytest.mark.parametrize(
     ("move", "order"),
     [
-        pytest.param("up coin", ["coin", "market_cap_rank", "current_price"], id="up"),
-        pytest.param("down market_cap_rank", ["coin", "market_cap_rank", "current_price"], id="down"),
-        pytest.param("up market_cap_rank", ["market_cap_rank", "coin", "current_price"], id="up from the top"),
-        pytest.param("sideways coin", ["market_cap_rank", "coin", "current_price"], id="nonsense"),
-        pytest.param("up nothing", ["market_cap_rank", "coin", "current_price"], id="no such column"),
+        pytest.param("up ath", ["ath", "coin", "atl"], id="up"),
+        pytest.param("down ath", ["coin", "atl", "ath"], id="down"),
+        pytest.param("first atl", ["atl", "coin", "ath"], id="to the beginning"),
+        pytest.param("up coin", ["coin", "ath", "atl"], id="up from the first place"),
+        pytest.param("down atl", ["coin", "ath", "atl"], id="down from the last place"),
+        pytest.param("sideways ath", ["coin", "ath", "atl"], id="nonsense"),
+        pytest.param("first symbol", ["coin", "ath", "atl"], id="one that is not shown"),
+        pytest.param("", ["coin", "ath", "atl"], id="only added"),
     ],
 )
 def test_a_column_is_moved_without_javascript(admin_client: Client, move: str, order: list[str]) -> None:
-    sent = order_of(admin_client.get(COLUMNS_PAGE))
+    response = admin_client.post(COLUMNS_PAGE, {"shown": ["coin", "ath", "atl"], "move": move})
 
-    response = admin_client.post(COLUMNS_PAGE, {"order": sent, "shown": ["coin"], "move": move})
-
-    assert order_of(response)[:3] == order
-    assert [name for name, _, is_shown in response.context["columns"] if is_shown] == ["coin"]
-    assert sorted(order_of(response)) == sorted(COLUMNS)
+    assert names(response, "shown") == order
+    assert sorted(names(response, "shown") + names(response, "others")) == sorted(COLUMNS)
     assert not ChosenColumns.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("move", "focused"),
+    [
+        pytest.param("up atl", "up atl", id="up"),
+        pytest.param("down ath", "down ath", id="down"),
+        pytest.param("up ath", "down ath", id="it cannot go further up"),
+        pytest.param("first atl", "down atl", id="it is the first"),
+    ],
+)
+def test_a_column_is_moved_on_by_the_same_button(admin_client: Client, move: str, focused: str) -> None:
+    response = admin_client.post(COLUMNS_PAGE, {"shown": ["coin", "ath", "symbol", "atl"], "move": move})
+
+    assert re.findall(r'value="([^"]*)" aria-label="[^"]*" autofocus', response.content.decode()) == [focused]
 
 
 def test_the_page_of_columns_begins_with_those_that_are_shown(admin_client: Client) -> None:
@@ -111,7 +127,8 @@ def test_the_page_of_columns_begins_with_those_that_are_shown(admin_client: Clie
 
     response = admin_client.get(COLUMNS_PAGE)
 
-    assert order_of(response)[:3] == ["ath", "coin", "market_cap_rank"]
+    assert names(response, "shown") == ["ath", "coin"]
+    assert names(response, "others")[:3] == ["market_cap_rank", "week", "coin_id"]
 
 
 def test_another_list_has_a_choice_of_its_own(admin_client: Client) -> None:
@@ -232,11 +249,14 @@ def test_a_view_is_named_in_any_script(admin_client: Client, name: str) -> None:
 
 
 def test_a_message_names_the_address_for_others(admin_client: Client) -> None:
+    shared = f"http://testserver{view_address('mine')}"
+
     response = admin_client.post(VIEWS, {"name": "Mine", "query": ""}, follow=True)
 
-    assert told(response) == [
-        f"The view <bdi>Mine</bdi> is saved. Its address for others: http://testserver{view_address('mine')}"
-    ]
+    words = "The view <bdi>Mine</bdi> is saved. Its address for others:"
+    assert told(response) == [f'{words} <a href="{shared}">{shared}</a>']
+    assert f'Share this view: <a href="{shared}">{shared}</a>' in response.content.decode()
+    assert "Share this view" not in admin_client.get(f"{COINS}?q=a").content.decode()
 
 
 @pytest.mark.parametrize("name", ["", "   ", "🚀", "{}", "\0"])
@@ -268,7 +288,7 @@ def test_a_name_is_given_once(admin_client: Client, saved: NamedView) -> None:
     [
         ("rank=nonsense", "rank: \u201c<bdi>nonsense</bdi>\u201d. There is no such choice."),
         ("current_price_min=abc", "price, at least: \u201c<bdi>abc</bdi>\u201d. This is not a number."),
-        ("changed_at_max=2026-13-01", "changed, at most: \u201c<bdi>2026-13-01</bdi>\u201d. This is not a date"),
+        ("changed_at_max=2026-13-01", "changed, to: \u201c<bdi>2026-13-01</bdi>\u201d. This is not a date"),
         ("password=x", "The list has no filter <bdi>password</bdi>."),
         ("<script>=1&rank=ranked", "The list has no filter <bdi>&lt;script&gt;</bdi>."),
         ("%00=1", "The list has no filter <bdi>\0</bdi>."),

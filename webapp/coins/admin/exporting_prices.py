@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -14,6 +13,7 @@ from django.urls import URLPattern, path
 
 from webapp.coins.admin.exporting import FormatField, get_or_post, render, send
 from webapp.coins.admin.formats import address_of
+from webapp.coins.admin.keys import unquote
 from webapp.coins.admin.model_admin import RowAdmin
 from webapp.coins.exports.files import Export
 from webapp.coins.exports.formats import FORMATS

@@ -21,7 +21,8 @@ from django.utils.html import format_html
 
 DAY = timedelta(days=1)
 LOOKUPS = {"min": "gte", "max": "lte"}  # by the end of a parameter's name
-ENDS = {"min": "at least", "max": "at most"}
+WORDS = {"min": "at least", "max": "at most"}  # of a number
+WORDS_OF_TIME = {"min": "from", "max": "to"}
 MAX_LENGTH = 100  # characters of a limit
 # Commas only between groups of three digits: elsewhere they may be meant as a point.
 NUMBER = re.compile(
@@ -75,6 +76,11 @@ class RowFilter(admin.SimpleListFilter):
     def fault(self, words: str) -> Fault:
         return Fault(str(self.parameter_name), str(self.title), self.text or "", words)
 
+    def in_use(self) -> Iterator[tuple[str, str]]:
+        """What the person has chosen: the parameter, and the choice in words."""
+        if (choice := self.value()) and self.parameter_name in self.request.GET:
+            yield str(self.parameter_name), f"{self.title}: {dict(self.lookup_choices).get(choice, choice)}"
+
 
 class TableFilter(RowFilter):
     """A filter with a condition for each choice. Another choice is a fault, and the same as none."""
@@ -123,9 +129,24 @@ class LimitFilter(admin.ListFilter):
     def parameters(cls) -> list[str]:
         raise NotImplementedError
 
+    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
+        """What a limited field is called, and what its ends are."""
+        raise NotImplementedError
+
     def label_of(self, name: str) -> str:
         """What a parameter means."""
-        raise NotImplementedError
+        field, _, end = name.rpartition("_")
+        label, words = self.words_of(field)
+        return f"{label}, {words[end]}"
+
+    def in_use(self) -> Iterator[tuple[str, str]]:
+        """The valid limits: the parameter of each, and the limit in words."""
+        invalid = {fault.parameter for fault in self.faults}
+        for name, text in self.texts.items():
+            if name not in invalid:
+                field, _, end = name.rpartition("_")
+                label, words = self.words_of(field)
+                yield name, f"{label}: {words[end]} {text}"
 
     def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
         """The lookup and value of a limit. Raises ValueError with a sentence for people if it is invalid."""
@@ -195,9 +216,8 @@ class RangeFilter(LimitFilter):
     def parameters(cls) -> list[str]:
         return [f"{field}_{end}" for field in (*cls.numbers, *cls.times) for end in LOOKUPS]
 
-    def label_of(self, name: str) -> str:
-        field, _, end = name.rpartition("_")
-        return f"{self.numbers.get(field) or self.times[field]}, {ENDS[end]}"
+    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
+        return (self.numbers[field], WORDS) if field in self.numbers else (self.times[field], WORDS_OF_TIME)
 
     def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
         field, _, end = name.rpartition("_")
@@ -212,7 +232,7 @@ class RangeFilter(LimitFilter):
     def lines(self) -> Iterator[tuple[str, list[Input]]]:
         """By label, two inputs."""
         for field, label in (*self.numbers.items(), *self.times.items()):
-            inputs = [self.input(words, f"{field}_{end}") for end, words in ENDS.items()]
+            inputs = [self.input(words, f"{field}_{end}") for end, words in WORDS.items()]
             if field in self.numbers or any(one.value for one in inputs):
                 yield label, inputs
 

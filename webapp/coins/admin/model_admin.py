@@ -1,12 +1,13 @@
 """Base classes of the admin: how all lists are searched, sorted and filtered, and which pages are read-only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.views.main import (
     ERROR_FLAG,
     IGNORED_PARAMS,
@@ -25,8 +26,10 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 
+from webapp.coins.admin.chips import Chip, address_without_limits, chips
 from webapp.coins.admin.filters import LimitFilter, RowFilter
-from webapp.coins.admin.formats import Column, Show, column, instant
+from webapp.coins.admin.formats import Column, Show, address_of, column, instant
+from webapp.coins.admin.keys import for_django
 from webapp.coins.numbers import exact
 
 COLUMNS_VAR = "columns"  # the parameter of an address for the columns of a list, with commas between them
@@ -54,6 +57,13 @@ class SearchForm(ChangeListSearchForm):
         )
 
 
+def searched(request: HttpRequest) -> str:
+    """The text that a list is searched for; empty without one, and if it is invalid."""
+    form = SearchForm(request.GET)
+    form.is_valid()
+    return (form.cleaned_data.get(SEARCH_VAR) or "").strip()
+
+
 class RowList(ChangeList):
     """A list that sorts empty values last, in either direction and on every database.
 
@@ -73,6 +83,21 @@ class RowList(ChangeList):
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         found = super().get_filters_params(params)
         return {name: value for name, value in found.items() if name != COLUMNS_VAR}
+
+    def get_query_string(self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None) -> str:
+        """As Django's, which removes all parameters that begin with a name of `remove`."""
+        without = dict.fromkeys(remove or ())
+        return super().get_query_string({**without, **(new_params or {})})
+
+    def chips(self) -> list[Chip]:
+        return chips(self)
+
+    def clear_all(self) -> str:
+        """The address of the list without search and filters."""
+        return address_without_limits(self)
+
+    def url_for_result(self, result: models.Model) -> str:
+        return address_of(result)
 
     def get_ordering(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
         return [self._order(part) for part in super().get_ordering(request, queryset)]
@@ -122,12 +147,44 @@ class RowAdmin(CheckedActions):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RowList
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """A form sends its empty fields, too: the list without them has a shorter address."""
+        if request.method in {"GET", "HEAD"}:
+            clean = request.GET.copy()
+            limits = (offered for offered in self.list_filter if issubclass(offered, LimitFilter))
+            for name in (SEARCH_VAR, *(name for one in limits for name in one.parameters())):
+                if clean.get(name) == "":
+                    del clean[name]
+            if len(clean) < len(request.GET):
+                return redirect(f"{request.path}?{clean.urlencode()}" if clean else request.path)
+        return super().changelist_view(request, extra_context)
+
     def view_name(self, view: str) -> str:
         """The name of a view's address, without the site's. Django's own are named alike: `changelist`, `change`."""
         return f"{self.opts.app_label}_{self.opts.model_name}_{view}"
 
     def view_address(self, view: str, *arguments: str) -> str:
         return reverse(f"admin:{self.view_name(view)}", args=arguments)
+
+    # The keys of rows in addresses, as `address_of` writes them
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        return super().changeform_view(request, object_id and for_django(object_id), form_url, extra_context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().history_view(request, for_django(object_id), extra_context)
+
+    def with_list(self, request: HttpRequest, address: str) -> str:
+        """The address of a page of this model, which then leads back to the list as the person left it."""
+        context: dict[str, Any] = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
+        return str(add_preserved_filters(context, address))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only the lookups of `list_filter`: no other field, relation or regular expression."""

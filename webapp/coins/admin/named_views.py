@@ -70,6 +70,7 @@ class NamedViewsAdmin(ColumnsAdmin):
                 "name": view.name,
                 "address": self.view_address("view", view.slug),
                 "is_current": self.query_of(request, self.parts(request, view)[0]) == current,
+                "shared": request.build_absolute_uri(self.view_address("view", view.slug)),
                 "delete": self.view_address("view_delete", view.slug) if self.may_delete(request, view) else "",
             }
             for view in NamedView.objects.filter(list=self.opts.label_lower)
@@ -124,8 +125,9 @@ class NamedViewsAdmin(ColumnsAdmin):
         form = ViewForm(request.POST)
         if form.is_valid() and self._save(request, form):
             address = self.view_address("view", form.slug)
-            words = "The view <bdi>{}</bdi> is saved. Its address for others: {}"
-            told = format_html(words, form.cleaned_data["name"], request.build_absolute_uri(address))
+            shared = request.build_absolute_uri(address)
+            words = 'The view <bdi>{}</bdi> is saved. Its address for others: <a href="{}">{}</a>'
+            told = format_html(words, form.cleaned_data["name"], shared, shared)
             self.message_user(request, told, messages.SUCCESS)
             return redirect(address)
         query = QueryDict(request.POST.get("query", ""), mutable=True)

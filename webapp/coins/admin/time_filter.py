@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.admin.views.main import ChangeList
 
 from webapp.coins import clock
-from webapp.coins.admin.filters import DAY, LOOKUPS, Input, LimitFilter, moment, time_limit
+from webapp.coins.admin.filters import DAY, LOOKUPS, WORDS_OF_TIME, Input, LimitFilter, moment, time_limit
 
 # By the value of the parameter: its label, and when the time begins that it stands for.
 CHOICES: Mapping[str, tuple[str, Callable[[datetime], datetime]]] = {
@@ -34,8 +34,14 @@ class TimeFilter(LimitFilter):
     def parameters(cls) -> list[str]:
         return [f"{cls.name}_{end}" for end in LOOKUPS]
 
-    def label_of(self, name: str) -> str:
-        return f"{self.title}, {LABELS[name.rpartition('_')[2]].lower()}"
+    def in_use(self) -> Iterator[tuple[str, str]]:
+        first, _ = self.parameters()
+        for name, words in super().in_use():
+            choice = self.texts[name] if name == first else ""
+            yield name, f"{self.title}: {CHOICES[choice][0]}" if choice in CHOICES else words
+
+    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
+        return str(self.title), WORDS_OF_TIME
 
     def condition(self, name: str, text: str) -> tuple[str, datetime]:
         end = name.rpartition("_")[2]

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -17,6 +16,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from webapp.coins.admin.formats import address_of
+from webapp.coins.admin.keys import unquote
 from webapp.coins.admin.model_admin import RowAdmin
 from webapp.crawls.queue import JobError
 

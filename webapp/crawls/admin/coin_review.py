@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from webapp.coins import clock
 from webapp.coins.admin.formats import address_of, ago
+from webapp.coins.admin.keys import unquote
 from webapp.coins.admin.model_admin import RowAdmin
 from webapp.coins.models import CoinReview, FullCoin
 
@@ -47,7 +47,7 @@ class ReviewAdmin(RowAdmin):
             "review": review,
             "reviewed_ago": ago(review.reviewed_at) if review else "",
             "review_form": ReviewForm(instance=review),
-            "save_review": address_of(coin, "review") if self.may_review(request) else "",
+            "save_review": self.with_list(request, address_of(coin, "review")) if self.may_review(request) else "",
         }
 
     def review_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -59,7 +59,7 @@ class ReviewAdmin(RowAdmin):
         form = ReviewForm(request.POST, instance=CoinReview.objects.filter(pk=coin.pk).first())
         if not form.is_valid():
             self.message_user(request, " ".join(str(error) for error in form.errors["note"]), messages.ERROR)
-            return redirect(f"{address_of(coin)}#review")
+            return redirect(f"{self.with_list(request, address_of(coin))}#review")
         review = form.save(commit=False)
         review.coin, review.reviewed_by_id, review.reviewed_at = coin, request.user.pk, clock.database_clock()
         with transaction.atomic():
@@ -68,4 +68,4 @@ class ReviewAdmin(RowAdmin):
             changed = " and ".join(form.changed_data) or "nothing"
             self.log_change(request, coin, f"Reviewed it; changed: {changed}. {in_words(review)}")
         self.message_user(request, "The review is saved.", messages.SUCCESS)
-        return redirect(f"{address_of(coin)}#review")
+        return redirect(f"{self.with_list(request, address_of(coin))}#review")

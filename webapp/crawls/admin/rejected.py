@@ -61,9 +61,10 @@ class RejectedRecordAdmin(NextRecordAdmin, ReasonsAdmin, ReadOnlyAdmin):
     change_list_template = "admin/crawls/rejectedrecord/change_list.html"
     actions = ("retry", "ignore", "reopen")  # type: ignore[assignment]  # other read-only lists have none
     groups = (
-        (None, ("coin_id", "status", "reasons", "values", "raw")),
+        (None, ("coin_id", "status", "reasons", "side_by_side", "raw")),
         ("Where and when", ("page", "run", "count", "first_seen_at", "last_seen_at", "ignored_at")),
     )
+    elsewhere = ("values",)  # side by side with the stored ones
     hidden = ("fingerprint",)
     verbs: ClassVar = dict.fromkeys(("retry", "ignore", "reopen"), "resolve")
 
@@ -77,7 +78,7 @@ class RejectedRecordAdmin(NextRecordAdmin, ReasonsAdmin, ReadOnlyAdmin):
     def line(self, name: str) -> str | Column:
         own: dict[str, Column] = {
             "coin_id": rejected_comparison.coin_id,
-            "values": rejected_comparison.side_by_side,
+            "side_by_side": rejected_comparison.side_by_side,
             "raw": rejected_comparison.raw,
         }
         return own.get(name) or super().line(name)

@@ -13,11 +13,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const factors = greatest.map((value) => (value > 0 && (value < 1e-6 || value > 1e15) ? 10 ** -Math.floor(Math.log10(value)) : 1));
   const heights = [300, 110, 110];
   const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 8 });
-  const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
-  const isUsual = (value) => value === 0 || (Math.abs(value) >= 1e-5 && Math.abs(value) < 1e15);
-  const brief = (value) => (value === null ? "" : isUsual(value) ? short.format(value) : value.toExponential(2));
+  const isUsual = (value) => value === 0 || (Math.abs(value) >= 1e-6 && Math.abs(value) < 1e15);
+  const brief = (value) => (value === null ? "" : compactNumber(value));
   const full = (value) =>
-    value === null || value === undefined ? "-" : isUsual(value) ? digits.format(value) : value.toExponential(7);
+    value === null || value === undefined ? "-" : isUsual(value) ? digits.format(value) : compactNumber(value, 8);
   const shown = names.map((_, place) => place).filter((place) => known[place].length);
   const span = limits[1] - limits[0];
   const layout = (parts) => new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", hourCycle: "h23", ...parts });
