@@ -157,7 +157,7 @@ def _without(span: Span, others: Iterable[Span]) -> Iterator[Span]:
         if begin < until and end > since:
             if begin > since:
                 yield since, begin
-            since = max(since, end)
+            since = end
     if since < until:
         yield since, until
 
