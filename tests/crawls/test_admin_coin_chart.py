@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.support.admin import page_of
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_schedule
 from tests.support.prices import make_bar, make_price
+from webapp.coins import clock
 from webapp.coins.models import CoveredSpan, FullCoin, Price, PriceSeries
 from webapp.coins.prices.tiers import Step
 
@@ -234,30 +235,52 @@ def test_the_years_are_named_where_there_are_several(admin_client: Client, trade
     assert of_a_month == ["06 Jan", "14 Jan", "21 Jan", "29 Jan", "05 Feb"]
 
 
+def test_the_year_is_named_with_the_days_around_new_year(
+    admin_client: Client, traded: FullCoin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_price(time=NOON - 31 * DAY, price=3)
+    monkeypatch.setattr(clock, "database_clock", lambda: NOON - 30 * DAY)
+
+    shown = page(admin_client, traded, "?range=30d")
+
+    assert re.findall(r"<span>(\d\d \w{3} \d{4})</span>", shown)[::4] == ["07 Dec 2025", "06 Jan 2026"]
+
+
+def test_a_gap_is_of_hours_in_a_month_and_of_days_in_years(admin_client: Client, traded: FullCoin) -> None:
+    of_month, of_all = (data_of(page(admin_client, traded, f"?range={name}"))["gaps"] for name in ("30d", "all"))
+
+    assert any(moment % Step.DAY for gap in of_month for moment in gap)
+    assert of_all
+    assert not any(moment % Step.DAY for gap in of_all for moment in gap)
+
+
 def test_a_very_long_line_keeps_its_extremes_and_its_gaps(admin_client: Client, noon: None) -> None:
     make_schedule(arguments={})
     coin = make_coin(first_seen_at=NOON - 20 * HOUR, current_price=1)
     series = PriceSeries.objects.create(coin_id=coin.pk)
-    prices = {number: 100 if number == 777 else 1 if number == 1500 else 50 for number in range(2_400)}
-    missing = range(1_920, 2_160)  # 120 of them are an hour
+    prices = {number: 49 + number % 3 for number in range(2_400)} | {300: 100, 1_500: 1}
+    unknown, missing = range(599, 1_021), range(1_920, 2_160)  # 120 of them are an hour; at both ends of one it is 50
     Price.objects.bulk_create(
-        Price(series=series, time=NOON - (2_400 - number) * MINUTE / 2, price=price, market_cap=number % 7)
+        Price(series=series, time=NOON - (2_400 - number) * MINUTE / 2, price=price)
         for number, price in prices.items()
-        if number not in missing
+        if number not in (*unknown, *missing)
     )
-    for hours in (*range(1, 3), *range(5, 20)):
+    CoveredSpan.objects.create(series=series, step=Step.HOUR, since=NOON - 16 * HOUR, until=NOON - 11 * HOUR)
+    for hours in (*range(1, 3), *range(5, 12), *range(16, 20)):
         make_bar(step=Step.HOUR, time=NOON - hours * HOUR, close=50, last_at=NOON - hours * HOUR)
 
     shown = page(admin_client, coin, "?range=24h")
 
-    before, _ = lines_of(shown)[0]
-    heights = [float(point.split()[1]) for point in re.split("[ML]", before)[1:]]
+    first, second, third = lines_of(shown)[0]
+    heights = [float(point.split()[1]) for point in re.split("[ML]", first + second + third)[1:]]
     assert (min(heights), max(heights)) == (0.0, 260.0)
-    assert len(heights) <= 2_000
+    assert data_of(shown)["spacing"] == DAY.total_seconds() / 500
+    since, until = seconds(NOON - 1_802 * MINUTE / 2, NOON - 1_379 * MINUTE / 2)
+    assert data_of(shown)["dashes"] == [[[since, 50, until, 50]], [], []]
     assert "1 gap: times without prices" in shown
     times, found, *_ = data_of(shown)["columns"]
-    assert {1, 50, 100, None} == set(found)
-    assert len(times) < 2_160
+    assert {1, 49, 50, 51, 100, None} == {*found}
+    assert len(times) < 1_700
     assert found[times.index((NOON - 4 * HOUR).timestamp())] is None
 
 
