@@ -105,6 +105,11 @@ document.addEventListener("DOMContentLoaded", () => {
     ctx.stroke();
     ctx.restore();
   };
+  // The places of values by themselves, which no line would show.
+  const isolated = (line) => {
+    const isNone = (place) => (line[place] ?? null) === null;
+    return [...line.keys()].filter((place) => !isNone(place) && isNone(place - 1) && isNone(place + 1));
+  };
   const bars = (chart, series, first, last) => {
     const fill = new Path2D();
     const { left, width } = chart.bbox;
@@ -163,8 +168,9 @@ document.addEventListener("DOMContentLoaded", () => {
         series: [
           {},
           {
-            ...(number === volume ? { paths: bars, fill: lineColour } : { stroke: lineColour, width: 1.5 }),
-            points: { show: number !== volume && known[number].length === 1, size: 7 }, // a line that has one value only
+            ...(number === volume
+              ? { paths: bars, fill: lineColour, points: { show: false } }
+              : { stroke: lineColour, width: 1.5, points: { show: true, filter: () => isolated(lines[number]), size: 7 } }),
           },
         ],
         axes: [
