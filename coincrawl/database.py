@@ -18,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from coincrawl.waiting import wait_for_event
+from webapp.coins.availability import Trouble, trouble_of
 from webapp.coins.texts import one_line
 from webapp.coins.upsert import DATABASE_ERRORS
 
@@ -163,6 +164,16 @@ def fault(error: AnyDatabaseError, then: str) -> str:
     """A database error in words; `then` says what it leads to, unless the database is damaged."""
     # Only a damaged file raises exactly this class.
     return damage(one_line(error)) if type(error) is DatabaseError else f"the database fails ({one_line(error)}){then}"
+
+
+def unusable(error: AnyDatabaseError, waited: float) -> str:
+    """Why a run could not begin after so many seconds, in words, and what to do."""
+    if trouble_of(error) == Trouble.LOCKED:
+        return (
+            f"the database is locked by another process, and stayed so for {waited:.0f} s: "
+            "end that process or wait for it, and crawl again"
+        )
+    return f"the database cannot be used ({one_line(error)}): check DATABASE_URL"
 
 
 def damage(words: str) -> str:

@@ -4,10 +4,9 @@ import os
 
 import django
 
-from webapp.crawls.addresses import is_source
 from webapp.crawls.catalog import PLANS
 from webapp.environment import env
-from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, MIRROR_URL, PLAIN_HTTP_HOSTS, VS_CURRENCY
+from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, MIRROR_URL, VS_CURRENCY, base_api_url
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 django.setup()  # items are made from a Django model
@@ -22,12 +21,7 @@ COMMANDS_MODULE = "coincrawl.commands"  # `crawl` with a summary and an exit sta
 # The sources -------------------------------------------------------------------------------------
 COINGECKO_API_KEY = env.one_word("COINGECKO_API_KEY")
 COINGECKO_PLAN = COINGECKO_PLAN
-BASE_API_URL = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
-if "?" in BASE_API_URL or not is_source(BASE_API_URL, PLAIN_HTTP_HOSTS):
-    raise SystemExit(
-        "BASE_API_URL must be https://host/path or https://host:port/path, without user, password and query "
-        "(http:// for this machine and PLAIN_HTTP_HOSTS only): a key belongs in COINGECKO_API_KEY."
-    )
+BASE_API_URL = base_api_url()
 COINGECKO_CALLS_PER_MINUTE = env.number("COINGECKO_CALLS_PER_MINUTE", PLANS[COINGECKO_PLAN].calls_per_minute)
 COINGECKO_MONTHLY_CREDITS = COINGECKO_MONTHLY_CREDITS
 # The read API that is mirrored

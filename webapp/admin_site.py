@@ -17,8 +17,8 @@ class Site(AdminSite):
     enable_nav_sidebar = False  # the tables need the width
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        context: dict[str, Any] = {}
-        if request.user.has_perm("crawls.view_crawlrun"):
+        context: dict[str, Any] = {"may_view_runs": request.user.has_perm("crawls.view_crawlrun")}
+        if context["may_view_runs"]:
             from webapp.crawls.admin.overview import Overview  # noqa: PLC0415 - it needs the apps to be loaded
 
             try:

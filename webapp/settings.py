@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
@@ -84,12 +85,14 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "webapp.probes.ProbesMiddleware",  # the first: probes may reach this machine by any name
+    "webapp.head.without_body",
+    "webapp.probes.ProbesMiddleware",  # before the others: probes may reach this machine by any name
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "webapp.security_headers.add_headers",
     "webapp.nul.reject_nul",
     "webapp.static_files.StaticFilesMiddleware",
+    "webapp.unavailable.note_writes",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -129,9 +132,10 @@ LOGGING: dict[str, Any] = {
             "level": "ERROR",
             "filters": ["no debug", "exceptions"],
             "formatter": "dated",
-        }
+        },
+        "stderr lines": {"class": "logging.StreamHandler", "level": "ERROR", "formatter": "dated"},
     },
-    "loggers": {"django.request": {"handlers": ["stderr"]}},
+    "loggers": {"django.request": {"handlers": ["stderr"]}, "webapp.unavailable": {"handlers": ["stderr lines"]}},
 }
 
 # Database -----------------------------------------------------------------------------------------
@@ -143,6 +147,7 @@ SERIALIZATION_MODULES = {"json": "webapp.dumps.json", "jsonl": "webapp.dumps.jso
 
 # Language, time, passwords ------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "webapp.formats"
 TIME_ZONE = "UTC"  # another one would also shift the times in Scrapy's log
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -251,9 +256,7 @@ WHITENOISE_USE_FINDERS = True
 
 # Sources ------------------------------------------------------------------------------------------
 # The plan sets the pace, and the admin shows what schedules cost. Only the crawler reads the key itself.
-COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="") or (
-    "demo" if env.str("COINGECKO_API_KEY", default="") else "keyless"
-)
+COINGECKO_PLAN = env.str("COINGECKO_PLAN", default="") or ("demo" if env.one_word("COINGECKO_API_KEY") else "keyless")
 if COINGECKO_PLAN not in PLANS:
     raise SystemExit(f"COINGECKO_PLAN={COINGECKO_PLAN} is not a plan. Plans: {', '.join(PLANS)}.")
 # A run that would exceed these credits a month is skipped. 0 means no limit.
@@ -263,6 +266,22 @@ COINGECKO_MONTHLY_CREDITS = ceil(env.number("COINGECKO_MONTHLY_CREDITS", PLANS[C
 _rule = "be host names with commas between them, without scheme and port."
 _hosts = env.names("PLAIN_HTTP_HOSTS", r"[\w-]+(\.[\w-]+)*|[\da-f:]+", _rule)
 PLAIN_HTTP_HOSTS = [host.lower() for host in _hosts]
+
+
+def base_api_url() -> str:
+    """The address of CoinGecko's API. Only the crawler needs it."""
+    url: str = (env.str("BASE_API_URL", default="") or PLANS[COINGECKO_PLAN].url).rstrip("/")
+    if "?" in url or not is_source(url, PLAIN_HTTP_HOSTS):
+        raise SystemExit(
+            "BASE_API_URL must be https://host/path or https://host:port/path, without user, password and query "
+            "(http:// for this machine and PLAIN_HTTP_HOSTS only): a key belongs in COINGECKO_API_KEY. "
+            "Without BASE_API_URL, the address is that of COINGECKO_PLAN."
+        )
+    return url
+
+
+base_api_url()  # so that `make up` ends before it starts anything, and not when scrapyd begins
+
 # The source that `scrapy crawl mirror` copies by default
 MIRROR_URL = env.str("MIRROR_URL", default="")
 if MIRROR_URL and not is_source(MIRROR_URL, PLAIN_HTTP_HOSTS):
@@ -271,7 +290,7 @@ if MIRROR_URL and not is_source(MIRROR_URL, PLAIN_HTTP_HOSTS):
         "password and key (http:// for this machine and PLAIN_HTTP_HOSTS only): a token belongs in API_TOKEN."
     )
 # Whether there is a token for it. Only the crawler reads the token; the queue takes no job that needs a missing one.
-API_TOKEN = bool(env.str("API_TOKEN", default=""))
+API_TOKEN = bool(env.one_word("API_TOKEN"))
 
 # The currency of the prices. A database holds one.
 VS_CURRENCY = env.matching(

@@ -4,7 +4,7 @@ from django.shortcuts import redirect
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from webapp.api import errors
+from webapp import errors
 
 
 def to_crawls(request: HttpRequest) -> HttpResponse:

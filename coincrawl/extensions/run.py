@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -15,7 +16,7 @@ from scrapy.exceptions import CloseSpider
 
 from coincrawl import outcome
 from coincrawl.components import Component, extension, has_answered
-from coincrawl.database import Database
+from coincrawl.database import Database, unusable
 from coincrawl.extensions.credits import Credits
 from coincrawl.extensions.feeds import unwritten
 from coincrawl.extensions.pace import MAX_REST, Pace
@@ -26,7 +27,7 @@ from coincrawl.source import Source
 from coincrawl.start import Before, Start, beginning
 from coincrawl.stored import Place, check_place, check_stored
 from coincrawl.waiting import wait_for_event
-from webapp.coins.texts import one_line, printable
+from webapp.coins.texts import printable
 from webapp.crawls import recording
 from webapp.crawls.addresses import source_fault
 from webapp.crawls.batch import Memory, Writable
@@ -83,7 +84,7 @@ class RunRecord(Component):
             raise CloseSpider(self.verdict.value)
 
     async def _begin(self, spider: Source) -> None:
-        key, settings = spider.key or new_key(), self.crawler.settings
+        key, settings, began = spider.key or new_key(), self.crawler.settings, monotonic()
         try:
             await self.database.call(check_migrated, FIRST_PATIENCE)
             for prepare in spider.preparations():
@@ -92,7 +93,7 @@ class RunRecord(Component):
         except (NotMigrated, ValueError) as error:
             self.reason = str(error)
         except AnyDatabaseError as error:
-            self.reason = f"the database cannot be used ({one_line(error)}): check DATABASE_URL"
+            self.reason = unusable(error, monotonic() - began)
         except Exception as error:  # Scrapy would log it, and crawl without a run
             _, self.reason = outcome.verdict_after(error, "the run could not begin", "")
         else:

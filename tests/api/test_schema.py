@@ -58,7 +58,7 @@ def test_every_parameter_is_described_with_its_limits() -> None:
 def test_the_errors_that_can_happen_are_described() -> None:
     described = {path: set(item["get"]["responses"]) for path, item in whole_schema()["paths"].items()}
 
-    everywhere = {"200", "400", "401", "406", "429"}
+    everywhere = {"200", "400", "401", "406", "429", "503"}
     assert described == {
         "/api/": everywhere,
         "/api/coins.csv": everywhere,

@@ -22,6 +22,7 @@ PAGES = {
     "front page": "/admin/",
     "coins": "/admin/coins/fullcoin/",
     "coins, a late page": "/admin/coins/fullcoin/?p={coins_page}",
+    "coins, the last page": "/admin/coins/fullcoin/?p={coins_end}",
     "coins by market cap": "/admin/coins/fullcoin/?o=-6",
     "coins by change": "/admin/coins/fullcoin/?o=-4",
     "search of a symbol": "/admin/coins/fullcoin/?q=sym100",
@@ -100,6 +101,7 @@ def measure(coins: int, days: int, runs: int) -> Iterator[str]:
         "smallest": FullCoin.objects.latest("pk").pk,
         "run": CrawlRun.objects.latest("began_at").pk,
         "coins_page": FullCoin.objects.count() * 3 // 400,  # of 100 rows each
+        "coins_end": -(-FullCoin.objects.exclude(review__hidden=True).count() // 100),
         "runs_page": min(400, CrawlRun.objects.count() // 100),
     }
     for name, address in ((name, address.format(**parts)) for name, address in PAGES.items()):

@@ -23,7 +23,6 @@ def test_selected_coins_are_exported_with_the_lists_columns(page: Page, market: 
         row(page, name).get_by_role("checkbox").check()
     page.locator("select[name=action]").select_option("Export selected coins")
     page.get_by_role("button", name="Go").click()
-    page.get_by_role("button", name="As in the list").click()
     expect(page.get_by_text("2 coins, those that you have selected.")).to_be_visible()
     page.get_by_label("last_updated").uncheck()
     page.get_by_label("JSON").check()

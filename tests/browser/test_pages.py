@@ -17,6 +17,13 @@ CUT_OFF = Path(__file__).with_name("cut_off.js").read_text()
 AXE = Axe().axe_script
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 WITH_COLOURS = 1400  # the width at which the colours are checked: they are the same at another
+# What the keyboard comes to: a link to the content first, and nothing that does not show that it has the focus.
+STOPS = "a[href], button, input:not([type=hidden]), select, textarea, summary"
+UNSEEN = """(stops) => [...document.querySelectorAll(stops)].filter((one, place) => {
+    one.focus();
+    const isSeen = document.activeElement !== one || getComputedStyle(one).outlineWidth === "2px";
+    return !isSeen || (place === 0 && !one.matches(".skip-to-content-link"));
+}).map((one) => one.outerHTML.slice(0, 200))"""
 # Django's scripts write these labels of a box that moves choices to and fro.
 OF_DJANGO = ".help-tooltip"
 
@@ -32,18 +39,22 @@ def site(live_server: Any, settings: Any) -> dict[str, str]:
 def test_every_page_is_whole_and_accessible(page: Page, site: dict[str, str], width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
 
-    found = {}
+    found, titles = {}, {}
     for name, address in site.items():
         page.emulate_media(color_scheme="light")
         page.goto(address)
+        titles[name] = page.title()
         found[name] = [*page.evaluate(CUT_OFF), *barriers(page)]
         if width != WITH_COLOURS:
             continue
+        found[name] += without_keyboard(page)
         page.emulate_media(color_scheme="dark")
         page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")  # colours change slowly
         found[f"{name}, dark"] = [*barriers(page, runOnly=OF_COLOURS)]
 
     assert {name: lines for name, lines in found.items() if lines} == {}
+    assert [title for title in titles.values() if not re.fullmatch(r".+ \| coincrawl", title)] == []
+    assert titles["schedule, deleted"] == "The whole market | Delete | coincrawl"
 
 
 @pytest.mark.parametrize("name", ["coin with long texts", "rejected record"])
@@ -84,6 +95,13 @@ def test_a_page_that_is_not_allowed_or_not_there_leads_back(page: Page, complain
 
     assert len(complaints) == 2  # the browser names both answers
     complaints.clear()
+
+
+def without_keyboard(page: Page) -> list[str]:
+    """What is not as it should be for somebody who uses the keyboard alone."""
+    page.keyboard.press("Tab")  # so that the browser shows the focus
+    unseen: list[str] = page.evaluate(UNSEEN, STOPS)
+    return [f"not seen, or no link to the content: {element}" for element in unseen]
 
 
 def barriers(page: Page, **rules: Any) -> Iterator[str]:

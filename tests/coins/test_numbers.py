@@ -97,7 +97,8 @@ def test_whole_numbers_may_be_ints(show: Callable[[int], str]) -> None:
         pytest.param("1.2E-9", "0.0₈12", id="eight zeros"),
         pytest.param("-0.000000000001234567", "-0.0₁₁1235", id="negative and tiny"),
         pytest.param("9.99999E-10", "0.0₈1", id="rounded up to a zero less"),
-        pytest.param("1.2E-18", "1.2 × 10⁻¹⁸", id="too small to count the zeros"),
+        pytest.param("1.2E-18", "0.0₁₇12", id="seventeen zeros"),
+        pytest.param("-1E-30", "-0.0₂₉1", id="the smallest that is stored"),
         pytest.param("3.2E+46", "3.2 × 10⁴⁶", id="a power of ten"),
     ],
 )

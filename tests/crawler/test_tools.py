@@ -11,13 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from scrapy import Spider
-from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.misc import load_object
 
 from coincrawl import crawl_settings
-from coincrawl.downloadhandlers import PacedDownloadHandler
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, LinkedAPI, Market, answers
 from tests.support.processes import ROOT, python
@@ -251,6 +249,11 @@ def test_a_component_of_ours_steps_aside_for_a_foreign_spider(name: str) -> None
 
 
 def test_the_download_handler_is_scrapys_own_for_a_foreign_spider() -> None:
+    # Imported here: Scrapy walks through pytest's stack for it, and each of pytest's workers would take a second.
+    from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
+
+    from coincrawl.downloadhandlers import PacedDownloadHandler
+
     assert type(PacedDownloadHandler.from_crawler(Crawler(Spider))) is HTTP11DownloadHandler
 
 

@@ -1,5 +1,6 @@
 """How people see the list of coins: the columns that each chooses, and views that they share."""
 
+import re
 from html import unescape
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
 from tests.support.admin import HOSTILE, keys_in_list, page_of, text_of
 from tests.support.factories import make_coin
@@ -80,29 +82,44 @@ def test_a_choice_that_a_later_version_cannot_show_is_repaired(admin_client: Cli
     assert headings(admin_client) == ["Coin", "Ath"]
 
 
-def order_of(response: Any) -> list[str]:
-    return [name for name, _, _ in response.context["columns"]]
+def names(response: Any, part: str) -> list[str]:
+    return [name for name, _ in response.context[part]]
 
 
 @pytest.mark.parametrize(
     ("move", "order"),
     [
-        pytest.param("up coin", ["coin", "market_cap_rank", "current_price"], id="up"),
-        pytest.param("down market_cap_rank", ["coin", "market_cap_rank", "current_price"], id="down"),
-        pytest.param("up market_cap_rank", ["market_cap_rank", "coin", "current_price"], id="up from the top"),
-        pytest.param("sideways coin", ["market_cap_rank", "coin", "current_price"], id="nonsense"),
-        pytest.param("up nothing", ["market_cap_rank", "coin", "current_price"], id="no such column"),
+        pytest.param("up ath", ["ath", "coin", "atl"], id="up"),
+        pytest.param("down ath", ["coin", "atl", "ath"], id="down"),
+        pytest.param("first atl", ["atl", "coin", "ath"], id="to the beginning"),
+        pytest.param("up coin", ["coin", "ath", "atl"], id="up from the first place"),
+        pytest.param("down atl", ["coin", "ath", "atl"], id="down from the last place"),
+        pytest.param("sideways ath", ["coin", "ath", "atl"], id="nonsense"),
+        pytest.param("first symbol", ["coin", "ath", "atl"], id="one that is not shown"),
+        pytest.param("", ["coin", "ath", "atl"], id="only added"),
     ],
 )
 def test_a_column_is_moved_without_javascript(admin_client: Client, move: str, order: list[str]) -> None:
-    sent = order_of(admin_client.get(COLUMNS_PAGE))
+    response = admin_client.post(COLUMNS_PAGE, {"shown": ["coin", "ath", "atl"], "move": move})
 
-    response = admin_client.post(COLUMNS_PAGE, {"order": sent, "shown": ["coin"], "move": move})
-
-    assert order_of(response)[:3] == order
-    assert [name for name, _, is_shown in response.context["columns"] if is_shown] == ["coin"]
-    assert sorted(order_of(response)) == sorted(COLUMNS)
+    assert names(response, "shown") == order
+    assert sorted(names(response, "shown") + names(response, "others")) == sorted(COLUMNS)
     assert not ChosenColumns.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("move", "focused"),
+    [
+        pytest.param("up atl", "up atl", id="up"),
+        pytest.param("down ath", "down ath", id="down"),
+        pytest.param("up ath", "down ath", id="it cannot go further up"),
+        pytest.param("first atl", "down atl", id="it is the first"),
+    ],
+)
+def test_a_column_is_moved_on_by_the_same_button(admin_client: Client, move: str, focused: str) -> None:
+    response = admin_client.post(COLUMNS_PAGE, {"shown": ["coin", "ath", "symbol", "atl"], "move": move})
+
+    assert re.findall(r'value="([^"]*)" aria-label="[^"]*" autofocus', response.content.decode()) == [focused]
 
 
 def test_the_page_of_columns_begins_with_those_that_are_shown(admin_client: Client) -> None:
@@ -110,7 +127,8 @@ def test_the_page_of_columns_begins_with_those_that_are_shown(admin_client: Clie
 
     response = admin_client.get(COLUMNS_PAGE)
 
-    assert order_of(response)[:3] == ["ath", "coin", "market_cap_rank"]
+    assert names(response, "shown") == ["ath", "coin"]
+    assert names(response, "others")[:3] == ["market_cap_rank", "week", "coin_id"]
 
 
 def test_another_list_has_a_choice_of_its_own(admin_client: Client) -> None:
@@ -195,16 +213,23 @@ def test_a_view_of_another_list_is_none_of_this_one(admin_client: Client) -> Non
     assert admin_client.get(view_address("failed")).status_code == 404
 
 
-def test_a_name_loses_what_the_database_cannot_store(admin_client: Client) -> None:
-    admin_client.post(VIEWS, {"name": "A\0B", "query": ""})
+def refused(client: Client, name: str, query: str) -> list[str]:
+    """Why a view is not saved. The form keeps what was typed."""
+    response = client.post(VIEWS, {"name": name, "query": query})
+    form = response.context["form"]
+    assert response.status_code == 400
+    assert not NamedView.objects.filter(query__contains=query).exclude(query="").exists()
+    assert (form["name"].value(), form["query"].value()) == (name, query)
+    assert f'name="name" value="{escape(name)}"' in response.content.decode() or not name
+    return [str(error) for errors in form.errors.values() for error in errors]
 
-    assert NamedView.objects.get().name == "AB"
 
+def test_a_name_of_a_hundred_characters_is_long_enough(admin_client: Client) -> None:
+    errors = refused(admin_client, "x" * 101, "rank=ranked")
+    admin_client.post(VIEWS, {"name": " ".join(["x" * 50, " " * 9, "y" * 49]), "query": "rank=ranked"})
 
-def test_a_long_name_is_cut(admin_client: Client) -> None:
-    admin_client.post(VIEWS, {"name": "x" * 200, "query": ""})
-
-    assert NamedView.objects.get().name == "x" * 100
+    assert errors == ["A name has at most 100 characters, and this one has 101."]
+    assert NamedView.objects.get().name == f"{'x' * 50} {'y' * 49}"
 
 
 def test_a_view_keeps_nothing_of_the_moment(admin_client: Client) -> None:
@@ -224,50 +249,85 @@ def test_a_view_is_named_in_any_script(admin_client: Client, name: str) -> None:
 
 
 def test_a_message_names_the_address_for_others(admin_client: Client) -> None:
+    shared = f"http://testserver{view_address('mine')}"
+
     response = admin_client.post(VIEWS, {"name": "Mine", "query": ""}, follow=True)
 
-    assert told(response) == [
-        f"The view Mine is saved. Its address for others: http://testserver{view_address('mine')}"
-    ]
+    words = "The view <bdi>Mine</bdi> is saved. Its address for others:"
+    assert told(response) == [f'{words} <a href="{shared}">{shared}</a>']
+    assert f'Share this view: <a href="{shared}">{shared}</a>' in response.content.decode()
+    assert "Share this view" not in admin_client.get(f"{COINS}?q=a").content.decode()
 
 
 @pytest.mark.parametrize("name", ["", "   ", "🚀", "{}", "\0"])
 def test_a_view_needs_a_name(admin_client: Client, name: str) -> None:
-    response = admin_client.post(VIEWS, {"name": name, "query": "rank=ranked"}, follow=True)
+    errors = refused(admin_client, name, "rank=ranked")
 
-    assert "A view needs a name" in told(response)[0]
-    assert not NamedView.objects.exists()
+    assert ("A view needs a name" in errors[0]) == ("\0" not in name)
 
 
 @pytest.mark.parametrize("name", ["Change", "history", "delete!", "Review"])
 def test_no_view_stands_before_a_page_of_the_coin_named_views(admin_client: Client, name: str) -> None:
     coin = make_coin("views")
 
-    response = admin_client.post(VIEWS, {"name": name, "query": "rank=ranked"}, follow=True)
+    errors = refused(admin_client, name, "rank=ranked")
 
-    assert told(response) == [f"A view cannot have the name {name}: choose another."]
-    assert not NamedView.objects.exists()
+    assert errors == [f"A view cannot have the name {name}: choose another."]
     assert text_of(admin_client, page_of(coin))
     assert text_of(admin_client, page_of(coin).replace("/change/", "/history/"))
 
 
 def test_a_name_is_given_once(admin_client: Client, saved: NamedView) -> None:
-    response = admin_client.post(VIEWS, {"name": "Big ones", "query": "market=missing"}, follow=True)
+    errors = refused(admin_client, "<big> ONES", "market=missing")
 
-    assert told(response)[-1] == "There is a view with the name Big ones already."
-    assert NamedView.objects.count() == 1
+    assert errors == ["There is a view with the name Big ones already: choose another."]
 
 
 @pytest.mark.parametrize(
-    "query", ["rank=nonsense", "password=x", "%00=1&a=%00", "x" * 6_000, "o=" + "9." * 2_000, "%F0%9F"]
+    ("query", "reason"),
+    [
+        ("rank=nonsense", "rank: \u201c<bdi>nonsense</bdi>\u201d. There is no such choice."),
+        ("current_price_min=abc", "price, at least: \u201c<bdi>abc</bdi>\u201d. This is not a number."),
+        ("changed_at_max=2026-13-01", "changed, to: \u201c<bdi>2026-13-01</bdi>\u201d. This is not a date"),
+        ("password=x", "The list has no filter <bdi>password</bdi>."),
+        ("<script>=1&rank=ranked", "The list has no filter <bdi>&lt;script&gt;</bdi>."),
+        ("%00=1", "The list has no filter <bdi>\0</bdi>."),
+        ("q=a%00", "Null characters are not allowed."),
+        ("o=%00", "The list's address has more than 5,000 characters, or a NUL character."),
+        (f"q={'x' * 301}", "The search is longer than 300 characters"),
+        ("x" * 6_000, "The list has no filter <bdi>xxx"),
+        ("o=" + "9." * 3_000, "The list's address has more than 5,000 characters"),
+        ("%F0%9F", "The list has no filter"),
+    ],
 )
-def test_a_view_with_nonsense_breaks_nothing(admin_client: Client, query: str) -> None:
-    admin_client.post(VIEWS, {"name": "Odd", "query": query})
+def test_a_view_of_nonsense_is_not_saved_and_says_why(admin_client: Client, query: str, reason: str) -> None:
+    errors = refused(admin_client, "Odd", query)
 
-    response = admin_client.get(view_address("odd"), follow=True)
+    assert errors[0].startswith(reason)
+    assert not NamedView.objects.exists()
 
-    assert response.status_code in {200, 400}
-    assert admin_client.get(COINS).status_code == 200
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        pytest.param("gone=1&rank=ranked&columns=coin,ath", "a filter that the list does not have any more", id="gone"),
+        pytest.param(
+            "data=gone&rank=ranked&columns=coin,ath", "Not filtered by data: \u201c gone \u201d.", id="renamed"
+        ),
+        pytest.param("changed_at_min=x&rank=ranked&columns=coin,ath", "Not filtered by changed", id="a limit"),
+    ],
+)
+def test_a_view_that_has_become_nonsense_opens_the_list_and_says_so(
+    admin_client: Client, saved: NamedView, query: str, words: str
+) -> None:
+    NamedView.objects.update(query=query)
+
+    page = text_of(admin_client, admin_client.get(view_address("big-ones"))["Location"])
+    opened = admin_client.get(view_address("big-ones"), follow=True)
+
+    assert words in page or words in told(opened)[0]
+    assert [coin.pk for coin in opened.context["cl"].result_list] == ["first"]
+    assert view_address("big-ones", "view_delete") in opened.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_run_and_its_rejected_records_link_to_each_other(admin_client: Client)
     assert "2 last seen by this run</a>, 1 of them open" in page
     assert "2 rejected records" in listed
     assert "of another" not in listed
-    assert f'<a href="{page_of(run)}">2026-02-05 12:00:00</a>' in listed
+    assert f'<a href="{page_of(run)}"><time datetime="2026-02-05T12:00:00+00:00"' in listed
 
 
 def test_a_rejected_record_shows_its_first_reasons_in_the_list_and_all_on_its_page(admin_client: Client) -> None:
@@ -125,7 +125,7 @@ def test_a_record_without_an_id_shows(admin_client: Client) -> None:
 
     listed = text_of(admin_client, REJECTED)
 
-    assert "(no id) name: missing 7 Open 1" in listed
+    assert "(no id) Open name: missing 1 7" in listed
 
 
 def test_runs_are_listed_newest_first_and_those_yet_to_start_before_them(admin_client: Client) -> None:

@@ -1,25 +1,30 @@
-"""What people do with rejected records in the admin: try them again, ignore them, find them by reason, and who may."""
+"""What people do with rejected records in the admin: try them again and ignore them, and who may."""
 
+import re
+from html import unescape
+from time import monotonic
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from tests.support.admin import hostile, keys_in_list, page_of, queries_of, text_of
-from tests.support.factories import make_rejected, make_run
+from tests.support.broken_databases import held, locked
+from tests.support.factories import HOUR, NOON, make_coin, make_rejected, make_run
 from tests.support.schedule_pages import staff, told
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import whole_json
+from webapp.crawls.admin import rejected_many
 from webapp.crawls.models import RejectedRecord
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
 REJECTED = reverse("admin:crawls_rejectedrecord_changelist")
-REASONS = reverse("admin:crawls_rejectedrecord_reasons")
 VERBS = ("retry", "ignore", "reopen")
 Status = RejectedRecord.Status
 
@@ -53,9 +58,9 @@ def test_try_again_stores_the_coin_and_is_recorded(admin_client: Client) -> None
 
     response = admin_client.post(button(record, "retry"), follow=True)
 
-    assert response.redirect_chain == [(page_of(record), 302)]
+    assert response.redirect_chain == [(REJECTED, 302)]
     assert [message.level_tag for message in response.context["messages"]] == ["success"]
-    assert told(response) == ["Stored: a new coin."]
+    assert told(response)[0].endswith("</a>: Stored: a new coin. This list has no other open record.")
     assert (statuses(), FullCoin.objects.get().name) == ({"bitcoin": "resolved"}, "Bitcoin")
     shown = text_of(admin_client, reverse("admin:crawls_rejectedrecord_history", args=[record.pk]))
     assert "admin Tried again: Stored: a new coin." in shown
@@ -66,6 +71,7 @@ def test_try_again_tells_the_reasons_of_what_is_still_rejected(admin_client: Cli
 
     response = admin_client.post(button(record, "retry"), follow=True)
 
+    assert response.redirect_chain == [(page_of(record), 302)]
     assert [message.level_tag for message in response.context["messages"]] == ["warning"]
     assert told(response) == ["It is still rejected. ath: true, not a number"]
     assert history(record) == [("admin", "Tried again: It is still rejected. ath: true, not a number")]
@@ -82,6 +88,93 @@ def test_a_record_is_ignored_and_opened_again(admin_client: Client) -> None:
     assert history(record) == [("admin", "Ignored."), ("admin", "Opened again.")]
 
 
+# The next one --------------------------------------------------------------------------------------
+@pytest.fixture
+def four(db: None) -> list[RejectedRecord]:
+    """The newest first; the third is resolved."""
+    run, reasons = make_run(), ("name: 1", "name: 2", "name: 1", "name: 1")
+    records = [
+        rejected(f"coin-{place}", run=run, reasons=text, last_seen_at=NOON - place * HOUR)
+        for place, text in enumerate(reasons)
+    ]
+    RejectedRecord.objects.filter(pk=records[2].pk).update(status=Status.RESOLVED)
+    return records
+
+
+def pressed(client: Client, record: RejectedRecord, verb: str, query: str) -> Any:
+    """The answer to a button of a record's page that was opened from the list with this query."""
+    page = client.get(page_of(record), {"_changelist_filters": query} if query else {})
+    (address,) = (
+        one["address"] for one in page.context["buttons"] if one["address"].split("?")[0].endswith(f"/{verb}/")
+    )
+    return client.post(address, follow=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "query", "following"),
+    [
+        pytest.param(0, "", 1, id="of all"),
+        pytest.param(1, "", 3, id="not one that is not open"),
+        pytest.param(3, "", 0, id="the first after the last"),
+        pytest.param(0, "reason=name%3A+1", 3, id="of a reason"),
+        pytest.param(0, "status=All&o=1", 1, id="of all, by name"),
+        pytest.param(1, "o=-1", 0, id="by name, from the end"),
+        pytest.param(0, "q=coin-3", 3, id="not of the list itself"),
+    ],
+)
+def test_what_is_done_with_leads_to_the_next_open_record_of_its_list(
+    admin_client: Client, four: list[RejectedRecord], place: int, query: str, following: int
+) -> None:
+    response = pressed(admin_client, four[place], "ignore", query)
+
+    parameter = f"?{urlencode({'_changelist_filters': query})}" if query else ""
+    assert response.redirect_chain == [(page_of(four[following]) + parameter, 302)]
+    assert told(response) == [
+        f'<a href="{page_of(four[place])}{parameter}"><bdi>coin-{place}</bdi></a>: '
+        "It is ignored, also when it comes again. This is the next open record."
+    ]
+
+
+def test_what_is_stored_leads_to_the_next_one_too(admin_client: Client, four: list[RejectedRecord]) -> None:
+    response = pressed(admin_client, four[0], "retry", "")
+
+    assert response.redirect_chain == [(page_of(four[1]), 302)]
+    assert told(response)[0].endswith("</a>: Stored: a new coin. This is the next open record.")
+
+
+def test_where_no_record_is_left_the_list_is_shown(admin_client: Client, four: list[RejectedRecord]) -> None:
+    response = pressed(admin_client, four[1], "ignore", "reason=name%3A+2")
+
+    assert response.redirect_chain == [(f"{REJECTED}?reason=name%3A+2", 302)]
+    assert told(response)[0].endswith("This list has no other open record.")
+
+
+def test_opening_one_again_stays_there_and_keeps_its_list(admin_client: Client, four: list[RejectedRecord]) -> None:
+    four[0].status = Status.IGNORED
+    four[0].save()
+
+    response = pressed(admin_client, four[0], "reopen", "status=Ignored")
+
+    assert response.redirect_chain == [(f"{page_of(four[0])}?_changelist_filters=status%3DIgnored", 302)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=x", "run=%00", "pk__in=1", "p=x", "e=1", "a&&=%ff", "_to_field=x", "q=" + "a" * 400, "%0d%0aX:y", "\0"],
+)
+def test_a_forged_list_does_no_harm(admin_client: Client, four: list[RejectedRecord], query: str) -> None:
+    address = f"{button(four[0], 'ignore')}?{urlencode({'_changelist_filters': query})}"
+
+    response = admin_client.post(address)
+
+    if query == "\0":
+        assert (response.status_code, statuses()["coin-0"]) == (400, "open")
+    else:
+        assert response["Location"].startswith(page_of(four[1]))
+        assert statuses()["coin-0"] == "ignored"
+
+
+# Buttons that come too late, and who may press which -------------------------------------------------
 @pytest.mark.parametrize(
     ("status", "verb"),
     [("resolved", "retry"), ("ignored", "retry"), ("resolved", "ignore"), ("ignored", "ignore"), ("open", "reopen")],
@@ -146,12 +239,11 @@ def test_who_may_only_see_is_offered_nothing(client: Client) -> None:
     record = rejected()
     staff(client, "view_rejectedrecord")
 
-    page, listed, reasons = client.get(page_of(record)), client.get(REJECTED), client.get(REASONS)
+    page, listed = client.get(page_of(record)), client.get(REJECTED)
     acted = act(client, "ignore", record)
 
     assert page.context["buttons"] == []
     assert [name for name, _ in listed.context["action_form"].fields["action"].choices] == ["", "export_selected"]
-    assert b"<button" not in reasons.content.partition(b'id="content-main"')[2]
     assert (acted.status_code, statuses()) == (200, {"bitcoin": "open"})
 
 
@@ -175,7 +267,7 @@ def test_many_are_tried_again_and_what_became_of_them_is_told(admin_client: Clie
     assert told(response) == [
         "2 records were stored. 2 records are still rejected: name: a number, not a text (2); "
         "ath: true, not a number (2). 1 record could not be tried: "
-        "It was kept without values that could be stored: wait for the next crawl (1)."
+        "Version 0.1.0 kept it, without its values: the next crawl that has it again keeps them (1)."
     ]
     assert FullCoin.objects.count() == 2
     assert history(sound[0]) == [("admin", "Tried again: Stored: a new coin.")]
@@ -198,13 +290,13 @@ def test_an_action_that_takes_too_long_says_how_many_are_left(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webapp.crawls.retrying.AT_ONCE", 2)
-    monkeypatch.setattr("webapp.crawls.admin.rejected.MAX_SECONDS", -1)
+    monkeypatch.setattr("webapp.coins.admin.parts.MAX_SECONDS", -1)
     records = [rejected(f"coin-{number}") for number in range(3)]
 
     tried, ignored = act(admin_client, "retry", *records), act(admin_client, "ignore", *records)
 
-    assert told(tried) == ["3 are left, because this took long: do it again."]
-    assert told(ignored) == ["0 records are now ignored. 3 are left: do it again."]
+    assert told(tried) == ["No record was tried. 3 are left, because this took long: do it again."]
+    assert told(ignored) == ["0 records are now ignored. 3 are left, because this took long: do it again."]
 
 
 def test_many_are_ignored_and_opened_again(admin_client: Client) -> None:
@@ -215,7 +307,8 @@ def test_many_are_ignored_and_opened_again(admin_client: Client) -> None:
     between = statuses()
     opened = act(admin_client, "reopen", *records[:1], done, query="?status=All")
 
-    assert (told(ignored), told(opened)) == (["3 records are now ignored."], ["1 record is now open."])
+    assert told(ignored)[0].startswith("3 records are now ignored. <a href=")
+    assert told(opened) == ["1 record is now open."]
     assert between == {"coin-0": "ignored", "coin-1": "ignored", "coin-2": "ignored", "done": "resolved"}
     assert statuses() == between | {"coin-0": "open"}
     assert history(records[0]) == [("admin", "Ignored."), ("admin", "Opened again.")]
@@ -228,6 +321,68 @@ def test_an_action_on_nothing_that_is_open_says_so(admin_client: Client) -> None
     response = act(admin_client, "retry", record, query="?status=All")
 
     assert told(response) == ["None of these records is open: nothing was tried."]
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("retry", "1 record was stored. 2 are left: do it again."),
+        ("ignore", "1 record is now ignored. 2 are left: do it again. <a href="),
+    ],
+)
+def test_an_action_that_the_database_stops_halfway_says_how_far_it_came(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, action: str, words: str
+) -> None:
+    records = [rejected(coin_id) for coin_id in ("a", "b", "c")]
+    monkeypatch.setattr("webapp.crawls.retrying.AT_ONCE", 1)
+    monkeypatch.setattr("webapp.crawls.admin.rejected_many.CHANGED_AT_ONCE", 1)
+    record, recorded = rejected_many._record, []
+
+    def fail_at_the_second(*arguments: Any) -> None:
+        recorded.append(arguments)
+        if len(recorded) == 2:
+            raise locked()
+        record(*arguments)
+
+    monkeypatch.setattr(rejected_many, "_record", fail_at_the_second)
+    admin_client.raise_request_exception = False
+
+    response = act(admin_client, action, *records)
+
+    page = response.content.decode()
+    assert response.status_code == 503
+    assert "The database is locked by another process." in page
+    assert words in page
+    assert f'<a href="{REJECTED}">Back to the list</a>' in page
+    assert [*statuses().values()].count("open") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("action", ["retry", "ignore"])
+def test_an_action_waits_for_a_lock_for_seconds_only(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    record = rejected()
+    monkeypatch.setattr("webapp.coins.admin.parts.LOCK_SECONDS", 0.05)
+    admin_client.raise_request_exception = False
+
+    with held(record):
+        began = monotonic()
+        response = act(admin_client, action, record)
+        took = monotonic() - began
+
+    assert response.status_code == 503
+    assert took < 10
+    assert "1 is left: do it again." in response.content.decode()
+    assert statuses() == {"bitcoin": "open"}
+    assert is_patient()
+
+
+def is_patient() -> bool:
+    """Whether the connection waits for locks as long as ever."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout" if connection.vendor == "sqlite" else "SHOW lock_timeout")
+        return cursor.fetchone() == (20_000 if connection.vendor == "sqlite" else "0",)
 
 
 @pytest.mark.parametrize("key", ["x", "\0", "9" * 5_000, "1e3", "-", "🚀"])
@@ -260,110 +415,75 @@ def test_the_list_shows_open_records_and_how_many_there_are_of_each_status(admin
     assert len(keys_in_list(admin_client, f"{REJECTED}?status=All")) == 4
 
 
-# By reason ---------------------------------------------------------------------------------------
-def test_the_list_leads_to_the_reasons(admin_client: Client) -> None:
-    shown = admin_client.get(REJECTED).content.decode()
+def test_the_list_has_the_names_of_stored_coins_in_one_query(admin_client: Client) -> None:
+    make_coin("bitcoin", name="<b>{0}</b>")
+    record = rejected("bitcoin")
+    one = queries_of(admin_client, REJECTED)
+    for number in range(20):
+        make_coin(f"coin-{number}", name="Coin")
+        rejected(f"coin-{number}", run=record.run)
+    rejected("other", run=record.run)
 
-    assert f'<a href="{reverse("admin:crawls_rejectedrecord_reasons")}">By reason</a>' in shown
+    many, page = queries_of(admin_client, REJECTED), admin_client.get(REJECTED).content.decode()
+
+    assert many == one
+    assert '<bdi>bitcoin</bdi> <bdi class="quiet">&lt;b&gt;{0}&lt;/b&gt;</bdi>' in page
+    assert page.count('<bdi class="quiet">') == 21
 
 
-NAMED = "coin_id: missing (in the record named {})"
+# Undoing -------------------------------------------------------------------------------------------
+def test_those_that_were_ignored_at_once_are_listed_and_opened_again(admin_client: Client) -> None:
+    earlier, *records = [rejected(f"coin-{number}") for number in range(3)]
+    act(admin_client, "ignore", earlier)
 
+    (message,) = told(act(admin_client, "ignore", *records))
 
-def filtered(reason: str) -> str:
-    return f"{REJECTED}?{urlencode({'reason': reason})}"
-
-
-@pytest.mark.parametrize(
-    ("reason", "found"),
-    [
-        ("name: long", {"alone", "first", "last", "middle"}),
-        ("ath: 100%", {"first", "middle"}),
-        ("ath: 100_", set()),
-        ("coin_id: missing", {"one", "two"}),
-        ("name", set()),
-        ("name: lon", set()),
-    ],
-)
-def test_records_are_found_by_reason(admin_client: Client, reason: str, found: set[str]) -> None:
-    for coin_id, *reasons in [
-        ("alone", "name: long"),
-        ("first", "name: long", "ath: 100%"),
-        ("last", "atl: small", "name: long"),
-        ("middle", "atl: small", "name: long", "ath: 100%"),
-        ("longer", "name: longer", "my name: long"),
-        ("one", NAMED.format("One")),
-        ("two", "ath: x", NAMED.format("(two)")),
-    ]:
-        rejected(coin_id, reasons="\n".join(reasons))
-
-    response = admin_client.get(filtered(reason))
-
-    assert {record.coin_id for record in response.context["cl"].result_list} == found
+    found = re.search('href="([^"]*)"', message)
+    assert found is not None
+    address = unescape(found[1])
+    assert {*keys_in_list(admin_client, address)} == {str(record.pk) for record in records}
+    assert "By time of ignoring" in text_of(admin_client, address)
+    reopened = act(admin_client, "reopen", records[0], query=address.removeprefix(REJECTED), select_across=1)
+    assert told(reopened) == ["2 records are now open."]
+    assert statuses() == {"coin-0": "ignored", "coin-1": "open", "coin-2": "open"}
+    assert RejectedRecord.objects.filter(ignored_at=None).count() == 2
 
 
 @pytest.mark.parametrize("reason", ["x" * 1_001, "a\nb"])
-def test_what_can_be_no_reason_is_rejected(admin_client: Client, reason: str) -> None:
-    assert admin_client.get(filtered(reason)).status_code in {302, 400}
+def test_what_can_be_no_reason_filters_nothing_and_says_so(admin_client: Client, reason: str) -> None:
+    rejected("a")
+
+    address = f"{REJECTED}?{urlencode({'reason': reason})}"
+    assert "Not filtered by reason: " in text_of(admin_client, address)
+    assert keys_in_list(admin_client, address) == [str(RejectedRecord.objects.get().pk)]
 
 
-@hostile
-def test_any_reason_can_be_asked_for(admin_client: Client, text: str) -> None:
-    rejected(reasons=text or "none")
+@pytest.mark.parametrize(
+    ("query", "across"),
+    [
+        pytest.param("?status=nonsense", "1", id="all of a list that is not filtered"),
+        pytest.param("?reason=a%0Ab", "0", id="selected ones"),
+        pytest.param(f"?q={'x' * 301}", "1", id="all of a list that is not searched"),
+    ],
+)
+@pytest.mark.parametrize("action", [*VERBS, "export_selected"])
+def test_an_action_does_nothing_if_the_list_is_not_filtered_as_its_address_says(
+    admin_client: Client, action: str, query: str, across: str
+) -> None:
+    record = rejected("a")
+    chosen = {"action": action, "_selected_action": [record.pk], "index": 0, "select_across": across}
 
-    assert admin_client.get(filtered(text)).status_code == 200
-    assert admin_client.get(REASONS).status_code == 200
+    response = admin_client.post(REJECTED + query, chosen, follow=True)
 
-
-def test_reasons_are_counted_without_the_names_of_coins(admin_client: Client) -> None:
-    for number, reasons in enumerate(
-        [NAMED.format("A"), NAMED.format("B (b)"), "name: long\nath: wrong", "name: long"]
-    ):
-        rejected(f"coin-{number}", reasons=reasons)
-    rejected("done", reasons="name: long", status="resolved")
-
-    response = admin_client.get(REASONS)
-
-    assert [tuple(reason) for reason, _ in response.context["reasons"]] == [
-        ("coin_id: missing", 2),
-        ("name: long", 2),
-        ("ath: wrong", 1),
-    ]
-    assert [len(keys_in_list(admin_client, address)) for _, address in response.context["reasons"]] == [2, 2, 1]
-
-
-@pytest.mark.parametrize(("action", "status"), [("retry", "resolved"), ("ignore", "ignored")])
-def test_all_records_of_a_reason_are_done_with_at_once(admin_client: Client, action: str, status: str) -> None:
-    run = make_run()
-    for number in range(120):  # more than a page of the list
-        rejected(f"coin-{number}", reasons="name: long", run=run)
-    rejected("other", reasons="ath: wrong", run=run)
-    ((_, address), _) = admin_client.get(REASONS).context["reasons"]
-    hidden = {"index": 0, "select_across": 1, "_selected_action": 0}  # as the page's form has them
-
-    admin_client.post(address, hidden | {"action": action})
-
-    assert RejectedRecord.objects.filter(status=status).count() == 120
-    assert statuses()["other"] == "open"
+    words = "Nothing was done, because the list is not filtered as its address says. Correct the filter first."
+    assert words in told(response)
+    assert response.redirect_chain == [(REJECTED + query, 302)]
+    assert RejectedRecord.objects.get().status == "open"
+    assert not LogEntry.objects.exists()
 
 
-def test_where_nothing_is_open_the_page_of_reasons_says_so(admin_client: Client) -> None:
-    assert "No rejected record is open." in text_of(admin_client, REASONS)
-
-
-@pytest.mark.parametrize(("permissions", "status"), [([], 403), (["view_rejectedrecord"], 200)])
-def test_reasons_are_for_those_who_may_see_the_records(client: Client, permissions: list[str], status: int) -> None:
-    staff(client, *permissions)
-
-    assert client.get(REASONS).status_code == status
-    assert client.post(REASONS).status_code == 405
-
-
-def test_the_page_of_reasons_takes_one_query_however_many_records_there_are(admin_client: Client) -> None:
+def test_the_time_of_ignoring_is_asked_for_where_ignored_records_are_listed(admin_client: Client) -> None:
     rejected()
-    few = queries_of(admin_client, REASONS)
-    for number in range(300):
-        rejected(f"coin-{number}", reasons=f"name: {number}", run_id=RejectedRecord.objects.all()[0].run_id)
 
-    assert queries_of(admin_client, REASONS) == few
-    assert "And 101 rarer reasons." in text_of(admin_client, REASONS)
+    assert "By time of ignoring" not in text_of(admin_client, REJECTED)
+    assert "By time of ignoring" in text_of(admin_client, f"{REJECTED}?status=Ignored")

@@ -192,6 +192,27 @@ def test_its_numbers_lead_to_the_coins_and_the_rejected_records(admin_client: Cl
     rejected = re.search('href="([^"]*)">2<', lines["Rejected"])
     assert rejected is not None
     assert len(keys_in_list(admin_client, rejected[1])) == 2
+    assert "no later run had again" not in text_of(admin_client, page_of(run))
+
+
+@pytest.mark.parametrize(("listed", "shown"), [(0, "3"), (2, "3; 2 listed")])
+def test_a_number_of_rejected_records_that_is_not_that_of_the_list_says_so(
+    admin_client: Client, listed: int, shown: str
+) -> None:
+    run = make_run(finished_at=NOON + MINUTE, rejected=3)
+    for number in range(listed):
+        make_rejected(f"coin-{number}", run=run)
+
+    cell = lines_beside(admin_client, run)["Rejected"][0]
+
+    assert re.sub("<[^>]*>", "", cell) == shown
+    assert "Listed are the rejected records that are kept and that no later run had again." in text_of(
+        admin_client, page_of(run)
+    )
+    if listed:
+        found = re.search('href="([^"]*)">2 listed', unescape(cell))
+        assert found is not None
+        assert len(keys_in_list(admin_client, found[1])) == 2
 
 
 def test_what_is_updated_is_neither_new_nor_gone(admin_client: Client) -> None:

@@ -55,7 +55,7 @@ def test_arguments_are_written_a_line_each_and_stored_as_values(
         pytest.param({"crontab": "61 * * * *"}, "crontab", "'61 * * * *' is not a crontab", id="crontab"),
         pytest.param({"crontab": "every day"}, "crontab", "A crontab has five fields", id="words for a crontab"),
         pytest.param({"time_zone": "Mars/Base"}, "time_zone", "'Mars/Base' is not a time zone", id="time zone"),
-        pytest.param({"spider": "tarantula"}, "spider", "There is no spider 'tarantula' in the catalog.", id="spider"),
+        pytest.param({"spider": "tarantula"}, "spider", "There is no spider 'tarantula'.", id="spider"),
         pytest.param({"arguments": "only=changed"}, "arguments", "markets has no argument 'only'.", id="argument"),
         pytest.param({"arguments": "pages=0"}, "arguments", "pages is a whole number from 1", id="value"),
         pytest.param({"arguments": "ids=a\npages=1"}, "arguments", "ids and pages cannot be given", id="both"),
@@ -105,7 +105,7 @@ def test_the_form_lists_each_spiders_arguments_and_suggests_time_zones(admin_cli
         assert f"{name}: {entry.summary}" in shown
         for argument in entry.arguments:
             assert f"{argument}= {entry.arguments[argument].allowed}" in shown
-    assert "may be left out where MIRROR_URL is set" in shown
+    assert "not needed if MIRROR_URL is set" in shown
     assert "not together with pages, category, per_page, order" in shown
     assert '<option value="Europe/Berlin">' in page
 

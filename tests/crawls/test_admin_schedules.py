@@ -226,9 +226,9 @@ def test_a_schedule_that_does_not_exist_leads_home(admin_client: Client, key: st
     ("values", "credits_had", "month", "run"),
     [
         pytest.param(
-            {}, None, "720 720", "1 request, a credit each (about; no run has been complete yet", id="typical"
+            {}, None, "720 720", "1 request, a credit each (estimated: no run has been complete yet", id="typical"
         ),
-        pytest.param({}, 3, "2,160 2,160", "3 requests, a credit each (as its last complete run took)", id="measured"),
+        pytest.param({}, 3, "2,160 2,160", "3 requests, a credit each (like its last complete run)", id="measured"),
         pytest.param({"arguments": {}}, None, "55,440 55,440", "77 requests, a credit each", id="the whole market"),
         pytest.param({"spider": "mirror", "arguments": {}}, 19, "13,680 0", "19 requests, no credits", id="no credits"),
         pytest.param(

@@ -118,7 +118,7 @@ def test_an_unknown_spider_is_told_which_there_are() -> None:
     with pytest.raises(ArgumentError) as raised:
         parse_arguments("market", {})
 
-    assert str(raised.value) == f"There is no spider 'market' in the catalog. Spiders: {', '.join(SPIDERS)}."
+    assert str(raised.value) == f"There is no spider 'market'. Spiders: {', '.join(SPIDERS)}."
 
 
 def test_every_spider_of_the_catalog_exists_and_every_spider_is_in_it() -> None:

@@ -72,7 +72,7 @@ def test_a_run_by_hand_is_skipped_where_a_job_is_about_to_begin() -> None:
         ("mirror", {"pages": 1}, "job", None, "The job job is a run of markets with other arguments"),
         ("markets", {"pages": 2}, "job", None, "The job job is a run of markets with other arguments"),
         ("markets", {}, "job", None, "The job job is a run of markets with other arguments"),
-        ("markets", {"pages": 1}, "over", "", "There is a run with the key over already: a job id serves once."),
+        ("markets", {"pages": 1}, "over", "", "There is a run with the key over already: choose another job id."),
     ],
     ids=["no claim", "claim", "spider", "argument", "arguments", "key"],
 )

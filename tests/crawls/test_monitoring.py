@@ -220,7 +220,7 @@ def test_one_new_schedule_does_not_hide_that_no_scrapyd_is_alive() -> None:
     [
         ({"crontab": "61 * * * *"}, "'61 * * * *' is not a crontab ("),
         ({"time_zone": "Mars/Olympus"}, "'Mars/Olympus' is not a time zone: "),
-        ({"spider": "gone"}, "There is no spider 'gone' in the catalog."),
+        ({"spider": "gone"}, "There is no spider 'gone'."),
         ({"arguments": {"pages": "many"}}, "pages=many is not valid: "),
         ({"arguments": ["pages"]}, "The arguments must be names with their values."),
         ({"arguments": 5}, "The arguments must be names with their values."),

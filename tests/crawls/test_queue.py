@@ -40,7 +40,7 @@ def test_a_job_is_a_run_that_has_not_begun() -> None:
 @pytest.mark.parametrize(
     ("spider", "given", "settings", "priority", "sentence"),
     [
-        ("market", {}, {}, 0, "There is no spider 'market' in the catalog."),
+        ("market", {}, {}, 0, "There is no spider 'market'."),
         ("markets", {"pagez": "1"}, {}, 0, "markets has no argument 'pagez'."),
         ("markets", {"pages": "0"}, {}, 0, "pages=0 is not valid"),
         ("markets", {"ids": "x," * 50_000 + "x"}, {}, 0, "ids is too long: 100,000 bytes are the most."),
@@ -90,7 +90,7 @@ def test_any_other_key_is_taken(key: str) -> None:
 def test_a_key_serves_once() -> None:
     enqueue("job")
 
-    with pytest.raises(JobError, match="There is a job job already: an id serves once"):
+    with pytest.raises(JobError, match="There is a job job already: choose another id"):
         enqueue("job", "mirror")
 
     assert jobs.get().spider == "markets"

@@ -2,12 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.utils import timezone
 
 from tests.support.factories import make_rejected
@@ -361,19 +359,3 @@ def test_many_old_ones_go_in_parts(settings: Any, monkeypatch: pytest.MonkeyPatc
         last_seen(days, status="resolved")
 
     assert RejectedRecord.objects.forget_old() == 5
-
-
-@pytest.mark.postgresql  # SQLite changes no table within a test's transaction
-def test_the_migration_makes_records_one_that_are_one_by_now() -> None:
-    migration = import_module("webapp.crawls.migrations.0004_rejected_values")
-    constraint = RejectedRecord._meta.constraints[0]
-    with connection.schema_editor() as editor:
-        editor.remove_constraint(RejectedRecord, constraint)
-        for coin_id, status in [("twice", "ignored"), ("twice", "resolved"), ("once", "ignored")]:
-            make_rejected(coin_id, status=status)
-        editor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what the inserts have left to check is checked now
-
-        migration.keep_the_newest(apps, editor)
-
-        editor.add_constraint(RejectedRecord, constraint)
-    assert statuses() == {"twice": "resolved", "once": "ignored"}

@@ -68,15 +68,15 @@ every_database = [pytest.mark.every_database, pytest.mark.django_db]
 ROW = re.compile(r'(?s)<tr><th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>')
 
 
-def rows_of(client: Client, **facts: Any) -> tuple[list[list[str]], list[list[str]]]:
-    """The cells of a record's page: of the fields that are shown at once, and of the others."""
+def rows_of(client: Client, **facts: Any) -> tuple[list[list[str]], dict[str, list[list[str]]]]:
+    """The cells of a record's page: of the fields that are shown at once, and by summary of those that are folded."""
     page = client.get(page_of(make_rejected(**facts))).content.decode()
-    tables = page.partition("<details>")
-    cells = (
-        [[unescape(re.sub(r"<[^>]*>", "", cell)) for cell in row] for row in ROW.findall(table)] for table in tables
-    )
-    shown, _, others = cells
-    return shown, others
+    shown, *folds = page.split("<details><summary>")
+    return cells_of(shown), {fold.partition("</summary>")[0]: cells_of(fold) for fold in folds}
+
+
+def cells_of(html: str) -> list[list[str]]:
+    return [[unescape(re.sub(r"<[^>]*>", "", cell)) for cell in row] for row in ROW.findall(html)]
 
 
 @pytest.mark.every_database
@@ -94,7 +94,7 @@ def test_invalid_fields_come_first_then_those_that_differ(admin_client: Client) 
     }
     reasons = "name: longer than 255 characters\nmarket_cap_rank: a text, not a number"
 
-    shown, others = rows_of(admin_client, values=whole_json(sent), reasons=reasons)
+    shown, folded = rows_of(admin_client, values=whole_json(sent), reasons=reasons)
 
     assert shown == [
         ["name", "“Bitcoin”", f"“{'x' * 256}”", "longer than 255 characters"],
@@ -102,9 +102,15 @@ def test_invalid_fields_come_first_then_those_that_differ(admin_client: Client) 
         ["current_price", "0.000000000000000001", "1,234,567.1", ""],
         ["ath", "1", "null", ""],
     ]
-    assert ["market_cap", "5", "5", ""] in others
-    assert ["last_updated", "2026-02-05 12:00:00 UTC", "“2026-02-05T20:00:00+08:00”", ""] in others
-    assert ["symbol", "-", "not sent", ""] in others
+    agree, not_sent = "3 fields that agree", "22 fields that were not sent"
+    assert [*folded] == [agree, not_sent]
+    assert folded[agree] == [
+        ["coin_id", "“bitcoin”", "“bitcoin”", ""],
+        ["market_cap", "5", "5", ""],
+        ["last_updated", "2026-02-05 12:00:00 UTC", "“2026-02-05T20:00:00+08:00”", ""],
+    ]
+    assert ["symbol", "-", "not sent", ""] in folded[not_sent]
+    assert {cells[2] for cells in folded[not_sent]} == {"not sent"}
 
 
 @pytest.mark.every_database
@@ -115,7 +121,8 @@ def test_of_a_coin_that_is_not_stored_the_invalid_fields_are_shown(admin_client:
     shown = text_of(admin_client, page_of(record))
 
     assert "Coin: bitcoin (not stored)" in shown
-    assert "The coin is not stored. field stored now sent what is wrong ath - true true, not a number 28 other" in shown
+    assert "The coin is not stored. field stored now sent what is wrong ath - true true, not a number 2 other" in shown
+    assert "26 fields that were not sent" in shown
 
 
 @pytest.mark.every_database
@@ -135,18 +142,25 @@ def test_a_record_links_to_its_coin_and_its_run(admin_client: Client) -> None:
     ("facts", "words"),
     [
         ({"raw": "x" * 64_000}, "It cannot be tried again. It is longer than 64 kB"),
-        ({"raw": "null"}, "It cannot be tried again. It was kept without values"),
+        ({"reasons": "record: null, not an object"}, "It cannot be tried again. What was sent has no values that are"),
+        (
+            {},
+            "It cannot be tried again. Version 0.1.0 kept it, without its values: the next crawl that has it again",
+        ),
         (
             {"raw": "{}", "spider": "history"},
             "It cannot be tried again. It is of past prices: run `scrapy crawl history",
         ),
     ],
-    ids=["cut", "no object", "past prices"],
+    ids=["cut", "no object", "of version 0.1.0", "past prices"],
 )
 def test_a_record_without_values_says_why(admin_client: Client, facts: dict[str, str], words: str) -> None:
     record = make_rejected(run=make_run(spider=facts.pop("spider", "markets")), **facts)
 
-    assert words in text_of(admin_client, page_of(record))
+    shown = text_of(admin_client, page_of(record))
+
+    assert words in shown
+    assert "under the names of the coin's fields" not in shown  # it is not there
 
 
 ODD_VALUES = {

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.db.models.functions import Now
+from django.test import Client
+from django.urls import reverse
 
 from tests.support.factories import HOUR, NOON, make_coin, make_rejected, make_run
 from tests.support.racing import at_once, meanwhile, wait_until_somebody_waits_for_a_lock
@@ -22,6 +24,7 @@ from webapp.crawls.retrying import Outcome, retry
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
+REJECTED = reverse("admin:crawls_rejectedrecord_changelist")
 Status = RejectedRecord.Status
 UPDATED = NOON.isoformat()
 
@@ -243,7 +246,11 @@ def test_what_the_database_rejects_is_still_rejected(monkeypatch: pytest.MonkeyP
         pytest.param({"status": Status.RESOLVED}, "It is resolved already.", id="resolved"),
         pytest.param({"status": Status.IGNORED}, "It is ignored: open it again first.", id="ignored"),
         pytest.param({"values": "", "raw": "x" * 64_000}, "longer than 64 kB", id="cut"),
-        pytest.param({"values": "", "raw": "null"}, "kept without values", id="no object"),
+        pytest.param(
+            {"values": "", "reasons": "record: null, not an object"}, "no values that are certain", id="no object"
+        ),
+        pytest.param({"values": "", "reasons": "close: a text"}, "of past prices", id="past prices of a mirror"),
+        pytest.param({"values": ""}, "Version 0.1.0 kept it", id="of version 0.1.0"),
         pytest.param({"values": '{"ath": sNaN}'}, "cannot be read", id="unreadable"),
     ],
 )
@@ -312,6 +319,8 @@ def test_a_crawl_that_is_just_storing_the_coin_is_waited_for() -> None:
         FullCoin.objects.upsert([{"coin_id": "bitcoin", "name": "New"}])
         outside.enter_context(meanwhile(lambda: told.append(words_of(record))))
         wait_until_somebody_waits_for_a_lock()
+        # The crawl goes on to the records: if they were locked by now, each would wait for the other.
+        RejectedRecord.objects.select_for_update(nowait=True).get()
 
     assert told == [retrying.SINCE.words]
     assert FullCoin.objects.get().name == "New"
@@ -328,3 +337,19 @@ def test_a_record_that_somebody_is_just_ignoring_is_not_tried() -> None:
 
     assert told == ["It is ignored: open it again first."]
     assert not FullCoin.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+@pytest.mark.parametrize("does", ["retry", "ignore"])
+def test_records_are_locked_in_the_order_of_a_crawl(admin_client: Client, does: str) -> None:
+    """A crawl keeps records by their fingerprints, whatever order they have in the table."""
+    later, first = rejected("a", fingerprint="b"), rejected("b", fingerprint="a")
+    selected = {"action": does, "_selected_action": [later.pk, first.pk], "index": 0}
+    with ExitStack() as outside, transaction.atomic():
+        RejectedRecord.objects.select_for_update().get(pk=first.pk)
+        outside.enter_context(meanwhile(lambda: admin_client.post(REJECTED, selected)))
+        wait_until_somebody_waits_for_a_lock()
+        RejectedRecord.objects.select_for_update(nowait=True).get(pk=later.pk)
+
+    assert not RejectedRecord.objects.open().exists()

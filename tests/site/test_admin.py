@@ -67,7 +67,7 @@ def test_a_page_shows_every_field_of_the_model_but_hidden_ones(model: Any, rf: A
     assert len(names) == len(set(names))
     fields = {field.name for field in model._meta.concrete_fields if not (field.auto_created or field.generated)}
     assert fields - {*page.hidden} == fields & {*names}
-    assert set(page.hidden) == ({"field_changes"} if model is FullCoin else set())
+    assert page.hidden == {FullCoin: ("field_changes",), RejectedRecord: ("fingerprint",)}.get(model, ())
 
 
 def test_a_field_that_no_group_names_comes_last_by_itself(rf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,18 +131,12 @@ def test_staff_without_permission_sees_nothing(client: Client, address: str) -> 
         "verdict__regex=(((",
         "status__exact=open",
         "password=x",
-        "rank=top+11",
-        "market=",
-        "verdict=nonsense",
-        "status=%F0%9F%9A%80",
         "_to_field=name",
         "__=1",
     ],
 )
 def test_lookups_that_no_filter_offers_are_rejected(admin_client: Client, address: str, query: str) -> None:
-    response = admin_client.get(f"{address}?{query}")
-
-    assert response.status_code in {302, 400}
+    assert admin_client.get(f"{address}?{query}").status_code == 400
 
 
 @pytest.mark.parametrize("address", LISTS)

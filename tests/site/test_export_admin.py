@@ -1,5 +1,6 @@
 """Exports from the admin: who may, which rows and columns, and that nonsense is answered."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -118,7 +119,7 @@ def test_every_column_is_exported_in_every_format(admin_client: Client, address:
     assert not {"claim", "claimed_at", "flushes", "rejected_rows", "fingerprint", "stale_before"} & {*columns}
 
 
-def test_all_columns_are_ticked_until_others_are(admin_client: Client) -> None:
+def test_the_columns_of_the_list_are_ticked_until_others_are(admin_client: Client) -> None:
     make_coin()
     address = f"{COINS}export/"
 
@@ -128,14 +129,16 @@ def test_all_columns_are_ticked_until_others_are(admin_client: Client) -> None:
 
     at_first = ticked(admin_client.get(address))
     none = ticked(admin_client.post(address, {"tick": "none", "format": "csv"}))
-    listed = admin_client.post(address, {"tick": "list", "format": "csv"})
-    everything = ticked(admin_client.post(address, {"tick": "all", "columns": ["ath"]}))
+    everything = admin_client.post(address, {"tick": "all", "columns": ["ath"], "format": "csv"})
+    listed = ticked(admin_client.post(address, {"tick": "list"}))
 
-    assert len(at_first) > 30
     assert none == []
-    assert everything == at_first
-    assert ticked(listed) == [
+    assert len(ticked(everything)) > 30
+    assert everything.context["form"]["format"].value() == "csv"
+    assert listed == at_first
+    assert at_first == [
         "coin_id",
+        "symbol",
         "name",
         "current_price",
         "price_change_percentage_24h",
@@ -144,7 +147,30 @@ def test_all_columns_are_ticked_until_others_are(admin_client: Client) -> None:
         "total_volume",
         "last_updated",
     ]
-    assert listed.context["form"]["format"].value() == "csv"
+
+
+@pytest.mark.parametrize(
+    ("address", "names"),
+    [
+        pytest.param(f"{COINS}export/?columns=coin,ath,symbol", {"coin_id", "symbol", "name", "ath"}, id="chosen"),
+        pytest.param(f"{RUNS}export/", {"id", "verdict", "schedule", "started_at", "finished_at", "seen"}, id="runs"),
+        pytest.param(f"{REJECTED}export/", {"run", "coin_id", "reasons", "status", "count"}, id="rejected"),
+    ],
+)
+def test_what_a_column_of_the_list_shows_is_ticked(admin_client: Client, address: str, names: set[str]) -> None:
+    ticked = admin_client.get(address).context["form"]["columns"].value()
+
+    assert names <= {*ticked}
+    assert "raw" not in ticked
+
+
+def test_columns_have_a_label_and_their_name(admin_client: Client) -> None:
+    make_rejected()
+
+    pages = [" ".join(text_of(admin_client, address).split()) for address in EXPORTS]
+
+    assert "Market cap rank market_cap_rank" in pages[0]
+    assert "Schedule name schedule_name" in pages[1]
 
 
 # Selected rows -------------------------------------------------------------------------------------
@@ -286,6 +312,24 @@ def test_filters_that_the_list_does_not_have_are_400(admin_client: Client, addre
     assert admin_client.post(f"{address}?{query}", {"format": "csv", "columns": ["coin_id"]}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("current_price_min=abc", "price, at least: \u201c<bdi>abc</bdi>\u201d. This is not a number."),
+        ("rank=%3Cb%3E", "rank: \u201c<bdi>&lt;b&gt;</bdi>\u201d. There is no such choice."),
+        ("password=x&rank=ranked", "The list has no filter <bdi>password</bdi>."),
+        (f"q={'x' * 301}", "The search is longer than 300 characters, so it is left out."),
+    ],
+)
+def test_what_is_wrong_with_a_filter_is_said(admin_client: Client, query: str, words: str) -> None:
+    page = admin_client.get(f"{COINS}export/?{query}")
+    file = admin_client.post(f"{COINS}export/?{query}", {"format": "csv", "columns": ["coin_id"]})
+
+    assert (page.status_code, file.status_code) == (400, 400)
+    assert words in page.content.decode()
+    assert words in file.content.decode()
+
+
 @pytest.mark.parametrize("address", [f"{COINS}export/", f"{REJECTED}export/"])
 @pytest.mark.parametrize("search", ["x" * 5_000, "%20".join(["word"] * 1_000)])
 def test_a_search_that_is_too_long_is_400(admin_client: Client, address: str, search: str) -> None:
@@ -382,16 +426,14 @@ def prices() -> None:
     ("choice", "found"),
     [
         pytest.param({}, ["0", "1", "2"], id="all days"),
-        pytest.param({"since": "2026-02-06", "until": "2026-02-07"}, ["1"], id="a day"),
-        pytest.param({"since": "2026-02-05 12:00:01"}, ["1", "2"], id="from a second on"),
-        pytest.param(
-            {"since": "2026-02-05T13:00:00+01:00", "until": "2026-02-05T12:00:00.1Z"}, ["0"], id="other zones"
-        ),
-        pytest.param({"since": "2026-02-07", "until": "2026-02-06"}, [], id="the wrong way round"),
-        pytest.param({"since": "0001-01-01", "until": "9999-12-31"}, ["0", "1", "2"], id="all time"),
+        pytest.param({"first": "2026-02-06", "last": "2026-02-06"}, ["1"], id="a day"),
+        pytest.param({"first": "2026-02-06"}, ["1", "2"], id="from a day on"),
+        pytest.param({"last": "2026-02-06"}, ["0", "1"], id="up to a day"),
+        pytest.param({"first": "2026-02-07", "last": "2026-02-06"}, [], id="the wrong way round"),
+        pytest.param({"first": "0001-01-01", "last": "9999-12-31"}, ["0", "1", "2"], id="all time"),
     ],
 )
-def test_the_prices_of_a_time_are_exported(
+def test_the_prices_of_days_are_exported(
     admin_client: Client, prices: None, choice: dict[str, str], found: list[str]
 ) -> None:
     bars = exported(admin_client, prices_of("bitcoin"), step="day", **choice)
@@ -402,22 +444,34 @@ def test_the_prices_of_a_time_are_exported(
 
 
 def test_the_page_of_prices_is_filled_from_its_address(admin_client: Client, prices: None) -> None:
-    response = admin_client.get(prices_of("bitcoin"), {"step": "raw", "since": "2026-02-05"})
+    response = admin_client.get(prices_of("bitcoin"), {"step": "raw", "first": "2026-02-05"})
 
     form = response.context["form"]
-    assert (response.status_code, form["step"].value(), form["since"].value()) == (200, "raw", "2026-02-05")
+    assert (response.status_code, form["step"].value(), form["first"].value()) == (200, "raw", "2026-02-05")
     assert form["format"].value() == "xlsx"
+
+
+def test_the_page_of_prices_says_which_there_are(admin_client: Client, prices: None) -> None:
+    make_price("bitcoin", time=NOON + timedelta(days=5))
+
+    page = admin_client.get(prices_of("bitcoin")).content.decode()
+
+    assert "Bars of a day: 2026-02-05 to 2026-02-07" in page
+    assert "Bars of an hour: there are none" in page
+    assert "Observations, as crawls have stored them: 2026-02-05 to 2026-02-10" in page
+    for name in ("first", "last"):
+        assert re.search(rf'<input type="date" name="{name}"[^>]* min="2026-02-05" max="2026-02-10"', page)
 
 
 @pytest.mark.parametrize(
     "choice",
     [
         {"step": "week"},
-        {"since": "yesterday"},
-        {"until": "9" * 5_000},
+        {"first": "yesterday"},
+        {"last": "9" * 5_000},
         {"format": "exe"},
-        {"until": "<script>"},
-        {"since": "0001-01-01T00:00+23:00"},
+        {"last": "<script>"},
+        {"first": "2026-02-05 12:00"},
     ],
 )
 def test_prices_that_there_cannot_be_are_400(admin_client: Client, prices: None, choice: dict[str, str]) -> None:
@@ -437,6 +491,7 @@ def test_the_prices_of_a_hostile_coin_are_exported(admin_client: Client, coin_id
     response = admin_client.post(prices_of(coin_id), {"step": "raw", "format": "json"})
 
     assert page.status_code == 200
+    assert " | Export prices | coincrawl</title>" in page.content.decode()
     assert f"<bdi>{escape(coin_id.strip() or coin_id)}</bdi>" in page.content.decode()
     assert "/" not in response["Content-Disposition"]
     assert ids(read_json(body(response))) == [coin_id]

@@ -1,6 +1,7 @@
 """`manage.py export`: which rows it writes, where to, and how it ends."""
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -140,6 +141,22 @@ def test_the_ending_of_a_file_says_its_format(
     assert [*tmp_path.iterdir()] == [path]
 
 
+@pytest.mark.parametrize("name", ["json", "xlsx"])
+def test_a_named_pipe_is_written_to_and_stays(market: None, tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # so that it has a reader
+
+    told = run("coins", "--columns", "coin_id", "--format", name, "--output", str(pipe))
+
+    written = os.read(end, 2**16)
+    os.close(end)
+    assert told == b""
+    assert pipe.is_fifo()
+    assert [*tmp_path.iterdir()] == [pipe]
+    assert len(read_json(written) if name == "json" else read_xlsx(written)) == 4
+
+
 def test_a_workbook_goes_to_a_file_or_a_program_and_not_to_a_terminal(market: None) -> None:
     with pytest.raises(CommandError, match=r"^A workbook is no text for a terminal: name a file with --output"):
         call_command("export", "coins", "--format", "xlsx", stdout=Output(is_terminal=True))
@@ -155,17 +172,25 @@ def test_a_workbook_goes_to_a_file_or_a_program_and_not_to_a_terminal(market: No
         (["coins", "--format", "ods"], "invalid choice: 'ods'"),
         (["coins", "--columns", "coin_id,claim"], r"--columns: coins have no column 'claim'. The columns are coin_id"),
         (["coins", "--columns", ","], r"--columns names no column. The columns are coin_id"),
+        (["coins", "--ids", ""], "--ids is empty: name at least one id, or leave --ids away."),
+        (["coins", "--ids", " , ,"], "--ids is empty: name at least one id, or leave --ids away."),
         (["coins", "--ids", "bitcoin,no\nthing"], r"There is no coin no\\nthing: --ids takes the ids of stored coins."),
         (["coins", "--ids", ",".join(map(str, range(10_001)))], "--ids takes 10,000 ids at most"),
-        (["coins", "--top", "-1"], "-1 is not a number of ranks, such as 250"),
+        (["coins", "--top", "-1"], "'-1' is not a number of ranks, such as 250"),
+        (["coins", "--top", ""], "'' is not a number of ranks, such as 250"),
+        (["coins", "--output", " "], "the name is empty: name a file, or leave --output away"),
         (["coins", "--top", "9" * 5000], "is not a number of ranks, such as 250"),
         (["coins", "--output", "{folder}/coins.ods"], "is that of no format: name one with --format, such as xlsx"),
         (["coins", "--output", "{folder}/none/coins.csv"], r"cannot be written \(No such file or directory\): nothing"),
         (["coins", "--output", "{folder}", "--format", "csv"], r"cannot be written \(Is a directory\): nothing"),
-        (["runs", "--since", "yesterday"], "yesterday is not a date and time in UTC, such as 2026-02-05"),
+        (["runs", "--since", "yesterday"], "'yesterday' is not a date and time in UTC, such as 2026-02-05"),
+        (["runs", "--since", ""], "'' is not a date and time in UTC"),
+        (["runs", "--spider", ""], "invalid choice: ''"),
+        (["rejected", "--status", ""], "invalid choice: ''"),
         (["runs", "--since", "0001-01-01T00:00+23:00"], "is not a date and time in UTC"),
         (["runs", "--verdict", "good"], "invalid choice: 'good'"),
         (["prices"], "the following arguments are required: --coin"),
+        (["prices", "--coin", ""], "--coin is empty: name the id of a stored coin."),
         (["prices", "--coin", "nothing"], "There is no coin nothing: --coin takes the id of a stored coin."),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",

@@ -32,7 +32,16 @@ KEYS = (*map(quoted, IDS), *map(str, range(1, 20)), "theirs", "-1", "abc", "9" *
 NAMES = (
     *("_popup", "_to_field", "_changelist_filters", "_facets", "_saveasnew", "_selected_action", "action", "all"),
     *("select_across", "index", "post", "o", "p", "q", "e", "columns", "range", "scale", "tick", "step", "move"),
-    *("coin_id__regex", "pk__in", "run__schedule__name", "started_at_min", "changed_at_max", "current_price_min"),
+    *(
+        "coin_id__regex",
+        "pk__in",
+        "run__schedule__name",
+        "started_at_min",
+        "ignored_at_min",
+        "reason",
+        "changed_at_max",
+        "current_price_min",
+    ),
     *("fields", "ordering", "limit", "after", "ids", "changed_since", "date", "coin_id", "since", "until", "page"),
 )
 VALUES = (
@@ -47,7 +56,12 @@ PAGES = (
     *("/admin/", "/admin/coins/fullcoin/", "/admin/coins/fullcoin/columns/", "/admin/coins/fullcoin/export/"),
     *("/admin/coins/fullcoin/a_2Fb/change/", "/admin/coins/fullcoin/add/prices/export/", "/admin/crawls/crawlrun/"),
     *("/admin/crawls/crawlrun/columns/change/", "/admin/crawls/crawlrun/export/", "/admin/crawls/rejectedrecord/"),
-    *("/admin/crawls/rejectedrecord/reasons/", "/admin/crawls/crawlschedule/", "/admin/crawls/crawlschedule/add/"),
+    *("/admin/crawls/rejectedrecord/reasons/", "/admin/crawls/rejectedrecord/reasons/retry/"),
+    *(
+        "/admin/crawls/rejectedrecord/reasons/ignore/",
+        "/admin/crawls/crawlschedule/",
+        "/admin/crawls/crawlschedule/add/",
+    ),
     *("/admin/auth/user/", "/admin/auth/group/add/", "/admin/authtoken/tokenproxy/add/"),
 )
 

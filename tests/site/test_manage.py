@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from django.db import Error, OperationalError, ProgrammingError
+from django.db import Error, OperationalError, ProgrammingError, connection
 
+from tests.support.broken_databases import locked
 from tests.support.processes import python
 from webapp.management import unusable
 
@@ -58,12 +59,22 @@ def test_a_file_that_is_no_database_of_ours_is_a_sentence(
         (OperationalError("no such column: coins_fullcoin.new"), "run `python webapp/manage.py migrate`."),
         (OperationalError("table coins_fullcoin has no column named new"), "run `python webapp/manage.py migrate`."),
         (ProgrammingError('relation "coins_fullcoin" does not exist'), "run `python webapp/manage.py migrate`."),
-        (OperationalError("database is locked"), "check DATABASE_URL."),
+        (OperationalError("unable to open database file"), "check DATABASE_URL."),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_tables_of_another_version_are_to_be_migrated(error: Error, remedy: str) -> None:
     assert unusable(error).endswith(f": {remedy}")
+
+
+def test_a_database_that_is_locked_is_no_wrong_database_url() -> None:
+    sentence = unusable(locked())
+
+    name = connection.settings_dict["NAME"]
+    assert sentence == (
+        f"CommandError: The database {name} is locked by another process, and stayed so for 20 s: end that "
+        "process or wait for it, and try again."
+    )
 
 
 def test_the_server_listens_on_the_port_of_the_environment() -> None:

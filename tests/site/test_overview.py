@@ -67,11 +67,11 @@ def test_all_is_well(admin_client: Client) -> None:
 
     assert sentences(admin_client) == [
         ("good", "All 2 coins, proven complete 12 minutes ago."),
-        ("good", "1 schedule enabled, and a scrapyd is there to run them."),
+        ("good", "1 schedule is enabled, and a scrapyd is alive."),
         ("good", "Of the last 1 run: 1 complete."),
         ("good", "No rejected record needs a person."),
         ("good", "The newest data of the source is 3 minutes old."),
-        ("good", "Prices over time are stored, rolled up and archived as they should be."),
+        ("good", "Prices over time are rolled up in time."),
     ]
 
 
@@ -147,6 +147,14 @@ def test_rejected_records_need_a_person(admin_client: Client) -> None:
     assert ("unsure", "3 rejected records need a person.") in sentences(admin_client)
 
 
+def test_a_sentence_about_scrapyd_leads_to_the_nodes(admin_client: Client) -> None:
+    make_schedule(arguments={}, changed_at=NOON - DAY)
+
+    page = admin_client.get(INDEX).content.decode()
+
+    assert f'<a href="{reverse("admin:crawls_node_changelist")}">No scrapyd has had a heartbeat' in page
+
+
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_failing_check_says_what_the_watcher_says(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch, check: str
@@ -159,6 +167,12 @@ def test_a_failing_check_says_what_the_watcher_says(
 
     assert [line for line in said if line[0] == "bad"] == [("bad", "The <b>{0}</b> is on fire: put it out.")]
     assert len(said) == len(CHECKS)
+
+
+def test_prices_are_archived_if_there_is_an_archive(admin_client: Client, settings: Any) -> None:
+    settings.ARCHIVE_URL = "/srv/prices"
+
+    assert sentences(admin_client)[-1] == ("good", "Prices over time are rolled up and archived in time.")
 
 
 def test_prices_have_no_sentence_if_they_are_not_stored(admin_client: Client, settings: Any) -> None:
@@ -181,6 +195,19 @@ def test_it_counts_coins_since_yesterday_and_links_to_them(admin_client: Client)
     assert [(number, word) for _, number, word in found] == [("1", "new"), ("2", "changed"), ("1", "missing")]
     for address, number, _ in found:
         assert len(admin_client.get(unescape(address)).context["cl"].result_list) == int(number)
+
+
+@pytest.mark.parametrize(
+    ("coins", "words"), [(2, "The first crawl was less than a day ago"), (0, "No coin is stored yet.")]
+)
+def test_without_a_day_before_there_is_nothing_to_compare_with(admin_client: Client, coins: int, words: str) -> None:
+    for number in range(coins):
+        make_coin(f"coin-{number}", first_seen_at=NOON - HOUR)
+
+    shown = text_of(admin_client, INDEX)
+
+    assert words in shown
+    assert " new" not in shown
 
 
 def test_the_age_of_the_source_leads_to_the_newest_data_whatever_columns_are_chosen(admin_client: Client) -> None:
@@ -224,8 +251,22 @@ def test_it_shows_the_next_slots_the_earliest_first(admin_client: Client) -> Non
 
     shown = text_of(admin_client, INDEX)
 
-    assert re.findall(r"Next: (\w+) 2026", shown) == ["first", "next", "later"]
+    assert re.findall(r"Next: (\w+)\W+in (\d)\shour", shown) == [("first", "1"), ("next", "2"), ("later", "3")]
     assert shown.count("Next:") == 3
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(-40, "due 40 minutes ago"), (0, "now"), (0.5, "within a minute"), (50, "in 50 minutes")]
+)
+def test_a_slot_says_how_long_it_is_until_then_and_when_exactly(
+    admin_client: Client, minutes: float, words: str
+) -> None:
+    slot = NOON + minutes * MINUTE
+    make_schedule(next_run_at=slot)
+
+    page = admin_client.get(INDEX).content.decode().replace("\xa0", " ")
+
+    assert f'title="{slot:%F %T} UTC">{words}</time>' in page
 
 
 def test_of_many_jobs_it_shows_the_first_twenty(admin_client: Client) -> None:
@@ -261,15 +302,28 @@ def test_it_shows_the_last_twenty_runs(admin_client: Client) -> None:
     assert marks == [f"run-{number:02}" for number in range(19, -1, -1)]
 
 
-@pytest.mark.parametrize("spent", [100, 9_950, 12_000])
-def test_credits_of_the_month_are_a_bar(admin_client: Client, settings: Any, spent: int) -> None:
+@pytest.mark.parametrize(
+    ("spent", "hours", "forecast"),
+    [
+        # It is noon of February 5: 23.5 days are left. A run takes 10 credits.
+        pytest.param(100, 12, "The enabled schedules will bring that to about 570 by 28 February.", id="enough"),
+        pytest.param(9_800, 12, "The enabled schedules will have spent all about 15 February. Then", id="not enough"),
+        pytest.param(12_000, 12, "Runs are skipped until 1 March.", id="none left"),
+        pytest.param(100, None, "No enabled schedule takes any.", id="no schedule"),
+    ],
+)
+def test_credits_of_the_month_are_a_bar_with_what_is_to_be_expected(
+    admin_client: Client, settings: Any, spent: int, hours: int | None, forecast: str
+) -> None:
     settings.COINGECKO_MONTHLY_CREDITS = 10_000
-    make_run(credits=spent)
+    schedule = make_schedule(crontab=f"0 */{hours or 1} * * *", enabled=bool(hours))
+    make_run_of(schedule, NOON - HOUR, credits=10)
+    make_run(credits=spent - 10)
     CrawlRun.objects.update(started_at=Now())  # whose month counts
 
     page = admin_client.get(INDEX).content.decode()
 
-    assert f"{spent:,} of 10,000 credits of this month (UTC) are spent." in page
+    assert f"{spent:,} of 10,000 credits of this month (UTC) are spent. {forecast}" in page
     assert f'<meter min="0" max="10000" high="9000.0" value="{spent}"' in page
 
 
@@ -283,10 +337,13 @@ def test_only_who_may_see_runs_sees_it(client: Client) -> None:
     page = staff(client, "view_fullcoin").get(INDEX).content.decode()
 
     assert "overview" not in page
+    assert "trusted now?" not in page
+    assert "Ask a superuser to add you to the group <em>Viewer</em>." in page
     assert "Coins" in page
 
 
-def test_it_takes_as_many_queries_with_many_rows(admin_client: Client) -> None:
+def test_it_takes_as_many_queries_with_many_rows(admin_client: Client, settings: Any) -> None:
+    settings.COINGECKO_MONTHLY_CREDITS = 10_000
     schedule = make_schedule(arguments={})
     make_node()
     make_run_of(schedule, NOON - HOUR)

@@ -59,6 +59,8 @@ SEEN_BY: Mapping[str, tuple[str, ...]] = {
     "crawls_rejectedrecord_delete": NO_ONE,
     "crawls_rejectedrecord_export": VIEWERS,
     "crawls_rejectedrecord_reasons": VIEWERS,
+    "crawls_rejectedrecord_all_retry": OPERATORS,
+    "crawls_rejectedrecord_all_ignore": OPERATORS,
     "crawls_node_changelist": VIEWERS,
     "crawls_node_change": VIEWERS,
     "crawls_node_history": VIEWERS,
@@ -110,7 +112,12 @@ DONE_BY: Mapping[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "crawls_rejectedrecord_ignore": (OPERATORS, {}),
     "crawls_rejectedrecord_reopen": (OPERATORS, {}),
 }
-QUERIES = {"api:prices": "?date=2026-02-05", "api:price_gaps": "?coin_id=bitcoin"}
+QUERIES = {
+    "api:prices": "?date=2026-02-05",
+    "api:price_gaps": "?coin_id=bitcoin",
+    "crawls_rejectedrecord_all_retry": "?reason=name:+missing",
+    "crawls_rejectedrecord_all_ignore": "?reason=name:+missing",
+}
 ELSEWHERE = {"login", "logout", "view_on_site", "coins_fullcoin_view"}  # redirects, for everybody or nobody
 
 
@@ -122,12 +129,12 @@ class Rows:
         """Of this name, for a row if it needs one."""
         if name.startswith("app_list"):
             return reverse("admin:app_list", args=[name.partition(" ")[2]])
+        full = name if name.startswith("api:") else f"admin:{name}"
         if name in QUERIES:
-            return reverse(name) + QUERIES[name]
+            return reverse(full) + QUERIES[name]
         of_a_list = name.endswith(("changelist", "add", "_export", "columns", "views", "reasons"))
         model = "_".join(name.split("_")[:2])
         key = self.keys.get(name) or ("" if of_a_list else self.keys.get(model))
-        full = name if name.startswith("api:") else f"admin:{name}"
         return reverse(full, args=[key]) if key else reverse(full)
 
 

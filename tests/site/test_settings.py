@@ -198,11 +198,15 @@ NO_URL = "DATABASE_URL must be sqlite:///path/to/file or postgres://user:passwor
         ({"ARCHIVE_URL": "//ada:hidden@bucket"}, NO_PLACE),
         ({"ARCHIVE_URL": "hidden:bucket"}, NO_PLACE),
         ({"ARCHIVE_URL": "hidden/*"}, NO_PLACE),
+        ({"BASE_API_URL": "hidden"}, "BASE_API_URL must be https://host/path or https://host:port/path"),
+        ({"COINGECKO_API_KEY": "hid den"}, "COINGECKO_API_KEY must be one word of ASCII"),
+        ({"API_TOKEN": "hid den"}, "API_TOKEN must be one word of ASCII"),
     ],
     ids=lambda value: "-".join(value.values()).replace(KEY, "KEY") if isinstance(value, dict) else "",
 )
 def test_an_invalid_environment_is_one_sentence(environment: dict[str, str], sentence: str) -> None:
-    done = python(BOTH_SETTINGS, environment)
+    """Also in commands that do not crawl, such as those that start everything."""
+    done = python(["-c", "import webapp.settings"], environment)
 
     assert_one_sentence(done, sentence)
 

@@ -264,7 +264,7 @@ def test_a_mirror_has_no_schedule_until_somebody_makes_one(capsys: pytest.Captur
     [
         pytest.param({"enabled": False}, "S: markets, 0 5 * * * (Europe/Berlin), disabled", id="disabled"),
         pytest.param({"crontab": "often"}, "S: cannot run. A crontab has five fields", id="no crontab"),
-        pytest.param({"spider": "gone"}, "S: cannot run. There is no spider 'gone' in the catalog.", id="no spider"),
+        pytest.param({"spider": "gone"}, "S: cannot run. There is no spider 'gone'.", id="no spider"),
         pytest.param({"name": "\x1b[2J"}, "\\x1b[2J: markets, 0 5", id="a name that would clear the terminal"),
     ],
 )

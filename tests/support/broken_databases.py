@@ -1,15 +1,18 @@
 """Contexts in which the database cannot be used, on SQLite and on PostgreSQL."""
 
+import os
 import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, models
 
 from webapp import probes
 
@@ -33,6 +36,47 @@ def away(folder: Path) -> Iterator[None]:
     place = {"NAME": folder / "missing" / "coins.sqlite3"} if on_sqlite else {"HOST": "127.0.0.1", "PORT": port}
     with elsewhere(**place):
         yield
+
+
+def locked() -> OperationalError:
+    """The error, as Django raises it, when another process holds the lock."""
+    if connection.vendor == "postgresql":
+        return caused_by(psycopg.errors.LockNotAvailable("canceling statement due to lock timeout"))
+    return caused_by(of_sqlite("database is locked", sqlite3.SQLITE_BUSY))
+
+
+def of_sqlite(words: str, code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(words)
+    error.sqlite_errorcode = code
+    return error
+
+
+def caused_by(cause: Exception) -> OperationalError:
+    error = OperationalError(*cause.args)
+    error.__cause__ = cause
+    return error
+
+
+@contextmanager
+def held(row: models.Model) -> Iterator[None]:
+    """Another process holds a lock that whoever wants to change the row waits for."""
+    with other_connection() as other:
+        if connection.vendor == "sqlite":
+            other.execute("BEGIN IMMEDIATE")
+        else:
+            other.execute(f"BEGIN; SELECT 1 FROM {row._meta.db_table} WHERE id = {row.pk} FOR UPDATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def other_connection() -> AbstractContextManager[Any]:
+    """Another connection to the test database, as another process has one."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        return closing(sqlite3.connect(name, isolation_level=None))
+    return psycopg.connect(
+        urlunsplit(urlsplit(os.environ["COINCRAWL_TEST_URL"])._replace(path=f"/{name}")), autocommit=True
+    )
 
 
 @contextmanager

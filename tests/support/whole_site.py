@@ -53,7 +53,7 @@ def fill_site(now: datetime) -> dict[str, str]:
         "coins": coins,
         "coins, a view": f"{coins}views/unranked/",
         "coins, many columns": f"{coins}?columns={COLUMNS}",
-        "coins, none": f"{coins}?q=nothing-like-it",
+        "coins, none, by an invalid range": f"{coins}?q=nothing-like-it&current_price_min=abc",
         "coin": f"{coins}bitcoin/change/",
         "coin, 30 days": f"{coins}bitcoin/change/?range=30d&scale=log",
         "coin without prices": f"{coins}{quote(PATH)}/change/",

@@ -71,7 +71,7 @@ class TokenAdmin(ReadOnlyAdmin):
 
     def response_add(self, request: HttpRequest, obj: TokenProxy, post_url_continue: str | None = None) -> HttpResponse:
         shown = format_html(
-            "The token of {}, shown this once: <code>{}</code>. Requests send it in the header "
+            "The token of {} is <code>{}</code>. Copy it now: it is not shown again. Requests send it in the header "
             "<code>Authorization: Token …</code>, a mirror has it in its .env as <code>API_TOKEN</code>.",
             obj,
             obj.key,

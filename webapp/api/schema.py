@@ -21,6 +21,7 @@ ERRORS = {
     404: "Not found.",
     406: "The Accept header does not allow what this address answers.",
     429: "Too many requests: wait for as many seconds as Retry-After says.",
+    503: "The database cannot be reached, or is locked: wait for as many seconds as Retry-After says.",
 }
 
 _one_at_a_time = Lock()
@@ -74,7 +75,7 @@ def answers(
     The description of the whole API covers 304 and 412. They have no body, and a generated client would have to
     expect a response of any type.
     """
-    statuses = sorted({400, 401, 406, 429, *errors})
+    statuses = sorted({400, 401, 406, 429, 503, *errors})
     wrong = {status: OpenApiResponse(ErrorSerializer, ERRORS[status]) for status in statuses}
     responses: dict[Any, OpenApiResponse] = {(200, media_type): OpenApiResponse(answer, "OK."), **wrong}
     return extend_schema(operation_id=operation, summary=summary, responses=responses)

@@ -48,7 +48,10 @@ def short(number: Decimal | int | None) -> str:
 
 
 def compact(number: Decimal | int | None) -> str:
-    """At a glance: 1.38 T, 25.10 B, 96,114.08, 0.0012, and 0.0₈1235, which has eight zeros after the point."""
+    """At a glance: 1.38 T, 25.10 B, 96,114.08, 0.0012, and 0.0₈1235, which has eight zeros after the point.
+
+    `static/coincrawl/numbers.js` does the same in the browser.
+    """
     if not number:
         return exact(number)
     value = Decimal(number)
@@ -58,11 +61,12 @@ def compact(number: Decimal | int | None) -> str:
         in_units = round(value.scaleb(-power), 2)
         if abs(in_units) >= 1:
             return f"{in_units:.2f} {unit}"
-    text = short(value)
-    whole, _, fraction = text.partition(".")
-    digits = fraction.lstrip("0")
-    zeros = len(fraction) - len(digits)
-    return text if zeros <= ZEROS else f"{whole}.0{str(zeros).translate(SUBSCRIPT)}{digits}"
+    mantissa, _, exponent = f"{value:.3e}".partition("e")
+    zeros = -int(exponent) - 1
+    if zeros <= ZEROS:
+        return short(value)
+    sign, digits = "-" * (value < 0), mantissa.lstrip("-").replace(".", "").rstrip("0")
+    return f"{sign}0.0{str(zeros).translate(SUBSCRIPT)}{digits}"
 
 
 def _power_of_ten(value: Decimal) -> str:

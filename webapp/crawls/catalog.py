@@ -116,7 +116,7 @@ def parse_arguments(spider: str, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises ArgumentError if the spider or an argument is invalid, and says what would be valid.
     """
     if spider not in SPIDERS:
-        raise ArgumentError(f"There is no spider {spider!r} in the catalog. Spiders: {', '.join(SPIDERS)}.")
+        raise ArgumentError(f"There is no spider {spider!r}. Spiders: {', '.join(SPIDERS)}.")
     try:
         texts = as_texts(given)
     except (AttributeError, TypeError):

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from django.conf import settings
 from django.db.models import OuterRef, Subquery, Sum
 from django.db.models.functions import Now, TruncMonth
+from django.utils.formats import date_format
 
 from webapp.coins import clock
 from webapp.coins.numbers import exact
@@ -102,6 +103,56 @@ class Bill:
             f"All enabled schedules together take about {exact(self.credits)} credits a month, and {_plan()}: "
             "when those are spent, runs are skipped until the next month. Run some less often, or disable them."
         )
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The credits of this calendar month (UTC): what is spent, and what the enabled schedules will spend."""
+
+    now: datetime
+    monthly: int
+    spent: int
+    a_day: float  # by the enabled schedules
+
+    @classmethod
+    def of(cls, schedules: Iterable[CrawlSchedule], now: datetime) -> "Budget":
+        """With these schedules. Two queries."""
+        a_month = sum(cost.credits_a_month for cost in costs(schedules, now).values())
+        return cls(now, settings.COINGECKO_MONTHLY_CREDITS, credits_spent("markets"), a_month / 30)
+
+    @property
+    def high(self) -> float:
+        return self.monthly * 0.9
+
+    @property
+    def sentence(self) -> str:
+        return f"{exact(self.spent)} of {exact(self.monthly)} credits of this month (UTC) are spent."
+
+    @property
+    def forecast(self) -> str:
+        """What is to be expected by the end of the month. Runs that people start are not in it."""
+        next_month = (self.now.replace(day=1) + timedelta(days=31)).replace(
+            day=1, hour=0, minute=0, second=0, microsecond=0
+        )
+        days_left, left = (next_month - self.now) / timedelta(days=1), self.monthly - self.spent
+        if left <= 0:
+            return f"Runs are skipped until {date_format(next_month, 'j F')}."
+        if not self.a_day:
+            return "No enabled schedule takes any."
+        expected = self.a_day * days_left
+        if expected <= left:
+            last = date_format(next_month - timedelta(days=1), "j F")
+            return f"The enabled schedules will bring that to about {rounded(self.spent + expected)} by {last}."
+        day = date_format(self.now + timedelta(days=left / self.a_day), "j F")
+        return (
+            f"The enabled schedules will have spent all about {day}. Then runs are skipped until "
+            f"{date_format(next_month, 'j F')}: run some schedules less often, or disable them."
+        )
+
+
+def rounded(number: float) -> str:
+    """To three digits, as an estimate is no more exact."""
+    return f"{float(f'{number:.3g}'):,.0f}"
 
 
 def _plan() -> str:

@@ -46,6 +46,7 @@ IN_A_ROW = 3
 BAD = (Verdict.FAILED, Verdict.LOST, Verdict.PARTIAL)
 PROVED = (Verdict.COMPLETE, Verdict.PARTIAL)
 RISE = 10  # records
+NO_NODE = "No scrapyd has had a heartbeat"  # how the problem of the schedule begins then
 
 
 def diagnose(now: datetime | None = None) -> dict[str, str]:
@@ -172,7 +173,7 @@ def _no_node(enabled: list[CrawlSchedule], now: datetime) -> Iterator[str]:
     last = Node.objects.aggregate(last=Max("heartbeat_at"))["last"]
     if last is None or last < silent_since:
         when = f"since {last:%F %T} UTC" if last else "so far"
-        yield f"No scrapyd has had a heartbeat {when}: start one, or read in its log why it does not."
+        yield f"{NO_NODE} {when}: start one, or read in its log why it does not."
 
 
 def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:

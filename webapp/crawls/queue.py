@@ -83,7 +83,7 @@ def enqueue(
     except IntegrityError:
         if key is None or not CrawlRun.objects.filter(pk=key).exists():
             raise
-        raise JobError(f"There is a job {key} already: an id serves once.") from None
+        raise JobError(f"There is a job {key} already: choose another id.") from None
     return run
 
 

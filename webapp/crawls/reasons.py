@@ -21,6 +21,7 @@ LONGEST = 1_000  # characters of a reason
 class Reason(NamedTuple):
     text: str
     records: int
+    with_values: int  # of the records: those that can be tried again
 
 
 def without_name(reason: str) -> str:
@@ -29,16 +30,23 @@ def without_name(reason: str) -> str:
 
 def open_reasons() -> list[Reason]:
     """The reasons of open records, the commonest first. A record with several counts for each of them. One query."""
-    groups = RejectedRecord.objects.open().order_by().values_list("reasons").annotate(records=Count("pk"))
+    groups = RejectedRecord.objects.open().order_by().values_list("reasons")
+    counts = groups.annotate(records=Count("pk"), with_values=Count("pk", filter=~Q(values="")))
     found: Counter[str] = Counter()
-    for lines, records in groups.order_by("-records", "reasons")[:GROUPS]:
-        found.update(dict.fromkeys(map(without_name, lines.splitlines()), records))
-    return [Reason(*pair) for pair in found.most_common()]
+    with_values: Counter[str] = Counter()
+    for lines, records, valued in counts.order_by("-records", "reasons")[:GROUPS]:
+        reasons = list(map(without_name, lines.splitlines()))
+        found.update(dict.fromkeys(reasons, records))
+        with_values.update(dict.fromkeys(reasons, valued))
+    return [Reason(text, records, with_values[text]) for text, records in found.most_common()]
+
+
+def can_be(reason: str) -> bool:
+    """Whether a record can have this reason: none is empty, longer than LONGEST, or longer than a line."""
+    return 0 < len(reason) <= LONGEST and "\n" not in reason
 
 
 def having(reason: str, records: QuerySet[RejectedRecord]) -> QuerySet[RejectedRecord]:
-    """Those of these records that have this reason, alone or among others. Raises ValueError if none can have it."""
-    if not 0 < len(reason) <= LONGEST or "\n" in reason:
-        raise ValueError("no reason is empty, so long, or longer than a line")
+    """Those of these records that have this reason, alone or among others."""
     lines = records.alias(lines=Concat(Value("\n"), "reasons", Value("\n"), output_field=TextField()))
     return lines.filter(Q(lines__contains=f"\n{reason}\n") | Q(lines__contains=f"\n{reason}{NAMED}"))

@@ -92,7 +92,7 @@ def _job(spider: str, arguments: Mapping[str, Any], key: str, claim: str) -> Cra
     if run is None:
         return None
     if run.verdict != Verdict.PENDING:
-        raise JobError(f"There is a run with the key {key} already: a job id serves once.")
+        raise JobError(f"There is a run with the key {key} already: choose another job id.")
     if run.claim != claim:
         raise JobError(f"The job {key} waits for another process to begin it.")
     if run.spider != spider or not run.arguments.items() <= arguments.items():

@@ -24,6 +24,9 @@ AT_ONCE = 100  # records in one transaction: a crawl waits for less than a secon
 # SQLite writes the dates of rejected records without microseconds.
 PRECISION = timedelta(milliseconds=1)
 
+# What is before the colon in a reason of a record of a coin.
+OF_COINS = cleaner(reports_missing=True).names | {"the database rejected it"}
+
 Status = RejectedRecord.Status
 
 
@@ -80,7 +83,7 @@ def retry(keys: Collection[int]) -> dict[int, Tried]:
         # In the order of a crawl: first this lock, then the records. So two people who try the same wait here.
         FullCoin.objects.lock_changes()
         found = RejectedRecord.objects.filter(pk__in=keys).select_related("run").defer("raw", "run__log_tail")
-        records = found.annotate(length=Length("raw")).order_by("fingerprint").select_for_update(of=("self",))
+        records = found.annotate(length=Length("raw")).in_order_of_locks()
         tried = dict.fromkeys(keys, DELETED)
         currency = FullCoin.objects.other_currency()
         candidates = []
@@ -113,13 +116,18 @@ def _why_not(record: RejectedRecord, other_currency: str | None) -> str:
 
 
 def why_no_values(record: RejectedRecord, length: int) -> str:
-    """Why a record was kept without its values. `length` is that of the raw record."""
+    """Why a record was kept without its values, and what to do. `length` is that of the raw record."""
     spider = SPIDERS.get(record.run.spider)
+    names = {reason.partition(": ")[0] for reason in record.reasons.splitlines()}
     if spider and not spider.is_of_coins:
         return f"It is of past prices: run `scrapy crawl {record.run.spider} -a ids=...` for the coin again."
     if length >= RAW_LIMIT:
         return "It is longer than 64 kB, so only its beginning was kept: wait for the next crawl."
-    return "It was kept without values that could be stored: wait for the next crawl."
+    if "record" in names:
+        return "What was sent has no values that are certain: wait until the source sends it differently."
+    if not names & OF_COINS:
+        return "It is of past prices: the next run that copies their day brings it again."
+    return "Version 0.1.0 kept it, without its values: the next crawl that has it again keeps them."
 
 
 def _cleaned(record: RejectedRecord) -> dict[str, Any] | Rejection:

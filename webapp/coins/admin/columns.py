@@ -65,35 +65,24 @@ class ColumnsAdmin(RowAdmin):
         """Works without JavaScript: each button that moves a column sends the whole form."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        shown = self.names_shown(request)
+        shown, move = self.names_shown(request), ""
         if request.method == "POST":
-            shown = self._possible(request.POST.getlist("shown"))
+            shown, move = self._possible(request.POST.getlist("shown")), request.POST.get("move", "")
             if "save" in request.POST or "reset" in request.POST:
                 self._keep(request, None if "reset" in request.POST else shown)
                 return redirect(self._list_address(request.POST.get("query", "")))
-        order = self._in_order(shown, request.POST.getlist("order"), request.POST.get("move", ""))
+        shown = moved(shown, move)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Columns of {self.opts.verbose_name_plural}",
             "opts": self.opts,
-            "columns": [(name, self.label_of(name), name in shown) for name in order],
+            "shown": [(name, self.label_of(name)) for name in shown],
+            "others": [(name, self.label_of(name)) for name in self.columns() if name not in shown],
             "main_column": self.main_column,
+            "move": move,
             "query": request.POST.get("query", request.META["QUERY_STRING"]),
         }
         return TemplateResponse(request, "admin/columns.html", context)
-
-    def _in_order(self, shown: list[str], sent: list[str], move: str) -> list[str]:
-        """All columns: as they were sent, with one of them moved, or those that are shown first."""
-        columns = self.columns()
-        order = [name for name in dict.fromkeys(sent or shown) if name in columns]
-        order += [name for name in columns if name not in order]
-        way, _, name = move.partition(" ")
-        if name in order and way in {"up", "down"}:
-            place = order.index(name)
-            other = place - 1 if way == "up" else place + 1
-            if 0 <= other < len(order):
-                order[place], order[other] = order[other], order[place]
-        return order
 
     def _keep(self, request: HttpRequest, columns: list[str] | None) -> None:
         of_person: dict[str, Any] = {"user_id": request.user.pk, "list": self.opts.label_lower}
@@ -111,3 +100,14 @@ class ColumnsAdmin(RowAdmin):
             kept.pop(name, None)
         address = self.view_address("changelist")
         return f"{address}?{kept.urlencode()}" if kept else address
+
+
+def moved(names: list[str], move: str) -> list[str]:
+    """The names with one of them moved: `first ath`, `up ath` or `down ath`. Other moves change nothing."""
+    way, _, name = move.partition(" ")
+    if name not in names or way not in {"first", "up", "down"}:
+        return names
+    place = names.index(name)
+    others = [other for other in names if other != name]
+    others.insert(max({"first": 0, "up": place - 1, "down": place + 1}[way], 0), name)
+    return others

@@ -1,11 +1,12 @@
 """Exports from the admin: a page to choose format and columns, and the file."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.views.main import ERROR_FLAG, PAGE_VAR
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 
 from webapp.coins.admin.model_admin import RowAdmin
@@ -24,7 +26,7 @@ from webapp.coins.exports.tables import Table
 from webapp.coins.sending import download
 
 COUNTED = 50_000  # rows; more of them are not counted, which takes as long as reading them
-TICKS = {"all": "All", "list": "As in the list", "none": "None"}
+TICKS = {"list": "As in the list", "all": "All", "none": "None"}
 
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -42,14 +44,18 @@ class ExportForm(forms.Form):
     )
 
     def __init__(self, table: Table, data: Any = None, initial: dict[str, Any] | None = None) -> None:
-        super().__init__(data, initial={"columns": table.names} | (initial or {}))
-        self.fields["columns"].choices = [(name, name) for name in table.names]  # type: ignore[attr-defined]
+        super().__init__(data, initial=initial)
+        self.fields["columns"].choices = [  # type: ignore[attr-defined]
+            (column.name, format_html("{} <code>{}</code>", column.label, column.name)) for column in table.columns
+        ]
 
 
 class ExportAdmin(RowAdmin):
     """A list whose rows can be exported by all who may view them: those that its filters find, or selected ones."""
 
     exported: ClassVar[Table]
+    # Exported columns that a column of the list shows without having the name of one, or being sorted by it
+    shown_by: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     # What leads to the page -----------------------------------------------------------------------
     def get_urls(self) -> list[URLPattern]:
@@ -71,7 +77,7 @@ class ExportAdmin(RowAdmin):
     def export_selected(self, request: HttpRequest, found: QuerySet[Any]) -> HttpResponse:
         if request.POST.get("select_across") == "1":
             return redirect(self.address(request))  # the filters say which rows
-        return self.page(request, found, ExportForm(self.exported))
+        return self.page(request, found, self.ticked(request, "list"))
 
     def address(self, request: HttpRequest, view: str = "export") -> str:
         """That of a view of this model, with the list's filters, search and order."""
@@ -89,7 +95,7 @@ class ExportAdmin(RowAdmin):
         if keys := self.selected_keys(request):
             found = found.filter(pk__in=keys)
         if request.method != "POST":
-            return self.page(request, found, ExportForm(self.exported))
+            return self.page(request, found, self.ticked(request, "list"))
         if tick := request.POST.get("tick"):
             return self.page(request, found, self.ticked(request, tick))
         form = ExportForm(self.exported, request.POST)
@@ -99,30 +105,11 @@ class ExportAdmin(RowAdmin):
         return send(self, request, Export(self.exported, found, FORMATS[chosen["format"]], chosen["columns"]))
 
     def found(self, request: HttpRequest) -> QuerySet[Any]:
-        """The rows that the list has with the request's filters, in its order, on all its pages. Nothing is read."""
-        changelist = self.get_changelist(request)
-        unread = type(changelist.__name__, (changelist,), {"get_results": lambda *_: None})
-        if not changelist.search_form_class(request.GET).is_valid():
-            raise BadRequest("The search is too long.")
-        try:
-            found: QuerySet[Any] = unread(
-                request,
-                self.model,
-                ["action_checkbox", *self.get_list_display(request)],  # the order is a number of these columns
-                None,
-                self.get_list_filter(request),
-                self.date_hierarchy,
-                self.get_search_fields(request),
-                self.get_list_select_related(request),
-                self.list_per_page,
-                self.list_max_show_all,
-                self.list_editable,
-                self,
-                self.get_sortable_by(request),
-                self.search_help_text,
-            ).queryset
-        except IncorrectLookupParameters:
-            raise BadRequest("The list has no such filter.") from None
+        """The rows that the list has with the request's filters, in its order, on all its pages. Nothing is read.
+
+        Raises InvalidList, which is answered with 400, if one of the filters is invalid.
+        """
+        found: QuerySet[Any] = self.list_of(request).queryset
         return found
 
     def ticked(self, request: HttpRequest, which: str) -> ExportForm:
@@ -138,7 +125,7 @@ class ExportAdmin(RowAdmin):
         shown = [self.opts.pk.name]
         for column in self.get_list_display(request):
             member = getattr(self, column, None) if isinstance(column, str) else column
-            shown.append(str(getattr(member, "admin_order_field", column)))
+            shown += [str(getattr(member, "admin_order_field", column)), *self.shown_by.get(str(column), ())]
         return [name for name in self.exported.names if name in shown]
 
     def page(self, request: HttpRequest, found: QuerySet[Any], form: forms.Form, status: int = 200) -> HttpResponse:

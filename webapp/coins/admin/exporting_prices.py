@@ -1,46 +1,65 @@
 """The export of a coin's prices from the admin."""
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from webapp.coins.admin.exporting import FormatField, get_or_post, render, send
 from webapp.coins.admin.formats import address_of
+from webapp.coins.admin.keys import unquote
 from webapp.coins.admin.model_admin import RowAdmin
 from webapp.coins.exports.files import Export
 from webapp.coins.exports.formats import FORMATS
 from webapp.coins.exports.tables import prices_of_coin
-from webapp.coins.prices.tiers import STEPS
+from webapp.coins.prices.reading import span_of
+from webapp.coins.prices.series import key_of
+from webapp.coins.prices.tiers import STEPS, start_of
 
-SUMMARIES = {"day": "bars of a day, kept for ever", "hour": "bars of an hour", "raw": "the observations themselves"}
+SUMMARIES = {"day": "Bars of a day", "hour": "Bars of an hour", "raw": "Observations, as crawls have stored them"}
+DAY = timedelta(days=1)
 NAME_LENGTH = 60  # characters of a coin's id in the name of a file
 
+Span = tuple[datetime, datetime]  # the times of the first price and of the last
+Spans = Mapping[str, Span | None]  # by the name of a step
 
-class MomentField(forms.DateTimeField):
-    """A date and time, in UTC where it has no offset."""
 
-    def to_python(self, value: Any) -> datetime | None:
-        given = super().to_python(value)
-        try:
-            return given and given.astimezone(UTC)
-        except OverflowError:  # with its offset, it is before the first year or after the last
-            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+class DayField(forms.DateField):
+    def __init__(self, **options: Any) -> None:
+        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        super().__init__(required=False, widget=widget, input_formats=["%Y-%m-%d"], **options)
 
 
 class PricesForm(forms.Form):
-    step = forms.ChoiceField(choices=SUMMARIES.items(), initial="day", widget=forms.RadioSelect, label="Prices")
-    since = MomentField(
-        required=False, label="From", help_text="UTC, such as 2026-02-05 or 2026-02-05 12:00. Empty: from the first on."
-    )
-    until = MomentField(required=False, label="Before", help_text="UTC. Empty: up to the last.")
+    step = forms.ChoiceField(initial="day", widget=forms.RadioSelect, label="Prices")
+    first = DayField(label="First day", help_text="In UTC. Empty: from the first price on.")
+    last = DayField(label="Last day", help_text="In UTC. This day is exported, too. Empty: up to the last price.")
     format = FormatField()
+
+    def __init__(self, data: Any, spans: Spans) -> None:
+        super().__init__(data)
+        self.fields["step"].choices = [  # type: ignore[attr-defined]
+            (name, f"{summary}: {in_words(spans[name])}") for name, summary in SUMMARIES.items()
+        ]
+        if stored := [span for span in spans.values() if span]:
+            bounds = {"min": min(first for first, _ in stored).date(), "max": max(last for _, last in stored).date()}
+            for name in ("first", "last"):
+                self.fields[name].widget.attrs |= bounds
+
+    def limits(self) -> tuple[datetime | None, datetime | None]:
+        """From when on, and before when; None: no limit."""
+        first, last = self.cleaned_data["first"], self.cleaned_data["last"]
+        return first and start_of(first), start_of(last + DAY) if last and last < date.max else None
+
+
+def in_words(span: Span | None) -> str:
+    return f"{span[0]:%F} to {span[1]:%F}" if span else "there are none"
 
 
 class PriceExportAdmin(RowAdmin):
@@ -59,10 +78,12 @@ class PriceExportAdmin(RowAdmin):
         if coin is None:
             raise Http404("There is no such coin.")
         usual = {name: field.initial for name, field in PricesForm.base_fields.items()}
-        form = PricesForm(usual | (request.POST if request.method == "POST" else request.GET).dict())
+        given = (request.POST if request.method == "POST" else request.GET).dict()
+        key = key_of(coin.pk) or 0  # that of no series
+        form = PricesForm(usual | given, {name: span_of(key, step) for name, step in STEPS.items()})
         if request.method == "POST" and form.is_valid():
             chosen = form.cleaned_data
-            table, found = prices_of_coin(coin.pk, STEPS[chosen["step"]], chosen["since"], chosen["until"])
+            table, found = prices_of_coin(coin.pk, STEPS[chosen["step"]], *form.limits())
             export = Export(table, found, FORMATS[chosen["format"]], table.names)
             return send(self, request, export, of=short_name(coin.pk))
         context = {

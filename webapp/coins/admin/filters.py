@@ -1,27 +1,60 @@
-"""Filters of lists: by conditions with counts, and by limits of numbers and times."""
+"""Filters of lists: by conditions with counts, and by limits of numbers and times.
+
+An invalid value in the address of a list filters nothing. The list shows it as a `Fault`.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, PAGE_VAR, ChangeList
 from django.db import models
 from django.db.models import Count, Q
 from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.html import format_html
 
 DAY = timedelta(days=1)
 LOOKUPS = {"min": "gte", "max": "lte"}  # by the end of a parameter's name
+WORDS = {"min": "at least", "max": "at most"}  # of a number
+WORDS_OF_TIME = {"min": "from", "max": "to"}
 MAX_LENGTH = 100  # characters of a limit
 # Commas only between groups of three digits: elsewhere they may be meant as a point.
 NUMBER = re.compile(
-    r"\$?\s*(?P<number>[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d+)?)\s*(?P<unit>[kKmMbBtT]?)\s*%?", re.ASCII
+    r"\$?\s*(?P<number>[+-]?(?=\.?\d)(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d+)?)\s*(?P<unit>[kKmMbBtT]?)\s*%?",
+    re.ASCII,
 )
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 MAX_MAGNITUDE = 28  # power of ten of a limit: all decimals of the models can be compared with it
+NO_NUMBER = "This is not a number. Write it as 1,234.5, 2.5 B, 1e-9 or -5%, with commas for thousands only."
+NO_SUCH_SIZE = f"This number is too large or too small. Its first digit may be {MAX_MAGNITUDE} places from the point."
+NO_TIME = "This is not a date or time. Write it as 2026-02-05 or 2026-02-05T12:00, in UTC."
+TOO_FAR = "This time is too far away. The years 1 to 9999 can be compared."
+SHOWN = 100  # characters of an invalid value above a list
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An invalid value in the address of a list. `words` say what is wrong with it, and what a valid one looks like."""
+
+    parameter: str
+    label: str
+    text: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.text}"
+
+    @property
+    def html(self) -> str:
+        """A sentence or two."""
+        text = self.text if len(self.text) <= SHOWN else f"{self.text[:SHOWN]}\u2026"
+        return format_html("{}: \u201c<bdi>{}</bdi>\u201d. {}", self.label, text, self.words)
 
 
 class RowFilter(admin.SimpleListFilter):
@@ -31,22 +64,44 @@ class RowFilter(admin.SimpleListFilter):
     def parameters(cls) -> list[str]:
         return [str(cls.parameter_name)]
 
+    @property
+    def faults(self) -> list[Fault]:
+        return []
+
+    @property
+    def text(self) -> str | None:
+        """What the address has, valid or not."""
+        return self.used_parameters.get(str(self.parameter_name))
+
+    def fault(self, words: str) -> Fault:
+        return Fault(str(self.parameter_name), str(self.title), self.text or "", words)
+
+    def in_use(self) -> Iterator[tuple[str, str]]:
+        """What the person has chosen: the parameter, and the choice in words."""
+        if (choice := self.value()) and self.parameter_name in self.request.GET:
+            yield str(self.parameter_name), f"{self.title}: {dict(self.lookup_choices).get(choice, choice)}"
+
 
 class TableFilter(RowFilter):
-    """A filter with a condition for each choice. Raises IncorrectLookupParameters if another is chosen."""
+    """A filter with a condition for each choice. Another choice is a fault, and the same as none."""
 
     conditions: Mapping[str, Q]
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         return [(choice, choice) for choice in self.conditions]
 
+    def value(self) -> str | None:
+        return self.text if self.text in self.conditions else None
+
+    @property
+    def faults(self) -> list[Fault]:
+        if not self.text or self.text in self.conditions:
+            return []
+        return [self.fault(f"There is no such choice. Choose one of: {', '.join(self.conditions)}.")]
+
     def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
         choice = self.value()
-        if choice is None:
-            return queryset
-        if choice not in self.conditions:
-            raise IncorrectLookupParameters
-        return queryset.filter(self.conditions[choice])
+        return queryset if choice is None else queryset.filter(self.conditions[choice])
 
     def get_facet_queryset(self, changelist: ChangeList) -> Any:
         """The counts as they are shown."""
@@ -59,10 +114,7 @@ class TableFilter(RowFilter):
 
 
 class LimitFilter(admin.ListFilter):
-    """Limits: the parameters `<name>_min` and `<name>_max`, both inclusive. A form sends them.
-
-    Raises IncorrectLookupParameters if a limit is invalid.
-    """
+    """Limits: the parameters `<name>_min` and `<name>_max`, both inclusive. A form sends them."""
 
     parameter_name = None  # it has several
 
@@ -77,9 +129,45 @@ class LimitFilter(admin.ListFilter):
     def parameters(cls) -> list[str]:
         raise NotImplementedError
 
-    def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
-        """The lookup and value of a limit. Raises ValueError or ArithmeticError if it is invalid."""
+    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
+        """What a limited field is called, and what its ends are."""
         raise NotImplementedError
+
+    def label_of(self, name: str) -> str:
+        """What a parameter means."""
+        field, _, end = name.rpartition("_")
+        label, words = self.words_of(field)
+        return f"{label}, {words[end]}"
+
+    def in_use(self) -> Iterator[tuple[str, str]]:
+        """The valid limits: the parameter of each, and the limit in words."""
+        invalid = {fault.parameter for fault in self.faults}
+        for name, text in self.texts.items():
+            if name not in invalid:
+                field, _, end = name.rpartition("_")
+                label, words = self.words_of(field)
+                yield name, f"{label}: {words[end]} {text}"
+
+    def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
+        """The lookup and value of a limit. Raises ValueError with a sentence for people if it is invalid."""
+        raise NotImplementedError
+
+    @cached_property
+    def _read(self) -> tuple[dict[str, Any], list[Fault]]:
+        """The lookups of the valid limits, and the others."""
+        lookups, faults = {}, []
+        for name, text in self.texts.items():
+            try:
+                lookup, value = self.condition(name, text)
+            except ValueError as error:
+                faults.append(Fault(name, self.label_of(name), text, str(error)))
+            else:
+                lookups[lookup] = value
+        return lookups, faults
+
+    @property
+    def faults(self) -> list[Fault]:
+        return self._read[1]
 
     def expected_parameters(self) -> list[str | None]:
         return [*self.parameters()]
@@ -88,16 +176,29 @@ class LimitFilter(admin.ListFilter):
         return True
 
     def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
-        try:
-            return queryset.filter(**dict(self.condition(name, text) for name, text in self.texts.items()))
-        except (ValueError, ArithmeticError):
-            raise IncorrectLookupParameters from None
+        return queryset.filter(**self._read[0])
+
+    def input(self, label: str, name: str, value: str | None = None) -> "Input":
+        """An input with this value, by default what was sent."""
+        words = next((fault.words for fault in self.faults if fault.parameter == name), "")
+        sent = self.texts.get(name, "")
+        return Input(label, name, sent if value is None or words else value, words)
 
     @property
     def others(self) -> list[tuple[str, str]]:
         """The other parameters of the list, which the form keeps; a page's number is none of them."""
         left_out = {*self.parameters(), PAGE_VAR, ERROR_FLAG}
         return [(name, value) for name, values in self.request.GET.lists() if name not in left_out for value in values]
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the form. `fault` says what is wrong with its value."""
+
+    label: str
+    name: str
+    value: str
+    fault: str
 
 
 class RangeFilter(LimitFilter):
@@ -115,6 +216,9 @@ class RangeFilter(LimitFilter):
     def parameters(cls) -> list[str]:
         return [f"{field}_{end}" for field in (*cls.numbers, *cls.times) for end in LOOKUPS]
 
+    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
+        return (self.numbers[field], WORDS) if field in self.numbers else (self.times[field], WORDS_OF_TIME)
+
     def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
         field, _, end = name.rpartition("_")
         return (f"{field}__{LOOKUPS[end]}", decimal(text)) if field in self.numbers else time_limit(field, end, text)
@@ -125,39 +229,56 @@ class RangeFilter(LimitFilter):
             yield {"query_string": changelist.get_query_string(remove=self.parameters()), "display": "Clear ranges"}
 
     @property
-    def lines(self) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-        """By label, two inputs: what they mean, their names and their values."""
+    def lines(self) -> Iterator[tuple[str, list[Input]]]:
+        """By label, two inputs."""
         for field, label in (*self.numbers.items(), *self.times.items()):
-            ends = (("at least", f"{field}_min"), ("at most", f"{field}_max"))
-            inputs = [(words, name, self.texts.get(name, "")) for words, name in ends]
-            if field in self.numbers or any(value for *_, value in inputs):
+            inputs = [self.input(words, f"{field}_{end}") for end, words in WORDS.items()]
+            if field in self.numbers or any(one.value for one in inputs):
                 yield label, inputs
 
 
 def time_limit(field: str, end: str, text: str) -> tuple[str, datetime]:
-    """The lookup and value of a limit of a time. A date as the maximum includes its whole day."""
+    """The lookup and value of a limit of a time. A date as the maximum includes its whole day.
+
+    Raises ValueError with a sentence for people if the text is no time.
+    """
     first, is_day = moment(text)
-    return (f"{field}__lt", first + DAY) if is_day and end == "max" else (f"{field}__{LOOKUPS[end]}", first)
+    if not (is_day and end == "max"):
+        return f"{field}__{LOOKUPS[end]}", first
+    try:
+        return f"{field}__lt", first + DAY
+    except OverflowError:
+        raise ValueError(TOO_FAR) from None
 
 
 def moment(text: str) -> tuple[datetime, bool]:
     """An ISO date or instant, by default in UTC, and whether it is a date.
 
-    Raises ValueError if it is neither, and OverflowError if it is too far away.
+    Raises ValueError with a sentence for people if it is neither, or too far away.
     """
-    try:
+    with suppress(ValueError):
         return datetime.combine(date.fromisoformat(text), time(), UTC), True
-    except ValueError:
+    try:
         found = datetime.fromisoformat(text)
-    return (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)), False
+        return (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)), False
+    except ValueError:
+        raise ValueError(NO_TIME) from None
+    except OverflowError:
+        raise ValueError(TOO_FAR) from None
 
 
 def decimal(text: str) -> Decimal:
-    """A number as people write it: 1,234.5, 1e6, 2.5 B, 5 % or $10. Raises ValueError or ArithmeticError for others."""
+    """A number as people write it: 1,234.5, 1e6, 2.5 B, 5 % or $10.
+
+    Raises ValueError with a sentence for people if the text is none, or too large or small.
+    """
     written = NUMBER.fullmatch(text)
-    if not written or len(text) > MAX_LENGTH:
-        raise ValueError
-    number = Decimal(written["number"].replace(",", "")) * UNITS[(written["unit"] or "").lower()]
-    if not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
-        raise ValueError
+    if not written:
+        raise ValueError(NO_NUMBER)
+    try:
+        number = Decimal(written["number"].replace(",", "")) * UNITS[(written["unit"] or "").lower()]
+    except ArithmeticError:
+        raise ValueError(NO_SUCH_SIZE) from None
+    if len(text) > MAX_LENGTH or not number.is_finite() or abs(number.adjusted()) > MAX_MAGNITUDE:
+        raise ValueError(NO_SUCH_SIZE)
     return number

@@ -7,15 +7,19 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin.utils import quote
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
+from django.utils.safestring import mark_safe
 from django.utils.timesince import timesince
 
+from webapp.coins.admin.keys import quote
 from webapp.coins.numbers import NOTHING, compact, exact
+
+CLOCKS_DIFFER = timedelta(minutes=1)  # two that are right, at most
+LEGIBLE = Decimal("1E-6")  # the least number whose zeros after the point are easy to count
 
 Show = Callable[[Any], str]  # formats a value
 Column = Callable[[Any], str]  # formats a row's value
@@ -34,12 +38,32 @@ def instant(moment: datetime | None) -> str:
 
 
 def ago(moment: datetime | None) -> str:
-    """`3 minutes ago`, with the exact time on pointing. A time that is not past is shown as it is."""
+    """`3 minutes ago`, with the exact time on pointing. A time in the future is shown as it is, and marked."""
     if moment is None:
         return NOTHING
     now = timezone.now()
-    is_recent = timedelta() <= now - moment < timedelta(minutes=1)
-    words = "just now" if is_recent else f"{timesince(moment, now, depth=1)} ago" if moment < now else second(moment)
+    is_recent = abs(now - moment) < CLOCKS_DIFFER
+    words = "just now" if is_recent else second(moment) if moment > now else f"{timesince(moment, now, depth=1)} ago"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>{}', moment.isoformat(), instant(moment), words, future_mark(moment)
+    )
+
+
+def past_instant(moment: datetime | None) -> str:
+    """A date of the past as exact as it is stored. One in the future is marked: its source's clock is wrong."""
+    return format_html("{}{}", instant(moment), future_mark(moment) if moment else "")
+
+
+def future_mark(moment: datetime) -> str:
+    return mark_safe(' <em class="future">in the future</em>') if moment - timezone.now() >= CLOCKS_DIFFER else ""
+
+
+def due(moment: datetime, now: datetime) -> str:
+    """`in 2 hours`, or `due 2 hours ago`, with the exact time on pointing."""
+    if moment > now:
+        words = f"in {timesince(now, moment, depth=1)}" if moment - now >= timedelta(minutes=1) else "within a minute"
+    else:
+        words = f"due {timesince(moment, now, depth=1)} ago" if now - moment >= timedelta(minutes=1) else "now"
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), instant(moment), words)
 
 
@@ -61,6 +85,11 @@ def glance(number: Decimal | int | None) -> str:
     """A number at a glance, with every digit on pointing."""
     shown, digits = compact(number), exact(number)
     return shown if shown == digits else format_html('<span title="{}">{}</span>', digits, shown)
+
+
+def price(number: Decimal | None) -> str:
+    """Every digit, unless they come after so many zeros that nobody can read them: then as at a glance."""
+    return glance(number) if number and abs(number) < LEGIBLE else exact(number)
 
 
 def change(percentage: Decimal | None) -> str:

@@ -1,47 +1,103 @@
 """Base classes of the admin: how all lists are searched, sorted and filtered, and which pages are read-only."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from typing import Any, ClassVar, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.views.main import SEARCH_VAR, ChangeList, ChangeListSearchForm
-from django.core.exceptions import SuspiciousOperation, ValidationError
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from django.contrib.admin.views.main import (
+    ERROR_FLAG,
+    IGNORED_PARAMS,
+    PAGE_VAR,
+    SEARCH_VAR,
+    ChangeList,
+    ChangeListSearchForm,
+)
+from django.core.exceptions import BadRequest, SuspiciousOperation, ValidationError
 from django.db import models
 from django.db.models import F
 from django.db.models.expressions import Combinable
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 
+from webapp.coins.admin.chips import Chip, address_without_limits, chips
 from webapp.coins.admin.filters import LimitFilter, RowFilter
-from webapp.coins.admin.formats import Column, Show, column, instant
+from webapp.coins.admin.formats import Column, Show, address_of, column, instant
+from webapp.coins.admin.keys import for_django
 from webapp.coins.numbers import exact
 
 COLUMNS_VAR = "columns"  # the parameter of an address for the columns of a list, with commas between them
+OF_EVERY_LIST = {*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG, COLUMNS_VAR}  # parameters that are no filters
+
+
+class InvalidList(BadRequest):
+    """A list cannot be filtered or searched as its parameters say, for these reasons: sentences as HTML."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__(format_html_join(" ", "{}", ((reason,) for reason in reasons)))
+        self.reasons = reasons
 
 
 class SearchForm(ChangeListSearchForm):
     """A search of limited length: SQLite raises an error for several hundred words."""
 
+    MAX_LENGTH = 300
+    TOO_LONG = f"The search is longer than {MAX_LENGTH} characters, so it is left out."
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields[SEARCH_VAR] = forms.CharField(required=False, strip=False, max_length=300)
+        self.fields[SEARCH_VAR] = forms.CharField(
+            required=False, strip=False, max_length=self.MAX_LENGTH, error_messages={"max_length": self.TOO_LONG}
+        )
+
+
+def searched(request: HttpRequest) -> str:
+    """The text that a list is searched for; empty without one, and if it is invalid."""
+    form = SearchForm(request.GET)
+    form.is_valid()
+    return (form.cleaned_data.get(SEARCH_VAR) or "").strip()
 
 
 class RowList(ChangeList):
-    """A list that sorts empty values last, in either direction and on every database."""
+    """A list that sorts empty values last, in either direction and on every database.
+
+    Invalid values of its filters are `faults`: they filter nothing, and the list says so. `notes` stand above it.
+    """
 
     search_form_class = SearchForm
+    notes: tuple[str, ...] = ()
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.title = capfirst(str(self.opts.verbose_name_plural))
+        specs = cast(list[RowFilter | LimitFilter], self.filter_specs)
+        self.faults = [fault for spec in specs for fault in spec.faults]
+        self.notes = (*(format_html("Not filtered by {}", fault.html) for fault in self.faults), *self.notes)
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         found = super().get_filters_params(params)
         return {name: value for name, value in found.items() if name != COLUMNS_VAR}
+
+    def get_query_string(self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None) -> str:
+        """As Django's, which removes all parameters that begin with a name of `remove`."""
+        without = dict.fromkeys(remove or ())
+        return super().get_query_string({**without, **(new_params or {})})
+
+    def chips(self) -> list[Chip]:
+        return chips(self)
+
+    def clear_all(self) -> str:
+        """The address of the list without search and filters."""
+        return address_without_limits(self)
+
+    def url_for_result(self, result: models.Model) -> str:
+        return address_of(result)
 
     def get_ordering(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
         return [self._order(part) for part in super().get_ordering(request, queryset)]
@@ -90,6 +146,18 @@ class RowAdmin(CheckedActions):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RowList
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """A form sends its empty fields, too: the list without them has a shorter address."""
+        if request.method in {"GET", "HEAD"}:
+            clean = request.GET.copy()
+            limits = (offered for offered in self.list_filter if issubclass(offered, LimitFilter))
+            for name in (SEARCH_VAR, *(name for one in limits for name in one.parameters())):
+                if clean.get(name) == "":
+                    del clean[name]
+            if len(clean) < len(request.GET):
+                return redirect(f"{request.path}?{clean.urlencode()}" if clean else request.path)
+        return super().changelist_view(request, extra_context)
+
     def view_name(self, view: str) -> str:
         """The name of a view's address, without the site's. Django's own are named alike: `changelist`, `change`."""
         return f"{self.opts.app_label}_{self.opts.model_name}_{view}"
@@ -97,9 +165,77 @@ class RowAdmin(CheckedActions):
     def view_address(self, view: str, *arguments: str) -> str:
         return reverse(f"admin:{self.view_name(view)}", args=arguments)
 
+    # The keys of rows in addresses, as `address_of` writes them
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        return super().changeform_view(request, object_id and for_django(object_id), form_url, extra_context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().history_view(request, for_django(object_id), extra_context)
+
+    def with_list(self, request: HttpRequest, address: str) -> str:
+        """The address of a page of this model, which then leads back to the list as the person left it."""
+        context: dict[str, Any] = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
+        return str(add_preserved_filters(context, address))
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only the lookups of `list_filter`: no other field, relation or regular expression."""
         return lookup in {name for offered in self.list_filter for name in offered.parameters()}
+
+    def unknown_parameters(self, request: HttpRequest, parameters: QueryDict) -> list[str]:
+        """Those that no list has, and no filter of this one."""
+        return [name for name in parameters if name not in OF_EVERY_LIST and not self.lookup_allowed(name, "", request)]
+
+    def list_of(self, request: HttpRequest, parameters: QueryDict | None = None) -> RowList:
+        """The list with the filters, search and order of these parameters, which are the request's by default.
+
+        No row is read. Raises InvalidList if the list would not be filtered and searched as the parameters say.
+        """
+        asked = copy(request)
+        asked.GET = request.GET if parameters is None else parameters  # type: ignore[assignment]  # a copy has its own
+        unknown = self.unknown_parameters(asked, asked.GET)
+        reasons: list[str] = [format_html("The list has no filter <bdi>{}</bdi>.", name[:100]) for name in unknown]
+        changelist = self.get_changelist(asked)
+        reasons += map(str, changelist.search_form_class(asked.GET).errors.get(SEARCH_VAR, []))
+        if reasons:
+            raise InvalidList(reasons)
+        unread = type(changelist.__name__, (changelist,), {"get_results": lambda *_: None})
+        found: RowList = unread(
+            asked,
+            self.model,
+            ["action_checkbox", *self.get_list_display(asked)],  # the order is a number of these columns
+            None,
+            self.get_list_filter(asked),
+            self.date_hierarchy,
+            self.get_search_fields(asked),
+            self.get_list_select_related(asked),
+            self.list_per_page,
+            self.list_max_show_all,
+            self.list_editable,
+            self,
+            self.get_sortable_by(asked),
+            self.search_help_text,
+        )
+        if found.faults:
+            raise InvalidList([fault.html for fault in found.faults])
+        return found
+
+    def response_action(self, request: HttpRequest, queryset: models.QuerySet, *args: Any) -> HttpResponse | None:
+        """An action does nothing if the list has more rows than its filters would let through."""
+        try:
+            self.list_of(request)
+        except InvalidList:
+            words = "Nothing was done, because the list is not filtered as its address says. Correct the filter first."
+            self.message_user(request, words, messages.ERROR)
+            return redirect(request.get_full_path())
+        return super().response_action(request, queryset, *args)
 
     def line(self, name: str) -> str | Column:
         """A line of a page for Django: the field's name, or a column if we format the value."""

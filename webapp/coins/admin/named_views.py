@@ -2,17 +2,20 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, re_path
+from django.utils.html import format_html, format_html_join
 from django.utils.text import slugify
 from django.views.decorators.http import require_POST
 
 from webapp.coins.admin.columns import ColumnsAdmin
-from webapp.coins.admin.model_admin import COLUMNS_VAR
+from webapp.coins.admin.model_admin import COLUMNS_VAR, InvalidList
 from webapp.coins.models import NamedView
 
 NOT_KEPT = ("p", "e", "all", "_popup", "_to_field")  # parameters of the moment
@@ -20,6 +23,29 @@ MAX_QUERY = 5_000  # characters
 # No view has such an address: it is a page of the row with the key `views`.
 PAGES_OF_A_ROW = ("change", "delete", "history", "review")
 SLUG = rf"(?!(?:{'|'.join(PAGES_OF_A_ROW)})/)(?P<slug>[-\w]+)"
+MAX_NAME = 100  # characters
+
+
+class ViewForm(forms.Form):
+    """The name of a view. `slug` is its part of an address."""
+
+    # The form counts the characters. With a limit of the field, browsers would cut what is pasted.
+    name = forms.CharField(
+        error_messages={"required": "A view needs a name."}, widget=forms.TextInput({"class": "vTextField"})
+    )
+    query = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
+    slug = ""
+
+    def clean_name(self) -> str:
+        name = " ".join(self.cleaned_data["name"].split())
+        self.slug = slugify(name, allow_unicode=True)[:MAX_NAME]
+        if len(name) > MAX_NAME:
+            raise ValidationError(f"A name has at most {MAX_NAME} characters, and this one has {len(name):,}.")
+        if not self.slug:
+            raise ValidationError("A view needs a name with letters or digits.")
+        if self.slug in PAGES_OF_A_ROW:
+            raise ValidationError(f"A view cannot have the name {name}: choose another.")
+        return name
 
 
 class NamedViewsAdmin(ColumnsAdmin):
@@ -43,7 +69,8 @@ class NamedViewsAdmin(ColumnsAdmin):
             {
                 "name": view.name,
                 "address": self.view_address("view", view.slug),
-                "is_current": view.query == current,
+                "is_current": self.query_of(request, self.parts(request, view)[0]) == current,
+                "shared": request.build_absolute_uri(self.view_address("view", view.slug)),
                 "delete": self.view_address("view_delete", view.slug) if self.may_delete(request, view) else "",
             }
             for view in NamedView.objects.filter(list=self.opts.label_lower)
@@ -71,33 +98,66 @@ class NamedViewsAdmin(ColumnsAdmin):
         return QueryDict.urlencode(kept)
 
     def open_named(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """The list. A filter that it does not have any more is left out, and named in a message."""
         view = get_object_or_404(NamedView, list=self.opts.label_lower, slug=slug)
-        return redirect(f"{self.view_address('changelist')}?{view.query}")
+        known, unknown = self.parts(request, view)
+        if unknown:
+            names = format_html_join(", ", "<bdi>{}</bdi>", ((name[:100],) for name in unknown))
+            words = (
+                "The view <bdi>{}</bdi> was saved with a filter that the list does not have any more ({}). The list is "
+                "not filtered by it. Delete the view, or save it again under another name."
+            )
+            self.message_user(request, format_html(words, view.name, names), messages.WARNING)
+        return redirect(f"{self.view_address('changelist')}?{known.urlencode()}")
+
+    def parts(self, request: HttpRequest, view: NamedView) -> tuple[QueryDict, list[str]]:
+        """The parameters of a view that the list has, and the names of the others."""
+        known = QueryDict(view.query, mutable=True)
+        unknown = self.unknown_parameters(request, known)
+        for name in unknown:
+            del known[name]
+        return known, unknown
 
     def save_named(self, request: HttpRequest) -> HttpResponse:
+        """Save it and open it, or show what is wrong with what was typed."""
         if not (self.may_save(request) and self.has_view_permission(request)):
             raise PermissionDenied
-        name = " ".join(request.POST.get("name", "").replace("\0", "").split())[:100]
-        slug = slugify(name, allow_unicode=True)[:100]
-        parameters = QueryDict(request.POST.get("query", "")[:MAX_QUERY])
-        query = self.query_of(request, parameters)
-        if not slug:
-            self.message_user(request, "A view needs a name with letters or digits.", messages.ERROR)
-            return redirect(f"{self.view_address('changelist')}?{parameters.urlencode()}")
-        if slug in PAGES_OF_A_ROW:
-            self.message_user(request, f"A view cannot have the name {name}: choose another.", messages.ERROR)
-            return redirect(f"{self.view_address('changelist')}?{query}")
+        form = ViewForm(request.POST)
+        if form.is_valid() and self._save(request, form):
+            address = self.view_address("view", form.slug)
+            shared = request.build_absolute_uri(address)
+            words = 'The view <bdi>{}</bdi> is saved. Its address for others: <a href="{}">{}</a>'
+            told = format_html(words, form.cleaned_data["name"], shared, shared)
+            self.message_user(request, told, messages.SUCCESS)
+            return redirect(address)
+        query = QueryDict(request.POST.get("query", ""), mutable=True)
+        for name in self.unknown_parameters(request, query):
+            del query[name]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Save a view of {self.opts.verbose_name_plural}",
+            "opts": self.opts,
+            "form": form,
+            "back": f"{self.view_address('changelist')}?{query.urlencode()}",
+        }
+        return TemplateResponse(request, "admin/save_view.html", context, status=400)
+
+    def _save(self, request: HttpRequest, form: ViewForm) -> bool:
+        """Whether it is saved. If not, the form says why."""
+        query = self.query_of(request, QueryDict(form.cleaned_data["query"]))
+        own = {"list": self.opts.label_lower, "slug": form.slug}
         try:
+            self.list_of(request, QueryDict(query))
+            if len(query) > MAX_QUERY or "%00" in query:
+                raise InvalidList([f"The list's address has more than {MAX_QUERY:,} characters, or a NUL character."])
             with transaction.atomic():
-                NamedView.objects.create(
-                    list=self.opts.label_lower, slug=slug, name=name, query=query, made_by_id=request.user.pk
-                )
+                NamedView.objects.create(**own, name=form.cleaned_data["name"], query=query, made_by_id=request.user.pk)
+        except InvalidList as error:
+            form.add_error(None, [*error.reasons])
         except IntegrityError:
-            self.message_user(request, f"There is a view with the name {name} already.", messages.ERROR)
-            return redirect(f"{self.view_address('changelist')}?{query}")
-        address = request.build_absolute_uri(self.view_address("view", slug))
-        self.message_user(request, f"The view {name} is saved. Its address for others: {address}", messages.SUCCESS)
-        return redirect(self.view_address("view", slug))
+            other = NamedView.objects.filter(**own).values_list("name", flat=True).first()
+            form.add_error("name", f"There is a view with the name {other} already: choose another.")
+        return form.is_valid()
 
     def delete_named(self, request: HttpRequest, slug: str) -> HttpResponse:
         view = get_object_or_404(NamedView, list=self.opts.label_lower, slug=slug)

@@ -48,8 +48,6 @@ class BoundedPaginator(Paginator):
 class BoundedList(RowList):
     """A list with a BoundedPaginator. It has its default order if there are too many rows to sort them by another."""
 
-    notes: tuple[str, ...] = ()
-
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not self.result_count:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.admin.views.main import ChangeList
 
 from webapp.coins import clock
-from webapp.coins.admin.filters import DAY, LOOKUPS, LimitFilter, moment, time_limit
+from webapp.coins.admin.filters import DAY, LOOKUPS, WORDS_OF_TIME, Input, LimitFilter, moment, time_limit
 
 # By the value of the parameter: its label, and when the time begins that it stands for.
 CHOICES: Mapping[str, tuple[str, Callable[[datetime], datetime]]] = {
@@ -17,6 +17,7 @@ CHOICES: Mapping[str, tuple[str, Callable[[datetime], datetime]]] = {
     "7d": ("Last 7 days", lambda now: now - 7 * DAY),
     "30d": ("Last 30 days", lambda now: now - 30 * DAY),
 }
+LABELS = {"min": "From", "max": "To"}
 
 
 class TimeFilter(LimitFilter):
@@ -32,6 +33,15 @@ class TimeFilter(LimitFilter):
     @classmethod
     def parameters(cls) -> list[str]:
         return [f"{cls.name}_{end}" for end in LOOKUPS]
+
+    def in_use(self) -> Iterator[tuple[str, str]]:
+        first, _ = self.parameters()
+        for name, words in super().in_use():
+            choice = self.texts[name] if name == first else ""
+            yield name, f"{self.title}: {CHOICES[choice][0]}" if choice in CHOICES else words
+
+    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
+        return str(self.title), WORDS_OF_TIME
 
     def condition(self, name: str, text: str) -> tuple[str, datetime]:
         end = name.rpartition("_")[2]
@@ -52,13 +62,13 @@ class TimeFilter(LimitFilter):
             yield {"selected": is_chosen, "query_string": address({first: choice}, [last]), "display": label}
 
     @property
-    def inputs(self) -> list[tuple[str, str, str]]:
-        """The labels, names and values of the inputs for a range."""
-        texts = (self.texts.get(name, "") for name in self.parameters())
-        values = ("" if text in CHOICES else day_of(text) for text in texts)
-        return [*zip(("From", "To"), self.parameters(), values, strict=True)]
+    def inputs(self) -> list[Input]:
+        """Two inputs of dates."""
+        invalid = {fault.parameter for fault in self.faults}
+        valid = {name: day_of(text) for name, text in self.texts.items() if name not in invalid}
+        return [self.input(LABELS[end], name := f"{self.name}_{end}", valid.get(name, "")) for end in LOOKUPS]
 
 
 def day_of(text: str) -> str:
-    """The date of a limit, for an input; empty without one."""
-    return f"{moment(text)[0]:%F}" if text else ""
+    """The date of a limit, for an input; empty for one of CHOICES."""
+    return "" if text in CHOICES else f"{moment(text)[0]:%F}"

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from errno import EISDIR
 from pathlib import Path
+from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -48,10 +49,16 @@ class Export:
     def write_to(self, path: Path) -> None:
         """Replaces the file at this path when all is written. Until then it has `.part` at the end of its name.
 
+        What is no file, such as /dev/stdout or a named pipe, is written to and stays.
+
         Raises OSError or XlsxWriterException if it cannot be written.
         """
         if path.is_dir():
             raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        if path.exists() and not path.is_file():
+            with self.write_temporary() as whole, path.open("wb") as target:
+                copyfileobj(whole, target)
+            return
         part = path.with_name(f"{path.name}.part")
         try:
             with part.open("wb") as file:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection, models, transaction
 from django.db.models.query import ValuesListIterable
+from django.utils.text import capfirst
 
 from webapp.coins.models import FullCoin, Price, PriceBar, PriceSeries
 from webapp.coins.prices.reading import prices_of
@@ -32,8 +33,9 @@ class Column:
         return self.lookup or self.name
 
     @property
-    def help_text(self) -> str:
-        return str(self.field.help_text)
+    def label(self) -> str:
+        """Its name for people."""
+        return capfirst(self.name.replace("_", " ") if self.lookup else str(self.field.verbose_name))
 
 
 @dataclass(frozen=True)

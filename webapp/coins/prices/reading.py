@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connection, models
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models import Count, Max, Min, OuterRef, QuerySet, Subquery, Sum, Value
 
 from webapp.coins.models import Price, PriceBar, PriceDay, PriceSeries
 from webapp.coins.prices.series import key_of
@@ -82,6 +82,12 @@ def prices_of(key: int, step: Step | None, since: datetime | None, until: dateti
     """A series' bars that begin from `since` on and before `until`, or its observations if `step` is None."""
     rows = PriceBar.objects.filter(series=key, step=step) if step else Price.objects.filter(series=key)
     return _between(rows, "time", since, until)
+
+
+def span_of(key: int, step: Step | None) -> tuple[datetime, datetime] | None:
+    """The times of the first and the last of a series' bars, or of its observations; None if there are none."""
+    first, last = prices_of(key, step, None, None).aggregate(first=Min("time"), last=Max("time")).values()
+    return (first, last) if first else None
 
 
 def _closes(key: int, step: Step, since: datetime | None, until: datetime | None) -> QuerySet[Any]:

@@ -6,18 +6,21 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from webapp.coins.admin.formats import address_of
+from webapp.coins.admin.keys import unquote
 from webapp.coins.admin.model_admin import RowAdmin
 from webapp.crawls.queue import JobError
+
+FILTERS = "_changelist_filters"  # Django's parameter for the query of the list that a page was opened from
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,12 @@ class Pressed:
     told: str
     recorded: str
     level: int = messages.SUCCESS
+    is_done: bool = False  # whether the person has nothing more to do with the row
+
+
+def with_filters(address: str, filters: str) -> str:
+    """The address of a page, as if it was opened from the list with this query."""
+    return f"{address}?{urlencode({FILTERS: filters})}" if filters else address
 
 
 class ButtonAdmin(RowAdmin):
@@ -61,7 +70,7 @@ class ButtonAdmin(RowAdmin):
         return [*own, *super().get_urls()]
 
     def button_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
-        """Press it, and return to the row's page or to the list."""
+        """Press it, and leave."""
         if not (self.may_press(request, verb) and self.has_view_permission(request)):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
@@ -73,12 +82,15 @@ class ButtonAdmin(RowAdmin):
                 if pressed.recorded:
                     self.log_change(request, row, pressed.recorded)
         except JobError as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.message_user(request, pressed.told, pressed.level)
+            pressed = Pressed(str(error), "", messages.ERROR)
+        return self.leave(request, row, pressed)
+
+    def leave(self, request: HttpRequest, row: Any, pressed: Pressed) -> HttpResponse:
+        """Tell the person, and return to the row's page or to the list."""
+        self.message_user(request, pressed.told, pressed.level)
         if "in_list" in request.POST:
             return redirect(self.view_address("changelist"))
-        return redirect(address_of(row))
+        return redirect(with_filters(address_of(row), request.GET.get(FILTERS, "")))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -86,7 +98,7 @@ class ButtonAdmin(RowAdmin):
         row: Any = context.get("original")  # none on the page that adds one
         context["notes"] = self.notes(row)
         context["buttons"] = [
-            {"label": label, "address": address_of(row, verb)}
+            {"label": label, "address": with_filters(address_of(row, verb), request.GET.get(FILTERS, ""))}
             for verb, label in (self.labels(row) if row else {}).items()
             if self.may_press(request, verb)
         ]

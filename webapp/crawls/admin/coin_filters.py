@@ -3,16 +3,19 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from webapp.coins import clock
 from webapp.coins.admin.filters import RangeFilter, TableFilter
+from webapp.coins.admin.model_admin import searched
 from webapp.crawls.catalog import spiders_like
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.models.run import BEGUN
 
 DAY = timedelta(days=1)
+SEARCHED = ("coin_id", "symbol", "name")
 
 
 class RankFilter(TableFilter):
@@ -63,7 +66,7 @@ WITH_HIDDEN = {"review": "hidden or not"}
 
 
 class ReviewFilter(TableFilter):
-    """Hidden coins are left out unless this filter is used."""
+    """Hidden coins are left out unless this filter is used, or the search is for exactly one of their names."""
 
     title = parameter_name = "review"
     conditions = {
@@ -72,10 +75,35 @@ class ReviewFilter(TableFilter):
         "hidden": Q(review__hidden=True),
         "hidden or not": Q(),
     }
-    NOT_HIDDEN = Q(review=None) | Q(review__hidden=False)
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        super().__init__(request, *args)
+        self.left_out = left_out_by(searched(request))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return super().queryset(request, queryset) if self.value() else queryset.filter(self.NOT_HIDDEN)
+        return super().queryset(request, queryset) if self.value() else queryset.exclude(self.left_out)
+
+    def get_facet_counts(self, pk_attname: str, filtered_qs: QuerySet) -> dict[str, Any]:
+        """Also the number of coins that the list leaves out unless this filter is used."""
+        return super().get_facet_counts(pk_attname, filtered_qs) | {"left_out": Count(pk_attname, filter=self.left_out)}
+
+    def get_facet_queryset(self, changelist: ChangeList) -> Any:
+        """Counted once a request: the list asks, too, of a filter that was made anew."""
+        known = vars(self.request)
+        if "review_counts" not in known:
+            known["review_counts"] = super().get_facet_queryset(changelist)
+        return known["review_counts"]
+
+
+def left_out_by(search: str) -> Q:
+    """The condition of coins that a list with this search leaves out: those that are hidden."""
+    hidden = Q(review__hidden=True)
+    return hidden & ~named(search) if search else hidden
+
+
+def named(text: str, lookup: str = "iexact") -> Q:
+    """The condition of coins whose id, symbol or name is the text."""
+    return Q(*((f"{name}__{lookup}", text) for name in SEARCHED), _connector=Q.OR)
 
 
 class CoinRanges(RangeFilter):

@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from webapp.coins import clock
 from webapp.coins.admin.formats import address_of, ago
+from webapp.coins.admin.keys import unquote
 from webapp.coins.admin.model_admin import RowAdmin
 from webapp.coins.models import CoinReview, FullCoin
 
@@ -59,8 +59,10 @@ class ReviewAdmin(RowAdmin):
             "review": review,
             "reviewed_ago": ago(review.reviewed_at) if review else "",
             "review_form": ReviewForm(instance=review),
-            "history_of_reviews": address_of(coin, "history") if review and review.reviewed_at else "",
-            "save_review": address_of(coin, "review") if self.may_review(request) else "",
+            "history_of_reviews": self.with_list(request, address_of(coin, "history"))
+            if review and review.reviewed_at
+            else "",
+            "save_review": self.with_list(request, address_of(coin, "review")) if self.may_review(request) else "",
         }
 
     def review_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -83,4 +85,4 @@ class ReviewAdmin(RowAdmin):
             changed = " and ".join(form.changed_data) or "nothing"
             self.log_change(request, coin, f"Reviewed it; changed: {changed}. {in_words(review)}")
         self.message_user(request, "The review is saved.", messages.SUCCESS)
-        return redirect(f"{address_of(coin)}#review")
+        return redirect(f"{self.with_list(request, address_of(coin))}#review")

@@ -1,7 +1,6 @@
 """The admin of coins: the list of the market, and a coin's page. Only the crawler writes their values."""
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -9,9 +8,10 @@ from django.contrib import admin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.db import models
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 
 from webapp.coins import clock
 from webapp.coins.admin.exporting import ExportAdmin
@@ -26,50 +26,42 @@ from webapp.coins.admin.formats import (
     icon,
     number,
     numeric,
+    past_instant,
     picture,
+    price,
 )
-from webapp.coins.admin.model_admin import ReadOnlyAdmin, RowList
+from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.admin.named_views import NamedViewsAdmin
 from webapp.coins.admin.svg import sparkline
 from webapp.coins.exports.tables import COINS
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import NOTHING, exact
-from webapp.coins.prices.lines import Line, lines
+from webapp.coins.prices.lines import Line
 from webapp.crawls.admin.coin_changes import Changes
 from webapp.crawls.admin.coin_chart import CoinChart
-from webapp.crawls.admin.coin_filters import CoinRanges, DataFilter, MarketFilter, RankFilter, ReviewFilter
+from webapp.crawls.admin.coin_filters import (
+    SEARCHED,
+    CoinRanges,
+    DataFilter,
+    MarketFilter,
+    RankFilter,
+    ReviewFilter,
+    named,
+)
+from webapp.crawls.admin.coin_list import CoinList
 from webapp.crawls.admin.coin_rejected import rejected_records
 from webapp.crawls.admin.coin_review import ReviewAdmin
 
-WEEK = timedelta(days=7)
-SPARK_STEP = timedelta(hours=4)
-
-
-class CoinList(RowList):
-    """Reads the prices of the last seven days of all coins of a page at once, if the list shows them."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        if "week" in self.list_display:
-            remember_week(self.result_list)
-
-
-def remember_week(coins: Iterable[FullCoin]) -> None:
-    """Keep the prices of each coin's week beside its row."""
-    shown = {coin.pk: coin for coin in coins}
-    now = clock.database_clock()
-    found = lines(shown, now - WEEK, SPARK_STEP)
-    for key, coin in shown.items():
-        line = found.get(key, {})
-        if line and coin.current_price is not None and coin.last_updated:
-            # A source's clock may be wrong: a time that has not come would leave no place for the others.
-            line[max(min(coin.last_updated, now).timestamp(), *line)] = float(coin.current_price)
-        vars(coin)["week"] = line
+NO_WEEK = format_html(
+    '<span title="{}">{}</span>', "No earlier price of the last seven days is stored: a line needs two.", NOTHING
+)
 
 
 @admin.register(FullCoin)
 class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin, ReadOnlyAdmin):
+    change_list_template = "admin/coins/fullcoin/change_list.html"
     exported = COINS
+    shown_by = {"coin": ("symbol",)}
     show_facets = ShowFacets.ALWAYS
     default_columns = (
         "market_cap_rank",
@@ -83,8 +75,8 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
     )
     main_column = "coin"
     list_display_links = ("coin",)
-    list_filter = (MarketFilter, DataFilter, RankFilter, CoinRanges, ReviewFilter)
-    search_fields = ("coin_id", "symbol", "name")
+    list_filter = (CoinRanges, RankFilter, DataFilter, MarketFilter, ReviewFilter)
+    search_fields = SEARCHED
     search_help_text = "Part of an id, a symbol or a name. Exact matches come first."
     ordering = (F("market_cap_rank").asc(nulls_last=True), "coin_id")
     groups = (
@@ -109,7 +101,7 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
         ("Bookkeeping", ("vs_currency", "first_seen_at", "changed_at", "missing_since", "stale_before")),
     )
     hidden = ("field_changes",)
-    written = {"image": picture}
+    written = {"image": picture, **dict.fromkeys(("last_updated", "ath_date", "atl_date"), past_instant)}
     labels = {
         "market_cap_rank": "rank",
         "current_price": "price",
@@ -128,13 +120,14 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
 
     @admin.display(ordering="name")
     def coin(self, coin: FullCoin) -> str:
-        """Picture, name and symbol. Each text has its own direction."""
+        """Picture, name and symbol, and whether it is hidden. Each text has its own direction."""
         name = (coin.name or "").strip() or coin.coin_id
         return format_html(
-            '{}<span class="name"><bdi>{}</bdi> <bdi class="quiet">{}</bdi></span>',
+            '{}<span class="name"><bdi>{}</bdi> <bdi class="quiet">{}</bdi>{}</span>',
             icon(coin.image),
             name,
             (coin.symbol or "").upper(),
+            mark_safe(' <span class="badge">hidden</span>') if vars(coin).get("is_hidden") else "",
         )
 
     @admin.display(description="7 days")
@@ -142,6 +135,8 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
         """The prices of the last seven days, up to the current one."""
         line: Line = vars(coin).get("week", {})
         prices = list(line.values())
+        if len(prices) < 2:
+            return NO_WEEK
         # Of a first price below 0, the sign of a percentage would be wrong.
         words = f"7 days: {(prices[-1] / prices[0] - 1):+.1%}" if prices and prices[0] > 0 else "7 days"
         return sparkline(list(line), prices, words)
@@ -173,7 +168,7 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
             "title": str(coin),
             "subtitle": None,
             "icon": icon(coin.image),
-            "price": glance(coin.current_price),
+            "price": price(coin.current_price),
             "change_24h": change(coin.price_change_percentage_24h),
             "rank": exact(coin.market_cap_rank),
             "market_cap": glance(coin.market_cap),
@@ -192,9 +187,8 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
         found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
         text = search_term.strip()
         if text and ORDER_VAR not in request.GET:
-            exact = (Q(**{f"{name}__iexact": text}) for name in self.search_fields)
-            begin = (Q(**{f"{name}__istartswith": text}) for name in self.search_fields)
-            rank = Case(*(When(q, then=Value(0)) for q in exact), *(When(q, then=Value(1)) for q in begin), default=2)
+            begins = named(text, "istartswith")
+            rank = Case(When(named(text), then=Value(0)), When(begins, then=Value(1)), default=Value(2))
             found = found.order_by(rank, *found.query.order_by)
         return found, may_have_duplicates
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.html import format_html, format_html_join
 
-from webapp.coins.admin.formats import address_of_list, ago, in_words, link, second
+from webapp.coins.admin.formats import address_of_list, ago, due, in_words, link
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
@@ -18,9 +18,9 @@ from webapp.crawls import costs, past_runs
 from webapp.crawls.admin.coin_filters import WITH_HIDDEN
 from webapp.crawls.admin.run_progress import Progress
 from webapp.crawls.admin.runs import mark_alone
-from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
+from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord
 from webapp.crawls.models.run import BEGUN, UNDER_WAY
-from webapp.crawls.monitoring import CHECKS
+from webapp.crawls.monitoring import CHECKS, NO_NODE
 from webapp.crawls.source_age import span
 from webapp.crawls.state import DAY, State
 from webapp.crawls.verdict import Verdict
@@ -57,8 +57,9 @@ class Overview:
             if check == "prices" and not settings.PRICE_HISTORY:
                 continue
             sentence: Sentence = getattr(self, f"_{check}")()
-            problem = self.state.problems.get(check)
-            yield Sentence(BAD, problem, sentence.address) if problem else sentence
+            problem = self.state.problems.get(check, "")
+            address = address_of_list(Node) if problem.startswith(NO_NODE) else sentence.address
+            yield Sentence(BAD, problem, address) if problem else sentence
 
     def _data(self) -> Sentence:
         run = self.state.last_complete
@@ -78,7 +79,8 @@ class Overview:
     def _schedule(self) -> Sentence:
         if not self.schedules:
             return Sentence(UNSURE, "No schedule is enabled: runs are started by hand.", address_of_list(CrawlSchedule))
-        words = f"{counted(len(self.schedules), 'schedule')} enabled, and a scrapyd is there to run them."
+        are = "is" if len(self.schedules) == 1 else "are"
+        words = f"{counted(len(self.schedules), 'schedule')} {are} enabled, and a scrapyd is alive."
         return Sentence(GOOD, words, address_of_list(CrawlSchedule))
 
     def _runs(self) -> Sentence:
@@ -107,9 +109,8 @@ class Overview:
         return Sentence(UNSURE, words, address)
 
     def _prices(self) -> Sentence:
-        return Sentence(
-            GOOD, "Prices over time are stored, rolled up and archived as they should be.", address_of_list(FullCoin)
-        )
+        done = "rolled up and archived" if settings.ARCHIVE_URL else "rolled up"
+        return Sentence(GOOD, f"Prices over time are {done} in time.", address_of_list(FullCoin))
 
     # The other parts of the page ---------------------------------------------------------------
     @property
@@ -132,20 +133,20 @@ class Overview:
     @property
     def next_slots(self) -> list[dict[str, Any]]:
         return [
-            {"schedule": link(schedule, schedule.name), "slot": second(schedule.next_run_at)}
+            {"schedule": link(schedule, schedule.name), "slot": due(schedule.next_run_at, self.state.now)}
             for schedule in self.schedules
             if schedule.next_run_at
         ][:SLOTS_SHOWN]
 
     @property
-    def credits(self) -> dict[str, Any] | None:
-        """Of this month; None if the plan does not count them."""
-        monthly = settings.COINGECKO_MONTHLY_CREDITS
-        if not monthly:
-            return None
-        spent = costs.credits_spent("markets")
-        words = f"{exact(spent)} of {exact(monthly)} credits of this month (UTC) are spent."
-        return {"spent": spent, "monthly": monthly, "high": monthly * 0.9, "words": words}
+    def budget(self) -> costs.Budget | None:
+        """None if the plan does not count credits."""
+        return costs.Budget.of(self.schedules, self.state.now) if settings.COINGECKO_MONTHLY_CREDITS else None
+
+    @property
+    def is_first_day(self) -> bool:
+        """Whether no coin was stored before yesterday."""
+        return self.state.new_since_yesterday == self.state.coins
 
     @property
     def since_yesterday(self) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What a rejected record says of its coin, beside what is stored."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from webapp.coins.admin.formats import address_of, instant
 from webapp.coins.cleaning import Unfit, check_for
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import NOTHING, exact
-from webapp.coins.texts import raw_json, values_of
+from webapp.coins.texts import counted, raw_json, values_of
 from webapp.crawls.admin.rejected_raw import marked
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.retrying import why_no_values
@@ -23,6 +23,7 @@ from webapp.crawls.storing import cleaner
 LONGEST = 300  # characters of a text in the table; the raw record has all of it
 DIGITS = 100  # of a number; one with more is written as a power of ten
 NOT_SENT = mark_safe('<span class="quiet">not sent</span>')
+HELP = 'A "null" was sent. What was not sent stays as it is stored.'
 NOT_STORED = mark_safe("<p>The coin is not stored.</p>")
 FIELDS = {field.name: field for field in FullCoin._meta.concrete_fields}
 
@@ -36,6 +37,7 @@ class Line:
     sent: str
     wrong: str
     is_different: bool
+    is_sent: bool
 
     @property
     def html(self) -> str:
@@ -91,6 +93,7 @@ class Comparison:
             shown(sent) if name in values else NOT_SENT,
             self.wrong.get(name, ""),
             is_different=self.coin is not None and not is_same,
+            is_sent=name in values,
         )
 
 
@@ -122,12 +125,14 @@ def table(lines: Iterable[Line]) -> str:
 def coin_id(record: RejectedRecord) -> str:
     coin = Comparison.of(record).coin
     if coin:
-        return format_html('<a href="{}"><bdi>{}</bdi></a>', address_of(coin), coin)
-    return format_html("{} (not stored)", record.coin_id) if record.coin_id else "(no id)"
+        return format_html(
+            '<a href="{}"><bdi>{}</bdi></a> <bdi class="quiet">{}</bdi>', address_of(coin), coin, coin.pk
+        )
+    return format_html("<bdi>{}</bdi> (not stored)", record.coin_id) if record.coin_id else "(no id)"
 
 
 @admin.display(description="side by side")
-def values(record: RejectedRecord) -> str:
+def side_by_side(record: RejectedRecord) -> str:
     compared = Comparison.of(record)
     if compared.values is None:
         return f"It cannot be tried again. {why_no_values(record, len(record.raw))}"
@@ -135,14 +140,23 @@ def values(record: RejectedRecord) -> str:
     invalid = [line for line in lines if line.wrong]
     first = [*invalid, *(line for line in lines if line.is_different and line not in invalid)]
     others = [line for line in lines if line not in first]
-    summary = f"{len(others)} other fields" if compared.coin is None else f"{len(others)} fields that agree"
+    sent, not_sent = ([line for line in others if line.is_sent is is_sent] for is_sent in (True, False))
     return format_html(
-        "{}{}<details><summary>{}</summary>{}</details>",
+        '{}{}{}{}<p class="quiet">{}</p>',
         "" if compared.coin else NOT_STORED,
         table(first) if first else "",
-        summary,
-        table(others),
+        folded(sent, " that agrees", " that agree") if compared.coin else folded(sent, "", "", "other field"),
+        folded(not_sent, " that was not sent", " that were not sent"),
+        HELP,
     )
+
+
+def folded(lines: Sequence[Line], of_one: str, of_more: str, noun: str = "field") -> str:
+    """The lines behind a summary, which is their number with these words; empty without any."""
+    if not lines:
+        return ""
+    summary = f"{counted(len(lines), noun)}{of_one if len(lines) == 1 else of_more}"
+    return format_html("<details><summary>{}</summary>{}</details>", summary, table(lines))
 
 
 @admin.display(description="what was sent")

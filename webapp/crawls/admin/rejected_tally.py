@@ -19,12 +19,12 @@ def recorded(tried: Tried) -> str:
     return f"Tried again: {tried.words} {'; '.join(tried.reasons)}".strip()
 
 
-def told_of_all(tried: Sequence[Tried], left: int = 0) -> tuple[str, int]:
-    """What became of these records, in sentences, and the level of the message. `left` could not be tried in time."""
+def told_of_all(tried: Sequence[Tried], left: str = "") -> tuple[str, int]:
+    """What became of these records, in sentences, and the level of the message. `left` is a sentence on the others."""
     if not tried and not left:
         return "None of these records is open: nothing was tried.", messages.WARNING
     numbers = Counter(one.outcome for one in tried)
-    sentences = []
+    sentences = [] if tried else ["No record was tried."]
     if stored := numbers[Outcome.STORED]:
         sentences.append(f"{counted(stored, 'record')} {_was(stored)} stored.")
     if known := numbers[Outcome.UNCHANGED] + numbers[Outcome.OUTDATED]:
@@ -36,7 +36,7 @@ def told_of_all(tried: Sequence[Tried], left: int = 0) -> tuple[str, int]:
         words = Counter(one.words.rstrip(".") for one in tried if one.outcome == Outcome.NOT_TRIED)
         sentences.append(f"{counted(untried, 'record')} could not be tried: {_commonest(words)}.")
     if left:
-        sentences.append(f"{left:,} are left, because this took long: do it again.")
+        sentences.append(left)
     is_all_well = not (rejected or untried or left)
     return " ".join(sentences), messages.SUCCESS if is_all_well else messages.WARNING
 

@@ -21,6 +21,9 @@ REMARK = (
     "Gone: stored coins that are missing since the run. The links show coins as they are now: of the updated ones, "
     "those that have not changed since."
 )
+ABOUT_REJECTED = (
+    "Listed are the rejected records that are kept and that no later run had again. Equal ones without an id are one."
+)
 
 
 class Row(NamedTuple):
@@ -39,7 +42,8 @@ def beside(run: CrawlRun, before: CrawlRun | None) -> str:
     if gone:
         links = [link_to_coins(one, GONE, gone[one.pk]) for one in runs]
         rows.append(_of("Gone", links, [gone[one.pk] for one in runs]))
-    rows.append(_of("Rejected", [_rejected(one) for one in runs], [one.rejected for one in runs]))
+    listed = _listed(runs)
+    rows.append(_of("Rejected", [_rejected(one, listed[one.pk]) for one in runs], [one.rejected for one in runs]))
     verdicts = [mark(one.verdict) for one in runs]
     spans = [one.duration for one in runs]
     head = [
@@ -48,8 +52,11 @@ def beside(run: CrawlRun, before: CrawlRun | None) -> str:
         Row("Duration", *_two([duration(span) for span in spans]), _longer(spans)),
     ]
     headings = ["", "This run", "The complete run before" if before else "No complete run before"]
+    remarks = [REMARK] if stores_coins(run) else []
+    if any(listed[one.pk] != one.rejected for one in runs):
+        remarks.append(ABOUT_REJECTED)
     shown = table([*headings, "Difference"], [*head, *rows])
-    return format_html('{}<p class="quiet">{}</p>', shown, REMARK) if stores_coins(run) else shown
+    return format_html('{}<p class="quiet">{}</p>', shown, " ".join(remarks)) if remarks else shown
 
 
 def stores_coins(run: CrawlRun) -> bool:
@@ -73,12 +80,20 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _rejected(run: CrawlRun) -> str:
-    if not run.rejected:
+def _listed(runs: list[CrawlRun]) -> Mapping[str, int]:
+    """By run: how many rejected records it was the last to have. Those that have come again belong to a later run."""
+    counts = RejectedRecord.objects.filter(run__in=runs).order_by().values_list("run").annotate(Count("pk"))
+    return {run.pk: 0 for run in runs} | dict(counts)
+
+
+def _rejected(run: CrawlRun, listed: int) -> str:
+    """The number, as a link to its records, also to those that are resolved by now; or both numbers, if they differ."""
+    if not listed:
         return exact(run.rejected)
-    # also those that are resolved by now
     address = address_of_list(RejectedRecord, run=run.pk, status="All")
-    return format_html('<a href="{}">{}</a>', address, exact(run.rejected))
+    if listed == run.rejected:
+        return format_html('<a href="{}">{}</a>', address, exact(listed))
+    return format_html('{}; <a href="{}">{} listed</a>', exact(run.rejected), address, exact(listed))
 
 
 def _gone(runs: list[CrawlRun]) -> Mapping[str, int]:

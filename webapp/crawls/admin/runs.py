@@ -55,6 +55,7 @@ SOON = "at its next heartbeat, within 15 s"
 @admin.register(CrawlRun)
 class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     exported = RUNS
+    shown_by = {"started": ("started_at",), "duration": ("finished_at",)}
     REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
 
     list_display = (

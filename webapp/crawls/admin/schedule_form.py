@@ -60,7 +60,7 @@ def help_on_time_zones() -> str:
 def help_on_arguments() -> str:
     spiders = format_html_join("", "<dt>{}</dt>{}", ((name, _help_on(entry)) for name, entry in SPIDERS.items()))
     return format_html(
-        "One name=value a line, as after <code>scrapy crawl -a</code>; none: the whole source."
+        "One name=value on each line, as after <code>scrapy crawl -a</code>. Without any, it crawls the whole source."
         '<dl class="arguments">{}</dl>',
         spiders,
     )
@@ -71,7 +71,7 @@ def _help_on(entry: SpiderEntry) -> str:
     for name, argument in entry.arguments.items():
         remarks = [argument.allowed]
         if name in entry.defaults:
-            remarks.append(f"may be left out where {entry.defaults[name]} is set")
+            remarks.append(f"not needed if {entry.defaults[name]} is set")
         if name in entry.required:
             remarks.append(f"one of {', '.join(entry.required)} is required")
         if others := [other for one, other in entry.exclusive if one == name]:
@@ -94,7 +94,7 @@ class ScheduleForm(forms.ModelForm):
         widgets = {"time_zone": forms.TextInput(attrs={"spellcheck": "false", "list": "time-zones"})}
         help_texts = {
             "crontab": mark_safe(
-                "Minute, hour, day of month, month, day of week; a sixth field is seconds. "
+                "Minute, hour, day of month, month, day of week. A sixth field may name seconds. "
                 "<code>*/10 * * * *</code>: every ten minutes. <code>0 */6 * * *</code>: every six hours. "
                 "<code>30 4 * * mon</code>: on Mondays at 4:30."
             ),

@@ -56,7 +56,7 @@ def price(cost: Cost, number: int) -> str:
 
 
 def price_of_a_run(cost: Cost) -> str:
-    basis = "as its last complete run took" if cost.is_measured else "about; no run has been complete yet"
+    basis = "like its last complete run" if cost.is_measured else "estimated: no run has been complete yet"
     return f"{price(cost, cost.calls_a_run)} ({basis})"
 
 
@@ -120,7 +120,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         return settings + [(title, {"fields": names}) for title, names in self.FACTS if obj]
 
     # What a list shows --------------------------------------------------------------------------
-    @admin.display(description="runs")
+    @admin.display(description="what it crawls")
     def what(self, schedule: CrawlSchedule) -> str:
         return f"{schedule.spider}: {in_words(schedule.arguments)}"
 
@@ -179,7 +179,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
         shown = table(zones, ([f"{slot.astimezone(ZoneInfo(zone)):%a %F %T}" for zone in zones] for slot in slots))
         return shown if schedule.enabled else format_html("It is disabled. If enabled, it would run at {}", shown)
 
-    @admin.display(description="the last 20")
+    @admin.display(description="last 20 runs")
     def last_runs(self, schedule: CrawlSchedule) -> str:
         runs = reversed(outlook(schedule).runs)
         rows = [

@@ -22,7 +22,7 @@ class Node(models.Model):
 
     name = models.CharField(max_length=255, primary_key=True)
     heartbeat_at = models.DateTimeField(help_text="When it was last alive. It writes this every 15 seconds.")
-    capacity = models.PositiveIntegerField(default=0, help_text="Crawls that it runs at a time.")
+    capacity = models.PositiveIntegerField(default=0, help_text="How many crawls it runs at a time.")
 
     objects = NodeQuerySet.as_manager()
 

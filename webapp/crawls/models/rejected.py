@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -69,13 +69,20 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
     def ignored(self) -> "RejectedRecordQuerySet":
         return self.filter(status=RejectedRecord.Status.IGNORED)
 
-    def ignore(self) -> int:
-        """Ignore those that are open: they stay ignored when they come again. Returns how many."""
-        return self.open().update(status=RejectedRecord.Status.IGNORED)
+    def ignore(self, at: datetime | None = None) -> int:
+        """Ignore those that are open: they stay ignored when they come again. Returns how many.
+
+        `at` is the time that is noted, by default the database's.
+        """
+        return self.open().update(status=RejectedRecord.Status.IGNORED, ignored_at=at or Now())
 
     def reopen(self) -> int:
         """Open those that are ignored. Returns how many."""
-        return self.ignored().update(status=RejectedRecord.Status.OPEN)
+        return self.ignored().update(status=RejectedRecord.Status.OPEN, ignored_at=None)
+
+    def in_order_of_locks(self) -> "RejectedRecordQuerySet":
+        """Locked when they are read, one after the other as `keep` locks them, so that nobody deadlocks."""
+        return self.order_by("fingerprint").select_for_update(of=("self",))
 
     def forget_old(self) -> int:
         """Delete those that are resolved or ignored, and did not come for REJECTED_HISTORY_DAYS. Returns their number.
@@ -126,24 +133,40 @@ class RejectedRecord(models.Model):
         IGNORED = "ignored"  # by a person, also when it comes again
 
     run = models.ForeignKey(
-        CrawlRun, on_delete=models.CASCADE, help_text="The last run that saw it; the two are deleted together."
+        CrawlRun, on_delete=models.CASCADE, help_text="The last run that had it. The two are deleted together."
     )
+    # escaped and cut
     coin_id = models.CharField(
-        max_length=LABEL_LENGTH, blank=True, help_text="Escaped and cut; empty if there was none."
+        max_length=LABEL_LENGTH,
+        blank=True,
+        help_text="The id in the record, empty if there is none. Letters such as é are written as codes.",
     )
-    page = models.CharField(max_length=100, help_text="The page it stood on.")
-    raw = models.TextField(help_text="The record as JSON, every digit kept, ASCII-escaped, cut at 64 kB.")
+    page = models.CharField(max_length=100, help_text="The page of the source that it was on.")
+    # JSON, escaped to ASCII
+    raw = models.TextField(help_text="The record as the source sent it. Only the first 64 kB are kept.")
     # JSON, exact and never cut. Empty above 64 kB, and if there are none: no object, a key that appears twice, prices.
     values = models.TextField(
         blank=True,
         default="",
-        help_text="Its values under the names of the coin's fields. It is tried again with these.",
+        help_text="Its values under the names of the coin's fields. Without them, it cannot be tried again.",
     )
-    reasons = models.TextField(help_text="A line for each field that could not be stored.")
-    # A digest, because reasons can be longer than what PostgreSQL puts into an index.
-    fingerprint = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the coin and the reasons.")
-    status = models.CharField(max_length=20, choices=Status, default=Status.OPEN)
-    count = models.PositiveIntegerField(default=1, help_text="How often it came, for a coin at most once in a run.")
+    reasons = models.TextField(help_text="What is wrong with it, a line for each field.")
+    # SHA-256 of both, because reasons can be longer than what PostgreSQL puts into an index.
+    fingerprint = models.CharField(
+        max_length=64, editable=False, help_text="The same for records with the same coin and reasons."
+    )
+    status = models.CharField(
+        max_length=20,
+        choices=Status,
+        default=Status.OPEN,
+        help_text="Resolved: its coin has been stored since, or it does not come any more. Ignored: by a person.",
+    )
+    ignored_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a person ignored it; empty if that is not known."
+    )
+    count = models.PositiveIntegerField(
+        default=1, help_text="How often it came. The record of a coin counts once in a run."
+    )
     first_seen_at = models.DateTimeField(db_default=Now(), help_text="When it first came.")
     last_seen_at = models.DateTimeField(db_default=Now(), help_text="When it last came.")
 

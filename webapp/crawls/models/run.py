@@ -58,22 +58,34 @@ def count(help_text: str) -> models.PositiveIntegerField:
 class CrawlRun(models.Model):
     """One run of a spider. From the claim of its job until its end the row is also the spider's lock."""
 
-    id = models.CharField("key", max_length=255, primary_key=True, default=new_key, help_text="scrapyd's job id")
+    id = models.CharField(
+        "key", max_length=255, primary_key=True, default=new_key, help_text="It names the run, and its job in scrapyd."
+    )
     spider = models.CharField(max_length=100)
-    arguments = models.JSONField(default=dict, blank=True, help_text="As given; none: the whole source.")
+    arguments = models.JSONField(
+        default=dict, blank=True, help_text="As given to the spider. Without any, it crawls the whole source."
+    )
     is_whole = models.BooleanField(default=False, help_text="Whether it asked for the whole source.")
     # how it came about
     schedule = models.ForeignKey(
-        "crawls.CrawlSchedule", on_delete=models.SET_NULL, null=True, blank=True, help_text="What asked for it."
+        "crawls.CrawlSchedule",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        help_text="The schedule that it belongs to.",
     )
     slot = models.DateTimeField(null=True, blank=True, help_text="The slot of the schedule that this run is for.")
     due_again = models.BooleanField(
         "slot due again", default=False, help_text="Whether its slot is due once more, because the run failed."
     )
     queued_at = models.DateTimeField(db_default=Now())
-    priority = models.FloatField(default=0, help_text="Of the jobs that wait, the highest goes first.")
-    settings = models.JSONField(default=dict, blank=True, help_text="Of Scrapy's, for this run alone.")
-    node = models.CharField(max_length=255, blank=True, help_text="The scrapyd, or the machine, that ran it.")
+    priority = models.FloatField(
+        default=0, help_text="Of the jobs that wait, the one with the highest number starts first."
+    )
+    settings = models.JSONField(
+        default=dict, blank=True, help_text="Scrapy's settings that were given for this run alone."
+    )
+    node = models.CharField(max_length=255, blank=True, help_text="The machine, or the scrapyd on it, that ran it.")
     claim = models.CharField(max_length=32, blank=True, editable=False)
     claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
@@ -95,11 +107,13 @@ class CrawlRun(models.Model):
         serialize=False,
         help_text="When it started, or else when it was cancelled; the year 9999 while it waits.",
     )
-    not_before = models.DateTimeField(null=True, blank=True, help_text="The API asked for no requests before this.")
+    not_before = models.DateTimeField(
+        null=True, blank=True, help_text="The API asked for no requests before this time."
+    )
     # what it asked for
     pages = count("Pages answered, including the list of ids and answers to requests by id.")
     requests = count("Requests sent, including those tried again.")
-    credits = count("Answers with status 200, which are what a plan counts.")
+    credits = count("Successful answers: these are what the API's plan counts.")
     retries = count("Requests tried again.")
     throttled = count("Answers that asked to slow down.")
     # what it got: seen = created + updated + unchanged + stale + duplicates + rejected
@@ -108,21 +122,23 @@ class CrawlRun(models.Model):
     updated = count("Coins whose values changed.")
     unchanged = count("Coins stored already with these values.")
     stale = count("Records older than what was stored less than ten minutes ago: probably from a cache, so not stored.")
-    duplicates = count("Later occurrences of a coin, or of a rejected record, in the same run.")
-    rejected = count("Records that could not be stored and are kept as rejected records.")
+    duplicates = count("Records of coins that the run had already, and rejected records that it had already.")
+    rejected = count("Records that could not be stored. A run keeps 1,000 of them as rejected records.")
     missing = count("Stored coins that the market no longer has, if the whole market was crawled.")
     listed = models.PositiveIntegerField(null=True, blank=True, help_text="Ids in the source's list of all ids.")
     went_back = count("Of those updated: coins whose record was older than what was stored.")
     rounded = models.JSONField(
-        default=dict, blank=True, help_text="By field: numbers with more digits than SQLite keeps, stored rounded."
+        default=dict,
+        blank=True,
+        help_text="How many numbers of each field were stored rounded, because SQLite keeps no more digits.",
     )
     stores_prices = models.BooleanField(
-        default=False, help_text="Whether it stored an observation of each price that it changed."
+        default=False, help_text="Whether it added each price that it changed to the price history."
     )
     newest_change = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="The latest change in the source, by its clock. The next `only=changed` begins ten minutes before.",
+        help_text="The latest change in the source, by its clock. The next `only=changed` asks from 10 minutes before.",
     )
     newest_update = models.DateTimeField(
         null=True, blank=True, help_text="The newest `last_updated` of a coin, by the source's clock."
@@ -130,12 +146,14 @@ class CrawlRun(models.Model):
     filled = models.JSONField(
         default=dict,
         blank=True,
-        help_text="By field: how many records had a value in it; coin_id: all that could be stored.",
+        help_text="How many records had a value in each field; at coin_id, all records that could be stored.",
     )
     # the last batch that was stored: it may come again if the answer to its COMMIT was lost
-    flushes = models.PositiveIntegerField(default=0, editable=False, help_text="Batches stored, the last one's number.")
+    flushes = models.PositiveIntegerField(
+        default=0, editable=False, help_text="How many batches of records it has stored."
+    )
     rejected_rows = models.JSONField(
-        default=dict, editable=False, help_text="By coin of that batch, why the database rejected it."
+        default=dict, editable=False, help_text="The coins of the last batch that the database rejected, and why."
     )
 
     class Meta:

@@ -58,10 +58,13 @@ class CrawlSchedule(models.Model):
     enabled = models.BooleanField(default=True)
     changed_at = models.DateTimeField(auto_now=True, help_text="When it was last edited, enabled or disabled.")
     next_run_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="The slot that is next, or that waits for its spider."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="If this is past, it waits until another run of its spider is over.",
     )
     not_before = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When a slot whose run failed is run again."
+        null=True, blank=True, editable=False, help_text="When the slot of the run that failed is run again."
     )
     last_run = models.ForeignKey(
         CrawlRun, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"

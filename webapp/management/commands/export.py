@@ -37,7 +37,13 @@ def moment(text: str) -> datetime:
         given = datetime.fromisoformat(text)
         return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ArgumentTypeError(f"{text} is not {MOMENT}") from None
+        raise ArgumentTypeError(f"{text!r} is not {MOMENT}") from None
+
+
+def file(text: str) -> Path:
+    if not text.strip():
+        raise ArgumentTypeError("the name is empty: name a file, or leave --output away")
+    return Path(text)
 
 
 def names(text: str) -> list[str]:
@@ -46,14 +52,16 @@ def names(text: str) -> list[str]:
 
 def top(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise ArgumentTypeError(f"{text} is not a number of ranks, such as 250")
+        raise ArgumentTypeError(f"{text!r} is not a number of ranks, such as 250")
     return int(text)
 
 
 def coins(ids: list[str] | None, top: int | None, missing: bool, **_: object) -> tuple[Table, QuerySet[Any]]:
     """By rank, as in the admin."""
     found = FullCoin.objects.order_by(*ORDERINGS["market_cap_rank"])
-    if ids:
+    if ids is not None:
+        if not ids:
+            raise CommandError("--ids is empty: name at least one id, or leave --ids away.")
         if len(ids) > MAX_IDS:
             raise CommandError(f"--ids takes {MAX_IDS:,} ids at most: export all coins instead.")
         found = found.filter(pk__in=ids)
@@ -84,6 +92,8 @@ def prices(
     coin: str, step: str, since: datetime | None, until: datetime | None, **_: object
 ) -> tuple[Table, QuerySet[Any]]:
     """Also those of a coin that was deleted."""
+    if not coin:
+        raise CommandError("--coin is empty: name the id of a stored coin.")
     if not any(rows.filter(coin_id=coin).exists() for rows in (PriceSeries.objects, FullCoin.objects)):
         raise CommandError(f"There is no coin {printable(coin, 100)}: --coin takes the id of a stored coin.")
     return prices_of_coin(coin, STEPS[step], since, until)
@@ -123,7 +133,7 @@ class Command(MigratedCommand):
         )
         parser.add_argument("--columns", type=names, metavar="A,B", help="only these columns (default: all)")
         parser.add_argument(
-            "--output", type=Path, metavar="FILE", help="where to write it, when it is whole (default: standard output)"
+            "--output", type=file, metavar="FILE", help="where to write it, when it is whole (default: standard output)"
         )
         return parser
 
@@ -155,9 +165,9 @@ class Command(MigratedCommand):
     def _write(self, export: Export, output: Path | None) -> None:
         if output:
             export.write_to(output)
-            self.stdout.write(
-                f"{output}: {counted(export.written, 'row')} of {counted(len(export.columns), 'column')}."
-            )
+            if output.is_file():  # and not standard output by its name, whose reader wants the rows alone
+                rows, columns = counted(export.written, "row"), counted(len(export.columns), "column")
+                self.stdout.write(f"{output}: {rows} of {columns}.")
             return
         with export.write_temporary() as file:
             try:

@@ -15,7 +15,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const heights = [280, 80, 80]; // without the times, which are below the last one
   const [price, , volume] = names.keys();
   const shown = [...names.keys()].filter((number) => known[number].length);
-  const { compact, full } = coinNumbers;
+  const compact = (value) => compactNumber(value);
+  const eightDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 8 });
+  const isUsual = (value) => value === 0 || (Math.abs(value) >= 1e-6 && Math.abs(value) < 1e15);
+  const full = (value) => (isUsual(value) ? eightDigits.format(value) : compactNumber(value, 8));
 
   // Times, in UTC ------------------------------------------------------------------------------
   const moment = (seconds) => new Date(seconds * 1e3);

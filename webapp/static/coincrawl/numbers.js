@@ -1,46 +1,21 @@
-// Writes numbers as webapp/coins/numbers.py does: 1.38 T, 96,114.08, 0.0012, and 0.0₈1235 with eight zeros after the point.
+// Writes numbers as the server does (webapp/coins/numbers.py): 1.38 T, 96,114.08, 0.0012, and 0.0₈1235, which has eight
+// zeros after the point. `digits` are those that count of values below 1 and of powers of ten.
 "use strict";
-const coinNumbers = (() => {
-  const units = [[1e12, "T"], [1e9, "B"], [1e6, "M"]];
-  const grouped = (value, least, most) =>
-    value.toLocaleString("en", { minimumFractionDigits: least, maximumFractionDigits: most });
-  const raised = (number) => [...String(number)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit] ?? "⁻").join("");
-  const lowered = (number) => [...String(number)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
-
-  function powerOfTen(value, digits) {
-    const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
-    return `${Number(mantissa)} × 10${raised(Number(exponent))}`;
+function compactNumber(value, digits = 4) {
+  const UNITS = [[1e12, "T"], [1e9, "B"], [1e6, "M"]];
+  const raised = (number, characters) => [...String(number)].map((one) => characters["-0123456789".indexOf(one)]).join("");
+  const size = Math.abs(value);
+  const [mantissa, power] = size.toExponential(digits - 1).split("e");
+  if (size >= 999.995e12) {
+    return `${value < 0 ? "-" : ""}${Number(mantissa)} × 10${raised(Number(power), "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")}`;
   }
-
-  // Below 1: so many significant digits, of which two stay, also if they are zeros. More than five zeros are counted.
-  function fraction(value, digits) {
-    const text = value.toFixed(digits - 1 - Math.floor(Math.log10(Math.abs(value))));
-    const [whole, places] = text.split(".");
-    const kept = places.slice(0, 2) + places.slice(2).replace(/0+$/, "");
-    const zeros = kept.match(/^0*/)[0].length;
-    return zeros > 5 ? `${whole}.0${lowered(zeros)}${kept.slice(zeros)}` : `${whole}.${kept}`;
+  for (const [unit, name] of UNITS) {
+    if (Number((size / unit).toFixed(2)) >= 1) return `${(value / unit).toFixed(2)} ${name}`;
   }
-
-  // At a glance.
-  function compact(value) {
-    if (!value) return "0";
-    const size = Math.abs(value);
-    if (size >= 999.995e12 || size < 1e-15) return powerOfTen(value, 4);
-    for (const [power, unit] of units) {
-      const inUnits = (value / power).toFixed(2);
-      if (Math.abs(inUnits) >= 1) return `${inUnits} ${unit}`;
-    }
-    if (Number.isInteger(value)) return grouped(value, 0, 0);
-    return size < 1 ? fraction(value, 4) : grouped(value, 2, 2);
+  const zeros = -Number(power) - 1;
+  if (size && zeros > 5) {
+    return `${value < 0 ? "-" : ""}0.0${raised(zeros, "-₀₁₂₃₄₅₆₇₈₉")}${mantissa.replace(".", "").replace(/0+$/, "")}`;
   }
-
-  // As many digits as a chart can tell.
-  function full(value) {
-    if (!value) return "0";
-    const size = Math.abs(value);
-    if (size >= 1e15 || size < 1e-15) return powerOfTen(value, 8);
-    return size < 1 ? fraction(value, 8) : grouped(Number(value.toPrecision(8)), 0, 8);
-  }
-
-  return { compact, full };
-})();
+  const places = Number.isInteger(value) ? [0, 0] : size < 1 ? [2, zeros + digits] : [2, 2];
+  return new Intl.NumberFormat("en", { minimumFractionDigits: places[0], maximumFractionDigits: places[1] }).format(value);
+}
