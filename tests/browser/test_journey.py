@@ -24,6 +24,7 @@ from webapp.coins.numbers import compact
 from webapp.crawls.models import CrawlRun
 
 COINS = "/admin/coins/fullcoin/"
+# Of any size, for the two functions that write them
 SECONDS = 1_000  # ms
 OF_ALL_SIZES = ["0", "0.5", "96114", "96114.0848", "994999.99", "1.000000000012", "-0.123456", "0.0012346", "1.2346e-6"]
 OF_ALL_SIZES += [
@@ -134,29 +135,44 @@ def test_a_coins_chart_is_read_and_zoomed(page: Page, now: datetime) -> None:
     page.get_by_role("link", name="30d", exact=True).click()
     expect(page.get_by_role("link", name="30d", exact=True)).to_have_attribute("aria-current", "true")
     plot = page.locator("#drawings .u-over").first
-    price = page.locator("#drawings .u-legend .u-value").nth(1)
+    time, price, market_cap, volume = (page.locator("#chart-values dd").nth(place) for place in range(4))
+    summary, reset = page.locator("#chart-summary"), page.get_by_role("button", name="Reset zoom")
     days = page.locator("#drawings canvas").first
     assert page.evaluate("numbers => numbers.map((one) => compactNumber(one))", [*map(float, OF_ALL_SIZES)]) == [
         compact(Decimal(number)) for number in OF_ALL_SIZES
     ]
     assert page.evaluate("compactNumber(1.23456789e-9, 8)") == "0.0₈12345679"
     expect(price).to_have_text("-")
+    expect(time).to_have_text("point at the chart, drag to zoom in")
     box = plot.bounding_box()
     assert box is not None
-    left, middle, y = box["x"] + box["width"] * 0.2, box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5
+    left, middle, y = box["x"] + box["width"] * 0.2, box["x"] + box["width"] * 0.21, box["y"] + box["height"] * 0.5
 
     page.mouse.move(middle, y)
     expect(price).to_have_text(re.compile(r"^9\d,\d{3}$"))
+    expect(time).to_have_text(re.compile(r"^20\d\d-\d\d-\d\d \d\d:00:00$"))
+    expect(market_cap).to_have_text(re.compile(r"^1,[89]\d\d,\d{3},\d{3},\d{3}$"))
+    expect(volume).to_have_text(re.compile(r"^2\d,\d{3},\d{3},\d{3}$"))
 
-    whole = days.evaluate("canvas => canvas.toDataURL()")
-    page.mouse.move(left, y)
-    page.mouse.down()
-    page.mouse.move(middle, y, steps=4)
-    page.mouse.up()
-    page.wait_for_function("whole => document.querySelector('#drawings canvas').toDataURL() !== whole", arg=whole)
-
-    plot.dblclick(position={"x": 5, "y": 5})
-    page.wait_for_function("whole => document.querySelector('#drawings canvas').toDataURL() === whole", arg=whole)
+    whole, of_all = days.evaluate("canvas => canvas.toDataURL()"), summary.inner_text()
+    expect(reset).to_be_hidden()
+    for undo in (reset.click, lambda: plot.dblclick(position={"x": 5, "y": 5})):
+        page.mouse.move(left, y)
+        page.mouse.down()
+        page.mouse.move(middle + 4, y, steps=4)
+        page.mouse.up()
+        expect(reset).to_be_visible()
+        assert days.evaluate("canvas => canvas.toDataURL()") != whole
+        expect(summary).to_have_text(
+            re.compile(
+                r"^20[-\d]+ \d\d:\d\d to 20[-\d]+ \d\d:\d\d UTC: Low 9\d,\d{3}, high 9\d,\d{3}, change [▲▼] [+-]\d"
+            )
+        )
+        assert summary.inner_text().partition("Low")[2] != of_all.partition("Low")[2]
+        undo()
+        expect(reset).to_be_hidden()
+        expect(summary).to_have_text(of_all)
+        page.wait_for_function("whole => document.querySelector('#drawings canvas').toDataURL() === whole", arg=whole)
 
 
 def test_gaps_of_a_chart_are_shaded(page: Page, now: datetime) -> None:

@@ -13,7 +13,7 @@ from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, row
 from tests.support.prices import Key, Simulation, flush, make_bar, make_price
 from webapp.coins.models import Price, PriceBar
 from webapp.coins.prices import rollup
-from webapp.coins.prices.reading import PricePoint, chart
+from webapp.coins.prices.reading import PricePoint, chart, even_chart
 from webapp.coins.prices.tiers import Step
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
@@ -101,6 +101,25 @@ def test_bars_from_the_history_of_the_api_are_points() -> None:
         PricePoint(NOON - HOUR / 2, 2, 8, None, None),  # type: ignore[arg-type]
         PricePoint(NOON, 1, None, None, None),  # type: ignore[arg-type]
     ]
+
+
+@pytest.mark.parametrize(
+    ("since", "prices"),
+    [
+        pytest.param(None, [1, 3, 7], id="days, if the first point is the last one of a day"),
+        pytest.param(NOON - 6 * HOUR, [2, 6, 7], id="hours, if it is the last one of an hour"),
+        pytest.param(NOON, [4, 5, 6, 7], id="all, if it is an observation"),
+        pytest.param(NOON + DAY, [], id="none, if there are none"),
+    ],
+)
+def test_an_even_chart_is_as_close_as_its_first_point(since: datetime | None, prices: list[int]) -> None:
+    make_bar(time=MIDNIGHT - 9 * DAY, close=1)
+    for hours, price in ((13, 3), (4, 2)):
+        make_bar(step=Step.HOUR, time=NOON - hours * HOUR, close=price)
+    for minutes, price in ((1, 4), (2, 5), (59, 6), (60, 7)):
+        make_price(time=NOON + minutes * MINUTE, price=price)
+
+    assert [point.price for point in even_chart("bitcoin", since)] == prices
 
 
 @pytest.mark.parametrize(

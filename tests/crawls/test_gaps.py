@@ -94,6 +94,15 @@ def test_what_was_asked_for_is_no_gap(coin: FullCoin) -> None:
     assert hours(coin) == [(1, 2), (3, 5), (6.5, 9)]
 
 
+def test_what_explains_that_bars_are_missing_may_overlap(coin: FullCoin) -> None:
+    series = make_bars(0, 9, coin=coin)
+    CoveredSpan.objects.create(series=series, step=Step.HOUR, since=NOON + 4 * HOUR, until=NOON + 8 * HOUR)
+    for since, until in ((2.2, 2.8), (5.1, 5.2)):
+        PriceAbsence.objects.create(series=series, since=NOON + since * HOUR, until=NOON + until * HOUR)
+
+    assert hours(coin) == [(1, 2), (3, 4), (8, 9)]
+
+
 def test_a_coin_that_a_complete_run_found_unchanged_is_not_missing_until_then(coin: FullCoin) -> None:
     make_bars(0, 8, coin=coin)
     for start, end in ((0.2, 0.4), (3, 3.1), (5, 5.1), (7.9, 8.4)):
@@ -222,6 +231,18 @@ def test_the_schedule_that_crawls_a_coin_most_often_counts(coin: FullCoin) -> No
 
     assert hours(coin) == [(1, 4), (5, 10)]
     assert hours(make_coin("small", current_price=Decimal(1))) == [(1, 10)]
+
+
+def test_each_of_many_coins_has_a_pause_of_its_own(coin: FullCoin) -> None:
+    seldom = make_coin("small", current_price=Decimal(1))
+    make_schedule("whole", crontab="0 */6 * * *", arguments={})
+    make_schedule("biggest", crontab="*/3 * * * *", arguments={"order": "market_cap_desc", "pages": 1})
+    for one in (coin, seldom):
+        make_bars(0, 4, 9, coin=one)
+
+    found = Gaps(NOW).of_each([coin, seldom], Step.HOUR)
+
+    assert [[(gap.since - NOON) / HOUR for gap in found[one.pk]] for one in (coin, seldom)] == [[1, 5], []]
 
 
 def test_the_gaps_of_many_coins_take_as_many_queries_as_those_of_one() -> None:

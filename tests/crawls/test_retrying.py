@@ -130,6 +130,17 @@ def test_newer_data_is_not_replaced_and_the_record_is_resolved(stored: dict[str,
     assert RejectedRecord.objects.get().status == Status.RESOLVED
 
 
+@pytest.mark.parametrize(("after", "is_stored"), [(0, True), (1_000, True), (1_001, False)])
+def test_a_coin_was_stored_since_if_it_was_a_millisecond_after_the_record_came(after: int, is_stored: bool) -> None:
+    """SQLite dates rejected records no closer, so a record may have come with what was stored."""
+    make_coin(name="Old", changed_at=NOON + HOUR + timedelta(microseconds=after))
+    record = rejected()
+
+    retry([record.pk])
+
+    assert FullCoin.objects.get().name == ("Bitcoin" if is_stored else "Old")
+
+
 def test_of_the_records_of_a_coin_only_the_newest_is_stored_and_all_are_resolved() -> None:
     old = rejected(sent={"name": "Old"}, fingerprint="old", last_seen_at=NOON)
     invalid = rejected(sent={"name": 1}, fingerprint="invalid", last_seen_at=NOON)

@@ -72,6 +72,10 @@ class Gaps:
         """Whether a schedule crawls the coin. Without any schedule, coins are crawled by hand, so all are expected."""
         return not self._rhythms or any(rhythm.covers(coin) for rhythm in self._rhythms)
 
+    def pause(self, coin: FullCoin) -> timedelta:
+        """The time from one crawl of the coin to the next, of the schedule with the shortest. 0 without a schedule."""
+        return min((rhythm.pause for rhythm in self._rhythms if rhythm.covers(coin)), default=timedelta())
+
     def of(self, coin: FullCoin, step: Step) -> list[Gap]:
         """The gaps of a coin, the oldest first."""
         return self.of_each([coin], step)[coin.pk]
@@ -80,7 +84,7 @@ class Gaps:
         """The same for some hundreds of coins, by id. A few queries."""
         kept_since = self._kept_since[step]
         keys = dict(PriceSeries.objects.filter(coin_id__in=[coin.pk for coin in coins]).values_list("coin_id", "pk"))
-        least = {coin.pk: max([step.length, *self._pause(coin)]) for coin in coins}
+        least = {coin.pk: max(step.length, self.pause(coin)) for coin in coins}
         found_missing = without_bars(step, keys.values(), kept_since, min(least.values(), default=step.length))
         covered = _spans(CoveredSpan.objects.filter(series__in=keys.values(), step=step))
         absences = _spans(PriceAbsence.objects.filter(series__in=keys.values()))
@@ -95,10 +99,6 @@ class Gaps:
             gaps = (gap for span in missing for gap in _without(span, explained))
             found[coin.pk] = [Gap(step, *gap) for gap in gaps if gap[1] - gap[0] >= least[coin.pk]]
         return found
-
-    def _pause(self, coin: FullCoin) -> list[timedelta]:
-        """The shortest of the pauses between crawls of this coin; empty if no schedule crawls it."""
-        return sorted(rhythm.pause for rhythm in self._rhythms if rhythm.covers(coin))[:1]
 
     def _missing(
         self, coin: FullCoin, step: Step, found: list[Missing], kept_since: datetime, absent: Sequence[Span]
@@ -157,7 +157,7 @@ def _without(span: Span, others: Iterable[Span]) -> Iterator[Span]:
         if begin < until and end > since:
             if begin > since:
                 yield since, begin
-            since = max(since, end)
+            since = end
     if since < until:
         yield since, until
 

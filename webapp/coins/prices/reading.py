@@ -51,6 +51,20 @@ def chart(coin_id: str, since: datetime | None = None, until: datetime | None = 
     bars of hours are deleted, too, the last one of each day. So a line through the points has no jump and no hole
     between two tiers, and no two points are of one time, however far roll-ups have come. It takes two queries.
     """
+    return [point for _, point in _points(coin_id, since, until)]
+
+
+def even_chart(coin_id: str, since: datetime | None = None, until: datetime | None = None) -> list[PricePoint]:
+    """The same, as close as the first point: if that is the last one of its day, no day has more than its last one."""
+    points = _points(coin_id, since, until)
+    step = points[0][0] if points else None
+    if step is None:
+        return [point for _, point in points]
+    return list({step.start(point.time): point for _, point in points}.values())
+
+
+def _points(coin_id: str, since: datetime | None, until: datetime | None) -> list[tuple[Step | None, PricePoint]]:
+    """The points with the step of the bar that each is from. None if it is an observation."""
     key = key_of(coin_id)
     if key is None:
         return []
@@ -60,7 +74,8 @@ def chart(coin_id: str, since: datetime | None = None, until: datetime | None = 
     # One statement sees one state of the database: no roll-up comes between its parts.
     rows = observations.union(*bars, all=True).order_by("time", "-step")
     # As long as a bar's parts are stored, the last of them has the same time. The finest row comes last, and stays.
-    return list({time: PricePoint(time, *values) for time, _, *values in rows}.values())
+    found = {time: (step, PricePoint(time, *values)) for time, step, *values in rows}
+    return [(Step(step) if step else None, point) for step, point in found.values()]
 
 
 def prices_of(key: int, step: Step | None, since: datetime | None, until: datetime | None) -> QuerySet[Any]:

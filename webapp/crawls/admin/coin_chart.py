@@ -1,35 +1,31 @@
 """The chart of a coin's price, market cap and volume, drawn as SVG. A script may draw it again with more to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
-from math import log10
-from operator import itemgetter
+from itertools import pairwise
 from typing import Any
 
 from django.http import HttpRequest
 
-from webapp.coins.admin.formats import change, glance
-from webapp.coins.admin.svg import Point, path
+from webapp.coins.admin.formats import address_of, change, glance
 from webapp.coins.models import FullCoin
-from webapp.coins.numbers import compact
-from webapp.coins.prices.reading import PricePoint, chart
+from webapp.coins.prices.reading import PricePoint, even_chart
 from webapp.coins.prices.tiers import Step
+from webapp.crawls.admin.chart_drawing import Drawing
+from webapp.crawls.admin.chart_lines import BUCKETS, LINES, Row, Span, pauses, rows, thinned
 from webapp.crawls.gaps import Gap, Gaps
 
 DAY = timedelta(days=1)
 RANGES = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "1y": 365 * DAY, "all": None}
-HOURLY = ("24h", "7d", "30d")  # in which a missing hour shows
+IN_HOURS = 31 * DAY  # at most, for a missing hour to show
 USUAL = "7d"
-WIDTH = 1000  # of a drawing, in its own units: it is as wide as the page
 HEIGHTS = {"price": 260, "market_cap": 70, "volume": 70}
 TICKS = 5
-DOT = 0.005  # of the width: a value by itself
-DRAWN = 1_000  # points of a line at most
-
-Plotted = tuple[datetime, float | None]  # None: a gap
+IN_DAYS = 100 * DAY  # a longer range has ticks of months
+BAR = 0.8  # of the space of a point
+LONG = 3  # so many hours or days without a price, and the line is dashed
 
 
 @dataclass(frozen=True)
@@ -48,44 +44,77 @@ class CoinChart:
         return cls(coin, now, chosen if chosen in RANGES else USUAL, request.GET.get("scale") == "log")
 
     @cached_property
-    def points(self) -> list[PricePoint]:
+    def prices(self) -> list[PricePoint]:
         length = RANGES[self.range]
-        return chart(self.coin.pk, self.now - length if length else None, self.now)
+        return even_chart(self.coin.pk, self.now - length if length else None, self.now)
 
     @cached_property
     def since(self) -> datetime:
         """When the drawing begins."""
         length = RANGES[self.range]
-        return self.now - length if length else self.points[0].time
+        return self.now - length if length else self.prices[0].time
+
+    @property
+    def step(self) -> Step:
+        """What a gap is made of."""
+        return Step.HOUR if self.now - self.since <= IN_HOURS else Step.DAY
+
+    @cached_property
+    def _finder(self) -> Gaps:
+        return Gaps(self.now, self.since)
 
     @cached_property
     def gaps(self) -> list[Gap]:
         """Missing hours, or in a long range missing days."""
-        if not self.points:
-            return []
-        step = Step.HOUR if self.range in HOURLY else Step.DAY
-        return Gaps(self.now, self.since).of(self.coin, step)
+        return self._finder.of(self.coin, self.step) if self.prices else []
+
+    @cached_property
+    def pauses(self) -> list[Span]:
+        """The times without a price that are no gap. Until a coin is crawled again, none is expected."""
+        least = max(LONG * self.step.length, 2 * self._finder.pause(self.coin))
+        return pauses(self.prices, least, self._breaks)
+
+    @property
+    def _breaks(self) -> list[datetime]:
+        return [gap.since for gap in self.gaps]
+
+    @cached_property
+    def _points(self) -> list[PricePoint]:
+        """Those that are drawn."""
+        return thinned(self.prices, {moment for span in self.pauses for moment in span})
+
+    @cached_property
+    def _rows(self) -> list[Row]:
+        return rows(self._points, self.pauses, self._breaks)
+
+    @property
+    def _spacing(self) -> timedelta:
+        """The usual time from one point to the next, of which a bar takes the most."""
+        if len(self._points) < len(self.prices):
+            return (self.now - self.since) / BUCKETS
+        spacings = sorted(later.time - earlier.time for earlier, later in pairwise(self.prices))
+        return min([self.step.length, *spacings[len(spacings) // 2 :]])
 
     @cached_property
     def is_log(self) -> bool:
         """Whether the scale is logarithmic: it cannot be if a price is 0 or less."""
-        return self.wants_log and all(point.price > 0 for point in self.points)
+        return self.wants_log and all(point.price > 0 for point in self.prices)
 
     # What the page shows ------------------------------------------------------------------------
     @property
     def links(self) -> list[dict[str, Any]]:
         scale = "&scale=log" if self.wants_log else ""
-        return [{"name": name, "query": f"?range={name}{scale}", "is_chosen": name == self.range} for name in RANGES]
+        page = address_of(self.coin)
+        return [{"name": name, "to": f"{page}?range={name}{scale}", "is_chosen": name == self.range} for name in RANGES]
 
     @property
     def other_scale(self) -> dict[str, str]:
-        if self.wants_log:
-            return {"name": "linear scale", "query": f"?range={self.range}"}
-        return {"name": "logarithmic scale", "query": f"?range={self.range}&scale=log"}
+        name, query = ("linear scale", "") if self.wants_log else ("log scale", "&scale=log")
+        return {"name": name, "to": f"{address_of(self.coin)}?range={self.range}{query}"}
 
     @property
     def summary(self) -> dict[str, str]:
-        prices = [point.price for point in self.points]
+        prices = [point.price for point in self.prices]
         first, last = prices[0], prices[-1]
         return {
             "low": glance(min(prices)),
@@ -94,55 +123,43 @@ class CoinChart:
         }
 
     @property
-    def drawings(self) -> Iterator[dict[str, Any]]:
+    def drawings(self) -> Iterator[Drawing]:
         for name, height in HEIGHTS.items():
-            values = self._values(name)
-            known = [value for _, value in values if value is not None]
-            if known:
-                yield self._drawing(name, height, values, min(known), max(known))
+            values = self._column(name)
+            if any(value is not None for _, value in values):
+                yield Drawing(
+                    name.replace("_", " "),
+                    height,
+                    TICKS if name == "price" else 2,
+                    [(self._x(time), value) for time, value in values],
+                    [((self._x(t1), v1), (self._x(t2), v2)) for t1, v1, t2, v2 in self._dashes(name)],
+                    [(self._x(gap.since), self._x(gap.until)) for gap in self.gaps],
+                    is_log=self.is_log and name == "price",
+                    width_of_bars=BAR * self._spacing / (self.now - self.since) if name == "volume" else None,
+                )
 
-    def _values(self, name: str) -> list[Plotted]:
-        """The values of a line, with None in each gap, so that no line crosses it."""
-        of_points = ((point.time, getattr(point, name)) for point in self.points)
-        values: list[Plotted] = [(time, float(value)) for time, value in of_points if value is not None]
-        starts: list[Plotted] = [(gap.since, None) for gap in self.gaps]
-        return sorted([*values, *starts], key=itemgetter(0))
+    def _column(self, name: str) -> list[tuple[datetime, float | None]]:
+        place = 1 + LINES.index(name)
+        return [(row[0], row[place]) for row in self._rows]  # type: ignore[misc]
 
-    def _drawing(
-        self, name: str, height: int, values: Sequence[Plotted], least: float, greatest: float
-    ) -> dict[str, Any]:
-        is_log = self.is_log and name == "price"
-        low, high = (log10(least), log10(greatest)) if is_log else (least, greatest)
-        if low == high:
-            low, high = low - abs(low) / 10 - 1e-30, high + abs(high) / 10 + 1e-30
-        places = [(self._x(time), value if value is None or not is_log else log10(value)) for time, value in values]
-        lines = [
-            path([Point(x, (value - low) / (high - low)) for x, value in part], WIDTH, height)
-            for part in parts(thinned(places))
-        ]
-        ticks = TICKS if name == "price" else 2
-        levels = [low + (high - low) * place / (ticks - 1) for place in range(ticks)]
-        return {
-            "name": name.replace("_", " "),
-            "height": height,
-            "lines": lines,
-            "grid": [height * place / (ticks - 1) for place in range(ticks)],
-            "levels": [compact(Decimal(10**level if is_log else level)) for level in reversed(levels)],
-            "gaps": [self._place(gap) for gap in self.gaps],
-        }
-
-    def _place(self, gap: Gap) -> dict[str, float]:
-        begin, end = self._x(gap.since) * WIDTH, self._x(gap.until) * WIDTH
-        return {"x": round(begin, 1), "width": round(end - begin, 1)}
+    def _dashes(self, name: str) -> list[tuple[datetime, float, datetime, float]]:
+        """The ends of the dashed lines: both of a pause if both values are known."""
+        known = {time: value for time, value in self._column(name) if value is not None}
+        return [(a, known[a], b, known[b]) for a, b in self.pauses if a in known and b in known]
 
     def _x(self, time: datetime) -> float:
         return min(max((time - self.since) / (self.now - self.since), 0), 1)  # all points are before `now`
 
     @property
     def times(self) -> list[str]:
-        """Evenly spaced, in UTC."""
+        """Evenly spaced, in UTC. With the year where it is not the same."""
         span = self.now - self.since
-        layout = "%H:%M" if span <= DAY else "%d %b" if span <= 366 * DAY else "%b %Y"
+        if span <= DAY:
+            layout = "%H:%M"
+        elif span <= IN_DAYS:
+            layout = "%d %b" if self.since.year == self.now.year else "%d %b %Y"
+        else:
+            layout = "%b %Y"
         return [f"{self.since + span * place / (TICKS - 1):{layout}}" for place in range(TICKS)]
 
     @property
@@ -151,44 +168,16 @@ class CoinChart:
 
     @property
     def data(self) -> dict[str, Any]:
-        """For the script: columns of seconds since 1970 and of values; null in a gap."""
-        rows: list[list[Any]] = [
-            [point.time.timestamp(), *(None if value is None else float(value) for value in point[1:4])]
-            for point in self.points
-        ]
-        rows += [[gap.since.timestamp(), None, None, None] for gap in self.gaps]
-        columns = list(zip(*sorted(rows, key=itemgetter(0)), strict=True))
+        """For the script: columns of seconds since 1970 and of values, with null where a line breaks."""
+        times, *values = zip(*self._rows, strict=True)
         return {
-            "columns": columns,
+            "columns": [[time.timestamp() for time in times], *values],
+            "dashes": [
+                [[a.timestamp(), y1, b.timestamp(), y2] for a, y1, b, y2 in self._dashes(name)] for name in LINES
+            ],
+            "spacing": self._spacing.total_seconds(),
             "limits": [self.since.timestamp(), self.now.timestamp()],
             "gaps": [[gap.since.timestamp(), gap.until.timestamp()] for gap in self.gaps],
             "is_log": self.is_log,
-            "names": ["price", "market cap", "volume"],
+            "names": [name.replace("_", " ") for name in LINES],
         }
-
-
-def parts(places: Sequence[tuple[float, float | None]]) -> Iterator[list[tuple[float, float]]]:
-    """The lines between the gaps, each of at least two points: a single one is a short line."""
-    part: list[tuple[float, float]] = []
-    for x, value in [*places, (1.0, None)]:
-        if value is not None:
-            part.append((x, value))
-        elif part:
-            yield part if len(part) > 1 else [(part[0][0] - DOT, part[0][1]), part[0]]
-            part = []
-
-
-def thinned(places: Sequence[tuple[float, float | None]]) -> list[tuple[float, float | None]]:
-    """At most DRAWN of them and the gaps: of each part of the line, the least and the greatest value."""
-    if len(places) <= DRAWN:
-        return list(places)
-    kept: dict[int, list[tuple[float, float | None]]] = {}
-    for x, value in places:
-        kept.setdefault(int(x * DRAWN / 2), []).append((x, value))
-    found: list[tuple[float, float | None]] = []
-    for together in kept.values():
-        known = sorted((value, x) for x, value in together if value is not None)
-        gaps = [(x, value) for x, value in together if value is None]
-        found += sorted({(x, value) for value, x in (known[0], known[-1])} if known else (), key=lambda place: place[0])
-        found += gaps
-    return found

@@ -1,5 +1,6 @@
 """The part of a coin's page that belongs to people: a note, and whether the coin is hidden in the list."""
 
+from copy import copy
 from typing import Any
 
 from django import forms
@@ -18,10 +19,21 @@ from webapp.coins.admin.model_admin import RowAdmin
 from webapp.coins.models import CoinReview, FullCoin
 
 
+class NoteField(forms.CharField):
+    """A text whose lines end in one character, as those that a browser counts, and not in two, as it sends them."""
+
+    def to_python(self, value: Any) -> str:
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {}  # with `maxlength`, a browser cuts a text that is pasted, and says nothing
+
+
 class ReviewForm(forms.ModelForm):
     class Meta:
         model = CoinReview
         fields = ("note", "hidden")
+        field_classes = {"note": NoteField}
         widgets = {"note": forms.Textarea(attrs={"rows": 3, "cols": 60})}
 
 
@@ -47,6 +59,9 @@ class ReviewAdmin(RowAdmin):
             "review": review,
             "reviewed_ago": ago(review.reviewed_at) if review else "",
             "review_form": ReviewForm(instance=review),
+            "history_of_reviews": self.with_list(request, address_of(coin, "history"))
+            if review and review.reviewed_at
+            else "",
             "save_review": self.with_list(request, address_of(coin, "review")) if self.may_review(request) else "",
         }
 
@@ -58,8 +73,10 @@ class ReviewAdmin(RowAdmin):
             raise Http404
         form = ReviewForm(request.POST, instance=CoinReview.objects.filter(pk=coin.pk).first())
         if not form.is_valid():
-            self.message_user(request, " ".join(str(error) for error in form.errors["note"]), messages.ERROR)
-            return redirect(f"{self.with_list(request, address_of(coin))}#review")
+            self.message_user(request, "The review is not saved: see below.", messages.ERROR)
+            as_get = copy(request)
+            as_get.method = "GET"  # the page itself takes nothing by POST
+            return self.change_view(as_get, object_id, extra_context={"review_form": form})
         review = form.save(commit=False)
         review.coin, review.reviewed_by_id, review.reviewed_at = coin, request.user.pk, clock.database_clock()
         with transaction.atomic():

@@ -37,6 +37,7 @@ from webapp.coins.exports.tables import COINS
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import NOTHING, exact
 from webapp.coins.prices.lines import Line
+from webapp.crawls.admin.coin_changes import Changes
 from webapp.crawls.admin.coin_chart import CoinChart
 from webapp.crawls.admin.coin_filters import (
     SEARCHED,
@@ -48,7 +49,7 @@ from webapp.crawls.admin.coin_filters import (
     named,
 )
 from webapp.crawls.admin.coin_list import CoinList
-from webapp.crawls.admin.coin_page import changed_when, rejected_records
+from webapp.crawls.admin.coin_rejected import rejected_records
 from webapp.crawls.admin.coin_review import ReviewAdmin
 
 NO_WEEK = format_html(
@@ -79,7 +80,7 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
     search_help_text = "Part of an id, a symbol or a name. Exact matches come first."
     ordering = (F("market_cap_rank").asc(nulls_last=True), "coin_id")
     groups = (
-        (None, ("coin_id", "symbol", "name", "image", "last_updated")),
+        ("Coin", ("coin_id", "symbol", "name", "image", "last_updated")),
         ("Price", ("current_price", "high_24h", "low_24h", "price_change_24h", "price_change_percentage_24h")),
         (
             "Market",
@@ -141,23 +142,29 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
         return sparkline(list(line), prices, words)
 
     # A coin's page ------------------------------------------------------------------------------
-    def line(self, name: str) -> str | Column:
-        """A field's value, and when it last changed and by which run."""
-        plain = super().line(name)
-        shown: Column = column(name, texts, name.replace("_", " ")) if isinstance(plain, str) else plain
-
-        @admin.display(description=shown.short_description)  # type: ignore[attr-defined]  # as `column` makes it
-        def value(coin: FullCoin) -> str:
-            return format_html("{}{}", shown(coin), changed_when(coin, name))
-
-        value.__name__ = name
-        return value
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The groups with their values, and when these last changed and by which run."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None:
+            return fieldsets
+        names = [[name_of(line) for line in options["fields"]] for _, options in fieldsets]
+        # Django asks several times for a page.
+        changes = vars(obj).setdefault("changes", Changes(obj, names, request.user.has_perm("crawls.view_crawlrun")))
+        return [
+            (
+                title,
+                {"description": changes.above(own), "fields": [with_change(line, changes) for line in group["fields"]]},
+            )
+            for (title, group), own in zip(fieldsets, names, strict=True)
+        ]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         coin = context["original"]
-        context |= {
+        context = {
+            **self.review_context(request, coin),
+            **context,
             "title": str(coin),
             "subtitle": None,
             "icon": icon(coin.image),
@@ -172,7 +179,6 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
             "missing_since": ago(coin.missing_since),
             "export_prices": address_of(coin, "prices_export"),
             "rejected": rejected_records(coin) if request.user.has_perm("crawls.view_rejectedrecord") else None,
-            **self.review_context(request, coin),
         }
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -185,6 +191,23 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
             rank = Case(When(named(text), then=Value(0)), When(begins, then=Value(1)), default=Value(2))
             found = found.order_by(rank, *found.query.order_by)
         return found, may_have_duplicates
+
+
+def name_of(line: str | Column) -> str:
+    return line if isinstance(line, str) else line.__name__
+
+
+def with_change(line: str | Column, changes: Changes) -> Column:
+    """A line of a coin's page, with what is said beside the value."""
+    name = name_of(line)
+    shown: Column = column(name, texts) if isinstance(line, str) else line
+
+    @admin.display(description=shown.short_description)  # type: ignore[attr-defined]  # as `column` makes it
+    def value(coin: FullCoin) -> str:
+        return format_html('<span class="value">{}</span>{}', shown(coin), changes.beside(name))
+
+    value.__name__ = name
+    return value
 
 
 def texts(value: Any) -> str:

@@ -1,0 +1,97 @@
+"""The lines of a chart: what is left out of very long ones, where they break, where they are dashed."""
+
+import random
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.support.factories import HOUR, MINUTE, NOON
+from webapp.coins.prices.reading import PricePoint
+from webapp.crawls.admin.chart_lines import BUCKETS, LINES, parts, pauses, rows, thinned
+
+
+def point(minutes: float, price: float = 1, market_cap: float | None = None, volume: float | None = None) -> PricePoint:
+    cap, traded = (None if value is None else Decimal(value) for value in (market_cap, volume))
+    return PricePoint(NOON + minutes * MINUTE, Decimal(price), cap, traded, None)
+
+
+def test_a_line_that_is_not_very_long_is_whole() -> None:
+    points = [point(number) for number in range(2 * BUCKETS)]
+
+    assert thinned(points, ()) == points
+
+
+def test_of_very_many_points_each_line_keeps_its_extremes_in_every_part() -> None:
+    length, numbers = 50, random.Random(1)
+    points = [point(place, *(numbers.random() for _ in LINES)) for place in range(BUCKETS * length + 1)]
+
+    found = thinned(points, ())
+
+    assert found == sorted(found)
+    assert len(found) <= 6 * BUCKETS + 2
+    kept = {*found}
+    for name in LINES:
+        for begin in range(0, BUCKETS * length, length):
+            part = points[begin : begin + length]
+            values = [getattr(one, name) for one in part]
+            assert {min(values), max(values)} <= {getattr(one, name) for one in part if one in kept}
+
+
+def test_a_very_long_line_keeps_the_points_that_are_asked_for_and_the_ends() -> None:
+    points = [point(number) for number in range(10_000)]
+
+    without, found = (thinned(points, keep) for keep in ((), {NOON + 5 * MINUTE}))
+
+    assert point(5) not in without
+    assert point(5) in found
+    assert {points[0], points[-1]} <= {*without}
+
+
+def test_a_line_without_values_is_thinned_by_the_others() -> None:
+    points = [point(number, volume=9 if number == 5_005 else None) for number in range(10_000)]
+
+    assert points[5_005] in thinned(points, ())
+
+
+@pytest.mark.parametrize(
+    ("least", "breaks", "found"),
+    [
+        (timedelta(minutes=60), [], [(1, 61), (62, 200)]),
+        (timedelta(minutes=60, microseconds=1), [], [(62, 200)]),
+        (timedelta(minutes=60), [62], [(1, 61)]),
+        (timedelta(minutes=60), [199], [(1, 61)]),
+        (timedelta(minutes=60), [200], [(1, 61), (62, 200)]),
+        (timedelta(minutes=60), [61], [(1, 61), (62, 200)]),
+        (timedelta(minutes=139), [], []),
+    ],
+)
+def test_a_pause_is_as_long_as_it_must_be_and_has_no_break(
+    least: timedelta, breaks: list[int], found: list[tuple[int, int]]
+) -> None:
+    points = [point(minute) for minute in (0, 1, 61, 62, 200)]
+
+    spans = pauses(points, least, [NOON + minute * MINUTE for minute in breaks])
+
+    assert [((since - NOON) / MINUTE, (until - NOON) / MINUTE) for since, until in spans] == found
+
+
+def test_no_solid_line_crosses_a_pause_or_a_gap() -> None:
+    points = [point(0, 1, 2, 3), point(60, 4), point(120, 5, 6, 7)]
+
+    found = rows(points, [(NOON, NOON + HOUR)], [NOON + 90 * MINUTE])
+
+    assert [((time - NOON) / MINUTE, *values) for time, *values in found] == [
+        (0, 1, 2, 3),
+        (30, None, None, None),
+        (60, 4, None, None),
+        (90, None, None, None),
+        (120, 5, 6, 7),
+    ]
+
+
+def test_a_line_has_a_part_between_any_two_breaks() -> None:
+    assert list(parts([(0, None), (1, 5.0), (2, 6.0), (3, None), (4, None), (5, 0.0)])) == [
+        [(1, 5.0), (2, 6.0)],
+        [(5, 0.0)],
+    ]

@@ -1,0 +1,84 @@
+"""When the fields of a coin last changed, and by which runs: a line above each group of fields, and beside some."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import cast
+
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from webapp.coins.admin.formats import ago, instant, link
+from webapp.coins.changes import changes_of
+from webapp.coins.models import FullCoin
+from webapp.crawls.changed_by import runs_storing_at
+from webapp.crawls.models import CrawlRun
+
+SEVERAL = "More than one run was under way then, and it is not recorded which of them it was."
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Says a date that most fields of a group share once, above the group, and the other dates beside their fields."""
+
+    coin: FullCoin
+    groups: Collection[Collection[str]]  # names of fields
+    may_view_runs: bool
+
+    @cached_property
+    def _moments(self) -> dict[str, datetime | None]:
+        return changes_of(self.coin)
+
+    @cached_property
+    def _runs(self) -> dict[datetime, list[CrawlRun]]:
+        return runs_storing_at(moment for moment in self._moments.values() if moment)
+
+    @cached_property
+    def _shared(self) -> dict[str, datetime]:
+        """By field, the date that is said above its group."""
+        return {name: moment for names in self.groups if (moment := self._most_common(names)) for name in names}
+
+    def _most_common(self, names: Iterable[str]) -> datetime | None:
+        counted = Counter(moment for name in names if (moment := self._moments.get(name)))
+        moment, number = max(counted.items(), key=lambda one: one[::-1], default=(None, 0))
+        return moment if number > 1 else None
+
+    def above(self, names: Collection[str]) -> str:
+        """What is said above a group: of all of its fields, or of all but those that say something else."""
+        moment = self._most_common(names)
+        if moment is None:
+            return ""
+        stamped = {self._moments[name] for name in names if name in self._moments}
+        others = "" if stamped == {moment} else ", where no other date is given"
+        return format_html('<span class="changed">Changed {}{}</span>', self._when(moment), others)
+
+    def beside(self, name: str) -> str:
+        """What is said beside a field's value; empty for a field that is not stamped, such as the key."""
+        if name not in self._moments:
+            return ""
+        moment, shared = self._moments[name], self._shared.get(name)
+        if moment == shared:
+            return ""
+        said = self._when(moment) if moment else "date not known"
+        return format_html('<span class="changed">{}</span>', said)
+
+    def _when(self, moment: datetime) -> str:
+        names = [self._named(run) for run in self._runs[moment]]
+        if not names:
+            return ago(moment)
+        if len(names) == 1:
+            return format_html("{}, run {}", ago(moment), names[0])
+        together = format_html_join(" or ", "{}", ((name,) for name in names))
+        return format_html('{}, <span title="{}">by one of these runs:</span> {}', ago(moment), SEVERAL, together)
+
+    def _named(self, run: CrawlRun) -> str:
+        """A run by its start, with the spider and the second on pointing."""
+        began = cast(datetime, run.started_at)  # of a run that has stored something
+        text = (
+            f"{began.day} {began:%b %H:%M}" if began.year == timezone.now().year else f"{began.day} {began:%b %Y %H:%M}"
+        )
+        title = f"{run.spider}, {instant(began)}"
+        shown = format_html('<span title="{}">{}</span>', title, text)
+        return link(run, shown) if self.may_view_runs else shown
