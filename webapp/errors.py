@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.views import defaults
 
 from webapp import unavailable
-from webapp.coins.admin.model_admin import InvalidList
+from webapp.coins.admin.row_list import InvalidList
 
 
 def is_of_api(request: HttpRequest) -> bool:

@@ -27,6 +27,7 @@ from webapp.coins.prices import archive, rollup
 from webapp.coins.prices.storage import Storage
 from webapp.crawls import monitoring
 from webapp.crawls.catalog import SpiderEntry
+from webapp.crawls.copy_age import Copy
 from webapp.crawls.models import CrawlRun, Node
 from webapp.crawls.verdict import Verdict
 
@@ -36,7 +37,7 @@ GONE = timedelta.max
 
 
 def test_a_copy_that_no_run_has_made_has_no_last_complete_run() -> None:
-    assert monitoring.last_complete() is None
+    assert Copy(NOON).last_complete is None
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_the_last_complete_run_is_the_last_of_a_whole_source(later: dict[str, An
     make_run(id="first", finished_at=NOON)
     make_run(**{"id": "later", "started_at": NOON + HOUR, "finished_at": NOON + 2 * HOUR} | later)
 
-    last = monitoring.last_complete()
+    last = Copy(NOON).last_complete
 
     assert last is not None
     assert last.pk == ("later" if counts else "first")
@@ -67,7 +68,7 @@ def test_of_two_spiders_runs_the_last_to_end_counts(monkeypatch: pytest.MonkeyPa
     make_run(id="slow", spider="slow", started_at=NOON, finished_at=NOON + 2 * HOUR, is_whole=True)
     make_run(id="quick", spider="quick", started_at=NOON + HOUR / 2, finished_at=NOON + HOUR, is_whole=True)
 
-    last = monitoring.last_complete()
+    last = Copy(NOON).last_complete
 
     assert last is not None
     assert last.pk == "slow"
@@ -89,7 +90,7 @@ def test_a_copy_is_fresh_up_to_an_age(settings: Any, hours: int, age: timedelta 
     if age is not None:
         make_run(finished_at=NOON - age)
 
-    assert monitoring.Copy(NOON).is_fresh is fresh
+    assert Copy(NOON).is_fresh is fresh
 
 
 # Nothing wrong -----------------------------------------------------------------------------------

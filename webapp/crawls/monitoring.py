@@ -14,10 +14,7 @@ prices     observations of prices have been waiting for two days to get into bar
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
-from operator import attrgetter
 
 from django.conf import settings
 from django.db import Error
@@ -27,8 +24,8 @@ from webapp.coins import clock
 from webapp.coins.models import PriceHour
 from webapp.coins.prices.retention import LATE_AFTER, late_days
 from webapp.coins.texts import counted, printable
-from webapp.crawls import past_runs, queue
-from webapp.crawls.catalog import SPIDERS
+from webapp.crawls import queue
+from webapp.crawls.copy_age import Copy
 from webapp.crawls.migrated import NotMigrated, check_migrated
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord
 from webapp.crawls.models.run import UNDER_WAY
@@ -69,7 +66,7 @@ def unusable(error: Exception) -> dict[str, str]:
     return {"database": f"The database cannot be reached, or fails: {words}"}
 
 
-def problems(now: datetime | None = None, copy: "Copy | None" = None) -> dict[str, str]:
+def problems(now: datetime | None = None, copy: Copy | None = None) -> dict[str, str]:
     """By failing check, what is wrong and what to do about it.
 
     `now` is by default the database's clock, by which runs and nodes are timed. `copy` is given by who has it already.
@@ -98,34 +95,6 @@ def problems(now: datetime | None = None, copy: "Copy | None" = None) -> dict[st
 
 
 # How old the copy is -----------------------------------------------------------------------------
-def last_complete() -> CrawlRun | None:
-    """The complete run of a whole source that ended last. A narrower one proves nothing of what it did not ask for."""
-    newest: list[CrawlRun] = []
-    for spider in SPIDERS:
-        ended = past_runs.whole_runs(spider).filter(verdict=Verdict.COMPLETE, finished_at__isnull=False)
-        newest += ended[:1]  # runs of one spider never overlap: the last to begin is the last to end
-    return max(newest, key=attrgetter("finished_at"), default=None)
-
-
-@dataclass(frozen=True)
-class Copy:
-    """How old the copy is at the moment `now`. The run that this goes by is looked up once, when it is needed."""
-
-    now: datetime
-
-    @cached_property
-    def last_complete(self) -> CrawlRun | None:
-        return last_complete()
-
-    @property
-    def is_fresh(self) -> bool | None:
-        """Whether that run ended at most DATA_MAX_AGE_HOURS ago; None if the setting says that age does not matter."""
-        if not settings.DATA_MAX_AGE_HOURS:
-            return None
-        run = self.last_complete
-        return bool(run and run.finished_at and (self.now - run.finished_at) / HOUR <= settings.DATA_MAX_AGE_HOURS)
-
-
 def _old_copy(copy: Copy) -> Iterator[str]:
     if copy.is_fresh is False:
         hours = counted(settings.DATA_MAX_AGE_HOURS, "hour")

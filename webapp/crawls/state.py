@@ -11,6 +11,7 @@ from webapp.coins import clock
 from webapp.coins.models import FullCoin
 from webapp.coins.prices.observing import MAX_AHEAD
 from webapp.crawls import monitoring, queue
+from webapp.crawls.copy_age import Copy
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.run import BEGUN, RUNNING, UNDER_WAY
 from webapp.crawls.verdict import Verdict
@@ -54,7 +55,7 @@ class State:
             changed_at=Max("changed_at"),
         )
         runs = CrawlRun.objects.defer("log_tail")
-        copy = monitoring.Copy(now)
+        copy = Copy(now)
         return cls(
             now=now,
             rejected=RejectedRecord.objects.open().count(),

@@ -12,7 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from webapp.coins.admin.formats import Column
-from webapp.coins.admin.model_admin import COLUMNS_VAR, RowAdmin
+from webapp.coins.admin.model_admin import RowAdmin
+from webapp.coins.admin.row_list import COLUMNS_VAR
 from webapp.coins.models import ChosenColumns
 
 

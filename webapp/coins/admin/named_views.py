@@ -15,7 +15,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_POST
 
 from webapp.coins.admin.columns import ColumnsAdmin
-from webapp.coins.admin.model_admin import COLUMNS_VAR, InvalidList
+from webapp.coins.admin.row_list import COLUMNS_VAR, InvalidList
 from webapp.coins.models import NamedView
 
 NOT_KEPT = ("p", "e", "all", "_popup", "_to_field")  # parameters of the moment

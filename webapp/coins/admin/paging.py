@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from webapp.coins.admin.model_admin import RowList
+from webapp.coins.admin.row_list import RowList
 
 
 class BoundedPaginator(Paginator):

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from django.contrib.admin.views.main import ChangeList
 
 from webapp.coins import clock
-from webapp.coins.admin.filters import DAY, LOOKUPS, WORDS_OF_TIME, Input, LimitFilter, moment, time_limit
+from webapp.coins.admin.filters import Input, LimitFilter
+from webapp.coins.admin.limits import DAY, LOOKUPS, WORDS_OF_TIME, moment, time_limit
 
 # By the value of the parameter: its label, and when the time begins that it stands for.
 CHOICES: Mapping[str, tuple[str, Callable[[datetime], datetime]]] = {

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from webapp.coins import clock
 from webapp.coins.admin.filters import RangeFilter, TableFilter
-from webapp.coins.admin.model_admin import searched
+from webapp.coins.admin.row_list import searched
 from webapp.crawls.catalog import spiders_like
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.models.run import BEGUN

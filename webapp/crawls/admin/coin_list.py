@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from webapp.coins import clock
 from webapp.coins.admin.chips import address_without_limits
-from webapp.coins.admin.model_admin import RowList, searched
+from webapp.coins.admin.row_list import RowList, searched
 from webapp.coins.models import CoinReview, FullCoin
 from webapp.coins.prices.lines import lines
 from webapp.coins.texts import counted

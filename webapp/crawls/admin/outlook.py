@@ -43,6 +43,19 @@ def outlooks(schedules: Iterable[CrawlSchedule]) -> dict[int, Outlook]:
     return found
 
 
+def remember(schedules: Collection[CrawlSchedule]) -> None:
+    """Keep the outlook of each beside its row: a list reads those of all rows at once."""
+    found = outlooks(schedules)
+    for schedule in schedules:
+        vars(schedule)["outlook"] = found[schedule.pk]
+
+
+def outlook_of(schedule: CrawlSchedule) -> Outlook:
+    if "outlook" not in vars(schedule):
+        remember([schedule])
+    return vars(schedule)["outlook"]
+
+
 def _last_runs(schedules: Collection[int]) -> dict[int, list[CrawlRun]]:
     """The last RUNS_SHOWN runs of each schedule, the oldest first.
 

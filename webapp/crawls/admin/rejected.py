@@ -11,7 +11,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 from webapp.coins.admin.formats import Column, ago, column, link, number
-from webapp.coins.admin.model_admin import ReadOnlyAdmin, RowList
+from webapp.coins.admin.model_admin import ReadOnlyAdmin
+from webapp.coins.admin.row_list import RowList
 from webapp.coins.models import FullCoin
 from webapp.crawls import retrying
 from webapp.crawls.admin import rejected_comparison

@@ -1,6 +1,5 @@
 """The admin of schedules: edit them, enable them, run them now, see how they went and what they cost."""
 
-from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -15,16 +14,17 @@ from django.utils.safestring import mark_safe
 
 from webapp.coins import clock
 from webapp.coins.admin.formats import address_of, address_of_list, duration, in_words, link, mark, second, table
-from webapp.coins.admin.model_admin import RowList
+from webapp.coins.admin.row_list import RowList
 from webapp.coins.numbers import NOTHING, exact
 from webapp.coins.texts import counted
 from webapp.crawls import ticker
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
-from webapp.crawls.admin.outlook import Outlook, outlooks
+from webapp.crawls.admin.outlook import outlook_of, remember
 from webapp.crawls.admin.runs import began, mark_alone
+from webapp.crawls.admin.schedule_costs import of_cost, price, price_of_a_run
 from webapp.crawls.admin.schedule_form import SLOTS_SHOWN, ScheduleForm, in_its_zone
-from webapp.crawls.costs import Bill, Cost
+from webapp.crawls.costs import Bill
 from webapp.crawls.models import CrawlRun, CrawlSchedule
 from webapp.crawls.models.run import SILENT
 
@@ -33,41 +33,6 @@ class ScheduleList(RowList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         remember(self.result_list)
-
-
-def remember(schedules: Collection[CrawlSchedule]) -> None:
-    """Keep the outlook of each beside its row: a list reads those of all rows at once."""
-    found = outlooks(schedules)
-    for schedule in schedules:
-        vars(schedule)["outlook"] = found[schedule.pk]
-
-
-def outlook(schedule: CrawlSchedule) -> Outlook:
-    if "outlook" not in vars(schedule):
-        remember([schedule])
-    return vars(schedule)["outlook"]
-
-
-def price(cost: Cost, number: int) -> str:
-    """A number of requests, and whether they cost credits."""
-    requests = counted(number, "request")
-    return f"{requests}, a credit each" if cost.counts_credits else f"{requests}, no credits"
-
-
-def price_of_a_run(cost: Cost) -> str:
-    basis = "like its last complete run" if cost.is_measured else "estimated: no run has been complete yet"
-    return f"{price(cost, cost.calls_a_run)} ({basis})"
-
-
-def of_cost(description: str, show: Callable[[Cost], str]) -> Callable[[Any, CrawlSchedule], str]:
-    """A column of what a schedule costs."""
-
-    @admin.display(description=description)
-    def shown(_: Any, schedule: CrawlSchedule) -> str:
-        cost = outlook(schedule).cost
-        return show(cost) if cost else NOTHING
-
-    return shown
 
 
 def warnings(bill: Bill) -> list[str]:
@@ -131,7 +96,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
 
     @admin.display(description="next run (UTC)", ordering="next_run_at")
     def next_run(self, schedule: CrawlSchedule) -> str:
-        seen = outlook(schedule)
+        seen = outlook_of(schedule)
         if seen.fault:
             return format_html('<span class="fault">It cannot run: {}</span>', seen.fault)
         if not schedule.enabled:
@@ -154,7 +119,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
     @admin.display(description="last 20 runs")
     def last_marks(self, schedule: CrawlSchedule) -> str:
         """The oldest on the left."""
-        marks = format_html_join("", "{}", ((mark_alone(run),) for run in outlook(schedule).runs))
+        marks = format_html_join("", "{}", ((mark_alone(run),) for run in outlook_of(schedule).runs))
         return format_html('<span class="marks">{}</span>', marks) if marks else NOTHING
 
     number_calls = of_cost("requests a month", lambda cost: exact(cost.calls_a_month))
@@ -172,7 +137,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
     # What a page shows besides ------------------------------------------------------------------
     @admin.display(description="next slots")
     def next_slots(self, schedule: CrawlSchedule) -> str:
-        seen = outlook(schedule)
+        seen = outlook_of(schedule)
         if seen.fault:
             return format_html('<span class="fault">It cannot run: {}</span>', seen.fault)
         slots = schedule.timetable().upcoming(seen.now, SLOTS_SHOWN)
@@ -183,7 +148,7 @@ class CrawlScheduleAdmin(ButtonAdmin):
 
     @admin.display(description="last 20 runs")
     def last_runs(self, schedule: CrawlSchedule) -> str:
-        runs, now = reversed(outlook(schedule).runs), outlook(schedule).now
+        runs, now = reversed(outlook_of(schedule).runs), outlook_of(schedule).now
         rows = [
             [
                 link(run, mark(run.verdict)),
