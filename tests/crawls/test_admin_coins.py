@@ -336,7 +336,9 @@ def test_a_time_has_inputs_if_a_link_has_limited_it(admin_client: Client) -> Non
     assert 'name="first_seen_at_min"' not in limited
 
 
-def test_exact_matches_come_first(admin_client: Client) -> None:
+@pytest.mark.parametrize("few", [2, 500])
+def test_exact_matches_come_first(admin_client: Client, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr("webapp.crawls.admin.coins.FEW", few)
     make_coin("a-coin", name="All of ether", market_cap_rank=1)
     make_coin("ethereum", name="Ethereum", symbol="eth", market_cap_rank=2)
     make_coin("wrapped", name="Wrapped", symbol="ETHER", market_cap_rank=900)
@@ -344,6 +346,7 @@ def test_exact_matches_come_first(admin_client: Client) -> None:
     assert keys_in_list(admin_client, f"{COINS}?q=ether") == ["wrapped", "ethereum", "a-coin"]
     assert keys_in_list(admin_client, f"{COINS}?q=+ether+") == ["wrapped", "ethereum", "a-coin"]
     assert keys_in_list(admin_client, f"{COINS}?q=ether&o=1") == ["a-coin", "ethereum", "wrapped"]
+    assert keys_in_list(admin_client, f"{COINS}?q=ether&rank=top+100") == ["ethereum", "a-coin"]
 
 
 def test_matches_of_one_kind_keep_the_order(admin_client: Client) -> None:

@@ -25,7 +25,7 @@ from tests.support.factories import (
 from tests.support.prices import flush
 from webapp.coins.prices import archive, rollup
 from webapp.coins.prices.storage import Storage
-from webapp.crawls import monitoring
+from webapp.crawls import copy_age, monitoring
 from webapp.crawls.catalog import SpiderEntry
 from webapp.crawls.copy_age import Copy
 from webapp.crawls.models import CrawlRun, Node
@@ -64,7 +64,7 @@ def test_the_last_complete_run_is_the_last_of_a_whole_source(later: dict[str, An
 
 
 def test_of_two_spiders_runs_the_last_to_end_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitoring, "SPIDERS", {name: SpiderEntry("", {}) for name in ("quick", "slow")})
+    monkeypatch.setattr(copy_age, "SPIDERS", {name: SpiderEntry("", {}) for name in ("quick", "slow")})
     make_run(id="slow", spider="slow", started_at=NOON, finished_at=NOON + 2 * HOUR, is_whole=True)
     make_run(id="quick", spider="quick", started_at=NOON + HOUR / 2, finished_at=NOON + HOUR, is_whole=True)
 
