@@ -108,12 +108,12 @@ def test_a_run_that_is_under_way_shows_its_progress(admin_client: Client) -> Non
         pytest.param({}, "No run with these arguments has been complete before", id="no run before"),
         pytest.param(
             {"heartbeat_at": NOON - 4 * MINUTE},
-            "No sign of life for 4 minutes: its last heartbeat was at 2026-02-05 11:56:00 UTC. It will be",
+            "No heartbeat for 4 minutes: the last one was at 2026-02-05 11:56:00 UTC. It will be",
             id="silent",
         ),
         pytest.param(
             {"heartbeat_at": NOON - 50 * SECOND},
-            "No sign of life for 50 seconds: its last heartbeat was at 2026-02-05 11:59:10 UTC. After 3 minutes",
+            "No heartbeat for 50 seconds: the last one was at 2026-02-05 11:59:10 UTC. After 3 minutes",
             id="quiet",
         ),
         pytest.param(

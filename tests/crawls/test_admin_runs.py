@@ -242,8 +242,8 @@ def test_a_stop_that_was_asked_for_is_shown_with_its_time(admin_client: Client) 
     ("seconds", "duration", "words"),
     [
         pytest.param(45, "0:10:00", "running", id="alive"),
-        pytest.param(50, "0:09:10", "running No sign of life for 50 seconds", id="quiet"),
-        pytest.param(181, "0:06:59", "running No sign of life for 3 minutes", id="silent"),
+        pytest.param(50, "0:09:10", "running No heartbeat for 50 seconds", id="quiet"),
+        pytest.param(181, "0:06:59", "running No heartbeat for 3 minutes", id="silent"),
     ],
 )
 def test_a_run_without_heartbeats_is_told_in_the_list_and_claims_no_more_time(
@@ -258,7 +258,7 @@ def test_a_run_without_heartbeats_is_told_in_the_list_and_claims_no_more_time(
     shown, opened = " ".join(re.sub("<[^>]*>", " ", page).split()), text_of(admin_client, page_of(run))
 
     assert re.search(rf"{words} [^0]* {duration} ", shown.replace("\xa0", " "))
-    assert ("the run has shown no sign of life since." in opened) == (seconds > 45)
+    assert ("the run has had no heartbeat since." in opened) == (seconds > 45)
 
 
 @pytest.mark.parametrize(

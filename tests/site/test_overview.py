@@ -132,8 +132,8 @@ def test_runs_that_went_wrong_are_no_good_sign(admin_client: Client, verdicts: l
     ("seconds", "state", "words"),
     [
         (45, "good", "1 running."),
-        (50, "unsure", "1 running. 1 run has shown no sign of life for 50 seconds."),
-        (181, "bad", "1 running. 1 run has shown no sign of life for 3 minutes."),
+        (50, "unsure", "1 running. 1 run has had no heartbeat for 50 seconds."),
+        (181, "bad", "1 running. 1 run has had no heartbeat for 3 minutes."),
     ],
 )
 def test_a_run_without_heartbeats_is_no_good_sign(admin_client: Client, seconds: int, state: str, words: str) -> None:

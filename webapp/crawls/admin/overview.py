@@ -88,7 +88,7 @@ class Overview:
         silences = [silence for run in self.runs if (silence := run.silence(self.state.now))]
         if silences:
             of = "1 run has" if len(silences) == 1 else f"{len(silences)} runs have"
-            words += f". {of} shown no sign of life for {how_long(max(silences))}"
+            words += f". {of} had no heartbeat for {how_long(max(silences))}"
         if self._last_ended() in ENDED_BADLY or any(silence > LOST_AFTER for silence in silences):
             state = BAD
         else:

@@ -56,7 +56,7 @@ class Progress:
         if self.run.verdict == Verdict.PENDING:
             return ""
         if silence := self.run.silence(self.now):
-            told = f"{quiet(silence)}: its last heartbeat was at {second(self.run.heartbeat_at)} UTC."
+            told = f"{quiet(silence)}: the last one was at {second(self.run.heartbeat_at)} UTC."
             if silence > LOST_AFTER:
                 return f"{told} It will be marked as lost."
             return f"{told} After {span(LOST_AFTER)} without one it is lost."
@@ -92,7 +92,7 @@ def about(left: timedelta) -> str:
 
 def quiet(silence: timedelta) -> str:
     """That a run has had no heartbeat for so long."""
-    return f"No sign of life for {how_long(silence)}"
+    return f"No heartbeat for {how_long(silence)}"
 
 
 def how_long(silence: timedelta) -> str:

@@ -180,7 +180,7 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
             what = (
                 f"the run ends {SOON}."
                 if not run.silence(moment_of(run))
-                else "the run has shown no sign of life since."
+                else "the run has had no heartbeat since."
             )
             notes.append(f"A stop was requested at {second(run.stop_requested_at)} UTC: {what}")
         if run.verdict == Verdict.PENDING and (warning := nodes.warning()):
