@@ -73,7 +73,7 @@ def _change(request: HttpRequest, queryset: QuerySet[RejectedRecord], change: Ch
     """Change the status of records. `undo` stands at the end of the message if there were any."""
 
     def change_part(keys: Sequence[int]) -> list[int]:
-        locked = RejectedRecord.objects.filter(pk__in=keys, status=change.before).in_order_of_locks()
+        locked = RejectedRecord.objects.filter(pk__in=keys, status=change.before).locked()
         changed = list(locked.values_list("pk", flat=True))
         own = RejectedRecord.objects.filter(pk__in=changed)
         _record(request, own, change.history)
