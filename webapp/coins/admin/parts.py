@@ -5,6 +5,7 @@ from time import monotonic
 from typing import TypeVar
 
 from webapp.coins.availability import UNAVAILABLE, StoppedHalfway, impatient_transaction, trouble_of
+from webapp.coins.texts import are
 
 MAX_SECONDS = 15  # after which no other part begins; proxies wait for 30
 LOCK_SECONDS = 10  # that a part waits for another process
@@ -26,7 +27,7 @@ def in_parts(
     until = monotonic() + MAX_SECONDS
     for start in range(0, len(keys), size):
         number = len(keys) - start
-        left = f"{number:,} {'is' if number == 1 else 'are'} left"
+        left = f"{number:,} {are(number)} left"
         if monotonic() > until:
             return told(done, f"{left}, because this took long: do it again.")
         try:
