@@ -301,8 +301,13 @@ def test_an_invalid_limit_is_shown_as_it_was_typed_and_the_rest_applies(
     assert f'<p class="fault" id="{name}-fault">{escape(words)}' in form
     assert '<input type="hidden" name="q" value="number">' in form
     assert page.count('aria-invalid="true"') == 1
-    assert len(response.context["cl"].notes) == 1
-    assert f"<bdi>{escape(limit[:100])}" in response.context["cl"].notes[0]
+    (note,) = response.context["cl"].notes
+    assert f"<bdi>{escape(limit if len(limit) <= 100 else limit[:100] + chr(0x2026))}</bdi>" in note
+    assert [chip.words for chip in response.context["cl"].chips()] == [
+        "search: number",
+        "rank: at least 11",
+        "rank: ranked",
+    ]
     assert 'id="show-filters" checked' in page
 
 
