@@ -220,6 +220,7 @@ def refused(client: Client, name: str, query: str) -> list[str]:
     assert response.status_code == 400
     assert not NamedView.objects.filter(query__contains=query).exclude(query="").exists()
     assert (form["name"].value(), form["query"].value()) == (name, query)
+    assert "e=1" not in client.get(response.context["back"]).get("Location", "")  # Django's for a filter it lacks
     assert f'name="name" value="{escape(name)}"' in response.content.decode() or not name
     return [str(error) for errors in form.errors.values() for error in errors]
 
