@@ -99,12 +99,13 @@ def test_a_chart_is_drawn_without_a_script(admin_client: Client, traded: FullCoi
 
 
 def test_no_change_is_of_a_price_below_zero(admin_client: Client, noon: None) -> None:
-    coin = make_coin()
+    coin = make_coin(current_price=Decimal("-2.0000001"))
     make_price(time=NOON - 2 * HOUR, price=-1)
     make_price(time=NOON - HOUR, price=-2)
 
     shown = page(admin_client, coin, "?range=24h")
 
+    assert "<strong>-2.0000001 USD</strong>" in shown
     assert "Low -2, high -1" in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", shown))
     assert "+100" not in shown
 
