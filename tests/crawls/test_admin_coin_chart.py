@@ -183,15 +183,25 @@ def test_a_coin_without_prices_has_no_chart(admin_client: Client, noon: None) ->
     assert "<figure" not in shown
 
 
-@pytest.mark.parametrize("price", [Decimal("1e-18"), Decimal("9.9e28"), Decimal(0)])
-def test_a_price_that_never_changes_is_drawn(admin_client: Client, noon: None, price: Decimal) -> None:
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        pytest.param(Decimal("1e-18"), '<span title="0.000000000000000001">0.0₁₇1</span>', id="tiny"),
+        pytest.param(Decimal("0.000001"), "0.000001", id="legible"),
+        pytest.param(Decimal("9.9e28"), "99" + 9 * ",000", id="huge"),
+        pytest.param(Decimal(0), "0", id="zero"),
+    ],
+)
+def test_a_price_that_never_changes_is_drawn(admin_client: Client, noon: None, price: Decimal, words: str) -> None:
     coin = make_coin(current_price=price)
     for hours in (1, 2):
         make_price(time=NOON - hours * HOUR, price=price)
 
-    [line, *_] = lines_of(page(admin_client, coin, "?range=24h"))
+    shown = page(admin_client, coin, "?range=24h")
 
+    [line, *_] = lines_of(shown)
     assert line == ["M916.7 130.0L958.3 130.0"]
+    assert f"<strong>{words} USD</strong>" in shown
 
 
 @pytest.mark.parametrize(
