@@ -265,6 +265,18 @@ def test_a_gap_is_of_hours_in_a_month_and_of_days_in_years(admin_client: Client,
     assert not any(moment % Step.DAY for gap in of_all for moment in gap)
 
 
+def test_a_gap_that_begins_before_the_range_is_drawn_from_its_edge(admin_client: Client, noon: None) -> None:
+    make_schedule(arguments={})
+    coin = make_coin(first_seen_at=NOON - 500 * DAY, current_price=1)
+    for days in (*range(1, 10), 400):
+        make_bar(step=Step.DAY, time=Step.DAY.start(NOON - days * DAY), close=1, last_at=NOON - days * DAY)
+
+    shown = page(admin_client, coin, "?range=1y")
+
+    assert "<li>2025-02-05 00:00 to 2026-01-27 00:00 UTC</li>" in shown
+    assert '<rect class="gap" x="0" y="0"' in shown
+
+
 def test_a_very_long_line_keeps_its_extremes_and_its_gaps(admin_client: Client, noon: None) -> None:
     make_schedule(arguments={})
     coin = make_coin(first_seen_at=NOON - 20 * HOUR, current_price=1)
