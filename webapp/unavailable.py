@@ -34,8 +34,6 @@ def note_writes(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
                 vars(request)["has_written"] = True
             return result
 
-        if request.method in SAFE_METHODS:
-            return get_response(request)
         with connection.execute_wrapper(execute_and_note):
             return get_response(request)
 

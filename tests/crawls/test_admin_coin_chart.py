@@ -99,12 +99,13 @@ def test_a_chart_is_drawn_without_a_script(admin_client: Client, traded: FullCoi
 
 
 def test_no_change_is_of_a_price_below_zero(admin_client: Client, noon: None) -> None:
-    coin = make_coin()
+    coin = make_coin(current_price=Decimal("-2.0000001"))
     make_price(time=NOON - 2 * HOUR, price=-1)
     make_price(time=NOON - HOUR, price=-2)
 
     shown = page(admin_client, coin, "?range=24h")
 
+    assert "<strong>-2.0000001 USD</strong>" in shown
     assert "Low -2, high -1" in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", shown))
     assert "+100" not in shown
 
@@ -182,15 +183,25 @@ def test_a_coin_without_prices_has_no_chart(admin_client: Client, noon: None) ->
     assert "<figure" not in shown
 
 
-@pytest.mark.parametrize("price", [Decimal("1e-18"), Decimal("9.9e28"), Decimal(0)])
-def test_a_price_that_never_changes_is_drawn(admin_client: Client, noon: None, price: Decimal) -> None:
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        pytest.param(Decimal("1e-18"), '<span title="0.000000000000000001">0.0₁₇1</span>', id="tiny"),
+        pytest.param(Decimal("0.000001"), "0.000001", id="legible"),
+        pytest.param(Decimal("9.9e28"), "99" + 9 * ",000", id="huge"),
+        pytest.param(Decimal(0), "0", id="zero"),
+    ],
+)
+def test_a_price_that_never_changes_is_drawn(admin_client: Client, noon: None, price: Decimal, words: str) -> None:
     coin = make_coin(current_price=price)
     for hours in (1, 2):
         make_price(time=NOON - hours * HOUR, price=price)
 
-    [line, *_] = lines_of(page(admin_client, coin, "?range=24h"))
+    shown = page(admin_client, coin, "?range=24h")
 
+    [line, *_] = lines_of(shown)
     assert line == ["M916.7 130.0L958.3 130.0"]
+    assert f"<strong>{words} USD</strong>" in shown
 
 
 @pytest.mark.parametrize(
@@ -252,6 +263,18 @@ def test_a_gap_is_of_hours_in_a_month_and_of_days_in_years(admin_client: Client,
     assert any(moment % Step.DAY for gap in of_month for moment in gap)
     assert of_all
     assert not any(moment % Step.DAY for gap in of_all for moment in gap)
+
+
+def test_a_gap_that_begins_before_the_range_is_drawn_from_its_edge(admin_client: Client, noon: None) -> None:
+    make_schedule(arguments={})
+    coin = make_coin(first_seen_at=NOON - 500 * DAY, current_price=1)
+    for days in (*range(1, 10), 400):
+        make_bar(step=Step.DAY, time=Step.DAY.start(NOON - days * DAY), close=1, last_at=NOON - days * DAY)
+
+    shown = page(admin_client, coin, "?range=1y")
+
+    assert "<li>2025-02-05 00:00 to 2026-01-27 00:00 UTC</li>" in shown
+    assert '<rect class="gap" x="0" y="0"' in shown
 
 
 def test_a_very_long_line_keeps_its_extremes_and_its_gaps(admin_client: Client, noon: None) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
@@ -220,6 +221,8 @@ def refused(client: Client, name: str, query: str) -> list[str]:
     assert response.status_code == 400
     assert not NamedView.objects.filter(query__contains=query).exclude(query="").exists()
     assert (form["name"].value(), form["query"].value()) == (name, query)
+    back = QueryDict(response.context["back"].partition("?")[2])
+    assert back.keys() <= {"rank", "market", "current_price_min", "changed_at_max", "q", "o"}  # what the list has
     assert f'name="name" value="{escape(name)}"' in response.content.decode() or not name
     return [str(error) for errors in form.errors.values() for error in errors]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.factories import HOUR, MINUTE, NOON
 from webapp.coins.prices.reading import PricePoint
+from webapp.crawls.admin.chart_drawing import Drawing
 from webapp.crawls.admin.chart_lines import BUCKETS, LINES, parts, pauses, rows, thinned
 
 
@@ -17,7 +18,7 @@ def point(minutes: float, price: float = 1, market_cap: float | None = None, vol
 
 
 def test_a_line_that_is_not_very_long_is_whole() -> None:
-    points = [point(number) for number in range(2 * BUCKETS)]
+    points = [*map(point, range(2 * BUCKETS - 1)), point(1_000_000)]  # nearly all in one part
 
     assert thinned(points, ()) == points
 
@@ -95,3 +96,9 @@ def test_a_line_has_a_part_between_any_two_breaks() -> None:
         [(1, 5.0), (2, 6.0)],
         [(5, 0.0)],
     ]
+
+
+def test_a_value_by_itself_is_a_short_line() -> None:
+    drawing = Drawing("price", 100, 2, [(0.1, 1), (0.2, None), (0.5, 2), (0.6, 3)], dashes=[], spans_of_gaps=[])
+
+    assert drawing.lines == ["M95.0 100.0L100.0 100.0", "M500.0 50.0L600.0 0.0"]

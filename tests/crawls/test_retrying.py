@@ -314,7 +314,7 @@ def test_what_two_people_try_at_the_same_time_is_stored_once() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgresql
 def test_a_crawl_that_is_just_storing_the_coin_is_waited_for() -> None:
-    record, told = rejected(last_seen_at=Now()), []
+    record, told = rejected(last_seen_at=Now() - HOUR), []
     with ExitStack() as outside, transaction.atomic():
         FullCoin.objects.upsert([{"coin_id": "bitcoin", "name": "New"}])
         outside.enter_context(meanwhile(lambda: told.append(words_of(record))))
@@ -341,15 +341,22 @@ def test_a_record_that_somebody_is_just_ignoring_is_not_tried() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgresql
-@pytest.mark.parametrize("does", ["retry", "ignore"])
-def test_records_are_locked_in_the_order_of_a_crawl(admin_client: Client, does: str) -> None:
-    """A crawl keeps records by their fingerprints, whatever order they have in the table."""
-    later, first = rejected("a", fingerprint="b"), rejected("b", fingerprint="a")
-    selected = {"action": does, "_selected_action": [later.pk, first.pk], "index": 0}
+@pytest.mark.parametrize("does", ["retry", "ignore", "reopen"])
+def test_people_and_crawls_lock_records_one_after_the_other(admin_client: Client, does: str) -> None:
+    """To try one again also resolves older records of its coin, which somebody else may be ignoring."""
+    before, after = {
+        "retry": (Status.OPEN, Status.RESOLVED),
+        "ignore": (Status.OPEN, Status.IGNORED),
+        "reopen": (Status.IGNORED, Status.OPEN),
+    }[does]
+    older = rejected(fingerprint="a", last_seen_at=NOON, status=before)
+    newer = rejected(fingerprint="b", status=before)
+    selected = {"action": does, "_selected_action": [newer.pk], "index": 0}
     with ExitStack() as outside, transaction.atomic():
-        RejectedRecord.objects.select_for_update().get(pk=first.pk)
-        outside.enter_context(meanwhile(lambda: admin_client.post(REJECTED, selected)))
+        FullCoin.objects.lock_changes()
+        outside.enter_context(meanwhile(lambda: admin_client.post(f"{REJECTED}?status=All", selected)))
         wait_until_somebody_waits_for_a_lock()
-        RejectedRecord.objects.select_for_update(nowait=True).get(pk=later.pk)
+        assert len(RejectedRecord.objects.select_for_update(nowait=True)) == 2
 
-    assert not RejectedRecord.objects.open().exists()
+    statuses = dict(RejectedRecord.objects.values_list("pk", "status"))
+    assert statuses == {newer.pk: after, older.pk: after if does == "retry" else before}

@@ -133,6 +133,7 @@ def test_runs_that_went_wrong_are_no_good_sign(admin_client: Client, verdicts: l
     [
         (45, "good", "1 running."),
         (50, "unsure", "1 running. 1 run has had no heartbeat for 50 seconds."),
+        (119, "unsure", "1 running. 1 run has had no heartbeat for 119 seconds."),
         (181, "bad", "1 running. 1 run has had no heartbeat for 3 minutes."),
     ],
 )
@@ -329,8 +330,8 @@ def test_it_shows_the_last_twenty_runs(admin_client: Client) -> None:
     [
         # It is noon of February 5: 23.5 days are left. A run takes 10 credits.
         pytest.param(100, 12, "The enabled schedules will bring that to about 570 by 28 February.", id="enough"),
-        pytest.param(9_800, 12, "The enabled schedules will have spent all about 15 February. Then", id="not enough"),
-        pytest.param(12_000, 12, "Runs are skipped until 1 March.", id="none left"),
+        pytest.param(9_600, 12, "The enabled schedules will have spent all about 25 February. Then", id="not enough"),
+        pytest.param(10_000, 12, "Runs are skipped until 1 March.", id="none left"),
         pytest.param(100, None, "No enabled schedule takes any.", id="no schedule"),
     ],
 )

@@ -11,14 +11,17 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connection
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from tests.support.broken_databases import away, caused_by, held, locked, of_sqlite
 from tests.support.factories import make_rejected
 from webapp.crawls.admin.rejected import RejectedRecordAdmin
 from webapp.crawls.models import RejectedRecord
+from webapp.unavailable import note_writes
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db(transaction=True)]
 
@@ -134,6 +137,18 @@ def test_what_was_written_before_may_have_been_stored(
 
     assert MAYBE in page
     assert NOTHING not in page
+
+
+def test_a_session_is_not_what_somebody_has_sent(rf: RequestFactory) -> None:
+    def save(request: HttpRequest) -> HttpResponse:
+        SessionStore().save()
+        return HttpResponse()
+
+    request = rf.post("/")
+    note_writes(save)(request)
+
+    assert Session.objects.exists()
+    assert "has_written" not in vars(request)
 
 
 def test_a_message_that_the_session_cannot_keep_is_shown_at_once(

@@ -63,6 +63,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def are(number: int) -> str:
+    """The verb of a number of things."""
+    return "is" if number == 1 else "are"
+
+
 def one_line(error: BaseException) -> str:
     """The first line of an error's message: those of database drivers have many."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

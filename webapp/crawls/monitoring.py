@@ -23,7 +23,7 @@ from django.db.models import Case, Count, DateTimeField, Max, Min, OuterRef, Q, 
 from webapp.coins import clock
 from webapp.coins.models import PriceHour
 from webapp.coins.prices.retention import LATE_AFTER, late_days
-from webapp.coins.texts import counted, printable
+from webapp.coins.texts import are, counted, printable
 from webapp.crawls import queue
 from webapp.crawls.copy_age import Copy
 from webapp.crawls.migrated import NotMigrated, check_migrated
@@ -235,6 +235,6 @@ def _late_archive(now: datetime) -> Iterator[str]:
     days = late_days(now) if settings.ARCHIVE_URL else []
     if days:
         yield (
-            f"{counted(len(days), 'day')} of prices since {days[0]} {'is' if len(days) == 1 else 'are'} not archived, "
+            f"{counted(len(days), 'day')} of prices since {days[0]} {are(len(days))} not archived, "
             "so the database grows: run `manage.py archive` every day, and read what it says."
         )

@@ -80,10 +80,8 @@ def retry(keys: Collection[int]) -> dict[int, Tried]:
     """
     with transaction.atomic():
         now = clock.database_clock()
-        # In the order of a crawl: first this lock, then the records. So two people who try the same wait here.
-        FullCoin.objects.lock_changes()
         found = RejectedRecord.objects.filter(pk__in=keys).select_related("run").defer("raw", "run__log_tail")
-        records = found.annotate(length=Length("raw")).in_order_of_locks()
+        records = found.annotate(length=Length("raw")).locked()  # two people who try the same wait here
         tried = dict.fromkeys(keys, DELETED)
         currency = FullCoin.objects.other_currency()
         candidates = []

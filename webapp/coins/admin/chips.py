@@ -19,7 +19,7 @@ def filters_of(changelist: ChangeList) -> list[RowFilter | LimitFilter]:
     return cast(list[RowFilter | LimitFilter], changelist.filter_specs)
 
 
-def limits(changelist: ChangeList) -> Iterator[tuple[str, str]]:
+def in_use(changelist: ChangeList) -> Iterator[tuple[str, str]]:
     """The search and the filters in use: the parameter of each, and what it is in words."""
     if changelist.query.strip():
         yield SEARCH_VAR, f"search: {changelist.query.strip()}"
@@ -28,7 +28,7 @@ def limits(changelist: ChangeList) -> Iterator[tuple[str, str]]:
 
 
 def chips(changelist: ChangeList) -> list[Chip]:
-    return [Chip(words, changelist.get_query_string(remove=[name])) for name, words in limits(changelist)]
+    return [Chip(words, changelist.get_query_string(remove=[name])) for name, words in in_use(changelist)]
 
 
 def address_without_limits(changelist: ChangeList, *kept: str) -> str:

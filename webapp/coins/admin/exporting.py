@@ -89,9 +89,13 @@ class ExportAdmin(RowAdmin):
 
     # The page and the file ------------------------------------------------------------------------
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Of the rows that the list has with the request's filters, in its order, on all its pages.
+
+        Raises InvalidList, which is answered with 400, if one of the filters is invalid.
+        """
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found = self.found(request)
+        found: QuerySet[Any] = self.list_of(request).queryset
         if keys := self.selected_keys(request):
             found = found.filter(pk__in=keys)
         if request.method != "POST":
@@ -103,14 +107,6 @@ class ExportAdmin(RowAdmin):
             return self.page(request, found, form, status=400)
         chosen = form.cleaned_data
         return send(self, request, Export(self.exported, found, FORMATS[chosen["format"]], chosen["columns"]))
-
-    def found(self, request: HttpRequest) -> QuerySet[Any]:
-        """The rows that the list has with the request's filters, in its order, on all its pages. Nothing is read.
-
-        Raises InvalidList, which is answered with 400, if one of the filters is invalid.
-        """
-        found: QuerySet[Any] = self.list_of(request).queryset
-        return found
 
     def ticked(self, request: HttpRequest, which: str) -> ExportForm:
         """The form with these columns ticked."""

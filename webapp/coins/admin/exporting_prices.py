@@ -45,7 +45,7 @@ class PricesForm(forms.Form):
     def __init__(self, data: Any, spans: Spans) -> None:
         super().__init__(data)
         self.fields["step"].choices = [  # type: ignore[attr-defined]
-            (name, f"{summary}: {in_words(spans[name])}") for name, summary in SUMMARIES.items()
+            (name, f"{summary}: {days_of(spans[name])}") for name, summary in SUMMARIES.items()
         ]
         if stored := [span for span in spans.values() if span]:
             bounds = {"min": min(first for first, _ in stored).date(), "max": max(last for _, last in stored).date()}
@@ -58,7 +58,7 @@ class PricesForm(forms.Form):
         return first and start_of(first), start_of(last + DAY) if last and last < date.max else None
 
 
-def in_words(span: Span | None) -> str:
+def days_of(span: Span | None) -> str:
     return f"{span[0]:%F} to {span[1]:%F}" if span else "there are none"
 
 

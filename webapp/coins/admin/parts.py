@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TypeVar
 
-from webapp.coins.availability import UNAVAILABLE, StoppedHalfway, impatient_transaction, trouble_of
+from webapp.coins.availability import UNAVAILABLE, StoppedHalfway, impatient_transaction
+from webapp.coins.texts import are
 
 MAX_SECONDS = 15  # after which no other part begins; proxies wait for 30
 LOCK_SECONDS = 10  # that a part waits for another process
@@ -19,22 +20,20 @@ def in_parts(
 ) -> Message:
     """Do it to the rows with these keys, `size` at once. Returns what `told` makes of the results.
 
-    `told` also gets a sentence on those that are left, which is empty if there are none. If the database is locked or
-    away, this raises StoppedHalfway with the same words, because no message can be stored then.
+    `told` also gets a sentence on those that are left, which is empty if there are none. If the database fails, this
+    raises StoppedHalfway with the same words, because no message can be stored while it is locked or away.
     """
     done: list[T] = []
     until = monotonic() + MAX_SECONDS
     for start in range(0, len(keys), size):
         number = len(keys) - start
-        left = f"{number:,} {'is' if number == 1 else 'are'} left"
+        left = f"{number:,} {are(number)} left"
         if monotonic() > until:
             return told(done, f"{left}, because this took long: do it again.")
         try:
             with impatient_transaction(LOCK_SECONDS):
                 part = do(keys[start : start + size])
         except UNAVAILABLE as error:
-            if not trouble_of(error):
-                raise
             words, _ = told(done, f"{left}: do it again.")
             raise StoppedHalfway(words) from error
         done += part

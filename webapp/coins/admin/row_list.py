@@ -1,7 +1,7 @@
 """How all lists of the admin are searched, sorted and filtered."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList, ChangeListSearchForm
@@ -13,8 +13,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 
-from webapp.coins.admin.chips import Chip, address_without_limits, chips
-from webapp.coins.admin.filters import LimitFilter, RowFilter
+from webapp.coins.admin.chips import Chip, address_without_limits, chips, filters_of
 from webapp.coins.admin.formats import address_of
 
 COLUMNS_VAR = "columns"  # the parameter of an address for the columns of a list, with commas between them
@@ -60,8 +59,7 @@ class RowList(ChangeList):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.title = capfirst(str(self.opts.verbose_name_plural))
-        specs = cast(list[RowFilter | LimitFilter], self.filter_specs)
-        self.faults = [fault for spec in specs for fault in spec.faults]
+        self.faults = [fault for spec in filters_of(self) for fault in spec.faults]
         self.notes = (*(format_html("Not filtered by {}", fault.html) for fault in self.faults), *self.notes)
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -36,9 +36,8 @@ class TimeFilter(LimitFilter):
         return [f"{cls.name}_{end}" for end in LOOKUPS]
 
     def in_use(self) -> Iterator[tuple[str, str]]:
-        first, _ = self.parameters()
         for name, words in super().in_use():
-            choice = self.texts[name] if name == first else ""
+            choice = self.texts[name]
             yield name, f"{self.title}: {CHOICES[choice][0]}" if choice in CHOICES else words
 
     def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:

@@ -12,15 +12,12 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
-from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from webapp.coins.admin.formats import address_of
 from webapp.coins.admin.keys import unquote
 from webapp.coins.admin.model_admin import RowAdmin
 from webapp.crawls.queue import JobError
-
-FILTERS = "_changelist_filters"  # Django's parameter for the query of the list that a page was opened from
 
 
 @dataclass(frozen=True)
@@ -31,11 +28,6 @@ class Pressed:
     recorded: str
     level: int = messages.SUCCESS
     is_done: bool = False  # whether the person has nothing more to do with the row
-
-
-def with_filters(address: str, filters: str) -> str:
-    """The address of a page, as if it was opened from the list with this query."""
-    return f"{address}?{urlencode({FILTERS: filters})}" if filters else address
 
 
 class ButtonAdmin(RowAdmin):
@@ -90,7 +82,7 @@ class ButtonAdmin(RowAdmin):
         self.message_user(request, pressed.told, pressed.level)
         if "in_list" in request.POST:
             return redirect(self.view_address("changelist"))
-        return redirect(with_filters(address_of(row), request.GET.get(FILTERS, "")))
+        return redirect(self.with_list(request, address_of(row)))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -98,7 +90,7 @@ class ButtonAdmin(RowAdmin):
         row: Any = context.get("original")  # none on the page that adds one
         context["notes"] = self.notes(row)
         context["buttons"] = [
-            {"label": label, "address": with_filters(address_of(row, verb), request.GET.get(FILTERS, ""))}
+            {"label": label, "address": self.with_list(request, address_of(row, verb))}
             for verb, label in (self.labels(row) if row else {}).items()
             if self.may_press(request, verb)
         ]

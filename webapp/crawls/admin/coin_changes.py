@@ -41,9 +41,9 @@ class Changes:
         return {name: moment for names in self.groups if (moment := self._most_common(names)) for name in names}
 
     def _most_common(self, names: Iterable[str]) -> datetime | None:
+        """The first one of those that most fields share; None if no two share one."""
         counted = Counter(moment for name in names if (moment := self._moments.get(name)))
-        moment, number = max(counted.items(), key=lambda one: one[::-1], default=(None, 0))
-        return moment if number > 1 else None
+        return next((moment for moment, number in counted.most_common(1) if number > 1), None)
 
     def above(self, names: Collection[str]) -> str:
         """What is said above a group: of all of its fields, or of all but those that say something else."""

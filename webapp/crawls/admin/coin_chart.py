@@ -148,7 +148,8 @@ class CoinChart:
         return [(a, known[a], b, known[b]) for a, b in self.pauses if a in known and b in known]
 
     def _x(self, time: datetime) -> float:
-        return min(max((time - self.since) / (self.now - self.since), 0), 1)  # all points are before `now`
+        """From 0 to 1: nothing is after `now`, and a gap of days may begin before the drawing does."""
+        return max((time - self.since) / (self.now - self.since), 0)
 
     @property
     def times(self) -> list[str]:

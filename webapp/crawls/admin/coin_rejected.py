@@ -14,7 +14,9 @@ RECORDS_SHOWN = 5
 def rejected_records(coin: FullCoin) -> str:
     """The latest rejected records of a coin, and a link to all of them."""
     label = printable(coin.pk, LABEL_LENGTH)
-    records = RejectedRecord.objects.filter(coin_id=label).defer("raw").order_by("-last_seen_at")[:RECORDS_SHOWN]
+    records = (
+        RejectedRecord.objects.filter(coin_id=label).defer("raw", "values").order_by("-last_seen_at")[:RECORDS_SHOWN]
+    )
     rows = [
         [link(record, record.reasons.partition("\n")[0]), record.get_status_display(), ago(record.last_seen_at)]
         for record in records

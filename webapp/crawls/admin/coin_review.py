@@ -37,7 +37,7 @@ class ReviewForm(forms.ModelForm):
         widgets = {"note": forms.Textarea(attrs={"rows": 3, "cols": 60})}
 
 
-def in_words(review: CoinReview) -> str:
+def whole(review: CoinReview) -> str:
     """All that a review says, for the history: the next one replaces it."""
     note = f"Note: {review.note}" if review.note else "No note."
     return f"{'Hidden' if review.hidden else 'Not hidden'}. {note}"
@@ -83,6 +83,6 @@ class ReviewAdmin(RowAdmin):
             CoinReview.objects.get_or_create(coin=coin)  # another person may save the first one in the same moment
             review.save()
             changed = " and ".join(form.changed_data) or "nothing"
-            self.log_change(request, coin, f"Reviewed it; changed: {changed}. {in_words(review)}")
+            self.log_change(request, coin, f"Reviewed it; changed: {changed}. {whole(review)}")
         self.message_user(request, "The review is saved.", messages.SUCCESS)
         return redirect(f"{self.with_list(request, address_of(coin))}#review")

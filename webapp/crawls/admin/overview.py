@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.html import format_html, format_html_join
 
-from webapp.coins.admin.formats import address_of_list, ago, due, in_words, link
+from webapp.coins.admin.formats import address_of_list, ago, due, in_address, in_words, link
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import exact
-from webapp.coins.texts import counted
+from webapp.coins.texts import are, counted
 from webapp.crawls import costs, past_runs
 from webapp.crawls.admin.coin_filters import WITH_HIDDEN
 from webapp.crawls.admin.run_progress import Progress, how_long
@@ -76,8 +76,8 @@ class Overview:
     def _schedule(self) -> Sentence:
         if not self.schedules:
             return Sentence(UNSURE, "No schedule is enabled: runs are started by hand.", address_of_list(CrawlSchedule))
-        are = "is" if len(self.schedules) == 1 else "are"
-        words = f"{counted(len(self.schedules), 'schedule')} {are} enabled, and a scrapyd is alive."
+        number = len(self.schedules)
+        words = f"{counted(number, 'schedule')} {are(number)} enabled, and a scrapyd is alive."
         return Sentence(GOOD, words, address_of_list(CrawlSchedule))
 
     def _runs(self) -> Sentence:
@@ -149,7 +149,7 @@ class Overview:
     @property
     def since_yesterday(self) -> list[dict[str, Any]]:
         """New, changed and missing coins, with links to them."""
-        since = (self.state.now - DAY).isoformat()
+        since = in_address(self.state.now - DAY)
         counts = (
             (self.state.new_since_yesterday, "new", "first_seen_at"),
             (self.state.changed_since_yesterday, "changed", "changed_at"),

@@ -1,7 +1,6 @@
 """What people do with many rejected records at once: try them again, ignore them, open them again."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC
 from itertools import groupby
 from typing import NamedTuple, cast
 
@@ -12,10 +11,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from webapp.coins import clock
-from webapp.coins.admin.formats import address_of_list
+from webapp.coins.admin.formats import address_of_list, in_address
 from webapp.coins.admin.model_admin import RowAdmin
 from webapp.coins.admin.parts import Message, in_parts
-from webapp.coins.texts import counted
+from webapp.coins.texts import are, counted
 from webapp.crawls import retrying
 from webapp.crawls.admin.rejected_tally import recorded, told_of_all
 from webapp.crawls.models import RejectedRecord
@@ -56,7 +55,7 @@ class ManyRecordsAdmin(RowAdmin):
     def ignore(self, request: HttpRequest, queryset: QuerySet[RejectedRecord], **of: str) -> None:
         """The message leads to those that were ignored now; `of` are further parameters of that list."""
         at = clock.database_clock()
-        time = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        time = in_address(at)
         moment = {"ignored_at_min": time, "ignored_at_max": time}
         address = address_of_list(RejectedRecord, status=Status.IGNORED.label, **of, **moment)
         undo = format_html('<a href="{}">List them, to open them again.</a>', address)
@@ -73,7 +72,7 @@ def _change(request: HttpRequest, queryset: QuerySet[RejectedRecord], change: Ch
     """Change the status of records. `undo` stands at the end of the message if there were any."""
 
     def change_part(keys: Sequence[int]) -> list[int]:
-        locked = RejectedRecord.objects.filter(pk__in=keys, status=change.before).in_order_of_locks()
+        locked = RejectedRecord.objects.filter(pk__in=keys, status=change.before).locked()
         changed = list(locked.values_list("pk", flat=True))
         own = RejectedRecord.objects.filter(pk__in=changed)
         _record(request, own, change.history)
@@ -82,7 +81,7 @@ def _change(request: HttpRequest, queryset: QuerySet[RejectedRecord], change: Ch
 
     def told(changed: Sequence[int], left: str) -> Message:
         number = len(changed)
-        words = f"{counted(number, 'record')} {'is' if number == 1 else 'are'} now {change.after.label.lower()}."
+        words = f"{counted(number, 'record')} {are(number)} now {change.after.label.lower()}."
         parts = [part for part in (words, left, undo if changed else "") if part]
         return format_html_join(
             " ", "{}", ((part,) for part in parts)

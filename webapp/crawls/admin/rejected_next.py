@@ -12,10 +12,11 @@ from django.utils.text import Truncator
 
 from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.formats import address_of
-from webapp.crawls.admin.buttons import FILTERS, ButtonAdmin, Pressed, with_filters
+from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
 from webapp.crawls.admin.rejected_filters import ALL, StatusFilter
 from webapp.crawls.models import RejectedRecord
 
+FILTERS = "_changelist_filters"  # Django's parameter for the query of the list that a page was opened from
 LOOKED_AT = 10_000  # records of that list
 
 
@@ -25,30 +26,28 @@ class NextRecordAdmin(ExportAdmin, ButtonAdmin):
     def leave(self, request: HttpRequest, row: RejectedRecord, pressed: Pressed) -> HttpResponse:
         if not pressed.is_done:
             return super().leave(request, row, pressed)
-        filters = request.GET.get(FILTERS, "")
         try:
-            following = self.following(request, row, filters)
+            following = self.following(request, row)
         except (BadRequest, SuspiciousOperation):  # no list has such filters
-            filters, following = "", self.following(request, row, "")
+            request = copy(request)
+            request.GET = QueryDict()
+            following = self.following(request, row)
         place = "This is the next open record." if following else "This list has no other open record."
-        back = format_html('<a href="{}"><bdi>{}</bdi></a>', with_filters(address_of(row), filters), named(row))
+        back = format_html('<a href="{}"><bdi>{}</bdi></a>', self.with_list(request, address_of(row)), named(row))
         self.message_user(request, format_html("{}: {} {}", back, pressed.told, place), messages.SUCCESS)
-        if following:
-            return redirect(with_filters(address_of(following), filters))
-        return redirect(f"{self.view_address('changelist')}?{QueryDict(filters).urlencode()}".removesuffix("?"))
+        address = address_of(following) if following else self.view_address("changelist")
+        return redirect(self.with_list(request, address))
 
-    def following(self, request: HttpRequest, row: RejectedRecord, filters: str) -> RejectedRecord | None:
-        """The open record after this one in the list with these filters; after the last, the first.
+    def following(self, request: HttpRequest, row: RejectedRecord) -> RejectedRecord | None:
+        """The open record after this one in the list that the person came from; after the last, the first.
 
         Raises BadRequest or SuspiciousOperation if there is no such list.
         """
-        listed = copy(request)
-        query = QueryDict(filters, mutable=True)
+        query = QueryDict(request.GET.get(FILTERS, ""), mutable=True)
         if any("\0" in text for name, values in query.lists() for text in (name, *values)):
             raise BadRequest("The filters have a NUL character.")
         query[StatusFilter.parameter_name] = ALL  # the row has another status by now
-        listed.GET = query  # type: ignore[assignment]  # Django's own is not mutable
-        found = self.found(listed).filter(Q(status=RejectedRecord.Status.OPEN) | Q(pk=row.pk))
+        found = self.list_of(request, query).queryset.filter(Q(status=RejectedRecord.Status.OPEN) | Q(pk=row.pk))
         keys = list(found.values_list("pk", flat=True)[:LOOKED_AT])
         place = keys.index(row.pk) if row.pk in keys else -1
         others = [*keys[place + 1 :], *keys[: max(place, 0)]]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from django.contrib import messages
 
-from webapp.coins.texts import counted
+from webapp.coins.texts import are, counted
 from webapp.crawls.reasons import without_name
 from webapp.crawls.retrying import Outcome, Tried
 
@@ -31,7 +31,7 @@ def told_of_all(tried: Sequence[Tried], left: str = "") -> tuple[str, int]:
         sentences.append(f"{counted(known, 'record')} {_was(known)} resolved: the stored coin is as new or newer.")
     if rejected := numbers[Outcome.REJECTED]:
         reasons = Counter(reason for one in tried for reason in dict.fromkeys(map(without_name, one.reasons)))
-        sentences.append(f"{counted(rejected, 'record')} {_is(rejected)} still rejected: {_commonest(reasons)}.")
+        sentences.append(f"{counted(rejected, 'record')} {are(rejected)} still rejected: {_commonest(reasons)}.")
     if untried := numbers[Outcome.NOT_TRIED]:
         words = Counter(one.words.rstrip(".") for one in tried if one.outcome == Outcome.NOT_TRIED)
         sentences.append(f"{counted(untried, 'record')} could not be tried: {_commonest(words)}.")
@@ -43,10 +43,6 @@ def told_of_all(tried: Sequence[Tried], left: str = "") -> tuple[str, int]:
 
 def _commonest(words: Counter[str]) -> str:
     return "; ".join(f"{word} ({number:,})" for word, number in words.most_common(SHOWN))
-
-
-def _is(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def _was(number: int) -> str:

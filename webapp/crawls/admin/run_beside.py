@@ -1,13 +1,13 @@
 """A run beside the complete run before it, with links to the coins and records behind the numbers."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Count, Q
 from django.utils.html import format_html
 
-from webapp.coins.admin.formats import address_of_list, duration, link, mark, second, table
+from webapp.coins.admin.formats import address_of_list, duration, in_address, link, mark, second, table
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls.admin.coin_filters import WITH_HIDDEN
@@ -75,16 +75,12 @@ def link_to_coins(run: CrawlRun, field: str, number: int) -> str:
     """The number, as a link to the coins whose `field` lies between the run's start and its end."""
     if not number or not run.started_at or not stores_coins(run):
         return exact(number)
-    span = {f"{field}_min": _iso(run.started_at)}
+    span = {f"{field}_min": in_address(run.started_at)}
     if run.finished_at:
-        span[f"{field}_max"] = _iso(run.finished_at)
+        span[f"{field}_max"] = in_address(run.finished_at)
     if field == CHANGED:  # a new coin and one that is gone have changed, too
-        span |= {f"{NEW}_max": _iso(run.started_at), "market": "on the market"}
+        span |= {f"{NEW}_max": in_address(run.started_at), "market": "on the market"}
     return format_html('<a href="{}">{}</a>', address_of_list(FullCoin, **span, **WITH_HIDDEN), exact(number))
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _listed(runs: list[CrawlRun]) -> Mapping[str, int]:

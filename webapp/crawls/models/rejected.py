@@ -11,7 +11,7 @@ from django.db import connections, models
 from django.db.models.functions import Now
 
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
-from webapp.coins.models.coin import in_statements
+from webapp.coins.models.coin import FullCoin, in_statements
 from webapp.coins.texts import printable, raw_json, whole_json
 from webapp.crawls.catalog import spiders_like
 from webapp.crawls.models.run import CrawlRun
@@ -80,9 +80,14 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
         """Open those that are ignored. Returns how many."""
         return self.ignored().update(status=RejectedRecord.Status.OPEN, ignored_at=None)
 
-    def in_order_of_locks(self) -> "RejectedRecordQuerySet":
-        """Locked when they are read, one after the other as `keep` locks them, so that nobody deadlocks."""
-        return self.order_by("fingerprint").select_for_update(of=("self",))
+    def locked(self) -> "RejectedRecordQuerySet":
+        """Locked when they are read. Call it in a transaction.
+
+        First it waits for FullCoin's `lock_changes`, as crawls do before they write rejected records. So only one
+        transaction at a time changes several of them, whatever their order is, and nobody deadlocks.
+        """
+        FullCoin.objects.lock_changes()
+        return self.select_for_update(of=("self",))
 
     def forget_old(self) -> int:
         """Delete those that are resolved or ignored, and did not come for REJECTED_HISTORY_DAYS. Returns their number.

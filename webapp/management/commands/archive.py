@@ -12,7 +12,7 @@ from webapp.coins.clock import database_clock
 from webapp.coins.models import ArchivedDay, FullCoin
 from webapp.coins.prices.retention import waiting_days
 from webapp.coins.prices.tiers import Step
-from webapp.coins.texts import counted
+from webapp.coins.texts import are, counted
 from webapp.crawls.migrated import MigratedCommand
 
 try:
@@ -69,9 +69,7 @@ class Command(MigratedCommand):
             storage = Storage(settings.ARCHIVE_URL)
             if restore:
                 rows = restoring.restore(storage, restore)
-                self.stdout.write(
-                    f"{restore}: {counted(rows, 'observation')} {'is' if rows == 1 else 'are'} in the database"
-                )
+                self.stdout.write(f"{restore}: {counted(rows, 'observation')} {are(rows)} in the database")
             elif rewrite and rewrite >= database_clock().date():
                 raise CommandError(f"{rewrite} is not over yet.")
             elif rewrite:
