@@ -44,6 +44,12 @@ class Environment(environ.FileAwareEnv):
             raise SystemExit(f"{var} must be a whole number from 0 up.")
         return self.parse_value(text, cast)
 
+    def port(self, name: str, default: int) -> int:
+        text: str = self.str(name, default=str(default))
+        if not (text.isdecimal() and 0 < int(text) < 2**16):
+            raise SystemExit(f"{name} must be a whole number from 1 to 65535.")
+        return int(text)
+
     def number(self, name: str, default: float) -> float:
         text = self.str(name, default="")
         if not re.fullmatch(r"(\d+\.?\d*|\.\d+)?", text, re.ASCII):

@@ -175,8 +175,8 @@ PRICE_HOURLY_DAYS = env.int("PRICE_HOURLY_DAYS", default=90)
 ARCHIVE_URL = env.storage("ARCHIVE_URL")
 
 # Ports of `make up`, on this machine --------------------------------------------------------------
-PORT = env.int("PORT", default=8000)
-SCRAPYD_HTTP_PORT = env.int("SCRAPYD_HTTP_PORT", default=6800)
+PORT = env.port("PORT", 8000)
+SCRAPYD_HTTP_PORT = env.port("SCRAPYD_HTTP_PORT", 6800)
 
 # Alarms -------------------------------------------------------------------------------------------
 ALARM_WEBHOOK_URL = env.web_address("ALARM_WEBHOOK_URL")
@@ -191,7 +191,7 @@ EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
 if EMAIL_USE_TLS and EMAIL_USE_SSL:
     raise SystemExit("EMAIL_USE_TLS (on port 587, say) and EMAIL_USE_SSL (on port 465, say) exclude each other.")
 EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
-EMAIL_PORT = env.int("EMAIL_PORT", default=465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_PORT = env.port("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
 EMAIL_TIMEOUT = 10  # s; the default waits for ever for a server that does not answer

@@ -70,7 +70,9 @@ class Progress(Component):
         rate = f"{coins / elapsed:,.0f} coins/s" if coins > elapsed else f"{60 * coins / elapsed:,.0f} coins/min"
         if in_all is None:
             return f"{counted(done, 'page')}, {coins:,} coins, {rate}"
-        left = (in_all - done) * max(self.interval, elapsed / done if done else 0)
+        if not done:
+            return f"0 of {counted(in_all, 'page')}"
+        left = (in_all - done) * max(self.interval, elapsed / done)
         return f"{done:,} of {counted(in_all, 'page')}, {coins:,} coins, {rate}, about {_duration(left)} left"
 
     def _pages_in_all(self) -> int | None:

@@ -13,6 +13,7 @@ from scrapy.crawler import Crawler
 
 from coincrawl.commands.crawl import report
 from coincrawl.components import extension
+from coincrawl.extensions.progress import Progress
 from coincrawl.extensions.run import RunRecord
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, Market, answers
@@ -188,6 +189,14 @@ def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:
     assert process.wait(PATIENCE) == 0
     assert b"coins/s" in shown or b"coins/min" in shown
     assert b"complete" in shown
+
+
+def test_no_time_left_is_named_before_a_page_has_come() -> None:
+    progress = extension(make_spider(MarketsSpider).crawler, Progress)
+    progress.started, progress.interval = 0.0, 0.0
+
+    assert progress._words(0, 77) == "0 of 77 pages"
+    assert progress._words(1, 77).endswith(" left")
 
 
 def _read(terminal: int) -> bytes:

@@ -179,6 +179,8 @@ NO_URL = "DATABASE_URL must be sqlite:///path/to/file or postgres://user:passwor
         ({"DJANGO_DEBUG": "maybe"}, "DJANGO_DEBUG must be true or false."),
         ({"DJANGO_HTTPS": "2"}, "DJANGO_HTTPS must be true or false."),
         ({"DJANGO_HTTPS": "true", "DJANGO_HSTS_SECONDS": "-1"}, "DJANGO_HSTS_SECONDS must be a whole number from 0"),
+        ({"PORT": "0"}, "PORT must be a whole number from 1 to 65535."),
+        ({"EMAIL_PORT": "65536"}, "EMAIL_PORT must be a whole number from 1 to 65535."),
         ({"DATABASE_URL": "postgres://ada:hidden@host:port/name"}, NO_URL),
         ({"DATABASE_URL": "postgres://ada:hidden@host:65536/name"}, NO_URL),
         ({"DATABASE_URL": "postgres://ada:hidden@[::1/name"}, NO_URL),

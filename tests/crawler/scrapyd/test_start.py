@@ -65,7 +65,7 @@ def test_invalid_settings_are_rejected_with_a_sentence(
     ("environment", "sentence"),
     [
         ({"SCRAPYD_USERNAME": "a:b", "SCRAPYD_PASSWORD": "hidden"}, "SCRAPYD_USERNAME must not have a colon in it."),
-        ({"SCRAPYD_HTTP_PORT": "many"}, "SCRAPYD_HTTP_PORT must be a whole number from 0 up."),
+        ({"SCRAPYD_HTTP_PORT": "many"}, "SCRAPYD_HTTP_PORT must be a whole number from 1 to 65535."),
         ({"COINGECKO_PLAN": "gold"}, "COINGECKO_PLAN=gold is not a plan."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",

@@ -58,7 +58,7 @@ class Progress:
         if silence := self.run.silence(self.now):
             told = f"{quiet(silence)}: the last one was at {second(self.run.heartbeat_at)} UTC."
             if silence > LOST_AFTER:
-                return f"{told} It will be marked as lost."
+                return f"{told} A scrapyd or the next run of its spider marks it as lost, or you do."
             return f"{told} After {span(LOST_AFTER)} without one it is lost."
         if self.before is None:
             return "No run with these arguments has been complete before, so the time left is unknown."

@@ -96,6 +96,8 @@ def prices(
         raise CommandError("--coin is empty: name the id of a stored coin.")
     if not any(rows.filter(coin_id=coin).exists() for rows in (PriceSeries.objects, FullCoin.objects)):
         raise CommandError(f"There is no coin {printable(coin, 100)}: --coin takes the id of a stored coin.")
+    if since and until and since >= until:
+        raise CommandError("--since is not before --until, so no price can be between them.")
     return prices_of_coin(coin, STEPS[step], since, until)
 
 
@@ -154,6 +156,8 @@ class Command(MigratedCommand):
             self.stderr.write(export.remark)
 
     def _format(self, name: str | None, output: Path | None) -> Format:
+        if output and output.is_dir():
+            raise CommandError(f"{output} is a folder: name a file in it with --output.")
         name = name or (output.suffix[1:].lower() if output else "csv")
         if name not in FORMATS:
             raise CommandError(f"The ending of {output} is that of no format: name one with --format, such as xlsx.")

@@ -29,7 +29,7 @@ def check_free(variable: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port of a process that has just ended is free
         try:
             probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise CommandError(
                 f"Port {port} cannot be listened on ({error}): is coincrawl up already? "
                 f"Stop that first, or name another port: make up {variable}=..."
