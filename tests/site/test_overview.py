@@ -364,6 +364,14 @@ def test_only_who_may_see_runs_sees_it(client: Client) -> None:
     assert "Coins" in page
 
 
+@pytest.mark.parametrize("app", ["coins", "crawls", "auth"])
+def test_the_page_of_an_app_says_nothing_of_runs_or_permissions(admin_client: Client, app: str) -> None:
+    page = text_of(admin_client, reverse("admin:app_list", args=[app]))
+
+    assert "permission" not in page
+    assert "trusted" not in page
+
+
 def test_it_takes_as_many_queries_with_many_rows(admin_client: Client, settings: Any) -> None:
     settings.DATA_MAX_AGE_HOURS = 6
     settings.COINGECKO_MONTHLY_CREDITS = 10_000
