@@ -162,7 +162,9 @@ def test_each_problem_leads_to_what_it_is_about(admin_client: Client) -> None:
     times = {"changed_at": NOON - DAY, "next_run_at": NOON + HOUR}
     make_schedule("all & sundry", arguments={}, **times)
     wrong = make_schedule("wrong", crontab="never", **times)
-    make_run_of(CrawlSchedule.objects.get(name="all & sundry"), NOON - DAY, finished_at=NOON - DAY)
+    idle = make_schedule("idle", **times)
+    run = make_run_of(CrawlSchedule.objects.get(name="all & sundry"), NOON - DAY, finished_at=NOON - DAY)
+    CrawlSchedule.objects.filter(name="all & sundry").update(last_run=run)
     make_coin("there")
 
     said, page = sentences(admin_client), admin_client.get(INDEX).content.decode()
@@ -172,13 +174,14 @@ def test_each_problem_leads_to_what_it_is_about(admin_client: Client) -> None:
     }
     assert [words.partition(":")[0] for words in links] == [
         'The schedule "all & sundry" has had no complete run since 2026-02-05 10',
+        'The schedule "idle" has had no complete run since 2026-02-05 10',
         "No scrapyd has had a heartbeat so far",
         'The schedule "wrong" cannot run',
     ]
     runs = reverse("admin:crawls_crawlrun_changelist")
-    assert [*links.values()] == [f"{runs}?schedule=all+%26+sundry", NODES, page_of(wrong)]
+    assert [*links.values()] == [f"{runs}?schedule=all+%26+sundry", page_of(idle), NODES, page_of(wrong)]
     assert said[0] == ("fact", "All 1 coin, proven complete 1 day ago.")  # what is known stays above the problem
-    assert said[2] == ("fact", "2 schedules are enabled.")
+    assert said[3] == ("fact", "3 schedules are enabled.")
     assert "No: 2 of 6 checks fail (the copy, schedules)." in text_of(admin_client, INDEX)
 
 

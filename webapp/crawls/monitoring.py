@@ -146,11 +146,12 @@ def _without_complete_run(schedules: Iterable[CrawlSchedule], now: datetime) -> 
     found = _first(1, complete, since, slot=moments, day_before={pk: slot - DAY for pk, slot in moments.items()})
     for schedule, slot in since.items():
         if not found.get(schedule):
+            has_run = schedule.last_run_id is not None  # else the list of its runs may be empty
             yield Problem(
                 f'The schedule "{schedule}" has had no complete run since {slot:%F %T} UTC, which is two slots ago: '
                 "its runs in the admin say why.",
-                CrawlRun,
-                {"schedule": schedule.name},
+                CrawlRun if has_run else schedule,
+                {"schedule": schedule.name} if has_run else {},
             )
 
 
