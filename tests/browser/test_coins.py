@@ -95,7 +95,8 @@ def test_the_index_begins_with_what_is_failing(page: Page, market: None) -> None
     make_run(newest_update=NOON - timedelta(days=30), finished_at=NOON)
     page.goto("/")
 
-    expect(page.locator("#overview .bad")).to_contain_text("The source of markets answers, but its data is old")
+    expect(page.locator("#overview .answer")).to_have_text("No: 1 of 6 checks fails (the source).")
+    expect(page.locator("#overview .problem")).to_contain_text("The source of markets answers, but its data is old")
     assert fits(page, "html, #overview")
 
 

@@ -102,6 +102,12 @@ def test_schedules_fit_a_laptop_and_a_telephone(page: Page, schedules: CrawlSche
 
     assert fits(page, "html, .results")
 
+    page.set_viewport_size({"width": 1400, "height": 900})
+    marks = row(page, "Biggest").locator(".marks").get_by_role("link")
+    tops = marks.evaluate_all("marks => marks.map(mark => mark.getBoundingClientRect().top)")
+    assert len({*tops}) == 1
+    assert fits(page, "html, .results")
+
     page.goto(page_of(schedules))
     assert fits(page, "html, .form-row, .table")
 

@@ -118,8 +118,13 @@ def test_a_run_that_is_under_way_shows_its_progress(admin_client: Client) -> Non
         ),
         pytest.param(
             {"verdict": Verdict.PENDING, "started_at": None, "queued_at": NOON},
-            "It waits in the queue since 2026-02-05 12:00:00 UTC.",
+            "It has waited in the queue for less than a minute",
             id="waits",
+        ),
+        pytest.param(
+            {"verdict": Verdict.PENDING, "started_at": None, "queued_at": NOON - 20 * HOUR},
+            "It has waited in the queue for 20 hours",
+            id="waits for long",
         ),
     ],
 )
@@ -129,6 +134,7 @@ def test_without_an_estimate_the_reason_is_told(admin_client: Client, values: di
     shown, page = text_of(admin_client, page_of(run)), admin_client.get(page_of(run)).content.decode()
 
     assert words in shown
+    assert ('<em class="late">' in page) is ("hours" in words)
     assert "<progress" not in page
 
 

@@ -41,9 +41,12 @@ def test_a_schedule_is_listed_in_words(admin_client: Client, noon: None) -> None
         pytest.param({}, False, "Hourly 2026-02-05 13:00:00 Run now", id="new: computed"),
         pytest.param({"next_run_at": NOON + HOUR}, False, "Hourly 2026-02-05 13:00:00 Run now", id="to come"),
         pytest.param(
-            {"next_run_at": NOON - HOUR}, True, "waits for its spider since 2026-02-05 12:00:00", id="spider busy"
+            {"next_run_at": NOON - HOUR},
+            True,
+            "due since 2026-02-05 11:00:00 UTC waits for its spider",
+            id="spider busy",
         ),
-        pytest.param({"next_run_at": NOON}, False, "waits for a scrapyd since 2026-02-05 12:00:00", id="spider free"),
+        pytest.param({"next_run_at": NOON}, False, "Hourly now waits for a scrapyd", id="spider free"),
         pytest.param(
             {"next_run_at": NOON, "crontab": "30 * * * *"},
             True,
@@ -311,6 +314,8 @@ def test_it_is_told_where_no_scrapyd_is_alive(admin_client: Client, seconds: int
 
     assert ["No scrapyd is alive: nothing will run" in shown for shown in pages] == [silent, silent]
     assert f'alt="{not silent}"' in nodes
+    assert ("1\xa0minute ago" if silent else "just now") in nodes
+    assert "no heartbeat for a week is removed" in nodes
 
 
 def test_it_is_told_where_there_is_no_scrapyd(admin_client: Client) -> None:

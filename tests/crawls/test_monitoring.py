@@ -158,7 +158,7 @@ def test_data_fails_once_two_slots_and_an_hour_have_brought_nothing(
 
     said = monitoring.problems(now).get("data", "")
 
-    assert said.startswith("The schedule the market has had no complete run since ") is is_failing
+    assert said.startswith('The schedule "the market" has had no complete run since ') is is_failing
     assert bool(said) is is_failing
 
 
@@ -237,7 +237,7 @@ def test_a_schedule_that_cannot_run_is_named_with_the_reason(values: dict[str, A
     found = monitoring.problems(NOON)
 
     assert list(found) == ["schedule"]
-    assert found["schedule"].startswith(f"The schedule wrong cannot run: {said}")
+    assert found["schedule"].startswith(f'The schedule "wrong" cannot run: {said}')
     assert found["schedule"].endswith(" Correct or disable it in the admin.")
     assert found["schedule"].isprintable()
 
@@ -319,7 +319,7 @@ def test_runs_that_fail_are_told_with_verdicts_beginning_and_last_reason() -> No
     make_runs_of(make_schedule("rare", crontab="0 0 1 1 *"), "failed", "lost", "partial")
 
     assert monitoring.problems(NOON) == {
-        "runs": "The last 3 runs of the schedule rare, since 2026-02-05 09:59:00 UTC, were not complete "
+        "runs": 'The last 3 runs of the schedule "rare", since 2026-02-05 09:59:00 UTC, were not complete '
         "(failed, lost, partial). The last one: the reason of 12:00."
     }
 
@@ -363,7 +363,7 @@ def test_rejected_fails_where_they_rise_within_a_day(before: int, last: int, is_
     found = monitoring.problems(NOON)
 
     assert list(found) == (["rejected"] if is_failing else [])
-    assert not is_failing or f"much rejected {last} records, and that of a day before {before}: " in found["rejected"]
+    assert not is_failing or f'"much" rejected {last} records, and that of a day before {before}: ' in found["rejected"]
 
 
 @pytest.mark.parametrize(("statuses", "is_failing"), [(["resolved", "ignored"], False), (["resolved", "open"], True)])

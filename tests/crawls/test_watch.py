@@ -99,7 +99,7 @@ def test_one_message_when_a_check_fails_and_one_when_it_recovers(receiver: Recei
     run_checks(watching, 10, NOON + HOUR)
 
     failing, recovered = receiver.messages
-    reason = "The last 3 runs of the schedule failing, since 2026-02-05 11:57:00 UTC, were not complete "
+    reason = 'The last 3 runs of the schedule "failing", since 2026-02-05 11:57:00 UTC, were not complete '
     assert failing.items() >= {"check": "runs", "status": "failing", "since": "2026-02-05T12:00:00+00:00"}.items()
     assert f": runs is failing since 2026-02-05 12:00:00 UTC. {reason}" in failing["text"]
     assert recovered.items() >= {"check": "runs", "status": "recovered", "since": "2026-02-05T13:00:00+00:00"}.items()

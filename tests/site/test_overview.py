@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
-from tests.support.admin import keys_in_list, queries_of, text_of
+from tests.support.admin import keys_in_list, page_of, queries_of, text_of
 from tests.support.factories import (
     DAY,
     HOUR,
@@ -25,11 +25,12 @@ from tests.support.factories import (
     make_run_of,
     make_schedule,
 )
-from tests.support.schedule_pages import staff
+from tests.support.schedule_pages import NODES, staff
 from webapp.coins.models import ChosenColumns, CoinReview
 from webapp.crawls.migrated import NotMigrated
-from webapp.crawls.models import CrawlRun, RejectedRecord
+from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.monitoring import CHECKS
+from webapp.crawls.problem import Problem
 from webapp.crawls.verdict import Verdict
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db, pytest.mark.usefixtures("noon")]
@@ -52,7 +53,7 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def sentences(client: Client) -> list[tuple[str, str]]:
     """How good each sentence says that something is, and the sentence."""
     page = client.get(INDEX).content.decode()
-    lines = re.findall(r'<li class="(good|unsure|bad)">(.*?)</li>', page, flags=re.DOTALL)
+    lines = re.findall(r'<li class="(good|unsure|bad|fact)(?: problem)?">(.*?)</li>', page, flags=re.DOTALL)
     plain = (re.sub(r"<span class=\"visually-hidden\">.*?</span>|<[^>]*>", "", line) for _, line in lines)
     return [(state, unescape(line).replace("\xa0", " ")) for (state, _), line in zip(lines, plain, strict=True)]
 
@@ -73,6 +74,9 @@ def test_all_is_well(admin_client: Client) -> None:
         ("good", "The newest data of the source is 3 minutes old."),
         ("good", "Prices over time are rolled up in time."),
     ]
+    shown = text_of(admin_client, INDEX)
+    assert "Can the data be trusted now? Yes." in shown
+    assert "The last runs (older to newer) complete" in shown
 
 
 def test_a_clock_that_is_wrong_does_not_make_the_data_new(admin_client: Client) -> None:
@@ -103,6 +107,7 @@ def test_an_empty_database_claims_nothing(admin_client: Client) -> None:
         ("good", "No rejected record needs a person."),
         ("unsure", "No coin says when it was last updated."),
     ]
+    assert "Not sure: look at the copy, schedules, runs, the source." in text_of(admin_client, INDEX)
 
 
 def test_a_run_of_a_part_proves_nothing_of_the_whole(admin_client: Client) -> None:
@@ -154,12 +159,31 @@ def test_rejected_records_need_a_person(admin_client: Client) -> None:
     assert ("unsure", "3 rejected records need a person.") in sentences(admin_client)
 
 
-def test_a_sentence_about_scrapyd_leads_to_the_nodes(admin_client: Client) -> None:
-    make_schedule(arguments={}, changed_at=NOON - DAY)
+def test_each_problem_leads_to_what_it_is_about(admin_client: Client) -> None:
+    times = {"changed_at": NOON - DAY, "next_run_at": NOON + HOUR}
+    make_schedule("all & sundry", arguments={}, **times)
+    wrong = make_schedule("wrong", crontab="never", **times)
+    idle = make_schedule("idle", **times)
+    run = make_run_of(CrawlSchedule.objects.get(name="all & sundry"), NOON - DAY, finished_at=NOON - DAY)
+    CrawlSchedule.objects.filter(name="all & sundry").update(last_run=run)
+    make_coin("there")
 
-    page = admin_client.get(INDEX).content.decode()
+    said, page = sentences(admin_client), admin_client.get(INDEX).content.decode()
 
-    assert f'<a href="{reverse("admin:crawls_node_changelist")}">No scrapyd has had a heartbeat' in page
+    links = {
+        unescape(words): address for address, words in re.findall(r'problem">.*?<a href="([^"]*)">(.*?)</a>', page)
+    }
+    assert [words.partition(":")[0] for words in links] == [
+        'The schedule "all & sundry" has had no complete run since 2026-02-05 10',
+        'The schedule "idle" has had no complete run since 2026-02-05 10',
+        "No scrapyd has had a heartbeat so far",
+        'The schedule "wrong" cannot run',
+    ]
+    runs = reverse("admin:crawls_crawlrun_changelist")
+    assert [*links.values()] == [f"{runs}?schedule=all+%26+sundry", page_of(idle), NODES, page_of(wrong)]
+    assert said[0] == ("fact", "All 1 coin, proven complete 1 day ago.")  # what is known stays above the problem
+    assert said[3] == ("fact", "3 schedules are enabled.")
+    assert "No: 2 of 6 checks fail (the copy, schedules)." in text_of(admin_client, INDEX)
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -168,12 +192,14 @@ def test_a_failing_check_says_what_the_watcher_says(
 ) -> None:
     from webapp.crawls import monitoring
 
-    monkeypatch.setattr(monitoring, "problems", lambda *_: {check: "The <b>{0}</b> is on fire: put it out."})
+    found = ["The <b>{0}</b> is on fire: put it out.", "So is the moon."]
+    monkeypatch.setattr(monitoring, "failing", lambda *_: {check: [Problem(sentence) for sentence in found]})
 
     said = sentences(admin_client)
 
-    assert [line for line in said if line[0] == "bad"] == [("bad", "The <b>{0}</b> is on fire: put it out.")]
-    assert len(said) == len(CHECKS)
+    assert [line for line in said if line[0] == "bad"] == [("bad", sentence) for sentence in found]
+    assert len(said) == len(CHECKS) + (1 if check == "prices" else 2)  # the fact about prices would not be true
+    assert monitoring.problems() == {check: " ".join(found)}
 
 
 def test_prices_are_archived_if_there_is_an_archive(admin_client: Client, settings: Any) -> None:
@@ -250,11 +276,12 @@ def test_it_does_not_refresh_itself_without_a_run(admin_client: Client) -> None:
 
 
 def test_it_shows_the_next_slots_the_earliest_first(admin_client: Client) -> None:
-    for number, name in enumerate(["later", "first", "last", "next"]):
+    for name in ("later", "first", "last", "next"):
         hours = {"later": 3, "first": 1, "last": 4, "next": 2}[name]
-        make_schedule(name, next_run_at=NOON + hours * HOUR, crontab=f"{number} * * * *")
+        make_schedule(name, next_run_at=NOON + hours * HOUR, crontab=f"0 {12 + hours} * * *")
     make_schedule("disabled", enabled=False, next_run_at=NOON)
-    make_schedule("not planned yet", next_run_at=None)
+    make_schedule("wrong", crontab="never", next_run_at=NOON)
+    CrawlSchedule.objects.filter(name="next").update(next_run_at=NOON - 5 * SECOND)  # it was edited: this is no slot
 
     shown = text_of(admin_client, INDEX)
 
@@ -263,13 +290,24 @@ def test_it_shows_the_next_slots_the_earliest_first(admin_client: Client) -> Non
 
 
 @pytest.mark.parametrize(
-    ("minutes", "words"), [(-40, "due 40 minutes ago"), (0, "now"), (0.5, "within a minute"), (50, "in 50 minutes")]
+    ("minutes", "crontab", "words"),
+    [
+        (-40, "20 * * * *", '<em class="late">due since 2026-02-05 11:20:00 UTC</em>'),
+        (
+            -100,
+            "20,50 * * * *",
+            '<em class="late">due since 2026-02-05 10:20:00 UTC</em>',
+        ),  # the first that waits
+        (0, "0 * * * *", "now"),
+        (0.5, "0 * * * * 30", "within a minute"),
+        (50, "50 * * * *", "in 50 minutes"),
+    ],
 )
 def test_a_slot_says_how_long_it_is_until_then_and_when_exactly(
-    admin_client: Client, minutes: float, words: str
+    admin_client: Client, minutes: float, crontab: str, words: str
 ) -> None:
     slot = NOON + minutes * MINUTE
-    make_schedule(next_run_at=slot)
+    make_schedule(next_run_at=slot, crontab=crontab)
 
     page = admin_client.get(INDEX).content.decode().replace("\xa0", " ")
 
@@ -285,8 +323,8 @@ def test_of_many_jobs_it_shows_the_first_twenty(admin_client: Client) -> None:
 
     now = shown.partition(" Now ")[2]
     assert now.startswith("markets: everything 0 pages answered")
-    minutes = re.findall(r"It waits in the queue since 2026-02-05 11:(\d\d):00", now)
-    assert minutes == [str(minute) for minute in range(36, 55)]
+    minutes = re.findall(r"It has waited in the queue for (\d+)\sminutes", now)
+    assert minutes == [str(minute) for minute in range(24, 5, -1)]
 
 
 def test_the_queue_is_in_the_order_in_which_its_jobs_are_taken(admin_client: Client) -> None:
@@ -363,6 +401,14 @@ def test_only_who_may_see_runs_sees_it(client: Client) -> None:
     assert "trusted now?" not in page
     assert "Ask a superuser to add you to the group <em>Viewer</em>." in page
     assert "Coins" in page
+
+
+@pytest.mark.parametrize("app", ["coins", "crawls", "auth"])
+def test_the_page_of_an_app_says_nothing_of_runs_or_permissions(admin_client: Client, app: str) -> None:
+    page = text_of(admin_client, reverse("admin:app_list", args=[app]))
+
+    assert "permission" not in page
+    assert "trusted" not in page
 
 
 def test_it_takes_as_many_queries_with_many_rows(admin_client: Client, settings: Any) -> None:

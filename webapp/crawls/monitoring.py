@@ -29,6 +29,7 @@ from webapp.crawls.copy_age import Copy
 from webapp.crawls.migrated import NotMigrated, check_migrated
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord
 from webapp.crawls.models.run import UNDER_WAY
+from webapp.crawls.problem import Problem, joined
 from webapp.crawls.source_age import old_sources
 from webapp.crawls.verdict import Verdict
 
@@ -45,7 +46,6 @@ IN_A_ROW = 3
 BAD = (Verdict.FAILED, Verdict.LOST, Verdict.PARTIAL)
 PROVED = (Verdict.COMPLETE, Verdict.PARTIAL)
 RISE = 10  # records
-NO_NODE = "No scrapyd has had a heartbeat"  # how the problem of the schedule begins then
 
 
 def diagnose(now: datetime | None = None) -> dict[str, str]:
@@ -67,7 +67,12 @@ def unusable(error: Exception) -> dict[str, str]:
 
 
 def problems(now: datetime | None = None, copy: Copy | None = None) -> dict[str, str]:
-    """By failing check, what is wrong and what to do about it.
+    """By failing check, what is wrong and what to do about it, in a text of one sentence or more. See `failing`."""
+    return {check: joined(found) for check, found in failing(now, copy).items()}
+
+
+def failing(now: datetime | None = None, copy: Copy | None = None) -> dict[str, list[Problem]]:
+    """The problems of each check that fails.
 
     `now` is by default the database's clock, by which runs and nodes are timed. `copy` is given by who has it already.
     """
@@ -76,31 +81,29 @@ def problems(now: datetime | None = None, copy: Copy | None = None) -> dict[str,
     enabled = list(CrawlSchedule.objects.filter(enabled=True).order_by("pk"))
     faults = {schedule: fault for schedule in enabled if (fault := schedule.fault())}
     faulty = [
-        f"The schedule {schedule} cannot run: {fault} Correct or disable it in the admin."
+        Problem(f'The schedule "{schedule}" cannot run: {fault} Correct or disable it in the admin.', schedule)
         for schedule, fault in faults.items()
     ]
     able = [schedule for schedule in enabled if schedule not in faults]
     found = {
         "data": [*_old_copy(copy), *_without_complete_run(able, now)],
         "schedule": [*_no_node(enabled, now), *faulty, *_overdue(able, now), *_not_begun(now)],
-        "runs": _bad_runs(able),
-        "rejected": _rejected(able),
-        "source": old_sources(),
+        "runs": [*_bad_runs(able)],
+        "rejected": [*_rejected(able)],
+        "source": [*old_sources()],
         "prices": [*_late_bars(now), *_late_archive(now)],
     }
-    sentences = {check: " ".join(found[check]) for check in CHECKS}
-    # Names, arguments and reasons may have control characters.
-    printable = {check: "".join(c if c.isprintable() else " " for c in text) for check, text in sentences.items()}
-    return {check: text for check, text in printable.items() if text}
+    return {check: found[check] for check in CHECKS if found[check]}
 
 
 # How old the copy is -----------------------------------------------------------------------------
-def _old_copy(copy: Copy) -> Iterator[str]:
+def _old_copy(copy: Copy) -> Iterator[Problem]:
     if copy.is_fresh is False:
         hours = counted(settings.DATA_MAX_AGE_HOURS, "hour")
-        yield (
+        yield Problem(
             f"No run of a whole source has been complete for {hours} (DATA_MAX_AGE_HOURS): "
-            "the last runs say why, or there is no schedule for one."
+            "the last runs say why, or there is no schedule for one.",
+            CrawlRun,
         )
 
 
@@ -131,7 +134,7 @@ def _first(
     return {by_key[pk]: [found[key] for key in row if key in found] for pk, *row in keys}
 
 
-def _without_complete_run(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:
+def _without_complete_run(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[Problem]:
     latest = {schedule: schedule.timetable().latest(schedule.changed_at, now - HOUR, 2) for schedule in schedules}
     since = {schedule: slots[0] for schedule, slots in latest.items() if len(slots) == 2}
     complete = RUNS.filter(
@@ -143,55 +146,62 @@ def _without_complete_run(schedules: Iterable[CrawlSchedule], now: datetime) -> 
     found = _first(1, complete, since, slot=moments, day_before={pk: slot - DAY for pk, slot in moments.items()})
     for schedule, slot in since.items():
         if not found.get(schedule):
-            yield (
-                f"The schedule {schedule} has had no complete run since {slot:%F %T} UTC, which is two slots ago: "
-                "its runs in the admin say why."
+            has_run = schedule.last_run_id is not None  # else the list of its runs may be empty
+            yield Problem(
+                f'The schedule "{schedule}" has had no complete run since {slot:%F %T} UTC, which is two slots ago: '
+                "its runs in the admin say why.",
+                CrawlRun if has_run else schedule,
+                {"schedule": schedule.name} if has_run else {},
             )
 
 
-def _no_node(enabled: list[CrawlSchedule], now: datetime) -> Iterator[str]:
+def _no_node(enabled: list[CrawlSchedule], now: datetime) -> Iterator[Problem]:
     silent_since = now - SILENT_AFTER
     if all(schedule.changed_at > silent_since for schedule in enabled):
         return  # there is nothing to run, or a scrapyd may be just starting
     last = Node.objects.aggregate(last=Max("heartbeat_at"))["last"]
     if last is None or last < silent_since:
         when = f"since {last:%F %T} UTC" if last else "so far"
-        yield f"{NO_NODE} {when}: start one, or read in its log why it does not."
+        yield Problem(f"No scrapyd has had a heartbeat {when}: start one, or read in its log why it does not.", Node)
 
 
-def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[str]:
+def _overdue(schedules: Iterable[CrawlSchedule], now: datetime) -> Iterator[Problem]:
     busy = set(CrawlRun.objects.filter(UNDER_WAY).values_list("spider", flat=True).distinct())
     for schedule in schedules:
         slot, overdue_since = schedule.next_run_at, now - OVERDUE_AFTER
         is_late = slot and max(schedule.due_at(slot), schedule.changed_at) < overdue_since
         if is_late and schedule.spider not in busy:
-            yield (
-                f"The slot {slot:%F %T} UTC of the schedule {schedule} is overdue, though its spider is free: "
-                "scrapyd's log says why."
+            yield Problem(
+                f'The slot {slot:%F %T} UTC of the schedule "{schedule}" is overdue, though its spider is free: '
+                "scrapyd's log says why.",
+                schedule,
             )
 
 
-def _not_begun(now: datetime) -> Iterator[str]:
+def _not_begun(now: datetime) -> Iterator[Problem]:
     """Jobs that no scrapyd begins, though their spider is free."""
     first = queue.ready().order_by("queued_at").first()
     if first and first.queued_at < now - OVERDUE_AFTER:
-        yield (
+        yield Problem(
             f"The job {first.pk} of {first.spider} has been waiting since {first.queued_at:%F %T} UTC, though its "
-            "spider is free: scrapyd's log says why."
+            "spider is free: scrapyd's log says why.",
+            first,
         )
 
 
-def _bad_runs(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
+def _bad_runs(schedules: Iterable[CrawlSchedule]) -> Iterator[Problem]:
     for schedule, last in _first(IN_A_ROW, RUNS.filter(verdict__in=(Verdict.COMPLETE, *BAD)), schedules).items():
         if len(last) == IN_A_ROW and all(run.verdict in BAD for run in last):
             verdicts = ", ".join(run.verdict for run in reversed(last))
-            yield (
-                f"The last {IN_A_ROW} runs of the schedule {schedule}, since {last[-1].queued_at:%F %T} UTC, were not "
-                f"complete ({verdicts}). The last one: {last[0].reason or 'it gives no reason'}."
+            yield Problem(
+                f'The last {IN_A_ROW} runs of the schedule "{schedule}", since {last[-1].queued_at:%F %T} UTC, were '
+                f"not complete ({verdicts}). The last one: {last[0].reason or 'it gives no reason'}.",
+                CrawlRun,
+                {"schedule": schedule.name},
             )
 
 
-def _rejected(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
+def _rejected(schedules: Iterable[CrawlSchedule]) -> Iterator[Problem]:
     runs = RUNS.filter(verdict__in=PROVED)
     last = {schedule: run for schedule, found in _first(1, runs, schedules).items() for run in found}
     a_day_before = {schedule.pk: run.queued_at - DAY for schedule, run in last.items()}
@@ -206,10 +216,11 @@ def _rejected(schedules: Iterable[CrawlSchedule]) -> Iterator[str]:
     still_open = RejectedRecord.objects.open().count() if risen else 0
     for schedule in risen:
         if last[schedule].pk not in resolved:
-            yield (
-                f"The last run of the schedule {schedule} rejected {last[schedule].rejected:,} records, and that of a "
-                f"day before {before[schedule].rejected:,}: the rejected records in the admin say why. "
-                f"Still open: {still_open:,}."
+            yield Problem(
+                f'The last run of the schedule "{schedule}" rejected {last[schedule].rejected:,} records, and that of '
+                f"a day before {before[schedule].rejected:,}: the rejected records in the admin say why. "
+                f"Still open: {still_open:,}.",
+                RejectedRecord,
             )
 
 
@@ -221,20 +232,20 @@ def _resolved(runs: Iterable[str]) -> set[str]:
 
 
 # Prices over time --------------------------------------------------------------------------------
-def _late_bars(now: datetime) -> Iterator[str]:
+def _late_bars(now: datetime) -> Iterator[Problem]:
     late = PriceHour.objects.new().filter(changed_at__lt=now - LATE_AFTER)
     first = late.aggregate(first=Min("changed_at"))["first"]
     if first:
-        yield (
+        yield Problem(
             f"Prices that were stored since {first:%F %T} UTC are not in the bars yet: scrapyd's log says why, or "
             "`manage.py rollup` has not run."
         )
 
 
-def _late_archive(now: datetime) -> Iterator[str]:
+def _late_archive(now: datetime) -> Iterator[Problem]:
     days = late_days(now) if settings.ARCHIVE_URL else []
     if days:
-        yield (
+        yield Problem(
             f"{counted(len(days), 'day')} of prices since {days[0]} {are(len(days))} not archived, "
             "so the database grows: run `manage.py archive` every day, and read what it says."
         )

@@ -10,6 +10,7 @@ from django.utils.timesince import timesince
 
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlRun
+from webapp.crawls.problem import Problem
 from webapp.crawls.verdict import Verdict
 
 SAMPLE = 250  # coins; of fewer, none may have been traded for weeks
@@ -17,8 +18,8 @@ USUAL_TIMES = 3
 DATES_COMPARED = 10_000  # three weeks of a source that is crawled every three minutes
 
 
-def old_sources() -> Iterator[str]:
-    """A sentence for each spider whose source has data that is too old.
+def old_sources() -> Iterator[Problem]:
+    """A problem for each spider whose source has data that is too old.
 
     It is too old if its age at the end of the last run was more than SOURCE_MAX_AGE_HOURS, and more than USUAL_TIMES
     its usual age. Runs of a few coins do not count.
@@ -36,10 +37,11 @@ def old_sources() -> Iterator[str]:
         usual = usual_age(ages_before(dated.filter(verdict=Verdict.COMPLETE), last), limit)
         if usual is None or age.total_seconds() > USUAL_TIMES * usual:
             before = f" Before that it was usually {span(timedelta(seconds=usual))} old." if usual is not None else ""
-            yield (
+            yield Problem(
                 f"The source of {spider} answers, but its data is old: the newest last_updated "
                 f"({last.newest_update:%F %T} UTC) was {span(age)} old when the last run ended.{before} "
-                "Check the source, or raise SOURCE_MAX_AGE_HOURS if this is normal."
+                "Check the source, or raise SOURCE_MAX_AGE_HOURS if this is normal.",
+                last,
             )
 
 

@@ -14,6 +14,7 @@ from webapp.crawls import monitoring, queue
 from webapp.crawls.copy_age import Copy
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.models.run import BEGUN, RUNNING, UNDER_WAY
+from webapp.crawls.problem import Problem, joined
 from webapp.crawls.verdict import Verdict
 
 DAY = timedelta(days=1)
@@ -39,7 +40,7 @@ class State:
     last_runs: list[CrawlRun]  # the LAST_RUNS that began last, the newest first
     under_way: list[CrawlRun]  # the running ones, and then the jobs that are next; at most UNDER_WAY_SHOWN
     fresh: bool | None
-    problems: dict[str, str]
+    failing: dict[str, list[Problem]]  # by check
 
     @classmethod
     def check(cls) -> Self:
@@ -63,9 +64,14 @@ class State:
             last_runs=list(runs.filter(BEGUN).order_by("-started_at")[:LAST_RUNS]),
             under_way=list(runs.filter(UNDER_WAY).order_by(*RUNNING_FIRST)[:UNDER_WAY_SHOWN]),
             fresh=copy.is_fresh,
-            problems=monitoring.problems(now, copy),
+            failing=monitoring.failing(now, copy),
             **counts,
         )
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What fails, as the watcher says it."""
+        return {check: joined(found) for check, found in self.failing.items()}
 
     @property
     def last_run(self) -> CrawlRun | None:

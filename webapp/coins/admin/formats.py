@@ -19,6 +19,7 @@ from webapp.coins.admin.keys import quote
 from webapp.coins.numbers import NOTHING, compact, exact
 
 CLOCKS_DIFFER = timedelta(minutes=1)  # two that are right, at most
+LONG_WAIT = timedelta(hours=1)  # in the queue; a run takes minutes
 LEGIBLE = Decimal("1E-6")  # the least number whose zeros after the point are easy to count
 
 Show = Callable[[Any], str]  # formats a value
@@ -59,12 +60,26 @@ def future_mark(moment: datetime) -> str:
 
 
 def due(moment: datetime, now: datetime) -> str:
-    """`in 2 hours`, or `due 2 hours ago`, with the exact time on pointing."""
+    """`in 2 hours`, or `due since 2026-02-05 12:00:00 UTC`, marked. The exact time is there on pointing."""
+    minute, is_late = timedelta(minutes=1), False
     if moment > now:
-        words = f"in {timesince(now, moment, depth=1)}" if moment - now >= timedelta(minutes=1) else "within a minute"
+        words = f"in {timesince(now, moment, depth=1)}" if moment - now >= minute else "within a minute"
     else:
-        words = f"due {timesince(moment, now, depth=1)} ago" if now - moment >= timedelta(minutes=1) else "now"
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), instant(moment), words)
+        is_late = now - moment >= minute
+        words = f"due since {second(moment)} UTC" if is_late else "now"
+    return _span_of_time(moment, words, is_marked=is_late)
+
+
+def waiting(since: datetime, now: datetime) -> str:
+    """`for 20 hours`, with the exact time on pointing, and marked if that is long."""
+    age = now - since
+    words = f"for {timesince(since, now, depth=1)}" if age >= timedelta(minutes=1) else "for less than a minute"
+    return _span_of_time(since, words, is_marked=age >= LONG_WAIT)
+
+
+def _span_of_time(moment: datetime, words: str, *, is_marked: bool) -> str:
+    shown = format_html('<em class="late">{}</em>', words) if is_marked else words
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), instant(moment), shown)
 
 
 def icon(url: str | None) -> str:

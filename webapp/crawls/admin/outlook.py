@@ -23,6 +23,7 @@ class Outlook:
     now: datetime
     fault: str  # why it cannot run; then there are no next slot and no cost
     next_slot: datetime | None  # a slot that has come already waits
+    due_since: datetime | None  # the first slot that waits, if one does: the later ones have passed meanwhile
     is_busy: bool  # whether a run of its spider is queued or under way
     runs: list[CrawlRun]  # the last RUNS_SHOWN, the oldest first
     cost: Cost | None
@@ -39,8 +40,16 @@ def outlooks(schedules: Iterable[CrawlSchedule]) -> dict[int, Outlook]:
     for key, schedule in shown.items():
         fault, due = schedule.fault(), schedule.due(now, is_taken=True)
         slot = None if fault else due.next_run_at if due else schedule.next_run_at
-        found[key] = Outlook(now, fault, slot, schedule.spider in busy, runs_of[key], cost_of.get(key))
+        first = None if fault else first_slot(schedule, now)
+        since = first if first and first <= now else None
+        found[key] = Outlook(now, fault, slot, since, schedule.spider in busy, runs_of[key], cost_of.get(key))
     return found
+
+
+def first_slot(schedule: CrawlSchedule, now: datetime) -> datetime | None:
+    """The first slot that waits, or else the next one."""
+    due = schedule.due(now, is_taken=True)
+    return due.next_run_at if due and due.is_new else schedule.next_run_at
 
 
 def remember(schedules: Collection[CrawlSchedule]) -> None:

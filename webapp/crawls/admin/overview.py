@@ -1,31 +1,43 @@
 """The front page of the admin: whether the data can be trusted now, in a sentence for each check of the monitoring."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
 from django.utils.html import format_html, format_html_join
 
-from webapp.coins.admin.formats import address_of_list, ago, due, in_address, in_words, link
+from webapp.coins.admin.formats import address_of, address_of_list, ago, due, in_address, in_words, link
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import exact
 from webapp.coins.texts import are, counted
 from webapp.crawls import costs, past_runs
 from webapp.crawls.admin.coin_filters import WITH_HIDDEN
+from webapp.crawls.admin.outlook import first_slot
 from webapp.crawls.admin.run_progress import Progress, how_long
-from webapp.crawls.admin.runs import mark_alone
-from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord
+from webapp.crawls.admin.runs import legend, mark_alone
+from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.models.run import LOST_AFTER
-from webapp.crawls.monitoring import CHECKS, NO_NODE
+from webapp.crawls.monitoring import CHECKS
+from webapp.crawls.problem import Problem
 from webapp.crawls.source_age import span
 from webapp.crawls.state import DAY, State
 from webapp.crawls.verdict import Verdict
 
 SLOTS_SHOWN = 3
 GOOD, UNSURE, BAD = "good", "unsure", "bad"
+FACT = "fact"  # true, though its check fails
+SUBJECTS = {
+    "data": "the copy",
+    "schedule": "schedules",
+    "runs": "runs",
+    "rejected": "rejected records",
+    "source": "the source",
+    "prices": "prices over time",
+}  # of the checks
 ENDED_BADLY = (Verdict.FAILED, Verdict.LOST)
 WORRYING = (*ENDED_BADLY, Verdict.PARTIAL, Verdict.INTERRUPTED)
 # An order is a number of a column, and each person has columns of their own.
@@ -34,29 +46,62 @@ NEWEST_FIRST = {"columns": "coin,current_price,last_updated", "o": "-3"}
 
 @dataclass(frozen=True)
 class Sentence:
-    """What a check says, how good that is, and the page that shows more."""
+    """What a check says, how good that is, and the page that shows more: empty if none does."""
 
     state: str
     words: str
-    address: str
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    sentences: list[Sentence]
+
+    @property
+    def state(self) -> str:
+        return worst(sentence.state for sentence in self.sentences)
+
+
+def worst(states: Iterable[str]) -> str:
+    """Good if none is worse."""
+    given = {*states}
+    return next((state for state in (BAD, UNSURE) if state in given), GOOD)
 
 
 class Overview:
     def __init__(self) -> None:
         self.state = State.check()
         self.runs = self.state.last_runs
-        self.schedules = list(CrawlSchedule.objects.filter(enabled=True).order_by("next_run_at", "name"))
+        self.schedules = list(CrawlSchedule.objects.filter(enabled=True).order_by("name"))
+
+    @cached_property
+    def checks(self) -> list[Check]:
+        """Each says what is known. One that fails also says what the watcher says."""
+        names = [name for name in CHECKS if name != "prices" or settings.PRICE_HISTORY]
+        return [Check(name, [*self._sentences(name)]) for name in names]
+
+    def _sentences(self, check: str) -> Iterator[Sentence]:
+        problems = self.state.failing.get(check, [])
+        known: Sentence | None = getattr(self, f"_{check}")()
+        if known:
+            yield replace(known, state=FACT) if problems and known.state == GOOD else known
+        for problem in problems:
+            yield Sentence(BAD, problem.sentence, _address(problem))
 
     @property
-    def sentences(self) -> Iterator[Sentence]:
-        """In the order of the checks. A check that fails says what the watcher says."""
-        for check in CHECKS:
-            if check == "prices" and not settings.PRICE_HISTORY:
-                continue
-            sentence: Sentence = getattr(self, f"_{check}")()
-            problem = self.state.problems.get(check, "")
-            address = address_of_list(Node) if problem.startswith(NO_NODE) else sentence.address
-            yield Sentence(BAD, problem, address) if problem else sentence
+    def state_of_all(self) -> str:
+        return worst(check.state for check in self.checks)
+
+    @property
+    def answer(self) -> str:
+        """Whether the data can be trusted now."""
+        state = self.state_of_all
+        subjects = [SUBJECTS[check.name] for check in self.checks if check.state == state]
+        if state == BAD:
+            fail = "fails" if len(subjects) == 1 else "fail"
+            return f"No: {len(subjects)} of {counted(len(self.checks), 'check')} {fail} ({', '.join(subjects)})."
+        return f"Not sure: look at {', '.join(subjects)}." if state == UNSURE else "Yes."
 
     def _data(self) -> Sentence:
         run = self.state.last_complete
@@ -77,7 +122,8 @@ class Overview:
         if not self.schedules:
             return Sentence(UNSURE, "No schedule is enabled: runs are started by hand.", address_of_list(CrawlSchedule))
         number = len(self.schedules)
-        words = f"{counted(number, 'schedule')} {are(number)} enabled, and a scrapyd is alive."
+        alive = "" if "schedule" in self.state.failing else ", and a scrapyd is alive"
+        words = f"{counted(number, 'schedule')} {are(number)} enabled{alive}."
         return Sentence(GOOD, words, address_of_list(CrawlSchedule))
 
     def _runs(self) -> Sentence:
@@ -107,15 +153,21 @@ class Overview:
         words = f"{counted(number, 'rejected record')} {'needs' if number == 1 else 'need'} a person."
         return Sentence(UNSURE, words, address)
 
-    def _prices(self) -> Sentence:
+    def _prices(self) -> Sentence | None:
+        """No page shows more: the prices are on the page of each coin."""
         done = "rolled up and archived" if settings.ARCHIVE_URL else "rolled up"
-        return Sentence(GOOD, f"Prices over time are {done} in time.", address_of_list(FullCoin))
+        return None if "prices" in self.state.failing else Sentence(GOOD, f"Prices over time are {done} in time.")
 
     # The other parts of the page ---------------------------------------------------------------
     @property
     def marks(self) -> str:
         """The last runs, the oldest on the left."""
         return format_html_join("", "{}", ((mark_alone(run),) for run in reversed(self.runs)))
+
+    @property
+    def legend(self) -> str:
+        """What the marks mean that are there."""
+        return legend(run.verdict for run in self.runs)
 
     @cached_property
     def under_way(self) -> list[dict[str, Any]]:
@@ -130,11 +182,14 @@ class Overview:
 
     @property
     def next_slots(self) -> list[dict[str, Any]]:
+        """The earliest, each as the list of schedules has it."""
+        now = self.state.now
+        first = ((schedule, first_slot(schedule, now)) for schedule in self.schedules if not schedule.fault())
+        slots = [(schedule, schedule.due_at(slot)) for schedule, slot in first if slot]
         return [
-            {"schedule": link(schedule, schedule.name), "slot": due(schedule.next_run_at, self.state.now)}
-            for schedule in self.schedules
-            if schedule.next_run_at
-        ][:SLOTS_SHOWN]
+            {"schedule": link(schedule, schedule.name), "slot": due(moment, now)}
+            for schedule, moment in sorted(slots, key=itemgetter(1))[:SLOTS_SHOWN]
+        ]
 
     @property
     def budget(self) -> costs.Budget | None:
@@ -163,6 +218,14 @@ class Overview:
             }
             for number, words, field in counts
         ]
+
+
+def _address(problem: Problem) -> str:
+    """Of the page that shows what a problem is about."""
+    about = problem.about
+    if about is None:
+        return ""
+    return address_of_list(about, **problem.among) if isinstance(about, type) else address_of(about)
 
 
 def _run_before(run: CrawlRun) -> CrawlRun | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.utils.html import format_html
 
 from webapp.coins import clock
-from webapp.coins.admin.formats import link, second
+from webapp.coins.admin.formats import link, second, waiting
 from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
 from webapp.crawls.models import CrawlRun
@@ -47,7 +47,7 @@ class Progress:
     def sentence(self) -> str:
         run = self.run
         if run.verdict == Verdict.PENDING:
-            return f"It waits in the queue since {second(run.queued_at)} UTC."
+            return format_html("It has waited in the queue {}.", waiting(run.queued_at, self.now))
         return f"{counted(run.pages, 'page')} answered, {exact(run.seen)} records seen."
 
     @property

@@ -1,5 +1,6 @@
 """The admin of crawl runs: read them, and stop them."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -8,7 +9,7 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from webapp.coins.admin.exporting import ExportAdmin
 from webapp.coins.admin.formats import (
@@ -233,6 +234,12 @@ def _lists_with(run: CrawlRun) -> list[tuple[str, str]]:
 def began(run: CrawlRun) -> str:
     """When it began, or was to begin."""
     return second(run.started_at or run.slot or run.queued_at)
+
+
+def legend(verdicts: Iterable[str]) -> str:
+    """What the marks of these verdicts mean, each once, in the order of the verdicts."""
+    given = {*verdicts}
+    return format_html_join(" ", "{}", ((mark(verdict),) for verdict in Verdict if verdict in given))
 
 
 def mark_alone(run: CrawlRun) -> str:

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 from webapp.coins import clock
-from webapp.coins.admin.formats import address_of, address_of_list, duration, in_words, link, mark, second, table
+from webapp.coins.admin.formats import address_of, address_of_list, due, duration, in_words, link, mark, second, table
 from webapp.coins.admin.row_list import RowList
 from webapp.coins.numbers import NOTHING, exact
 from webapp.coins.texts import counted
@@ -101,12 +101,13 @@ class CrawlScheduleAdmin(ButtonAdmin):
             return format_html('<span class="fault">It cannot run: {}</span>', seen.fault)
         if not schedule.enabled:
             return "disabled"
-        if seen.next_slot and seen.next_slot <= seen.now:
-            due_at = schedule.due_at(seen.next_slot)
-            waits = f"waits for {'its spider' if seen.is_busy else 'a scrapyd'} since"
-            if due_at > seen.now:
-                waits = f"has failed, and is run again at {second(due_at)}:"
-            return format_html('<span class="quiet">{}</span><br>{}', waits, second(seen.next_slot))
+        if seen.due_since:
+            again_at = schedule.due_at(seen.due_since)
+            if again_at > seen.now:
+                failed = f"has failed, and is run again at {second(again_at)}:"
+                return format_html('<span class="quiet">{}</span><br>{}', failed, second(seen.due_since))
+            waits = f"waits for {'its spider' if seen.is_busy else 'a scrapyd'}"
+            return format_html('{}<br><span class="quiet">{}</span>', due(seen.due_since, seen.now), waits)
         return second(seen.next_slot)
 
     @admin.display(description="last run", ordering="last_run__started_at")
@@ -116,9 +117,8 @@ class CrawlScheduleAdmin(ButtonAdmin):
             return NOTHING
         return format_html('{} <span class="quiet">{}</span>', link(run, mark(run.verdict)), began(run))
 
-    @admin.display(description="last 20 runs")
+    @admin.display(description="last 20 runs, older to newer")
     def last_marks(self, schedule: CrawlSchedule) -> str:
-        """The oldest on the left."""
         marks = format_html_join("", "{}", ((mark_alone(run),) for run in outlook_of(schedule).runs))
         return format_html('<span class="marks">{}</span>', marks) if marks else NOTHING
 
