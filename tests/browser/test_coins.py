@@ -170,7 +170,11 @@ def test_long_words_of_people_and_of_reasons_stay_inside_a_phone(page: Page, pic
     for address in (page_of(coin), page_of(coin).replace("/change/", "/history/"), "/admin/coins/fullcoin/"):
         page.goto(address)
 
-        assert fits(page, "html, .form-row"), address
+        assert fits(page, "html, .form-row, .results"), address
+
+    expect(page.locator(".actions")).to_be_hidden()
+    page.locator(".action-select").check()
+    expect(page.locator(".actions")).to_be_in_viewport()
 
 
 def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun) -> None:
