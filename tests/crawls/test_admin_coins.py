@@ -283,6 +283,7 @@ def test_coins_are_filtered_by_ranges(admin_client: Client, market: None, query:
         *(("market_cap_rank_max", limit, "This number is too large or too small.") for limit in NO_SIZES),
         *(("changed_at_max", limit, "This is not a date or time. Write it as 2026-02-05") for limit in NO_TIMES),
         *(("changed_at_max", limit, "This time is too far away.") for limit in TOO_FAR),
+        ("market_cap_rank_max", "10.9", "The least is greater than the most."),
     ],
 )
 def test_an_invalid_limit_is_shown_as_it_was_typed_and_the_rest_applies(

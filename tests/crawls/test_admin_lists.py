@@ -288,7 +288,7 @@ def test_a_name_is_given_once(admin_client: Client, saved: NamedView) -> None:
     [
         ("rank=nonsense", "rank: \u201c<bdi>nonsense</bdi>\u201d. There is no such choice."),
         ("current_price_min=abc", "price, at least: \u201c<bdi>abc</bdi>\u201d. This is not a number."),
-        ("changed_at_max=2026-13-01", "changed, to: \u201c<bdi>2026-13-01</bdi>\u201d. This is not a date"),
+        ("changed_at_max=2026-13-01", "changed, until: \u201c<bdi>2026-13-01</bdi>\u201d. This is not a date"),
         ("password=x", "The list has no filter <bdi>password</bdi>."),
         ("<script>=1&rank=ranked", "The list has no filter <bdi>&lt;script&gt;</bdi>."),
         ("%00=1", "The list has no filter <bdi>\0</bdi>."),
