@@ -119,7 +119,7 @@ QUERIES = {
     "crawls_rejectedrecord_all_retry": "?reason=name:+missing",
     "crawls_rejectedrecord_all_ignore": "?reason=name:+missing",
 }
-ELSEWHERE = {"login", "logout", "view_on_site", "coins_fullcoin_view"}  # redirects, for everybody or nobody
+ELSEWHERE = {"login", "logout", "coins_fullcoin_view"}  # redirects, for everybody or nobody
 
 
 @dataclass
