@@ -106,6 +106,8 @@ def test_coins_are_listed_searched_and_filtered(page: Page, market: None) -> Non
     expect(coins).to_have_text(["Bitcoin BTC", "Dust DST", "الذهب الرقمي ذهب", "<script>alert(1)</script> "])
     expect(row(page, "Bitcoin")).to_contain_text("96,114.08")
     expect(row(page, "Bitcoin").get_by_title("1,900,123,456,789")).to_have_text("1.90 T")
+    row(page, "Bitcoin").get_by_title("1,900,123,456,789").dispatch_event("click")  # as no mouse does it
+    expect(page.get_by_role("status")).to_have_text("1,900,123,456,789")
     expect(row(page, "Dust").get_by_title("0.0000001")).to_have_text("0.0₆1")
 
     page.get_by_role("link", name="top 10 (1)", exact=True).click()
