@@ -107,6 +107,8 @@ def test_coins_are_listed_searched_and_filtered(page: Page, market: None) -> Non
     expect(coins).to_have_text(["Bitcoin BTC", "Dust DST", "الذهب الرقمي ذهب", "<script>alert(1)</script> "])
     expect(row(page, "Bitcoin")).to_contain_text("96,114.08")
     expect(row(page, "Bitcoin").get_by_title("1,900,123,456,789")).to_have_text("1.90 T")
+    row(page, "Bitcoin").get_by_title("1,900,123,456,789").dispatch_event("click")  # as no mouse does it
+    expect(page.get_by_role("status")).to_have_text("1,900,123,456,789")
     expect(row(page, "Dust").get_by_title("0.0000001")).to_have_text("0.0₆1")
 
     page.get_by_role("link", name="top 10 (1)", exact=True).click()
@@ -171,7 +173,11 @@ def test_long_words_of_people_and_of_reasons_stay_inside_a_phone(page: Page, pic
     for address in (page_of(coin), page_of(coin).replace("/change/", "/history/"), "/admin/coins/fullcoin/"):
         page.goto(address)
 
-        assert fits(page, "html, .form-row"), address
+        assert fits(page, "html, .form-row, .results"), address
+
+    expect(page.locator(".actions")).to_be_hidden()
+    page.locator(".action-select").check()
+    expect(page.locator(".actions")).to_be_in_viewport()
 
 
 def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun) -> None:

@@ -92,7 +92,7 @@ def test_each_limit_has_a_chip_that_removes_it(admin_client: Client) -> None:
     assert found == {
         "search: bit": "?columns=coin&market=missing&market_cap_min=5&missing_since_max=2026-02-05&o=1",
         "market cap: at least 5": "?columns=coin&market=missing&missing_since_max=2026-02-05&o=1&q=bit",
-        "missing since: to 2026-02-05": "?columns=coin&market=missing&market_cap_min=5&o=1&q=bit",
+        "went missing: until 2026-02-05": "?columns=coin&market=missing&market_cap_min=5&o=1&q=bit",
         "market: missing": "?columns=coin&market_cap_min=5&missing_since_max=2026-02-05&o=1&q=bit",
         "Clear all": "?columns=coin&o=1",
     }
@@ -108,8 +108,15 @@ def test_a_list_without_limits_has_no_chips(admin_client: Client) -> None:
     ("query", "words"),
     [
         pytest.param("started_at_min=7d", "start: Last 7 days", id="choice"),
-        pytest.param("started_at_min=2026-02-05", "start: from 2026-02-05", id="from"),
-        pytest.param("started_at_max=2026-02-05", "start: to 2026-02-05", id="to"),
+        pytest.param("started_at_min=2026-02-05", "start: since 2026-02-05", id="from"),
+        pytest.param("started_at_max=2026-02-05", "start: until 2026-02-05", id="to"),
+        pytest.param("started_at_min=2025-11-29T23:22:58.7%2B00:00", "start: since 29 Nov 2025 23:22 UTC", id="time"),
+        pytest.param(
+            "started_at_min=2025-11-09T03:22:58.7Z&started_at_max=2025-11-09T03:22:58.7Z",
+            "start: at 9 Nov 2025 03:22:58 UTC",
+            id="moment",
+        ),
+        pytest.param("started_at_min=2026-02-05&started_at_max=2026-02-05", "start: on 2026-02-05", id="day"),
         pytest.param("verdict=failed", "verdict: failed", id="verdict"),
     ],
 )
@@ -213,7 +220,10 @@ def test_hidden_coins_are_one_click_away(admin_client: Client, spam: None) -> No
 
     address = links(page)["show"]
 
-    assert keys_in_list(admin_client, COINS + address) == ["spam", "spam-two", "spamless"]
+    shown = admin_client.get(COINS + address).content.decode()
+    assert sorted(re.findall(r'name="_selected_action" value="([^"]*)"', shown)) == ["spam", "spam-two", "spamless"]
+    assert "3 results" in shown
+    assert links(shown)["hide them again"] == "?o=2&q=spa"
 
 
 # What the columns say ---------------------------------------------------------------------------

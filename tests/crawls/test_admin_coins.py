@@ -67,7 +67,7 @@ def test_the_extremes_of_every_number_show(admin_client: Client) -> None:
     pages = [text_of(admin_client, page_of(coin)) for coin in (biggest, smallest)]
 
     assert f"1 × 10{'²⁸' if whole == 29 else '²⁹'}" in listed
-    assert "-0.0₂₉1 " in listed
+    assert "-0.0 ₂₉ 1 " in listed
     assert f"Ath: {10 ** (whole - 1):,} " in pages[0]
     assert f"Atl: -0.{'0' * 29}1 " in pages[1]
 
@@ -283,6 +283,7 @@ def test_coins_are_filtered_by_ranges(admin_client: Client, market: None, query:
         *(("market_cap_rank_max", limit, "This number is too large or too small.") for limit in NO_SIZES),
         *(("changed_at_max", limit, "This is not a date or time. Write it as 2026-02-05") for limit in NO_TIMES),
         *(("changed_at_max", limit, "This time is too far away.") for limit in TOO_FAR),
+        ("market_cap_rank_max", "10.9", "The least is greater than the most."),
     ],
 )
 def test_an_invalid_limit_is_shown_as_it_was_typed_and_the_rest_applies(
@@ -401,7 +402,7 @@ def test_a_number_shows_every_digit_on_pointing(admin_client: Client) -> None:
     page = admin_client.get(COINS).content.decode()
 
     assert '<span title="1,380,000,000,001">1.38 T</span>' in page
-    assert '<span title="0.0000000012">0.0₈12</span>' in page
+    assert '<span title="0.0000000012">0.0<span class="zeros">₈</span>12</span>' in page
 
 
 @time_machine.travel(NOON, tick=False)

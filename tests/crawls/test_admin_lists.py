@@ -181,6 +181,29 @@ def test_a_view_has_an_address_of_its_own(admin_client: Client, saved: NamedView
     assert "p=3" not in saved.query
 
 
+def test_an_opened_view_is_updated_with_the_list_as_it_is_now(admin_client: Client, saved: NamedView) -> None:
+    opened = admin_client.get(view_address("big-ones"))["Location"]
+    update = f'action="{view_address("big-ones", "view_update")}"'
+    pages = [admin_client.get(opened + more).content.decode() for more in ("", "&market=missing&p=2")]
+    (query,) = re.findall(rf'(?s){update}.*?name="query" value="([^"]*)"', pages[1])
+
+    response = admin_client.post(view_address("big-ones", "view_update"), {"query": unescape(query)}, follow=True)
+
+    saved.refresh_from_db()
+    assert [update in page for page in pages] == [False, True]
+    assert told(response) == ["The view Big ones is updated."]
+    assert saved.query == "rank=ranked&o=1&columns=coin%2Cath&market=missing"
+    assert "Share this view" in response.content.decode()
+
+
+def test_a_view_is_not_updated_with_nonsense(admin_client: Client, saved: NamedView) -> None:
+    response = admin_client.post(view_address("big-ones", "view_update"), {"query": "rank=nonsense"})
+
+    assert response.status_code == 400
+    assert "There is no such choice." in response.content.decode()
+    assert NamedView.objects.get().query == saved.query
+
+
 def test_a_view_keeps_the_columns_of_whom_saved_it(admin_client: Client) -> None:
     admin_client.post(COLUMNS_PAGE, {"shown": ["coin", "atl"], "save": ""})
     admin_client.post(VIEWS, {"name": "Lows", "query": ""})
@@ -205,6 +228,7 @@ def test_views_have_buttons_for_who_may_save_and_delete_them(admin_client: Clien
 
     assert ["Save this view" in page for page in pages] == [True, False]
     assert [view_address("big-ones", "view_delete") in page for page in pages] == [True, False]
+    assert re.search(r"(?s)<summary>Delete</summary>\s*<form[^>]*views/big-ones/delete/", pages[0])
 
 
 def test_a_view_of_another_list_is_none_of_this_one(admin_client: Client) -> None:
@@ -291,7 +315,7 @@ def test_a_name_is_given_once(admin_client: Client, saved: NamedView) -> None:
     [
         ("rank=nonsense", "rank: \u201c<bdi>nonsense</bdi>\u201d. There is no such choice."),
         ("current_price_min=abc", "price, at least: \u201c<bdi>abc</bdi>\u201d. This is not a number."),
-        ("changed_at_max=2026-13-01", "changed, to: \u201c<bdi>2026-13-01</bdi>\u201d. This is not a date"),
+        ("changed_at_max=2026-13-01", "changed, until: \u201c<bdi>2026-13-01</bdi>\u201d. This is not a date"),
         ("password=x", "The list has no filter <bdi>password</bdi>."),
         ("<script>=1&rank=ranked", "The list has no filter <bdi>&lt;script&gt;</bdi>."),
         ("%00=1", "The list has no filter <bdi>\0</bdi>."),
@@ -358,23 +382,33 @@ def test_saving_a_view_needs_permission(client: Client, permissions: list[str], 
         pytest.param(["view_fullcoin", "delete_namedview"], 302, id="with permission"),
     ],
 )
-def test_deleting_a_view_needs_permission(saved: NamedView, permissions: list[str], status: int) -> None:
-    response = staff(Client(), *permissions).post(view_address("big-ones", "view_delete"))
+@pytest.mark.parametrize("what", ["delete", "change"])
+def test_deleting_and_updating_a_view_need_permission(
+    saved: NamedView, permissions: list[str], status: int, what: str
+) -> None:
+    address = view_address("big-ones", "view_delete" if what == "delete" else "view_update")
+    maria = staff(Client(), *(name.replace("delete", what) for name in permissions))
 
-    assert response.status_code == status
-    assert NamedView.objects.exists() == (status == 403)
+    response = maria.post(address, {"query": "rank=unranked"})
+
+    untouched = NamedView.objects.filter(query=saved.query).exists()
+    assert (response.status_code, untouched) == (status, status == 403)
 
 
-def test_its_maker_deletes_a_view(client: Client) -> None:
+def test_its_maker_updates_and_deletes_a_view(client: Client) -> None:
     maria = staff(client, "view_fullcoin", "add_namedview")
     maria.post(VIEWS, {"name": "Mine", "query": ""})
 
+    maria.post(view_address("mine", "view_update"), {"query": "rank=ranked&columns=coin"})
+    assert NamedView.objects.get().query == "rank=ranked&columns=coin"
     maria.post(view_address("mine", "view_delete"))
 
     assert not NamedView.objects.exists()
 
 
-@pytest.mark.parametrize("address", [VIEWS, view_address("big-ones", "view_delete")])
+@pytest.mark.parametrize(
+    "address", [VIEWS, view_address("big-ones", "view_delete"), view_address("big-ones", "view_update")]
+)
 def test_no_view_is_saved_or_deleted_by_get(admin_client: Client, saved: NamedView, address: str) -> None:
     assert admin_client.get(address, {"name": "x"}).status_code == 405
     assert NamedView.objects.count() == 1
@@ -383,6 +417,7 @@ def test_no_view_is_saved_or_deleted_by_get(admin_client: Client, saved: NamedVi
 def test_a_view_that_does_not_exist_is_not_found(admin_client: Client) -> None:
     assert admin_client.get(view_address("nothing")).status_code == 404
     assert admin_client.post(view_address("nothing", "view_delete")).status_code == 404
+    assert admin_client.post(view_address("nothing", "view_update")).status_code == 404
 
 
 def test_a_view_stays_when_its_maker_is_deleted(admin_client: Client) -> None:

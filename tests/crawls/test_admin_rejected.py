@@ -442,6 +442,7 @@ def test_those_that_were_ignored_at_once_are_listed_and_opened_again(admin_clien
     assert found is not None
     address = unescape(found[1])
     assert {*keys_in_list(admin_client, address)} == {str(record.pk) for record in records}
+    assert re.search(r"ignored: at \d+ \w+ \d\d:\d\d:\d\d UTC", text_of(admin_client, address))
     assert "By time of ignoring" in text_of(admin_client, address)
     reopened = act(admin_client, "reopen", records[0], query=address.removeprefix(REJECTED), select_across=1)
     assert told(reopened) == ["2 records are now open."]

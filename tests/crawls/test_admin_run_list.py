@@ -61,7 +61,10 @@ def success(client: Client, address: str = RUNS) -> list[str]:
             {"started_at_max": "2026-02-05T03:00:00+01:00", "started_at_min": "1d"}, ["morning", "yesterday"], id="zone"
         ),
         pytest.param({"started_at_min": " ", "started_at_max": " "}, None, id="an empty form"),
-        pytest.param({"started_at_min": "2026-02-06", "started_at_max": "2026-02-01"}, [], id="no time between"),
+        pytest.param(
+            {"started_at_min": "2026-02-06", "started_at_max": "2026-02-01"}, ["waits"], id="an end before all"
+        ),
+        pytest.param({"started_at_min": "2026-02-06", "started_at_max": "2026-02-05"}, ["waits"], id="the day before"),
     ],
 )
 def test_runs_are_filtered_by_time(admin_client: Client, query: dict, found: list[str] | None) -> None:
@@ -102,11 +105,18 @@ def test_a_time_that_is_none_is_shown_as_it_was_typed(admin_client: Client, name
     assert f'<input type="text" name="{name}" value="{escape(value)}" aria-invalid="true"' in page
     assert f'aria-describedby="{name}-fault"' in page
     assert f'<p class="fault" id="{name}-fault">This' in page
-    assert f"Not filtered by start, {'from' if name.endswith('min') else 'to'}: " in page
+    assert f"Not filtered by start, {'since' if name.endswith('min') else 'until'}: " in page
 
 
 def test_only_the_beginning_can_be_a_choice(admin_client: Client) -> None:
-    assert "Not filtered by start, to" in text_of(admin_client, f"{RUNS}?started_at_max=7d")
+    assert "Not filtered by start, until" in text_of(admin_client, f"{RUNS}?started_at_max=7d")
+
+
+def test_an_end_before_the_beginning_is_marked(admin_client: Client) -> None:
+    page = admin_client.get(f"{RUNS}?started_at_min=2026-02-06&started_at_max=2026-02-05").content.decode()
+
+    assert re.findall(r'type="date" name="(\w+)" value="[^"]*" aria-invalid="true"', page) == ["started_at_max"]
+    assert '<p class="fault" id="started_at_max-fault">The beginning is after the end.</p>' in page
 
 
 @pytest.mark.parametrize("value", ["0001-01-01", "9999-12-31", "9999-12-30T00:00:00Z"])
@@ -126,7 +136,7 @@ def test_the_form_of_a_range_keeps_the_other_filters(admin_client: Client) -> No
     assert re.findall(r'type="(\w+)" name="(\w+)" value="([^"]*)"', form[1]) == [
         ("hidden", "verdict", "failed"),
         ("hidden", "o", "-5"),
-        ("date", "started_at_min", "2026-02-01"),
+        ("text", "started_at_min", "2026-02-01T10:00:00Z"),
         ("date", "started_at_max", ""),
     ]
 

@@ -105,6 +105,7 @@ SEEN_BY: Mapping[str, tuple[str, ...]] = {
 DONE_BY: Mapping[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "coins_fullcoin_review": (OPERATORS, {"note": "seen"}),
     "coins_fullcoin_views": (VIEWERS, {"name": "Mine", "query": ""}),
+    "coins_fullcoin_view_update": (SUPERUSERS, {"query": "rank=ranked"}),
     "coins_fullcoin_view_delete": (OPERATORS, {}),
     "crawls_crawlrun_stop": (OPERATORS, {}),
     "crawls_crawlschedule_run": (OPERATORS, {}),
@@ -118,7 +119,7 @@ QUERIES = {
     "crawls_rejectedrecord_all_retry": "?reason=name:+missing",
     "crawls_rejectedrecord_all_ignore": "?reason=name:+missing",
 }
-ELSEWHERE = {"login", "logout", "view_on_site", "coins_fullcoin_view"}  # redirects, for everybody or nobody
+ELSEWHERE = {"login", "logout", "coins_fullcoin_view"}  # redirects, for everybody or nobody
 
 
 @dataclass
@@ -154,6 +155,7 @@ def rows(settings: Any) -> Rows:
         {
             "coins_fullcoin": "bitcoin",
             "coins_fullcoin_prices_export": "bitcoin",
+            "coins_fullcoin_view_update": "theirs",
             "coins_fullcoin_view_delete": "theirs",
             "api:coin": "bitcoin",
             "api:coin_prices": "bitcoin",

@@ -19,16 +19,16 @@ def filters_of(changelist: ChangeList) -> list[RowFilter | LimitFilter]:
     return cast(list[RowFilter | LimitFilter], changelist.filter_specs)
 
 
-def in_use(changelist: ChangeList) -> Iterator[tuple[str, str]]:
-    """The search and the filters in use: the parameter of each, and what it is in words."""
+def in_use(changelist: ChangeList) -> Iterator[tuple[list[str], str]]:
+    """The search and the filters in use: the parameters of each, and what it is in words."""
     if changelist.query.strip():
-        yield SEARCH_VAR, f"search: {changelist.query.strip()}"
+        yield [SEARCH_VAR], f"search: {changelist.query.strip()}"
     for spec in filters_of(changelist):
         yield from spec.in_use()
 
 
 def chips(changelist: ChangeList) -> list[Chip]:
-    return [Chip(words, changelist.get_query_string(remove=[name])) for name, words in in_use(changelist)]
+    return [Chip(words, changelist.get_query_string(remove=names)) for names, words in in_use(changelist)]
 
 
 def address_without_limits(changelist: ChangeList, *kept: str) -> str:

@@ -17,7 +17,17 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 
-from webapp.coins.admin.limits import LOOKUPS, WORDS, WORDS_OF_TIME, decimal, time_limit
+from webapp.coins.admin.limits import (
+    EMPTY,
+    EMPTY_TIME,
+    LOOKUPS,
+    WORDS,
+    WORDS_OF_TIME,
+    decimal,
+    in_words,
+    moment_in_words,
+    time_limit,
+)
 
 SHOWN = 100  # characters of an invalid value above a list
 
@@ -60,10 +70,10 @@ class RowFilter(admin.SimpleListFilter):
     def fault(self, words: str) -> Fault:
         return Fault(str(self.parameter_name), str(self.title), self.text or "", words)
 
-    def in_use(self) -> Iterator[tuple[str, str]]:
-        """What the person has chosen: the parameter, and the choice in words."""
+    def in_use(self) -> Iterator[tuple[list[str], str]]:
+        """What the person has chosen: its parameters, and the choice in words."""
         if (choice := self.value()) and self.parameter_name in self.request.GET:
-            yield str(self.parameter_name), f"{self.title}: {dict(self.lookup_choices).get(choice, choice)}"
+            yield self.parameters(), f"{self.title}: {dict(self.lookup_choices).get(choice, choice)}"
 
 
 class TableFilter(RowFilter):
@@ -123,14 +133,24 @@ class LimitFilter(admin.ListFilter):
         label, words = self.words_of(field)
         return f"{label}, {words[end]}"
 
-    def in_use(self) -> Iterator[tuple[str, str]]:
-        """The valid limits: the parameter of each, and the limit in words."""
+    def in_use(self) -> Iterator[tuple[list[str], str]]:
+        """The valid limits: the parameters of each, and the limit in words. Two that are one moment are one."""
         invalid = {fault.parameter for fault in self.faults}
-        for name, text in self.texts.items():
-            if name not in invalid:
-                field, _, end = name.rpartition("_")
-                label, words = self.words_of(field)
-                yield name, f"{label}: {words[end]} {text}"
+        valid = {name: text for name, text in self.texts.items() if name not in invalid}
+        for name, text in valid.items():
+            field, _, end = name.rpartition("_")
+            label, words = self.words_of(field)
+            both = [f"{field}_{one}" for one in LOOKUPS]
+            if words is WORDS:
+                yield [name], f"{label}: {words[end]} {text}"
+            elif valid.get(both[0]) != valid.get(both[1]):
+                yield [name], f"{label}: {self.said(words[end], text)}"
+            elif end == "min":
+                yield both, f"{label}: {moment_in_words(text)}"
+
+    def said(self, word: str, text: str) -> str:
+        """A limit of a time, for people; `word` says which end it is."""
+        return f"{word} {in_words(text)}"
 
     def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
         """The lookup and value of a limit. Raises ValueError with a sentence for people if it is invalid."""
@@ -139,14 +159,21 @@ class LimitFilter(admin.ListFilter):
     @cached_property
     def _read(self) -> tuple[dict[str, Any], list[Fault]]:
         """The lookups of the valid limits, and the others."""
-        lookups, faults = {}, []
-        for name, text in self.texts.items():
+        lookups: dict[str, Any] = {}
+        least: dict[str, Any] = {}  # by field
+        faults = []
+        for name, text in self.texts.items():  # the least of a field before the most
+            field, _, end = name.rpartition("_")
             try:
                 lookup, value = self.condition(name, text)
+                if end == "max" and field in least and is_empty(least[field], lookup, value):
+                    raise ValueError(EMPTY if self.words_of(field)[1] is WORDS else EMPTY_TIME)
             except ValueError as error:
                 faults.append(Fault(name, self.label_of(name), text, str(error)))
             else:
                 lookups[lookup] = value
+                if end == "min":
+                    least[field] = value
         return lookups, faults
 
     @property
@@ -175,14 +202,20 @@ class LimitFilter(admin.ListFilter):
         return [(name, value) for name, values in self.request.GET.lists() if name not in left_out for value in values]
 
 
+def is_empty(least: Any, lookup: str, most: Any) -> bool:
+    """Whether nothing is between two limits of a field; `lookup` is that of the most."""
+    return bool(least >= most if lookup.endswith("__lt") else least > most)
+
+
 @dataclass(frozen=True)
 class Input:
-    """An input of the form. `fault` says what is wrong with its value."""
+    """An input of the form. `fault` says what is wrong with its value, `kind` what can be typed into it."""
 
     label: str
     name: str
     value: str
     fault: str
+    kind: str = "text"
 
 
 class RangeFilter(LimitFilter):

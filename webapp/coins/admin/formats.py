@@ -1,5 +1,6 @@
 """Formats values for the admin: dates, pictures, verdicts, numbers, and the columns that show them."""
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from webapp.coins.numbers import NOTHING, compact, exact
 
 CLOCKS_DIFFER = timedelta(minutes=1)  # two that are right, at most
 LONG_WAIT = timedelta(hours=1)  # in the queue; a run takes minutes
+ZEROS = re.compile("([^₀-₉]*)([₀-₉]*)(.*)")  # the number of zeros, in what `compact` writes
 LEGIBLE = Decimal("1E-6")  # the least number whose zeros after the point are easy to count
 
 Show = Callable[[Any], str]  # formats a value
@@ -99,7 +101,11 @@ def picture(url: str | None) -> str:
 def glance(number: Decimal | int | None) -> str:
     """A number at a glance, with every digit on pointing."""
     shown, digits = compact(number), exact(number)
-    return shown if shown == digits else format_html('<span title="{}">{}</span>', digits, shown)
+    if shown == digits:
+        return shown
+    begin, zeros, rest = ZEROS.match(shown).groups()  # type: ignore[union-attr]  # it matches every text
+    counted = format_html('<span class="zeros">{}</span>', zeros) if zeros else ""
+    return format_html('<span title="{}">{}{}{}</span>', digits, begin, counted, rest)
 
 
 def price(number: Decimal | None) -> str:

@@ -5,10 +5,12 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
+from django.utils import timezone
+
 DAY = timedelta(days=1)
 LOOKUPS = {"min": "gte", "max": "lte"}  # by the end of a parameter's name
 WORDS = {"min": "at least", "max": "at most"}  # of a number
-WORDS_OF_TIME = {"min": "from", "max": "to"}
+WORDS_OF_TIME = {"min": "since", "max": "until"}
 MAX_LENGTH = 100  # characters of a limit
 # Commas only between groups of three digits: elsewhere they may be meant as a point.
 NUMBER = re.compile(
@@ -20,6 +22,8 @@ MAX_MAGNITUDE = 28  # power of ten of a limit: all decimals of the models can be
 NO_NUMBER = "This is not a number. Write it as 1,234.5, 2.5 B, 1e-9 or -5%, with commas for thousands only."
 NO_SUCH_SIZE = f"This number is too large or too small. Its first digit may be {MAX_MAGNITUDE} places from the point."
 NO_TIME = "This is not a date or time. Write it as 2026-02-05 or 2026-02-05T12:00, in UTC."
+EMPTY = "The least is greater than the most."
+EMPTY_TIME = "The beginning is after the end."
 TOO_FAR = "This time is too far away. The years 1 to 9999 can be compared."
 
 
@@ -51,6 +55,20 @@ def moment(text: str) -> tuple[datetime, bool]:
         raise ValueError(NO_TIME) from None
     except OverflowError:
         raise ValueError(TOO_FAR) from None
+
+
+def in_words(text: str, clock: str = "%H:%M") -> str:
+    """A valid limit of a time for people: `29 Nov 23:22 UTC`, with the year if it is another. A date stays as it is."""
+    found, is_day = moment(text)
+    if is_day:
+        return text
+    year = "" if found.year == timezone.now().year else f" {found.year}"
+    return f"{found.day} {found:%b}{year} {found:{clock}} UTC"
+
+
+def moment_in_words(text: str) -> str:
+    """A time that is both limits: `at 29 Nov 23:22:58 UTC`, or the day."""
+    return f"{'on' if moment(text)[1] else 'at'} {in_words(text, '%H:%M:%S')}"
 
 
 def decimal(text: str) -> Decimal:

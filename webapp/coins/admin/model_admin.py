@@ -24,10 +24,10 @@ from django.utils.html import format_html
 from webapp.coins.admin.filters import LimitFilter, RowFilter
 from webapp.coins.admin.formats import Column, Show, column, instant
 from webapp.coins.admin.keys import for_django
-from webapp.coins.admin.row_list import COLUMNS_VAR, InvalidList, RowList
+from webapp.coins.admin.row_list import COLUMNS_VAR, VIEW_VAR, InvalidList, RowList
 from webapp.coins.numbers import exact
 
-OF_EVERY_LIST = {*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG, COLUMNS_VAR}  # parameters that are no filters
+OF_EVERY_LIST = {*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG, COLUMNS_VAR, VIEW_VAR}  # parameters that are no filters
 
 
 class CheckedActions(admin.ModelAdmin):

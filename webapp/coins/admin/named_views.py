@@ -15,10 +15,10 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_POST
 
 from webapp.coins.admin.columns import ColumnsAdmin
-from webapp.coins.admin.row_list import COLUMNS_VAR, InvalidList
+from webapp.coins.admin.row_list import COLUMNS_VAR, VIEW_VAR, InvalidList
 from webapp.coins.models import NamedView
 
-NOT_KEPT = ("p", "e", "all", "_popup", "_to_field")  # parameters of the moment
+NOT_KEPT = ("p", "e", "all", "_popup", "_to_field", VIEW_VAR)  # parameters of the moment
 MAX_QUERY = 5_000  # characters
 # No view has such an address: it is a page of the row with the key `views`.
 PAGES_OF_A_ROW = ("change", "delete", "history", "review")
@@ -51,7 +51,8 @@ class ViewForm(forms.Form):
 class NamedViewsAdmin(ColumnsAdmin):
     """Everybody who may view the list may use its views. Saving one needs `coins.add_namedview`.
 
-    The maker of a view may delete it, and whoever has `coins.delete_namedview`.
+    The maker of a view may update and delete it, and so may who has `coins.change_namedview` or
+    `coins.delete_namedview`. The list's address keeps which view was opened, so that this can be updated.
     """
 
     def get_urls(self) -> list[URLPattern]:
@@ -59,22 +60,27 @@ class NamedViewsAdmin(ColumnsAdmin):
         return [
             path("views/", view(require_POST(self.save_named)), name=name("views")),
             re_path(rf"^views/{SLUG}/$", view(self.open_named), name=name("view")),
+            path("views/<str:slug>/update/", view(require_POST(self.update_named)), name=name("view_update")),
             path("views/<str:slug>/delete/", view(require_POST(self.delete_named)), name=name("view_delete")),
             *super().get_urls(),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        current = self.query_of(request, request.GET)
-        views = [
-            {
-                "name": view.name,
-                "address": self.view_address("view", view.slug),
-                "is_current": self.query_of(request, self.parts(request, view)[0]) == current,
-                "shared": request.build_absolute_uri(self.view_address("view", view.slug)),
-                "delete": self.view_address("view_delete", view.slug) if self.may_delete(request, view) else "",
-            }
-            for view in NamedView.objects.filter(list=self.opts.label_lower)
-        ]
+        current, opened = self.query_of(request, request.GET), request.GET.get(VIEW_VAR)
+        views = []
+        for view in NamedView.objects.filter(list=self.opts.label_lower):
+            is_current = self.query_of(request, self.parts(request, view)[0]) == current
+            views.append(
+                {
+                    "name": view.name,
+                    "address": self.view_address("view", view.slug),
+                    "is_current": is_current,
+                    "is_changed": not is_current and view.slug == opened,
+                    "shared": request.build_absolute_uri(self.view_address("view", view.slug)),
+                    "update": self.view_address("view_update", view.slug) if self.may(request, "change", view) else "",
+                    "delete": self.view_address("view_delete", view.slug) if self.may(request, "delete", view) else "",
+                }
+            )
         context = {
             "views": views,
             "save_view": self.view_address("views") if self.may_save(request) else "",
@@ -86,8 +92,9 @@ class NamedViewsAdmin(ColumnsAdmin):
     def may_save(self, request: HttpRequest) -> bool:
         return request.user.has_perm("coins.add_namedview")
 
-    def may_delete(self, request: HttpRequest, view: NamedView) -> bool:
-        return view.made_by_id == request.user.pk or request.user.has_perm("coins.delete_namedview")
+    def may(self, request: HttpRequest, what: str, view: NamedView) -> bool:
+        """Whether the person may `change` or `delete` the view."""
+        return view.made_by_id == request.user.pk or request.user.has_perm(f"coins.{what}_namedview")
 
     def query_of(self, request: HttpRequest, parameters: QueryDict) -> str:
         """What is saved of a list's address: all that decides about rows, order and columns."""
@@ -108,6 +115,7 @@ class NamedViewsAdmin(ColumnsAdmin):
                 "not filtered by it. Delete the view, or save it again under another name."
             )
             self.message_user(request, format_html(words, view.name, names), messages.WARNING)
+        known[VIEW_VAR] = slug
         return redirect(f"{self.view_address('changelist')}?{known.urlencode()}")
 
     def parts(self, request: HttpRequest, view: NamedView) -> tuple[QueryDict, list[str]]:
@@ -144,12 +152,9 @@ class NamedViewsAdmin(ColumnsAdmin):
 
     def _save(self, request: HttpRequest, form: ViewForm) -> bool:
         """Whether it is saved. If not, the form says why."""
-        query = self.query_of(request, QueryDict(form.cleaned_data["query"]))
         own = {"list": self.opts.label_lower, "slug": form.slug}
         try:
-            self.list_of(request, QueryDict(query))
-            if len(query) > MAX_QUERY or "%00" in query:
-                raise InvalidList([f"The list's address has more than {MAX_QUERY:,} characters, or a NUL character."])
+            query = self._query_to_save(request, form.cleaned_data["query"])
             with transaction.atomic():
                 NamedView.objects.create(**own, name=form.cleaned_data["name"], query=query, made_by_id=request.user.pk)
         except InvalidList as error:
@@ -159,10 +164,30 @@ class NamedViewsAdmin(ColumnsAdmin):
             form.add_error("name", f"There is a view with the name {other} already: choose another.")
         return form.is_valid()
 
-    def delete_named(self, request: HttpRequest, slug: str) -> HttpResponse:
+    def _query_to_save(self, request: HttpRequest, sent: str) -> str:
+        """Raises InvalidList if it is none of this list."""
+        query = self.query_of(request, QueryDict(sent))
+        self.list_of(request, QueryDict(query))
+        if len(query) > MAX_QUERY or "%00" in query:
+            raise InvalidList([f"The list's address has more than {MAX_QUERY:,} characters, or a NUL character."])
+        return query
+
+    def update_named(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """Keep under the view's name how the list is now. InvalidList is answered with 400."""
+        view = self._view_to(request, "change", slug)
+        query = self._query_to_save(request, request.POST.get("query", ""))
+        NamedView.objects.filter(pk=view.pk).update(query=query)
+        self.message_user(request, f"The view {view.name} is updated.", messages.SUCCESS)
+        return redirect(self.view_address("view", slug))
+
+    def _view_to(self, request: HttpRequest, what: str, slug: str) -> NamedView:
         view = get_object_or_404(NamedView, list=self.opts.label_lower, slug=slug)
-        if not (self.may_delete(request, view) and self.has_view_permission(request)):
+        if not (self.may(request, what, view) and self.has_view_permission(request)):
             raise PermissionDenied
+        return view
+
+    def delete_named(self, request: HttpRequest, slug: str) -> HttpResponse:
+        view = self._view_to(request, "delete", slug)
         view.delete()
         self.message_user(request, f"The view {view.name} is deleted.", messages.SUCCESS)
         return redirect(self.view_address("changelist"))

@@ -17,6 +17,7 @@ from webapp.coins.admin.chips import Chip, address_without_limits, chips, filter
 from webapp.coins.admin.formats import address_of
 
 COLUMNS_VAR = "columns"  # the parameter of an address for the columns of a list, with commas between them
+VIEW_VAR = "view"  # that for the saved view that was opened
 
 
 class InvalidList(BadRequest):
@@ -64,7 +65,7 @@ class RowList(ChangeList):
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         found = super().get_filters_params(params)
-        return {name: value for name, value in found.items() if name != COLUMNS_VAR}
+        return {name: value for name, value in found.items() if name not in {COLUMNS_VAR, VIEW_VAR}}
 
     def get_query_string(self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None) -> str:
         """As Django's, which removes all parameters that begin with a name of `remove`."""

@@ -1,6 +1,8 @@
 """A filter of a list by time: the last day, say, or from one date to another."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -35,10 +37,8 @@ class TimeFilter(LimitFilter):
     def parameters(cls) -> list[str]:
         return [f"{cls.name}_{end}" for end in LOOKUPS]
 
-    def in_use(self) -> Iterator[tuple[str, str]]:
-        for name, words in super().in_use():
-            choice = self.texts[name]
-            yield name, f"{self.title}: {CHOICES[choice][0]}" if choice in CHOICES else words
+    def said(self, word: str, text: str) -> str:
+        return CHOICES[text][0] if text in CHOICES else super().said(word, text)
 
     def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
         return str(self.title), WORDS_OF_TIME
@@ -63,12 +63,14 @@ class TimeFilter(LimitFilter):
 
     @property
     def inputs(self) -> list[Input]:
-        """Two inputs of dates."""
-        invalid = {fault.parameter for fault in self.faults}
-        valid = {name: day_of(text) for name, text in self.texts.items() if name not in invalid}
-        return [self.input(LABELS[end], name := f"{self.name}_{end}", valid.get(name, "")) for end in LOOKUPS]
+        """Two inputs: of dates, or of texts for what is none, so that an exact time is sent again as it is."""
+        texts = {name: "" if text in CHOICES else text for name, text in self.texts.items()}
+        inputs = [self.input(LABELS[end], name := f"{self.name}_{end}", texts.get(name, "")) for end in LOOKUPS]
+        return [replace(one, kind="date" if is_date(one.value) else "text") for one in inputs]
 
 
-def day_of(text: str) -> str:
-    """The date of a limit, for an input; empty for one of CHOICES."""
-    return "" if text in CHOICES else f"{moment(text)[0]:%F}"
+def is_date(text: str) -> bool:
+    """Whether an input of dates can show this text, as it can show none."""
+    with suppress(ValueError):
+        return not text or f"{moment(text)[0]:%F}" == text
+    return False

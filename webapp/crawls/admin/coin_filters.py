@@ -113,4 +113,4 @@ class CoinRanges(RangeFilter):
         "market_cap": "market cap",
         "price_change_percentage_24h": "24 h change in %",
     }
-    times = {"first_seen_at": "first seen", "changed_at": "changed", "missing_since": "missing since"}
+    times = {"first_seen_at": "first seen", "changed_at": "changed", "missing_since": "went missing"}

@@ -46,6 +46,12 @@ class CoinList(RowList):
         return self.get_query_string(WITH_HIDDEN)
 
     @property
+    def without_hidden(self) -> str:
+        """The address of the list without the hidden coins, if it shows them with the others; else empty."""
+        shows = WITH_HIDDEN.items() <= self.params.items()
+        return self.get_query_string(remove=WITH_HIDDEN) if shows else ""
+
+    @property
     def currency(self) -> str:
         """That of the amounts on the page."""
         return " and ".join(sorted({coin.vs_currency.upper() for coin in self.result_list}))
