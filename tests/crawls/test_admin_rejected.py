@@ -67,14 +67,14 @@ def test_try_again_stores_the_coin_and_is_recorded(admin_client: Client) -> None
 
 
 def test_try_again_tells_the_reasons_of_what_is_still_rejected(admin_client: Client) -> None:
-    record = rejected(sent={"ath": True})
+    record = rejected(sent={"ath": True, "name": 7})
 
     response = admin_client.post(button(record, "retry"), follow=True)
 
     assert response.redirect_chain == [(page_of(record), 302)]
     assert [message.level_tag for message in response.context["messages"]] == ["warning"]
-    assert told(response) == ["It is still rejected. ath: true, not a number"]
-    assert history(record) == [("admin", "Tried again: It is still rejected. ath: true, not a number")]
+    assert told(response) == ["It is still rejected. name: a number, not a text; ath: true, not a number"]
+    assert history(record) == [("admin", f"Tried again: {told(response)[0]}")]
 
 
 def test_a_record_is_ignored_and_opened_again(admin_client: Client) -> None:

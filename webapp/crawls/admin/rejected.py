@@ -115,7 +115,7 @@ class RejectedRecordAdmin(NextRecordAdmin, ReasonsAdmin, ReadOnlyAdmin):
         if verb == "retry":
             tried = retrying.retry([row.pk])[row.pk]
             levels = {Outcome.NOT_TRIED: messages.ERROR, Outcome.REJECTED: messages.WARNING}
-            words = " ".join([tried.words, *tried.reasons])
+            words = f"{tried.words} {'; '.join(tried.reasons)}".strip()
             level = levels.get(tried.outcome, messages.SUCCESS)
             return Pressed(words, recorded(tried), level, is_done=tried.is_resolved)
         own = RejectedRecord.objects.filter(pk=row.pk)
