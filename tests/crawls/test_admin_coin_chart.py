@@ -93,7 +93,7 @@ def test_a_chart_is_drawn_without_a_script(admin_client: Client, traded: FullCoi
     assert market_cap == ["M916.7 70.0L999.3 0.0"]
     assert volume == []
     assert bars_of(shown) == ["M982.6 70.0L982.6 0.0L1016.0 0.0L1016.0 70.0Z"]
-    assert "Low 2, high 4, change" in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", shown))
+    assert "Low 2, high 4, first to last price in the chart" in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", shown))
     assert "▲ +100.00 %" in shown
     assert re.findall(r"<span>(12:00|18:00|00:00|06:00)</span>", shown) == ["12:00", "18:00", "00:00", "06:00", "12:00"]
 
