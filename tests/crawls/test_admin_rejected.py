@@ -110,6 +110,13 @@ def pressed(client: Client, record: RejectedRecord, verb: str, query: str) -> An
     return client.post(address, follow=True)
 
 
+def undo_of(message: str) -> str:
+    """The address of the page to which the message leads."""
+    found = re.search('href="([^"]*)">Undo<', message)
+    assert found is not None
+    return unescape(found[1])
+
+
 @pytest.mark.parametrize(
     ("place", "query", "following"),
     [
@@ -129,10 +136,14 @@ def test_what_is_done_with_leads_to_the_next_open_record_of_its_list(
 
     parameter = f"?{urlencode({'_changelist_filters': query})}" if query else ""
     assert response.redirect_chain == [(page_of(four[following]) + parameter, 302)]
-    assert told(response) == [
+    (message,) = told(response)
+    assert re.sub(' <a href="[^"]*">Undo</a>', "", message) == (
         f'<a href="{page_of(four[place])}{parameter}"><bdi>coin-{place}</bdi></a>: '
         "It is ignored, also when it comes again. This is the next open record."
-    ]
+    )
+    undone = admin_client.post(undo_of(message), follow=True)
+    assert undone.redirect_chain == [(page_of(four[place]) + parameter, 302)]
+    assert told(undone) == ["1 record is now open."]
 
 
 def test_what_is_stored_leads_to_the_next_one_too(admin_client: Client, four: list[RejectedRecord]) -> None:
@@ -432,19 +443,28 @@ def test_the_list_has_the_names_of_stored_coins_in_one_query(admin_client: Clien
 
 
 # Undoing -------------------------------------------------------------------------------------------
-def test_those_that_were_ignored_at_once_are_listed_and_opened_again(admin_client: Client) -> None:
+def test_those_that_were_ignored_at_once_are_listed_and_opened_again(admin_client: Client, client: Client) -> None:
     earlier, *records = [rejected(f"coin-{number}") for number in range(3)]
     act(admin_client, "ignore", earlier)
 
     (message,) = told(act(admin_client, "ignore", *records))
+    address = undo_of(message)
+    asked = admin_client.get(address).content.decode()
 
-    found = re.search('href="([^"]*)"', message)
+    found = re.search('href="([^"]*)">List them', asked)
     assert found is not None
-    address = unescape(found[1])
-    assert {*keys_in_list(admin_client, address)} == {str(record.pk) for record in records}
-    assert "By time of ignoring" in text_of(admin_client, address)
-    reopened = act(admin_client, "reopen", records[0], query=address.removeprefix(REJECTED), select_across=1)
+    assert {*keys_in_list(admin_client, unescape(found[1]))} == {str(record.pk) for record in records}
+    assert "By time of ignoring" in text_of(admin_client, unescape(found[1]))
+    assert 'value="Open 2 records again"' in asked
+    assert {*statuses().values()} == {"ignored"}
+    viewer = staff(client, "view_rejectedrecord")
+    assert [viewer.get(address).status_code, viewer.post(address).status_code] == [403, 403]
+    admin_client.force_login(User.objects.get(username="admin"))
+    assert [admin_client.get(f"{address}{more}").status_code for more in ("&gone=1", "&q=%00")] == [400, 400]
+    reopened = admin_client.post(address, follow=True)
+    assert reopened.redirect_chain == [(REJECTED, 302)]
     assert told(reopened) == ["2 records are now open."]
+    assert "None of these records is ignored any more." in text_of(admin_client, address)
     assert statuses() == {"coin-0": "ignored", "coin-1": "open", "coin-2": "open"}
     assert RejectedRecord.objects.filter(ignored_at=None).count() == 2
 

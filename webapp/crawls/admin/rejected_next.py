@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.text import Truncator
 
 from webapp.coins.admin.exporting import ExportAdmin
@@ -32,7 +33,10 @@ class NextRecordAdmin(ExportAdmin, ButtonAdmin):
             filters, following = "", self.following(request, row, "")
         place = "This is the next open record." if following else "This list has no other open record."
         back = format_html('<a href="{}"><bdi>{}</bdi></a>', with_filters(address_of(row), filters), named(row))
-        self.message_user(request, format_html("{}: {} {}", back, pressed.told, place), messages.SUCCESS)
+        address = f"{pressed.undo}&{urlencode({FILTERS: filters})}" if filters else pressed.undo
+        undo = format_html(' <a href="{}">Undo</a>', address)
+        told = format_html("{}: {}{} {}", back, pressed.told, undo if pressed.undo else "", place)
+        self.message_user(request, told, messages.SUCCESS)
         if following:
             return redirect(with_filters(address_of(following), filters))
         return redirect(f"{self.view_address('changelist')}?{QueryDict(filters).urlencode()}".removesuffix("?"))
