@@ -118,6 +118,7 @@ QUERIES = {
     "api:price_gaps": "?coin_id=bitcoin",
     "crawls_rejectedrecord_all_retry": "?reason=name:+missing",
     "crawls_rejectedrecord_all_ignore": "?reason=name:+missing",
+    "crawls_rejectedrecord_undo": "?status=Ignored",
 }
 ELSEWHERE = {"login", "logout", "view_on_site", "coins_fullcoin_view"}  # redirects, for everybody or nobody
 
