@@ -146,6 +146,43 @@ def test_what_is_done_with_leads_to_the_next_open_record_of_its_list(
     assert told(undone) == ["1 record is now open."]
 
 
+@pytest.mark.parametrize(
+    ("place", "query", "expected"),
+    [
+        pytest.param(0, "", ("1 of 3", None, 1), id="the first"),
+        pytest.param(1, "", ("2 of 3", 0, 3), id="between"),
+        pytest.param(3, "", ("3 of 3", 1, None), id="the last"),
+        pytest.param(2, "", ("3 of 4", 1, 3), id="one that is not open any more"),
+        pytest.param(3, "reason=name%3A+1", ("2 of 2", 0, None), id="of a reason"),
+        pytest.param(2, "status=All&o=1", ("3 of 4", 1, 3), id="of all, by name"),
+        pytest.param(2, "status=Resolved", ("1 of 1", None, None), id="of another status"),
+    ],
+)
+def test_a_page_leads_to_the_records_before_and_after_in_its_list(
+    admin_client: Client,
+    four: list[RejectedRecord],
+    place: int,
+    query: str,
+    expected: tuple[str, int | None, int | None],
+) -> None:
+    filters = {"_changelist_filters": query} if query else {}
+
+    found = admin_client.get(page_of(four[place]), filters).context["neighbours"]
+
+    shown, *others = expected
+    ends = ("" if other is None else page_of(four[other]) for other in others)
+    parameter = f"?{urlencode(filters)}" if query else ""
+    assert found["place"] == shown
+    assert [found["before"], found["after"]] == [end and end + parameter for end in ends]
+
+
+@pytest.mark.parametrize("query", ["gone=1", "q=%00", f"q={'x' * 301}"])
+def test_without_a_list_a_page_has_no_neighbours(admin_client: Client, query: str) -> None:
+    response = admin_client.get(page_of(rejected()), {"_changelist_filters": query})
+
+    assert (response.status_code, response.context["neighbours"]) == (200, {})
+
+
 def test_what_is_stored_leads_to_the_next_one_too(admin_client: Client, four: list[RejectedRecord]) -> None:
     response = pressed(admin_client, four[0], "retry", "")
 

@@ -1,6 +1,7 @@
-"""From a rejected record that is done with to the next open one of the list that one came from."""
+"""From a rejected record to the others of the list that one came from."""
 
 from copy import copy
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, SuspiciousOperation
@@ -21,7 +22,36 @@ LOOKED_AT = 10_000  # records of that list
 
 
 class NextRecordAdmin(ExportAdmin, ButtonAdmin):
-    """Ignoring a record, or resolving it, leads to the next one. Without any left, it leads to the list."""
+    """Ignoring a record, or resolving it, leads to the next one. Without any left, it leads to the list.
+
+    A record's page links to those before and after it.
+    """
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if row := context.get("original"):
+            context["neighbours"] = self.neighbours(request, row)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def neighbours(self, request: HttpRequest, row: RejectedRecord) -> dict[str, Any]:
+        """The addresses of the records before and after this one in its list, and its place; empty without such a list.
+
+        The list also has this one if it has another status by now.
+        """
+        filters = request.GET.get(FILTERS, "")
+        status = QueryDict(filters).get(StatusFilter.parameter_name, RejectedRecord.Status.OPEN.label)
+        try:
+            keys = self._keys(request, row, filters, StatusFilter.conditions.get(status, Q()))
+        except (BadRequest, SuspiciousOperation):
+            return {}
+        if row.pk not in keys or len(keys) == LOOKED_AT:
+            return {}
+        place = keys.index(row.pk)
+        before = keys[place - 1] if place else None
+        after = keys[place + 1] if place + 1 < len(keys) else None
+        ends = (with_filters(address_of(RejectedRecord(pk=key)), filters) if key else "" for key in (before, after))
+        return {"place": f"{place + 1:,} of {len(keys):,}", **dict(zip(("before", "after"), ends, strict=True))}
 
     def leave(self, request: HttpRequest, row: RejectedRecord, pressed: Pressed) -> HttpResponse:
         if not pressed.is_done:
@@ -46,17 +76,24 @@ class NextRecordAdmin(ExportAdmin, ButtonAdmin):
 
         Raises BadRequest or SuspiciousOperation if there is no such list.
         """
+        keys = self._keys(request, row, filters, Q(status=RejectedRecord.Status.OPEN))
+        place = keys.index(row.pk) if row.pk in keys else -1
+        others = [*keys[place + 1 :], *keys[: max(place, 0)]]
+        return RejectedRecord(pk=others[0]) if others else None
+
+    def _keys(self, request: HttpRequest, row: RejectedRecord, filters: str, condition: Q) -> list[int]:
+        """Those of the records of this list that meet the condition, and of the row: LOOKED_AT at most.
+
+        Raises BadRequest or SuspiciousOperation if there is no such list.
+        """
         listed = copy(request)
         query = QueryDict(filters, mutable=True)
         if any("\0" in text for name, values in query.lists() for text in (name, *values)):
             raise BadRequest("The filters have a NUL character.")
         query[StatusFilter.parameter_name] = ALL  # the row has another status by now
         listed.GET = query  # type: ignore[assignment]  # Django's own is not mutable
-        found = self.found(listed).filter(Q(status=RejectedRecord.Status.OPEN) | Q(pk=row.pk))
-        keys = list(found.values_list("pk", flat=True)[:LOOKED_AT])
-        place = keys.index(row.pk) if row.pk in keys else -1
-        others = [*keys[place + 1 :], *keys[: max(place, 0)]]
-        return RejectedRecord(pk=others[0]) if others else None
+        found = self.found(listed).filter(condition | Q(pk=row.pk) if condition else condition)
+        return list(found.values_list("pk", flat=True)[:LOOKED_AT])
 
 
 def named(record: RejectedRecord) -> str:
