@@ -143,7 +143,7 @@ def test_markup_on_a_page_is_text(page: Page, market: None) -> None:
     page.get_by_role("link", name="<script>").click()
 
     expect(page.locator(".field-name .readonly")).to_have_text("<script>alert(1)</script>")
-    expect(page.locator(".field-atl_change_percentage .readonly")).to_have_text("32" + ",000" * 15)
+    expect(page.locator(".field-atl_change_percentage .readonly")).to_have_text("+32" + ",000" * 15 + " %")
 
 
 @pytest.mark.parametrize(

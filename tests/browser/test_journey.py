@@ -159,7 +159,8 @@ def test_a_coins_chart_is_read_and_zoomed(page: Page, now: datetime) -> None:
         assert days.evaluate("canvas => canvas.toDataURL()") != whole
         expect(summary).to_have_text(
             re.compile(
-                r"^20[-\d]+ \d\d:\d\d to 20[-\d]+ \d\d:\d\d UTC: Low 9\d,\d{3}, high 9\d,\d{3}, change [▲▼] [+-]\d"
+                r"^20[-\d]+ \d\d:\d\d to 20[-\d]+ \d\d:\d\d UTC: Low 9\d,\d{3}, high 9\d,\d{3}, "
+                r"first to last price in the chart [▲▼] [+-]\d"
             )
         )
         assert summary.inner_text().partition("Low")[2] != of_all.partition("Low")[2]

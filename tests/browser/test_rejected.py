@@ -60,7 +60,9 @@ def test_two_are_ignored_and_one_of_them_is_opened_again(page: Page, records: Re
     expect(page.locator(".messagelist .success")).to_contain_text("2 records are now ignored.")
     expect(page.locator("#result_list tbody tr")).to_have_count(3)
 
-    page.get_by_role("link", name="List them, to open them again.").click()
+    page.get_by_role("link", name="Undo").click()
+    expect(page.get_by_role("button", name="Open 2 records again")).to_be_visible()
+    page.get_by_role("link", name="List them").click()
     expect(page.locator("#result_list tbody tr")).to_have_count(2)
     row(page, "long-0").get_by_role("link", name="long-0").click()
     page.get_by_role("button", name="Open again").click()
@@ -71,7 +73,7 @@ def test_all_records_of_a_reason_are_ignored(page: Page, records: RejectedRecord
     open_list(page, "Rejected records")
     page.get_by_role("link", name="By reason").click()
     reason = page.locator(".reasons tr", has_text="name: longer than 255 characters")
-    expect(reason.locator(".number")).to_have_text("3")
+    expect(reason.locator(".records")).to_have_text("3")
 
     reason.get_by_role("link", name="Ignore all").click()
     assert RejectedRecord.objects.ignored().count() == 0

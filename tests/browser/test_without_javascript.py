@@ -84,7 +84,7 @@ def test_a_chart_is_drawn_with_its_values(plain_page: Page, now: datetime) -> No
 
     expect(chart.locator("path.line").first).to_be_visible()
     expect(chart.locator("rect.gap")).to_have_count(1)
-    expect(page.locator(".drawing .levels").first).to_contain_text("93,663")
+    expect(page.locator(".drawing .levels").first).to_contain_text("93,000")
     page.get_by_text("1 gap: times without prices").click()
     expect(page.locator(".gaps li")).to_be_visible()
 

@@ -93,7 +93,7 @@ def test_a_chart_is_drawn_without_a_script(admin_client: Client, traded: FullCoi
     assert market_cap == ["M916.7 70.0L999.3 0.0"]
     assert volume == []
     assert bars_of(shown) == ["M982.6 70.0L982.6 0.0L1016.0 0.0L1016.0 70.0Z"]
-    assert "Low 2, high 4, change" in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", shown))
+    assert "Low 2, high 4, first to last price in the chart" in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", shown))
     assert "▲ +100.00 %" in shown
     assert re.findall(r"<span>(12:00|18:00|00:00|06:00)</span>", shown) == ["12:00", "18:00", "00:00", "06:00", "12:00"]
 
@@ -186,7 +186,9 @@ def test_a_coin_without_prices_has_no_chart(admin_client: Client, noon: None) ->
 @pytest.mark.parametrize(
     ("price", "words"),
     [
-        pytest.param(Decimal("1e-18"), '<span title="0.000000000000000001">0.0₁₇1</span>', id="tiny"),
+        pytest.param(
+            Decimal("1e-18"), '<span title="0.000000000000000001">0.0<span class="zeros">₁₇</span>1</span>', id="tiny"
+        ),
         pytest.param(Decimal("0.000001"), "0.000001", id="legible"),
         pytest.param(Decimal("9.9e28"), "99" + 9 * ",000", id="huge"),
         pytest.param(Decimal(0), "0", id="zero"),

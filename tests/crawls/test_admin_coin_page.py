@@ -12,11 +12,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
+from django.utils.text import capfirst
 
 from tests.support.admin import hostile, page_of, text_of
 from tests.support.factories import DAY, HOUR, MINUTE, NOON, YEAR, make_coin, make_rejected, make_run
 from tests.support.schedule_pages import staff, told
 from webapp.coins.models import CoinReview, FullCoin
+from webapp.crawls.admin.coin_labels import LABELS
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
@@ -37,12 +39,17 @@ def groups_of(shown: str) -> dict[str, str]:
     return {part.partition("<")[0]: part for part in shown.split('class="fieldset-heading">')[1:]}
 
 
+def of_the_coin(shown: str) -> str:
+    """What is said above all groups."""
+    return words_of(shown.partition('<div class="fields">')[2].partition("<fieldset")[0])
+
+
 def words_of(markup: str) -> str:
     return " ".join(re.sub("<[^>]*>", " ", markup).split()).replace(" ,", ",")
 
 
 @time_machine.travel(NOON, tick=False)
-def test_a_group_says_once_when_its_values_changed_and_by_which_run(admin_client: Client) -> None:
+def test_a_page_says_once_when_its_values_changed_and_by_which_run_and_where_others_did(admin_client: Client) -> None:
     make_run(id="first", started_at=NOON - 5 * DAY, finished_at=NOON - 4 * DAY)
     make_run(id="later", started_at=NOON - HOUR, finished_at=NOON)
     store(NOON - 5 * DAY + MINUTE, name="Bitcoin", ath=1, atl=1, current_price=1, high_24h=1, low_24h=1)
@@ -54,12 +61,12 @@ def test_a_group_says_once_when_its_values_changed_and_by_which_run(admin_client
     assert len([query["sql"] for query in captured if "WITH spiders" in query["sql"]]) == 1
     groups = groups_of(shown)
     old, new = "4 days ago, run 31 Jan 12:00", "30 minutes ago, run 5 Feb 11:00"
-    assert f"Changed {old} Ath:" in words_of(groups["All-time high (ath)"])
-    assert groups["All-time high (ath)"].count('class="changed"') == 1
-    assert f"Changed {old}, where no other date is given Coin id:" in words_of(groups["Coin"])
+    assert of_the_coin(shown) == f"Changed {old}, where no other date is given"
+    assert [groups[name].count('class="changed"') for name in ("All-time high", "Return on investment")] == [0, 0]
     assert f"Bit Coin {new}" in words_of(groups["Coin"])
-    assert f"Changed {old}, where no other date is given Current price:" in words_of(groups["Price"])
-    assert [words_of(groups["Price"]).count(text) for text in (f"2 {new}", new, old)] == [2, 2, 1]
+    assert groups["Coin"].count('class="changed"') == 1
+    assert f"Changed {new}, where no other date is given Price: 2 High in 24 h: 2 Low" in words_of(groups["Price"])
+    assert [words_of(groups["Price"]).count(text) for text in (f"1 {old}", new, old)] == [1, 1, 1]
     assert 'title="2026-02-05 11:30:00 UTC"' in groups["Price"]
     assert 'href="/admin/crawls/crawlrun/later/change/"' in groups["Price"]
     assert 'title="markets, 2026-02-05 11:00:00 UTC"' in groups["Price"]
@@ -71,9 +78,10 @@ def test_a_value_that_may_be_of_two_runs_says_so(admin_client: Client) -> None:
     make_run(id="new", started_at=NOON - HOUR, finished_at=NOON, spider="mirror")
     store(NOON - 30 * MINUTE, name="Bitcoin")
 
-    shown = groups_of(page(admin_client, FullCoin.objects.get()))["Supply"]
+    shown = page(admin_client, FullCoin.objects.get())
 
-    assert "30 minutes ago, by one of these runs: 5 Feb 11:00 or 5 Feb 2025 12:00 Circ" in words_of(shown)
+    said = "Changed 30 minutes ago, by one of these runs: 5 Feb 11:00 or 5 Feb 2025 12:00"
+    assert (of_the_coin(shown), shown.count('class="changed"')) == (said, 1)
     assert 'title="More than one run was under way then' in shown
 
 
@@ -81,7 +89,7 @@ def test_a_value_that_may_be_of_two_runs_says_so(admin_client: Client) -> None:
 def test_a_run_that_is_not_kept_is_left_out(admin_client: Client) -> None:
     store(NOON - 30 * MINUTE, name="Bitcoin")
 
-    assert "Changed 30 minutes ago Circ" in words_of(groups_of(page(admin_client, FullCoin.objects.get()))["Supply"])
+    assert of_the_coin(page(admin_client, FullCoin.objects.get())) == "Changed 30 minutes ago"
 
 
 @time_machine.travel(NOON, tick=False)
@@ -101,13 +109,12 @@ def test_values_without_a_date_of_change(admin_client: Client) -> None:
     without = page(admin_client, coin)
     FullCoin.objects.upsert([{"coin_id": coin.pk, "ath": 2, "atl": 3, "ath_change_percentage": 4}], NOON, NOON)
 
-    shown = groups_of(page(admin_client, FullCoin.objects.get()))
+    shown = page(admin_client, FullCoin.objects.get())
 
     assert 'class="changed"' not in without
-    assert "Changed just now, where no other date is given Ath:" in words_of(shown["All-time high (ath)"])
-    assert "Ath date: - date not known" in words_of(shown["All-time high (ath)"])
-    assert "3 just now" in words_of(shown["All-time low (atl)"])
-    assert shown["All-time low (atl)"].count('class="changed"') == 1
+    assert of_the_coin(shown) == "Changed just now, where no other date is given"
+    assert "Name: Bitcoin date not known" in words_of(groups_of(shown)["Coin"])
+    assert 'class="changed"' not in groups_of(shown)["All-time low"]  # of its date, which has never had a value
 
 
 # Rejected records --------------------------------------------------------------------------------
@@ -116,9 +123,11 @@ def test_a_page_shows_all_fields_but_what_only_programs_can_read(admin_client: C
 
     shown = text_of(admin_client, page_of(coin))
 
-    fields = {field.name for field in FullCoin._meta.concrete_fields if field.name != "field_changes"}
-    assert {name for name in fields if f"{name.replace('_', ' ').capitalize()}:" not in shown} == set()
+    names = {field.name for field in FullCoin._meta.concrete_fields if field.name != "field_changes"}
+    labels = [LABELS.get(name, name.replace("_", " ")) for name in names]
+    assert [label for label in labels if f"{capfirst(label)}:" not in shown] == []
     assert "only programs read this" not in shown
+    assert "The last last_updated that" in shown
 
 
 def test_a_page_leads_to_coingecko_whatever_the_id(admin_client: Client) -> None:

@@ -52,7 +52,7 @@ def test_a_coin_is_listed_with_short_numbers_and_shown_with_all_digits(admin_cli
     listed, shown = text_of(admin_client, COINS), text_of(admin_client, page_of(coin))
 
     assert "- Bitcoin BTC 0.000001235 - - 1.00 T - -" in listed
-    assert "Current price: 0.00000123456 High 24h: -" in shown
+    assert "Price: 0.00000123456 High in 24 h: -" in shown
     assert "Market cap: 1,000,000,000,000 " in shown
 
 
@@ -68,8 +68,8 @@ def test_the_extremes_of_every_number_show(admin_client: Client) -> None:
 
     assert f"1 × 10{'²⁸' if whole == 29 else '²⁹'}" in listed
     assert "-0.0 ₂₉ 1 " in listed
-    assert f"Ath: {10 ** (whole - 1):,} " in pages[0]
-    assert f"Atl: -0.{'0' * 29}1 " in pages[1]
+    assert f"All-time high: {10 ** (whole - 1):,} " in pages[0]
+    assert f"All-time low: -0.{'0' * 29}1 " in pages[1]
 
 
 def test_every_digit_that_the_database_keeps_shows(admin_client: Client) -> None:
@@ -79,17 +79,19 @@ def test_every_digit_that_the_database_keeps_shows(admin_client: Client) -> None
 
     shown = text_of(admin_client, page_of(coin))
 
-    assert f"Ath: {Decimal(digits):,} " in shown
+    assert f"All-time high: {Decimal(digits):,} " in shown
 
 
-def test_instants_show_as_exactly_as_they_are_stored(admin_client: Client) -> None:
+def test_instants_show_to_the_second_and_on_pointing_as_they_are_stored(admin_client: Client) -> None:
     coin = make_coin(ath_date=NOON + timedelta(milliseconds=290), atl_date=NOON, last_updated=NOON.replace(year=1))
 
-    shown = text_of(admin_client, page_of(coin))
+    shown = admin_client.get(page_of(coin)).content.decode()
 
-    assert "Ath date: 2026-02-05 12:00:00.29 UTC" in shown
-    assert "Atl date: 2026-02-05 12:00:00 UTC" in shown
-    assert "Last updated: 0001-02-05 12:00:00 UTC" in shown
+    text = " ".join(re.sub("<[^>]*>", " ", shown).split())
+    assert 'title="2026-02-05 12:00:00.29 UTC"' in shown
+    assert "Date of the all-time high: 2026-02-05 12:00:00 UTC" in text
+    assert "Date of the all-time low: 2026-02-05 12:00:00 UTC" in text
+    assert "Last updated: 0001-02-05 12:00:00 UTC" in text
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_a_coin_of_nulls_shows(admin_client: Client) -> None:
     listed, shown = text_of(admin_client, COINS), text_of(admin_client, page_of(coin))
 
     assert "nothing-known" in listed
-    assert "Current price: - " in shown
+    assert "Price: - " in shown
 
 
 @pytest.fixture
@@ -430,8 +432,8 @@ def test_a_coins_dates_in_the_future_are_marked(admin_client: Client) -> None:
     marked, unmarked = (text_of(admin_client, page_of(coin)) for coin in (wrong, right))
 
     assert "Last updated: 2026-02-06 12:00:00 UTC in the future" in marked
-    assert "Ath date: 2026-02-05 12:01:00 UTC in the future" in marked
-    assert "Atl date: 9999-12-31 00:00:00 UTC in the future" in marked
+    assert "Date of the all-time high: 2026-02-05 12:01:00 UTC in the future" in marked
+    assert "Date of the all-time low: 9999-12-31 00:00:00 UTC in the future" in marked
     assert "in the future" not in unmarked
 
 

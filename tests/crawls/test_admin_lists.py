@@ -44,7 +44,7 @@ def test_a_person_chooses_columns_and_their_order(admin_client: Client) -> None:
     response = admin_client.post(COLUMNS_PAGE, {"shown": ["ath", "coin", "symbol"], "save": ""}, follow=True)
 
     assert told(response) == ["The list has the columns that you have chosen."]
-    assert headings(admin_client) == ["Ath", "Coin", "Symbol"]
+    assert headings(admin_client) == ["All-time high", "Coin", "Symbol"]
 
 
 def test_each_person_has_a_choice_of_their_own(admin_client: Client, client: Client) -> None:
@@ -67,7 +67,7 @@ def test_the_usual_columns_come_back(admin_client: Client) -> None:
 def test_the_main_column_always_shows(admin_client: Client) -> None:
     admin_client.post(COLUMNS_PAGE, {"shown": ["ath"], "save": ""})
 
-    assert headings(admin_client) == ["Coin", "Ath"]
+    assert headings(admin_client) == ["Coin", "All-time high"]
 
 
 @pytest.mark.parametrize("text", [*HOSTILE.values(), "x" * 5_000, "pk", "__class__", "stale_before"])
@@ -80,7 +80,7 @@ def test_columns_that_do_not_exist_are_left_out(admin_client: Client, text: str)
 def test_a_choice_that_a_later_version_cannot_show_is_repaired(admin_client: Client) -> None:
     ChosenColumns.objects.create(user=User.objects.get(), list="coins.fullcoin", columns=["gone", 5, "ath", "ath"])
 
-    assert headings(admin_client) == ["Coin", "Ath"]
+    assert headings(admin_client) == ["Coin", "All-time high"]
 
 
 def names(response: Any, part: str) -> list[str]:
@@ -177,7 +177,7 @@ def test_a_view_has_an_address_of_its_own(admin_client: Client, saved: NamedView
     opened = admin_client.get(view_address("big-ones"))
 
     assert keys_in_list(admin_client, opened["Location"]) == ["first"]
-    assert headings(admin_client, view_address("big-ones")) == ["Coin", "Ath"]
+    assert headings(admin_client, view_address("big-ones")) == ["Coin", "All-time high"]
     assert "p=3" not in saved.query
 
 
@@ -208,7 +208,7 @@ def test_a_view_keeps_the_columns_of_whom_saved_it(admin_client: Client) -> None
     admin_client.post(COLUMNS_PAGE, {"shown": ["coin", "atl"], "save": ""})
     admin_client.post(VIEWS, {"name": "Lows", "query": ""})
 
-    assert headings(staff(Client(), "view_fullcoin"), view_address("lows")) == ["Coin", "Atl"]
+    assert headings(staff(Client(), "view_fullcoin"), view_address("lows")) == ["Coin", "All-time low"]
 
 
 def test_views_are_listed_and_the_current_one_is_marked(admin_client: Client, saved: NamedView) -> None:
@@ -270,7 +270,7 @@ def test_a_view_is_named_in_any_script(admin_client: Client, name: str) -> None:
     admin_client.post(VIEWS, {"name": name, "query": "columns=coin,ath"})
     slug = NamedView.objects.get().slug
 
-    assert headings(admin_client, view_address(slug)) == ["Coin", "Ath"]
+    assert headings(admin_client, view_address(slug)) == ["Coin", "All-time high"]
     assert admin_client.post(view_address(slug, "view_delete")).status_code == 302
     assert not NamedView.objects.exists()
 

@@ -67,14 +67,14 @@ def test_try_again_stores_the_coin_and_is_recorded(admin_client: Client) -> None
 
 
 def test_try_again_tells_the_reasons_of_what_is_still_rejected(admin_client: Client) -> None:
-    record = rejected(sent={"ath": True})
+    record = rejected(sent={"ath": True, "name": 7})
 
     response = admin_client.post(button(record, "retry"), follow=True)
 
     assert response.redirect_chain == [(page_of(record), 302)]
     assert [message.level_tag for message in response.context["messages"]] == ["warning"]
-    assert told(response) == ["It is still rejected. ath: true, not a number"]
-    assert history(record) == [("admin", "Tried again: It is still rejected. ath: true, not a number")]
+    assert told(response) == ["It is still rejected. name: a number, not a text; ath: true, not a number"]
+    assert history(record) == [("admin", f"Tried again: {told(response)[0]}")]
 
 
 def test_a_record_is_ignored_and_opened_again(admin_client: Client) -> None:
@@ -110,6 +110,13 @@ def pressed(client: Client, record: RejectedRecord, verb: str, query: str) -> An
     return client.post(address, follow=True)
 
 
+def undo_of(message: str) -> str:
+    """The address of the page to which the message leads."""
+    found = re.search('href="([^"]*)">Undo<', message)
+    assert found is not None
+    return unescape(found[1])
+
+
 @pytest.mark.parametrize(
     ("place", "query", "following"),
     [
@@ -129,10 +136,51 @@ def test_what_is_done_with_leads_to_the_next_open_record_of_its_list(
 
     parameter = f"?{urlencode({'_changelist_filters': query})}" if query else ""
     assert response.redirect_chain == [(page_of(four[following]) + parameter, 302)]
-    assert told(response) == [
+    (message,) = told(response)
+    assert re.sub(' <a href="[^"]*">Undo</a>', "", message) == (
         f'<a href="{page_of(four[place])}{parameter}"><bdi>coin-{place}</bdi></a>: '
         "It is ignored, also when it comes again. This is the next open record."
-    ]
+    )
+    undone = admin_client.post(undo_of(message), follow=True)
+    assert undone.redirect_chain == [(page_of(four[place]) + parameter, 302)]
+    assert told(undone) == ["1 record is now open."]
+
+
+@pytest.mark.parametrize(
+    ("place", "query", "expected"),
+    [
+        pytest.param(0, "", ("1 of 3", None, 1), id="the first"),
+        pytest.param(1, "", ("2 of 3", 0, 3), id="between"),
+        pytest.param(3, "", ("3 of 3", 1, None), id="the last"),
+        pytest.param(2, "", ("3 of 4", 1, 3), id="one that is not open any more"),
+        pytest.param(3, "reason=name%3A+1", ("2 of 2", 0, None), id="of a reason"),
+        pytest.param(2, "status=All&o=1", ("3 of 4", 1, 3), id="of all, by name"),
+        pytest.param(2, "status=Resolved", ("1 of 1", None, None), id="of another status"),
+    ],
+)
+def test_a_page_leads_to_the_records_before_and_after_in_its_list(
+    admin_client: Client,
+    four: list[RejectedRecord],
+    place: int,
+    query: str,
+    expected: tuple[str, int | None, int | None],
+) -> None:
+    filters = {"_changelist_filters": query} if query else {}
+
+    found = admin_client.get(page_of(four[place]), filters).context["neighbours"]
+
+    shown, *others = expected
+    ends = ("" if other is None else page_of(four[other]) for other in others)
+    parameter = f"?{urlencode(filters)}" if query else ""
+    assert found["place"] == shown
+    assert [found["before"], found["after"]] == [end and end + parameter for end in ends]
+
+
+@pytest.mark.parametrize("query", ["gone=1", "q=%00", f"q={'x' * 301}"])
+def test_without_a_list_a_page_has_no_neighbours(admin_client: Client, query: str) -> None:
+    response = admin_client.get(page_of(rejected()), {"_changelist_filters": query})
+
+    assert (response.status_code, response.context["neighbours"]) == (200, {})
 
 
 def test_what_is_stored_leads_to_the_next_one_too(admin_client: Client, four: list[RejectedRecord]) -> None:
@@ -432,20 +480,29 @@ def test_the_list_has_the_names_of_stored_coins_in_one_query(admin_client: Clien
 
 
 # Undoing -------------------------------------------------------------------------------------------
-def test_those_that_were_ignored_at_once_are_listed_and_opened_again(admin_client: Client) -> None:
+def test_those_that_were_ignored_at_once_are_listed_and_opened_again(admin_client: Client, client: Client) -> None:
     earlier, *records = [rejected(f"coin-{number}") for number in range(3)]
     act(admin_client, "ignore", earlier)
 
     (message,) = told(act(admin_client, "ignore", *records))
+    address = undo_of(message)
+    asked = admin_client.get(address).content.decode()
 
-    found = re.search('href="([^"]*)"', message)
+    found = re.search('href="([^"]*)">List them', asked)
     assert found is not None
-    address = unescape(found[1])
-    assert {*keys_in_list(admin_client, address)} == {str(record.pk) for record in records}
-    assert re.search(r"ignored: at \d+ \w+ \d\d:\d\d:\d\d UTC", text_of(admin_client, address))
-    assert "By time of ignoring" in text_of(admin_client, address)
-    reopened = act(admin_client, "reopen", records[0], query=address.removeprefix(REJECTED), select_across=1)
+    assert {*keys_in_list(admin_client, unescape(found[1]))} == {str(record.pk) for record in records}
+    assert re.search(r"ignored: at \d+ \w+ \d\d:\d\d:\d\d UTC", text_of(admin_client, unescape(found[1])))
+    assert "By time of ignoring" in text_of(admin_client, unescape(found[1]))
+    assert 'value="Open 2 records again"' in asked
+    assert {*statuses().values()} == {"ignored"}
+    viewer = staff(client, "view_rejectedrecord")
+    assert [viewer.get(address).status_code, viewer.post(address).status_code] == [403, 403]
+    admin_client.force_login(User.objects.get(username="admin"))
+    assert [admin_client.get(f"{address}{more}").status_code for more in ("&gone=1", "&q=%00")] == [400, 400]
+    reopened = admin_client.post(address, follow=True)
+    assert reopened.redirect_chain == [(REJECTED, 302)]
     assert told(reopened) == ["2 records are now open."]
+    assert "None of these records is ignored any more." in text_of(admin_client, address)
     assert statuses() == {"coin-0": "ignored", "coin-1": "open", "coin-2": "open"}
     assert RejectedRecord.objects.filter(ignored_at=None).count() == 2
 

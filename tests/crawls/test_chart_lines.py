@@ -1,4 +1,4 @@
-"""The lines of a chart: what is left out of very long ones, where they break, where they are dashed."""
+"""The lines of a chart: what is left out of very long ones, where they break, are dashed; the values beside them."""
 
 import random
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.factories import HOUR, MINUTE, NOON
 from webapp.coins.prices.reading import PricePoint
-from webapp.crawls.admin.chart_drawing import Drawing
+from webapp.crawls.admin.chart_drawing import Drawing, log_ticks, ticks
 from webapp.crawls.admin.chart_lines import BUCKETS, LINES, parts, pauses, rows, thinned
 
 
@@ -102,3 +102,20 @@ def test_a_value_by_itself_is_a_short_line() -> None:
     drawing = Drawing("price", 100, 2, [(0.1, 1), (0.2, None), (0.5, 2), (0.6, 3)], dashes=[], spans_of_gaps=[])
 
     assert drawing.lines == ["M95.0 100.0L100.0 100.0", "M500.0 50.0L600.0 0.0"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "linear", "logarithmic"),
+    [
+        pytest.param(2, 4, [2, 2.5, 3, 3.5, 4], [2, 2.5, 3, 3.5, 4], id="short"),
+        pytest.param(87_021.66, 99_520.09, [90_000, 95_000], [90_000, 95_000], id="between round values"),
+        pytest.param(3e-9, 3.5e-8, [1e-8, 2e-8, 3e-8], [5e-9, 1e-8, 2e-8], id="more than a power of ten"),
+        pytest.param(1, 99, [20, 40, 60, 80], [1, 2, 5, 10, 20, 50], id="nearly two powers of ten"),
+        pytest.param(0.9, 2e7, [5e6, 1e7, 1.5e7, 2e7], [1, 100, 1e4, 1e6], id="long"),
+    ],
+)
+def test_the_values_beside_a_chart_are_round(
+    low: float, high: float, linear: list[float], logarithmic: list[float]
+) -> None:
+    assert ticks(low, high, 5) == pytest.approx(linear)
+    assert log_ticks(low, high, 5) == pytest.approx(logarithmic)

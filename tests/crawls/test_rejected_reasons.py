@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from tests.support.admin import hostile, keys_in_list, queries_of, text_of
-from tests.support.factories import make_rejected, make_run
+from tests.support.factories import DAY, HOUR, NOON, YEAR, make_rejected, make_run
 from tests.support.schedule_pages import staff, told
 from webapp.coins.texts import whole_json
 from webapp.crawls.models import RejectedRecord
@@ -85,20 +85,26 @@ def test_any_reason_can_be_asked_for(admin_client: Client, text: str) -> None:
 
 
 def test_reasons_are_counted_without_the_names_of_coins(admin_client: Client) -> None:
-    for number, reasons in enumerate(
-        [NAMED.format("A"), NAMED.format("B (b)"), "name: long\nath: wrong", "name: long"]
-    ):
-        rejected(f"coin-{number}", reasons=reasons)
-    rejected("done", reasons="name: long", status="resolved")
+    for coin_id, reasons, first, last in [
+        ("", NAMED.format("A"), NOON, NOON),
+        ("", NAMED.format("B (b)"), NOON, NOON),
+        ("coin-1", "name: long\nath: wrong", NOON, NOON + HOUR),
+        ("coin-2", "name: long", NOON - DAY, NOON),
+        ("coin-1", "name: long", NOON, NOON),
+    ]:
+        rejected(coin_id, reasons=reasons, first_seen_at=first, last_seen_at=last, fingerprint=f"{coin_id} {reasons}")
+    rejected("done", reasons="name: long", status="resolved", first_seen_at=NOON - YEAR, last_seen_at=NOON + YEAR)
 
     response = admin_client.get(REASONS)
 
-    assert [tuple(reason) for reason, *_ in response.context["reasons"]] == [
-        ("coin_id: missing", 2, 2),
-        ("name: long", 2, 2),
-        ("ath: wrong", 1, 1),
+    assert [reason[:4] for reason, *_ in response.context["reasons"]] == [
+        ("name: long", 3, 3, 2),
+        ("coin_id: missing", 2, 2, 2),
+        ("ath: wrong", 1, 1, 1),
     ]
-    assert [len(keys_in_list(admin_client, address)) for _, address, _ in response.context["reasons"]] == [2, 2, 1]
+    (times,) = {reason[4:] for reason, *_ in response.context["reasons"] if reason.text == "name: long"}
+    assert times == (NOON - DAY, NOON + HOUR)
+    assert [len(keys_in_list(admin_client, address)) for _, address, *_ in response.context["reasons"]] == [3, 2, 1]
 
 
 # All of a reason -----------------------------------------------------------------------------------
@@ -110,7 +116,7 @@ def test_it_is_done_to_all_records_of_a_reason_once_one_has_been_asked(
     for number in range(120):  # more than a page of the list
         rejected(f"coin-{number}", reasons="name: long", run=run)
     rejected("other", reasons="ath: wrong", run=run)
-    ((_, _, addresses), _) = admin_client.get(REASONS).context["reasons"]
+    ((_, _, addresses, *_), _) = admin_client.get(REASONS).context["reasons"]
 
     asked = text_of(admin_client, addresses[verb])
     before = statuses()
@@ -125,7 +131,9 @@ def test_it_is_done_to_all_records_of_a_reason_once_one_has_been_asked(
     assert statuses()["other"] == "open"
 
 
-def test_the_message_leads_to_those_that_were_ignored_for_this_reason_now(admin_client: Client) -> None:
+def test_what_was_ignored_for_a_reason_is_opened_again_by_the_page_of_the_message(
+    admin_client: Client,
+) -> None:
     rejected("earlier", reasons="name: long", status="ignored")
     rejected("other", reasons="ath: wrong")
     record = rejected(reasons="name: long")
@@ -135,7 +143,9 @@ def test_the_message_leads_to_those_that_were_ignored_for_this_reason_now(admin_
     found = re.search('href="([^"]*)"', message)
     assert found is not None
     assert "reason=name%3A+long" in found[1]
-    assert keys_in_list(admin_client, unescape(found[1])) == [str(record.pk)]
+    assert "1 record will be open again." in text_of(admin_client, unescape(found[1]))
+    admin_client.post(unescape(found[1]))
+    assert RejectedRecord.objects.open().filter(reasons="name: long").get() == record
 
 
 def test_only_what_works_is_offered_and_done(admin_client: Client) -> None:
@@ -143,7 +153,7 @@ def test_only_what_works_is_offered_and_done(admin_client: Client) -> None:
     for number in range(2):
         rejected(f"kept before-{number}", reasons="name: long\nath: wrong", values="")
 
-    reasons = {one.text: verbs for one, _, verbs in admin_client.get(REASONS).context["reasons"]}
+    reasons = {one.text: verbs for one, _, verbs, *_ in admin_client.get(REASONS).context["reasons"]}
     some, none = (text_of(admin_client, all_of(reason, "retry")) for reason in ("name: long", "ath: wrong"))
     response = admin_client.post(all_of("name: long", "retry"), follow=True)
 

@@ -59,6 +59,7 @@ PAGES = (
     *("/admin/crawls/rejectedrecord/reasons/", "/admin/crawls/rejectedrecord/reasons/retry/"),
     *(
         "/admin/crawls/rejectedrecord/reasons/ignore/",
+        "/admin/crawls/rejectedrecord/undo/",
         "/admin/crawls/crawlschedule/",
         "/admin/crawls/crawlschedule/add/",
     ),

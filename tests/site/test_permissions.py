@@ -61,6 +61,7 @@ SEEN_BY: Mapping[str, tuple[str, ...]] = {
     "crawls_rejectedrecord_reasons": VIEWERS,
     "crawls_rejectedrecord_all_retry": OPERATORS,
     "crawls_rejectedrecord_all_ignore": OPERATORS,
+    "crawls_rejectedrecord_undo": OPERATORS,
     "crawls_node_changelist": VIEWERS,
     "crawls_node_change": VIEWERS,
     "crawls_node_history": VIEWERS,
@@ -118,6 +119,7 @@ QUERIES = {
     "api:price_gaps": "?coin_id=bitcoin",
     "crawls_rejectedrecord_all_retry": "?reason=name:+missing",
     "crawls_rejectedrecord_all_ignore": "?reason=name:+missing",
+    "crawls_rejectedrecord_undo": "?status=Ignored",
 }
 ELSEWHERE = {"login", "logout", "coins_fullcoin_view"}  # redirects, for everybody or nobody
 

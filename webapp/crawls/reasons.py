@@ -5,9 +5,10 @@ A reason is a line of `RejectedRecord.reasons`, without the name of the record t
 
 import re
 from collections import Counter
+from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Count, Q, QuerySet, TextField, Value
+from django.db.models import Count, Max, Min, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat
 
 from webapp.crawls.models import RejectedRecord
@@ -22,6 +23,9 @@ class Reason(NamedTuple):
     text: str
     records: int
     with_values: int  # of the records: those that can be tried again
+    coins: int  # a record without an id counts as one
+    first_seen_at: datetime
+    last_seen_at: datetime
 
 
 def without_name(reason: str) -> str:
@@ -29,16 +33,42 @@ def without_name(reason: str) -> str:
 
 
 def open_reasons() -> list[Reason]:
-    """The reasons of open records, the commonest first. A record with several counts for each of them. One query."""
+    """The reasons of open records, the commonest first. A record with several counts for each of them. Two queries."""
     groups = RejectedRecord.objects.open().order_by().values_list("reasons")
-    counts = groups.annotate(records=Count("pk"), with_values=Count("pk", filter=~Q(values="")))
+    counts = groups.annotate(
+        records=Count("pk"),
+        with_values=Count("pk", filter=~Q(values="")),
+        first=Min("first_seen_at"),
+        last=Max("last_seen_at"),
+    )
     found: Counter[str] = Counter()
     with_values: Counter[str] = Counter()
-    for lines, records, valued in counts.order_by("-records", "reasons")[:GROUPS]:
-        reasons = list(map(without_name, lines.splitlines()))
+    seen: dict[str, tuple[datetime, datetime]] = {}
+    for lines, records, valued, first, last in counts.order_by("-records", "reasons")[:GROUPS]:
+        reasons = set(map(without_name, lines.splitlines()))
         found.update(dict.fromkeys(reasons, records))
         with_values.update(dict.fromkeys(reasons, valued))
-    return [Reason(text, records, with_values[text]) for text, records in found.most_common()]
+        for reason in reasons:
+            earliest, latest = seen.get(reason, (first, last))
+            seen[reason] = min(first, earliest), max(last, latest)
+    more = _further_records()
+    return [
+        Reason(text, records, with_values[text], records - more[text], *seen[text])
+        for text, records in sorted(found.items(), key=lambda one: (-one[1], one[0]))
+    ]
+
+
+def _further_records() -> Counter[str]:
+    """By reason, how many open records have it of whose coin another one has it, too."""
+    open_ones = RejectedRecord.objects.open().exclude(coin_id="").order_by()
+    several = open_ones.values("coin_id").annotate(records=Count("pk")).filter(records__gt=1).values("coin_id")
+    own: Counter[tuple[str, str]] = Counter()
+    for coin_id, lines in open_ones.filter(coin_id__in=several).values_list("coin_id", "reasons")[:GROUPS]:
+        own.update((coin_id, reason) for reason in set(map(without_name, lines.splitlines())))
+    more: Counter[str] = Counter()
+    for (_, reason), records in own.items():
+        more[reason] += records - 1
+    return more
 
 
 def can_be(reason: str) -> bool:

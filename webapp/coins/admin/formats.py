@@ -53,8 +53,13 @@ def ago(moment: datetime | None) -> str:
 
 
 def past_instant(moment: datetime | None) -> str:
-    """A date of the past as exact as it is stored. One in the future is marked: its source's clock is wrong."""
-    return format_html("{}{}", instant(moment), future_mark(moment) if moment else "")
+    """A date of the past to the second, exact on pointing. One in the future is marked: its source's clock is wrong."""
+    if moment is None:
+        return NOTHING
+    shown = f"{second(moment)} UTC"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>{}', moment.isoformat(), instant(moment), shown, future_mark(moment)
+    )
 
 
 def future_mark(moment: datetime) -> str:
@@ -122,6 +127,14 @@ def change(percentage: Decimal | None) -> str:
     rounded = f"{percentage:.2f}" if is_usual else compact(percentage)
     shown = f"{arrow}{rounded} %"
     return format_html('<span class="change {}" title="{} %">{}</span>', direction, exact(percentage), shown)
+
+
+def percent(percentage: Decimal | None) -> str:
+    """A change in percent, with its sign, a colour and every digit."""
+    if percentage is None:
+        return NOTHING
+    direction, sign = ("up", "+") if percentage > 0 else ("down", "") if percentage < 0 else ("level", "")
+    return format_html('<span class="change {}">{}{} %</span>', direction, sign, exact(percentage))
 
 
 def mark(verdict: str) -> str:

@@ -1,5 +1,6 @@
 """Base classes of the admin: safe addresses, and which pages are read-only."""
 
+import re
 from collections.abc import Mapping
 from copy import copy
 from typing import Any, ClassVar
@@ -27,6 +28,7 @@ from webapp.coins.admin.keys import for_django
 from webapp.coins.admin.row_list import COLUMNS_VAR, VIEW_VAR, InvalidList, RowList
 from webapp.coins.numbers import exact
 
+CODE = re.compile("`([^`]*)`")
 OF_EVERY_LIST = {*IGNORED_PARAMS, PAGE_VAR, ERROR_FLAG, COLUMNS_VAR, VIEW_VAR}  # parameters that are no filters
 
 
@@ -193,3 +195,9 @@ class ReadOnlyAdmin(RowAdmin):
         fields = (field.name for field in self.opts.concrete_fields if not (field.auto_created or field.generated))
         groups = (*self.groups, ("Further fields", tuple(name for name in fields if name not in named)))
         return [(title, {"fields": [self.line(name) for name in names]}) for title, names in groups if names]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """With the help texts of the model, in which names between backticks become code."""
+        texts = {field.name: str(field.help_text) for field in self.opts.concrete_fields if field.help_text}
+        helps = {name: CODE.sub(r"<code>\1</code>", text) for name, text in texts.items() if "`" in text}
+        return super().get_form(request, obj, change, help_texts=helps, **kwargs)

@@ -28,6 +28,7 @@ class Pressed:
     recorded: str
     level: int = messages.SUCCESS
     is_done: bool = False  # whether the person has nothing more to do with the row
+    undo: str = ""  # the address of a page that undoes it
 
 
 class ButtonAdmin(RowAdmin):

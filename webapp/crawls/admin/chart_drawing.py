@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from math import log10
+from math import ceil, floor, log10
+from typing import NamedTuple
 
 from webapp.coins.admin.svg import Point, path
 from webapp.coins.numbers import compact
@@ -15,6 +16,13 @@ DOT = 0.005  # of the width: a value by itself
 THIN = 0.001  # of the width: a bar at least
 
 Place = tuple[float, float]  # from 0 (left) to 1 (right), and a value
+
+
+class Level(NamedTuple):
+    """A line of the grid: how far down it is, and the value in words."""
+
+    y: float
+    words: str
 
 
 @dataclass(frozen=True)
@@ -71,16 +79,21 @@ class Drawing:
             if value is not None and self.width_of_bars
         )
 
-    @property
-    def grid(self) -> list[float]:
-        return [self.height * place / (self.ticks - 1) for place in range(self.ticks)]
+    @cached_property
+    def _ends(self) -> tuple[float, float]:
+        low, high = self._limits
+        return (10**low, 10**high) if self.is_log else (low, high)
 
     @property
-    def levels(self) -> list[str]:
-        """The values of the grid's lines, from top to bottom."""
-        low, high = self._limits
-        found = (high - (high - low) * place / (self.ticks - 1) for place in range(self.ticks))
-        return [compact(Decimal(10**level if self.is_log else level)) for level in found]
+    def words(self) -> str:
+        low, high = (compact(Decimal(end)) for end in self._ends)
+        return f"{self.name.capitalize()}, from {low} to {high}"
+
+    @property
+    def grid(self) -> list[Level]:
+        """Its lines, at round values."""
+        found = (log_ticks if self.is_log else ticks)(*self._ends, self.ticks)
+        return [Level(round((1 - self._y(value)) * self.height, 1), compact(Decimal(value))) for value in found]
 
     @property
     def gaps(self) -> list[dict[str, float]]:
@@ -88,3 +101,32 @@ class Drawing:
             {"x": round(begin * WIDTH, 1), "width": round((end - begin) * WIDTH, 1)}
             for begin, end in self.spans_of_gaps
         ]
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Two to `most` values in these limits: multiples of 1, 2 or 5 times a power of ten.
+
+    `most` is 3 or more.
+    """
+    power = floor(log10((high - low) / most))
+    for factor in (1, 2, 5, 10):
+        step = factor * 10.0**power
+        first, last = ceil(low / step), floor(high / step)
+        if last - first < most:
+            break
+    return [place * step for place in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """Of a short range as `ticks`, of a longer one 1, 2 and 5 times powers of ten, of a long one powers of ten.
+
+    `static/coincrawl/coin_chart.js` does the same in the browser.
+    """
+    if high < 10 * low:
+        return ticks(low, high, most)
+    first, last = log10(low), floor(log10(high))
+    if high < 100 * low:
+        found = (factor * 10.0**power for power in range(floor(first), last + 1) for factor in (1, 2, 5))
+        return [value for value in found if low <= value <= high]
+    powers = range(ceil(first), last + 1)
+    return [10.0**power for power in powers[:: ceil(len(powers) / most)]]

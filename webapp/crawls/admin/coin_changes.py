@@ -1,4 +1,4 @@
-"""When the fields of a coin last changed, and by which runs: a line above each group of fields, and beside some."""
+"""When the fields of a coin last changed, and by which runs: said once, and where a group or a field differs."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -21,7 +21,10 @@ SEVERAL = "More than one run was under way then, and it is not recorded which of
 
 @dataclass(frozen=True)
 class Changes:
-    """Says a date that most fields of a group share once, above the group, and the other dates beside their fields."""
+    """Says the date that most fields share once for the coin, and others above their groups or beside their fields.
+
+    Nothing is said of a field that has never had a value.
+    """
 
     coin: FullCoin
     groups: Collection[Collection[str]]  # names of fields
@@ -29,16 +32,30 @@ class Changes:
 
     @cached_property
     def _moments(self) -> dict[str, datetime | None]:
-        return changes_of(self.coin)
+        return {name: moment for name, moment in changes_of(self.coin).items() if not self._is_unset(name, moment)}
+
+    def _is_unset(self, name: str, moment: datetime | None) -> bool:
+        """Whether it has had no value since the coin was first stored, or since dates are recorded."""
+        return getattr(self.coin, name) is None and (moment is None or moment <= self.coin.first_seen_at)
 
     @cached_property
     def _runs(self) -> dict[datetime, list[CrawlRun]]:
         return runs_storing_at(moment for moment in self._moments.values() if moment)
 
     @cached_property
-    def _shared(self) -> dict[str, datetime]:
-        """By field, the date that is said above its group."""
-        return {name: moment for names in self.groups if (moment := self._most_common(names)) for name in names}
+    def _shared(self) -> dict[str, datetime | None]:
+        """By field, the date that is said above its group, or for the coin."""
+        return {name: self._most_common(names) or self._usual for names in self.groups for name in names}
+
+    @cached_property
+    def _usual(self) -> datetime | None:
+        """The date that is said for the coin."""
+        return self._most_common(self._moments)
+
+    @property
+    def of_the_coin(self) -> str:
+        """What is said above all groups."""
+        return self._said(self._usual, self._moments)
 
     def _most_common(self, names: Iterable[str]) -> datetime | None:
         """The first one of those that most fields share; None if no two share one."""
@@ -46,8 +63,12 @@ class Changes:
         return next((moment for moment, number in counted.most_common(1) if number > 1), None)
 
     def above(self, names: Collection[str]) -> str:
-        """What is said above a group: of all of its fields, or of all but those that say something else."""
+        """What is said above a group; empty if nothing else holds than for the coin."""
         moment = self._most_common(names)
+        return "" if moment == self._usual else self._said(moment, names)
+
+    def _said(self, moment: datetime | None, names: Iterable[str]) -> str:
+        """Of all of these fields, or of all but those that say something else."""
         if moment is None:
             return ""
         stamped = {self._moments[name] for name in names if name in self._moments}

@@ -22,7 +22,8 @@ RANGES = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "1y": 365 * DAY, "all": No
 IN_HOURS = 31 * DAY  # at most, for a missing hour to show
 USUAL = "7d"
 HEIGHTS = {"price": 260, "market_cap": 70, "volume": 70}
-TICKS = 5
+TICKS = 5  # of the price, and of the times
+FEW_TICKS = 3
 IN_DAYS = 100 * DAY  # a longer range has ticks of months
 BAR = 0.8  # of the space of a point
 LONG = 3  # so many hours or days without a price, and the line is dashed
@@ -130,7 +131,7 @@ class CoinChart:
                 yield Drawing(
                     name.replace("_", " "),
                     height,
-                    TICKS if name == "price" else 2,
+                    TICKS if name == "price" else FEW_TICKS,
                     [(self._x(time), value) for time, value in values],
                     [((self._x(t1), v1), (self._x(t2), v2)) for t1, v1, t2, v2 in self._dashes(name)],
                     [(self._x(gap.since), self._x(gap.until)) for gap in self.gaps],

@@ -27,6 +27,7 @@ from webapp.coins.admin.formats import (
     number,
     numeric,
     past_instant,
+    percent,
     picture,
     price,
 )
@@ -48,6 +49,7 @@ from webapp.crawls.admin.coin_filters import (
     ReviewFilter,
     named,
 )
+from webapp.crawls.admin.coin_labels import HEADINGS, LABELS
 from webapp.crawls.admin.coin_list import CoinList
 from webapp.crawls.admin.coin_rejected import rejected_records
 from webapp.crawls.admin.coin_review import ReviewAdmin
@@ -96,19 +98,21 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
             ),
         ),
         ("Supply", ("circulating_supply", "total_supply", "max_supply")),
-        ("All-time high (ath)", ("ath", "ath_change_percentage", "ath_date")),
-        ("All-time low (atl)", ("atl", "atl_change_percentage", "atl_date")),
-        ("Return on investment (roi)", ("roi_times", "roi_currency", "roi_percentage")),
+        ("All-time high", ("ath", "ath_change_percentage", "ath_date")),
+        ("All-time low", ("atl", "atl_change_percentage", "atl_date")),
+        ("Return on investment", ("roi_times", "roi_currency", "roi_percentage")),
         ("Bookkeeping", ("vs_currency", "first_seen_at", "changed_at", "missing_since", "stale_before")),
     )
     hidden = ("field_changes",)
-    written = {"image": picture, **dict.fromkeys(("last_updated", "ath_date", "atl_date"), past_instant)}
-    labels = {
-        "market_cap_rank": "rank",
-        "current_price": "price",
-        "price_change_percentage_24h": "24 h",
-        "total_volume": "volume",
-        "last_updated": "updated",
+    renamed = LABELS
+    written = {
+        "image": picture,
+        **{field.name: percent for field in FullCoin._meta.concrete_fields if "percentage" in field.name},
+        **{
+            field.name: past_instant
+            for field in FullCoin._meta.concrete_fields
+            if isinstance(field, models.DateTimeField)
+        },
     }
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -175,6 +179,7 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
             "market_cap": glance(coin.market_cap),
             "volume": glance(coin.total_volume),
             "updated": coin.last_updated and ago(coin.last_updated),
+            "last_change": vars(coin)["changes"].of_the_coin,
             "chart": CoinChart.asked_for(request, coin, clock.database_clock()),
             "coingecko": f"https://www.coingecko.com/en/coins/{quote(coin.pk, safe='')}",
             "missing_since": ago(coin.missing_since),
@@ -214,7 +219,7 @@ def name_of(line: str | Column) -> str:
 def with_change(line: str | Column, changes: Changes) -> Column:
     """A line of a coin's page, with what is said beside the value."""
     name = name_of(line)
-    shown: Column = column(name, texts) if isinstance(line, str) else line
+    shown: Column = column(name, texts, LABELS.get(name, "")) if isinstance(line, str) else line
 
     @admin.display(description=shown.short_description)  # type: ignore[attr-defined]  # as `column` makes it
     def value(coin: FullCoin) -> str:
@@ -231,7 +236,7 @@ def texts(value: Any) -> str:
 
 def column_of(field: models.Field) -> Column:
     """How a list shows this field."""
-    label = FullCoinAdmin.labels.get(field.name, str(field.verbose_name))
+    label = HEADINGS.get(field.name, str(field.verbose_name))
     if "percentage" in field.name:
         return numeric(column(field.name, change, label))
     if isinstance(field, models.DecimalField | models.IntegerField):

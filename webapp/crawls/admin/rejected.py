@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
+from webapp.coins import clock
 from webapp.coins.admin.formats import Column, ago, column, link, number
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.admin.row_list import RowList
@@ -18,9 +19,10 @@ from webapp.crawls import retrying
 from webapp.crawls.admin import rejected_comparison
 from webapp.crawls.admin.buttons import Pressed
 from webapp.crawls.admin.rejected_filters import IgnoredFilter, ReasonFilter, RunFilter, StatusFilter
+from webapp.crawls.admin.rejected_many import undo_address
 from webapp.crawls.admin.rejected_next import NextRecordAdmin
-from webapp.crawls.admin.rejected_reasons import ReasonsAdmin
 from webapp.crawls.admin.rejected_tally import recorded
+from webapp.crawls.admin.rejected_undo import UndoAdmin
 from webapp.crawls.exports import REJECTED
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.retrying import Outcome
@@ -40,7 +42,7 @@ class RecordList(RowList):
 
 
 @admin.register(RejectedRecord)
-class RejectedRecordAdmin(NextRecordAdmin, ReasonsAdmin, ReadOnlyAdmin):
+class RejectedRecordAdmin(NextRecordAdmin, UndoAdmin, ReadOnlyAdmin):
     exported = REJECTED
     shown_by = {"last_run": ("run",)}
     REASONS_SHOWN = 3
@@ -115,13 +117,15 @@ class RejectedRecordAdmin(NextRecordAdmin, ReasonsAdmin, ReadOnlyAdmin):
         if verb == "retry":
             tried = retrying.retry([row.pk])[row.pk]
             levels = {Outcome.NOT_TRIED: messages.ERROR, Outcome.REJECTED: messages.WARNING}
-            words = " ".join([tried.words, *tried.reasons])
+            words = f"{tried.words} {'; '.join(tried.reasons)}".strip()
             level = levels.get(tried.outcome, messages.SUCCESS)
             return Pressed(words, recorded(tried), level, is_done=tried.is_resolved)
         own = RejectedRecord.objects.filter(pk=row.pk)
         if verb == "ignore":
-            if own.ignore():
-                return Pressed("It is ignored, also when it comes again.", "Ignored.", is_done=True)
+            at = clock.database_clock()
+            if own.ignore(at):
+                told = "It is ignored, also when it comes again."
+                return Pressed(told, "Ignored.", is_done=True, undo=undo_address(at))
             return Pressed("It is not open any more.", "", messages.ERROR)
         if own.reopen():
             return Pressed("It is open again.", "Opened again.")

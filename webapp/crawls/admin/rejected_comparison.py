@@ -21,6 +21,8 @@ from webapp.crawls.retrying import why_no_values
 from webapp.crawls.storing import cleaner
 
 LONGEST = 300  # characters of a text in the table; the raw record has all of it
+FOLDED = 200  # characters of a text; a longer one is folded
+BEGINNING = 60  # characters of a folded text
 DIGITS = 100  # of a number; one with more is written as a power of ten
 NOT_SENT = mark_safe('<span class="quiet">not sent</span>')
 HELP = 'A "null" was sent. What was not sent stays as it is stored.'
@@ -42,7 +44,8 @@ class Line:
     @property
     def html(self) -> str:
         return format_html(
-            '<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>',
+            '<tr><th scope="row">{}</th><td class="stored">{}</td><td class="sent">{}</td>'
+            '<td class="wrong">{}</td></tr>',
             self.name,
             self.stored,
             format_html("<mark>{}</mark>", self.sent) if self.wrong else self.sent,
@@ -107,8 +110,16 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         # Half a character cannot be sent to a browser.
         text = value[:LONGEST].encode("utf-8", "backslashreplace").decode()
-        more = format_html(' <span class="quiet">... {} characters</span>', exact(len(value)))
-        return format_html("<bdi>“{}”</bdi>{}", text, more if len(value) > LONGEST else "")
+        if len(value) <= FOLDED:
+            return format_html("<bdi>“{}”</bdi>", text)
+        return format_html(
+            '<details class="long"><summary><bdi>“{}</bdi> <span class="quiet">... {} characters</span></summary>'
+            "<bdi>“{}{}</bdi></details>",
+            value[:BEGINNING].encode("utf-8", "backslashreplace").decode(),
+            exact(len(value)),
+            text,
+            "”" if len(value) <= LONGEST else "...",
+        )
     return raw_json(value)[:LONGEST]
 
 

@@ -1,6 +1,7 @@
 """What people do with many rejected records at once: try them again, ignore them, open them again."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple, cast
 
@@ -8,10 +9,12 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 
 from webapp.coins import clock
-from webapp.coins.admin.formats import address_of_list, in_address
+from webapp.coins.admin.formats import in_address
 from webapp.coins.admin.model_admin import RowAdmin
 from webapp.coins.admin.parts import Message, in_parts
 from webapp.coins.texts import are, counted
@@ -53,12 +56,9 @@ class ManyRecordsAdmin(RowAdmin):
 
     @admin.action(description="Ignore selected records", permissions=["resolve"])
     def ignore(self, request: HttpRequest, queryset: QuerySet[RejectedRecord], **of: str) -> None:
-        """The message leads to those that were ignored now; `of` are further parameters of that list."""
+        """The message leads to a page that undoes it; `of` are further parameters of the list of these records."""
         at = clock.database_clock()
-        time = in_address(at)
-        moment = {"ignored_at_min": time, "ignored_at_max": time}
-        address = address_of_list(RejectedRecord, status=Status.IGNORED.label, **of, **moment)
-        undo = format_html('<a href="{}">List them, to open them again.</a>', address)
+        undo = format_html('<a href="{}">Undo</a>', undo_address(at, **of))
         ignoring = Change(Status.OPEN, Status.IGNORED, lambda own: own.ignore(at), "Ignored.")
         self.message_user(request, *_change(request, queryset, ignoring, undo))
 
@@ -66,6 +66,13 @@ class ManyRecordsAdmin(RowAdmin):
     def reopen(self, request: HttpRequest, queryset: QuerySet[RejectedRecord]) -> None:
         opening = Change(Status.IGNORED, Status.OPEN, lambda own: own.reopen(), "Opened again.")
         self.message_user(request, *_change(request, queryset, opening))
+
+
+def undo_address(at: datetime, **of: str) -> str:
+    """Of the page that opens again what was ignored then; `of` are further parameters of the list of these records."""
+    time = in_address(at)
+    query = {"status": Status.IGNORED.label, **of, "ignored_at_min": time, "ignored_at_max": time}
+    return f"{reverse('admin:crawls_rejectedrecord_undo')}?{urlencode(query)}"
 
 
 def _change(request: HttpRequest, queryset: QuerySet[RejectedRecord], change: Change, undo: str = "") -> Message:

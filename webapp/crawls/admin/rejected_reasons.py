@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from webapp.coins.admin.formats import address_of_list
+from webapp.coins.admin.formats import address_of_list, ago
 from webapp.coins.texts import counted
 from webapp.crawls.admin.buttons import ButtonAdmin
 from webapp.crawls.admin.rejected_many import ManyRecordsAdmin
@@ -44,7 +44,7 @@ class ReasonsAdmin(ManyRecordsAdmin, ButtonAdmin):
             title="Reasons of open rejected records",
             may_resolve=self.has_permission_to("resolve", request),
             reasons=[
-                (one, address_of_list(RejectedRecord, reason=one.text), self._all_of(one))
+                (one, address_of_list(RejectedRecord, reason=one.text), self._all_of(one), *seen(one))
                 for one in found[:REASONS_ON_PAGE]
             ],
             more=len(found) - REASONS_ON_PAGE,
@@ -90,3 +90,8 @@ class ReasonsAdmin(ManyRecordsAdmin, ButtonAdmin):
         request.current_app = self.admin_site.name
         shared = {**self.admin_site.each_context(request), "opts": self.opts}
         return TemplateResponse(request, f"admin/crawls/rejectedrecord/{template}.html", shared | context)
+
+
+def seen(reason: Reason) -> tuple[str, str]:
+    """When its records first came, and when they last did."""
+    return ago(reason.first_seen_at), ago(reason.last_seen_at)

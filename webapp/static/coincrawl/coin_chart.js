@@ -47,12 +47,16 @@ document.addEventListener("DOMContentLoaded", () => {
     values.append(row);
     return text;
   });
+  values.classList.add("unused");
   values.hidden = false;
+  // A finger scrolls the page when it drags, so that only a pointer can zoom in.
+  const hint = matchMedia("(hover: none)").matches ? "tap the chart" : "point at the chart, drag to zoom in";
 
   const digits = (value) => (value === null || value === undefined ? "-" : full(value));
   const point = (number) => {
     const isOn = number !== null && number !== undefined;
-    rows[0].textContent = isOn ? second(times[number]) : "point at the chart, drag to zoom in";
+    if (isOn) values.classList.remove("unused"); // for good: a chart that moves back loses the pointer
+    rows[0].textContent = isOn ? second(times[number]) : hint;
     shown.forEach((line, row) => { rows[row + 1].textContent = isOn ? digits(lines[line][number]) : "-"; });
   };
 
@@ -137,9 +141,31 @@ document.addEventListener("DOMContentLoaded", () => {
     const room = (max - min || Math.abs(max) || 1) * 0.05;
     return [min - room, max + room];
   };
-  // On a logarithmic scale, uPlot names powers of ten, of which a short range has none.
-  const evenly = (_, axis, min, max) => [0, 1, 2, 3, 4].map((number) => min * (max / min) ** (number / 4));
-  const isShort = Math.max(...lines[price]) < 100 * Math.min(...known[price]);
+  // On a logarithmic scale, uPlot names powers of ten, of which a short range has none. So the values of the grid are
+  // those of the server's drawing (chart_drawing.py).
+  const MOST = 5;
+  const range = (first, last, every = 1) => {
+    const found = [];
+    for (let number = first; number <= last; number += every) found.push(number);
+    return found;
+  };
+  const roundTicks = (low, high) => {
+    const power = Math.floor(Math.log10((high - low) / MOST));
+    const steps = [1, 2, 5, 10].map((factor) => factor * 10 ** power);
+    const step = steps.find((one) => Math.floor(high / one) - Math.ceil(low / one) < MOST);
+    return range(Math.ceil(low / step), Math.floor(high / step)).map((place) => place * step);
+  };
+  const logTicks = (_, axis, low, high) => {
+    if (!(low > 0 && high > low)) return []; // nothing is seen
+    if (high < 10 * low) return roundTicks(low, high);
+    const [first, last] = [Math.log10(low), Math.floor(Math.log10(high))];
+    if (high < 100 * low) {
+      const found = range(Math.floor(first), last).flatMap((power) => [1, 2, 5].map((factor) => factor * 10 ** power));
+      return found.filter((value) => low <= value && value <= high);
+    }
+    const begin = Math.ceil(first);
+    return range(begin, last, Math.ceil((last - begin + 1) / MOST)).map((power) => 10 ** power);
+  };
   const height = (row) => heights[shown[row]] + (row === shown.length - 1 ? HEIGHT_OF_TIMES : 8);
   let charts = [];
 
@@ -179,7 +205,7 @@ document.addEventListener("DOMContentLoaded", () => {
         axes: [
           { ...axis, size: isLast ? HEIGHT_OF_TIMES : 8, values: (_, ticks) => (isLast ? ticks.map(tick) : []) },
           {
-            ...axis, size: 90, space: 25, ...(isLog && isShort && number === price ? { splits: evenly } : {}), filter: (_, ticks) => ticks,
+            ...axis, size: 90, space: 25, ...(isLog && number === price ? { splits: logTicks } : {}), filter: (_, ticks) => ticks,
             values: (_, ticks) => ticks.map((value) => (value === null ? "" : compact(value / factors[number]))),
           },
         ],
