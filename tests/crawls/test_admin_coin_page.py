@@ -53,7 +53,7 @@ def test_a_group_says_once_when_its_values_changed_and_by_which_run(admin_client
 
     assert len([query["sql"] for query in captured if "WITH spiders" in query["sql"]]) == 1
     groups = groups_of(shown)
-    old, new = "4 days ago, run 31 Jan 12:00", "30 minutes ago, run 5 Feb 11:00"
+    old, new = "31 Jan 12:01, run 31 Jan 12:00", "30 minutes ago, run 5 Feb 11:00"
     assert f"Changed {old} Ath:" in words_of(groups["All-time high (ath)"])
     assert groups["All-time high (ath)"].count('class="changed"') == 1
     assert f"Changed {old}, where no other date is given Coin id:" in words_of(groups["Coin"])

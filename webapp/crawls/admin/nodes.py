@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from webapp.coins.admin.formats import address_of_list, column, number, second
+from webapp.coins.admin.formats import address_of_list, ago, column, number
 from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.crawls.models import Node
 
@@ -29,7 +29,7 @@ def warning() -> str:
 @admin.register(Node)
 class NodeAdmin(ReadOnlyAdmin):
     change_form_template = "admin/without_history.html"
-    list_display = ("name", "alive", column("heartbeat_at", second, "last heartbeat (UTC)"), number("capacity"))
+    list_display = ("name", "alive", column("heartbeat_at", ago, "last heartbeat"), number("capacity"))
     ordering = ("name",)
     groups = ((None, ("name", "alive", "heartbeat_at", "capacity")),)
 

@@ -177,11 +177,7 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     def notes(self, run: CrawlRun) -> list[str]:
         notes = []
         if run.verdict in BUTTONS and run.stop_requested_at:
-            what = (
-                f"the run ends {SOON}."
-                if not run.silence(moment_of(run))
-                else "the run has had no heartbeat since."
-            )
+            what = f"the run ends {SOON}." if not run.silence(moment_of(run)) else "the run has had no heartbeat since."
             notes.append(f"A stop was requested at {second(run.stop_requested_at)} UTC: {what}")
         if run.verdict == Verdict.PENDING and (warning := nodes.warning()):
             notes.append(warning)
