@@ -26,7 +26,7 @@ from webapp.crawls import past_runs, queue
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
 from webapp.crawls.admin.run_beside import beside
-from webapp.crawls.admin.run_columns import number_duration, started, verdict, what
+from webapp.crawls.admin.run_columns import number_duration, reason, started, verdict, what
 from webapp.crawls.admin.run_list import (
     RunList,
     RunPaginator,
@@ -61,7 +61,6 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     shown_by = {"started": ("started_at",), "number_duration": ("finished_at",), "what": ("arguments",)}
     REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
 
-    # What matters most comes first: a phone shows the first five.
     list_display = (
         verdict,
         started,
@@ -71,6 +70,7 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
         number("created", "new"),
         number("updated"),
         number("missing"),
+        reason,
         "schedule",
         what,
     )
