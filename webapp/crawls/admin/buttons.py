@@ -33,6 +33,12 @@ class Pressed:
     is_done: bool = False  # whether the person has nothing more to do with the row
 
 
+@dataclass(frozen=True)
+class Button:
+    label: str
+    address: str  # to which it posts
+
+
 def with_filters(address: str, filters: str) -> str:
     """The address of a page, as if it was opened from the list with this query."""
     return f"{address}?{urlencode({FILTERS: filters})}" if filters else address
@@ -55,6 +61,14 @@ class ButtonAdmin(RowAdmin):
     def notes(self, row: Any) -> list[str]:
         """Warnings for the top of the page."""
         return []
+
+    def buttons(self, request: HttpRequest, row: Any) -> list[Button]:
+        """Those that this person may press."""
+        return [
+            Button(label, with_filters(address_of(row, verb), request.GET.get(FILTERS, "")))
+            for verb, label in self.labels(row).items()
+            if self.may_press(request, verb)
+        ]
 
     def may_press(self, request: HttpRequest, verb: str) -> bool:
         return self.has_permission_to(self.verbs[verb], request)
@@ -97,9 +111,5 @@ class ButtonAdmin(RowAdmin):
     ) -> HttpResponse:
         row: Any = context.get("original")  # none on the page that adds one
         context["notes"] = self.notes(row)
-        context["buttons"] = [
-            {"label": label, "address": with_filters(address_of(row, verb), request.GET.get(FILTERS, ""))}
-            for verb, label in (self.labels(row) if row else {}).items()
-            if self.may_press(request, verb)
-        ]
+        context["buttons"] = self.buttons(request, row) if row else []
         return super().render_change_form(request, context, *args, **kwargs)
