@@ -44,19 +44,10 @@ def day_and_time(moment: datetime, now: datetime) -> str:
 
 
 def ago(moment: datetime | None) -> str:
-    """For lists: `3 minutes ago`, or the date if that is a day or more ago; with the exact time on pointing.
+    """`3 minutes ago`, or the date if that is a day or more ago; with the exact time on pointing.
 
     A time in the future is shown as it is, and marked.
     """
-    return _past(moment, relative_for=DAY)
-
-
-def long_ago(moment: datetime | None) -> str:
-    """For sentences about an age: as `ago`, but `3 days ago` instead of the date."""
-    return _past(moment, relative_for=timedelta.max)
-
-
-def _past(moment: datetime | None, relative_for: timedelta) -> str:
     if moment is None:
         return NOTHING
     now = timezone.now()
@@ -64,7 +55,7 @@ def _past(moment: datetime | None, relative_for: timedelta) -> str:
         words = "just now"
     elif moment > now:
         words = second(moment)
-    elif now - moment < relative_for:
+    elif now - moment < DAY:
         words = f"{timesince(moment, now, depth=1)} ago"
     else:
         words = day_and_time(moment, now)

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.html import format_html, format_html_join
 
-from webapp.coins.admin.formats import address_of_list, due, in_words, link, long_ago
+from webapp.coins.admin.formats import address_of_list, ago, due, in_words, link
 from webapp.coins.models import FullCoin
 from webapp.coins.numbers import exact
 from webapp.coins.texts import counted
@@ -63,7 +63,7 @@ class Overview:
         if run is None:
             return Sentence(UNSURE, "No run of a whole source has been complete yet.", address_of_list(CrawlRun))
         coins = counted(self.state.coins - self.state.missing, "coin")
-        words = format_html("All {}, proven complete {}.", coins, long_ago(run.finished_at))
+        words = format_html("All {}, proven complete {}.", coins, ago(run.finished_at))
         return Sentence(GOOD, words, address_of_list(CrawlRun, verdict=Verdict.COMPLETE))
 
     def _source(self) -> Sentence:
