@@ -60,7 +60,7 @@ def test_a_page_says_once_when_its_values_changed_and_by_which_run_and_where_oth
 
     assert len([query["sql"] for query in captured if "WITH spiders" in query["sql"]]) == 1
     groups = groups_of(shown)
-    old, new = "4 days ago, run 31 Jan 12:00", "30 minutes ago, run 5 Feb 11:00"
+    old, new = "31 Jan 12:01, run 31 Jan 12:00", "30 minutes ago, run 5 Feb 11:00"
     assert of_the_coin(shown) == f"Changed {old}, where no other date is given"
     assert [groups[name].count('class="changed"') for name in ("All-time high", "Return on investment")] == [0, 0]
     assert f"Bit Coin {new}" in words_of(groups["Coin"])

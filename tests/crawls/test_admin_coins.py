@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from tests.support.admin import keys_in_list, page_of, queries_of, text_of
-from tests.support.factories import DAY, HOUR, MINUTE, NOON, make_coin, make_run
+from tests.support.factories import DAY, HOUR, MINUTE, NOON, SECOND, make_coin, make_run
 from tests.support.prices import make_bar
 from webapp.coins.models import CoinReview, FullCoin
 from webapp.coins.prices.tiers import Step
@@ -408,15 +408,21 @@ def test_a_number_shows_every_digit_on_pointing(admin_client: Client) -> None:
 
 
 @time_machine.travel(NOON, tick=False)
-def test_a_time_shows_how_long_ago_it_was(admin_client: Client) -> None:
+def test_a_time_shows_how_long_ago_it_was_or_its_date_after_a_day(admin_client: Client) -> None:
     make_coin("past", last_updated=NOON - 3 * MINUTE)
     make_coin("future", last_updated=NOON + DAY)
     make_coin("recent", last_updated=NOON - MINUTE + timedelta(milliseconds=1))
     make_coin("fast", last_updated=NOON + MINUTE - timedelta(milliseconds=1))
+    make_coin("hours", last_updated=NOON - DAY + SECOND)
+    make_coin("day", last_updated=NOON - DAY)
+    make_coin("year", last_updated=NOON - 60 * DAY)
 
     page = admin_client.get(COINS).content.decode()
 
     assert 'title="2026-02-05 11:57:00 UTC">3\xa0minutes ago</time>' in page
+    assert ">23\xa0hours ago</time>" in page
+    assert 'title="2026-02-04 12:00:00 UTC">4 Feb 12:00</time>' in page
+    assert 'title="2025-12-07 12:00:00 UTC">7 Dec 2025 12:00</time>' in page
     assert 'title="2026-02-06 12:00:00 UTC">2026-02-06 12:00:00</time> <em class="future">in the future</em>' in page
     assert page.count(">just now</time>") == 2
     assert page.count("in the future") == 1

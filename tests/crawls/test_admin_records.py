@@ -34,11 +34,12 @@ def test_a_run_tells_how_old_its_newest_data_were(admin_client: Client) -> None:
 
 def test_a_run_shows_its_arguments_verdict_and_lines(admin_client: Client) -> None:
     ids = [f"coin-{number}" for number in range(250)]
+    reason = f"page 7 was not answered: {'no ' * 100}"
     run = make_run(
         verdict=Verdict.PARTIAL,
         arguments={"ids": ids},
         finished_at=NOON + timedelta(minutes=75, milliseconds=800),
-        reason="page 7 was not answered",
+        reason=reason,
         messages="first\nsecond",
         seen=17190,
         filled={"coin_id": 17190, "name": 17189},
@@ -48,10 +49,12 @@ def test_a_run_shows_its_arguments_verdict_and_lines(admin_client: Client) -> No
     page = admin_client.get(page_of(run)).content.decode()
     shown = text_of(admin_client, page_of(run))
 
-    assert " 1:15:00 17,190 0 0 0 0 - markets: ids coin-0, coin-1, coin-2, coin-3, coi…" in listed
+    assert " 1:15:00 17,190 0 0 0 0 page 7 was not answered: no no" in listed
+    assert "no … - markets: ids coin-0, coin-1, coin-2, coin-3, coi…" in listed
+    assert f'title="{reason}"><bdi>page 7 was not answered: ' in rows
     assert 'title="2026-02-05 12:00:00 UTC"' in rows
     assert f"Arguments: ids {', '.join(ids)} " in shown
-    assert "partial page 7 was not answered" in shown
+    assert "partial page 7 was not answered: no no" in shown
     assert "first<br>second" in page
     assert "Records in all answers." in shown
     assert "Filled: coin_id 17,190, name 17,189 " in shown

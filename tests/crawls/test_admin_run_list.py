@@ -214,8 +214,9 @@ def test_the_chart_shows_each_run_as_a_link_with_its_numbers(admin_client: Clien
     new = make_run(verdict=Verdict.LOST, started_at=NOON + DAY, heartbeat_at=NOON + DAY + MINUTE)
     make_run(**WAITS)
 
-    found = bars(admin_client, RUNS)
+    found, shown = bars(admin_client, RUNS), text_of(admin_client, RUNS)
 
+    assert re.search(r" 5 Feb (2026 )?12:00 UTC 6 Feb (2026 )?12:00 UTC ", shown)
     assert found == [
         (page_of(old), "complete, 2026-02-05 12:00:00 UTC, 1:30:00: 17,190 seen, 3 new, 1 rejected"),
         (page_of(new), "lost, 2026-02-06 12:00:00 UTC, 0:01:00: 0 seen, 0 new, 0 rejected"),
@@ -260,7 +261,7 @@ def test_what_is_nothing_in_all_runs_takes_no_room_in_the_chart(admin_client: Cl
 
     shown = text_of(admin_client, RUNS)
 
-    assert "UTC. Rejected: 0 in all of them. Duration up to 0:00:00 Seen up to 1 New up to 1 " in shown
+    assert "The last run. Rejected: 0 in all of them. Duration up to 0:00:00 Seen up to 1 New up to 1 " in shown
     assert "Rejected up to" not in shown
 
 

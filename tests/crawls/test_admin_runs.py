@@ -79,6 +79,9 @@ def test_what_few_people_look_for_is_folded(admin_client: Client) -> None:
     page = admin_client.get(page_of(make_run())).content.decode()
 
     assert [line.strip() for line in re.findall(r"(?s)<summary>.*?<h2[^>]*>(.*?)</h2>", page)] == [
+        "Records",
+        "Requests",
+        "Time",
         "Job",
         "Further fields",
     ]
@@ -257,7 +260,7 @@ def test_a_run_without_heartbeats_is_told_in_the_list_and_claims_no_more_time(
     page = admin_client.get(RUNS).content.decode().partition("<tbody>")[2].partition('id="result_list"')[2]
     shown, opened = " ".join(re.sub("<[^>]*>", " ", page).split()), text_of(admin_client, page_of(run))
 
-    assert re.search(rf"{words} [^0]* {duration} ", shown.replace("\xa0", " "))
+    assert re.search(rf"{words} 5 Feb (2026 )?11:50 {duration} ", shown.replace("\xa0", " "))
     assert ("the run has had no heartbeat since." in opened) == (seconds > 45)
 
 
@@ -310,6 +313,34 @@ def test_stopping_has_a_permission_of_its_own(client: Client, permissions: list[
     assert response.status_code == status
     assert shown == (["Stop"] if status == 302 else [])
     assert bool(CrawlRun.objects.get().stop_requested_at) == (status == 302)
+
+
+MAY_RUN = ["view_crawlrun", "view_crawlschedule", "run_crawlschedule"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "permissions", "shown"),
+    [
+        pytest.param(Verdict.FAILED, MAY_RUN, ["Run its schedule now"], id="failed"),
+        pytest.param(Verdict.COMPLETE, MAY_RUN, [], id="complete"),
+        pytest.param(Verdict.FAILED, MAY_RUN[:2], [], id="without the permission to run"),
+        pytest.param(Verdict.FAILED, [*MAY_RUN[:1], *MAY_RUN[2:]], [], id="of a schedule that one may not see"),
+    ],
+)
+def test_a_run_that_went_wrong_has_the_button_of_its_schedule(
+    client: Client, verdict: Verdict, permissions: list[str], shown: list[str]
+) -> None:
+    schedule = make_schedule()
+    run = make_run(schedule=schedule, verdict=verdict)
+    user = User.objects.create_user("maria", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+
+    page = client.get(page_of(run))
+
+    assert [button.label for button in page.context["buttons"]] == shown
+    address = reverse("admin:crawls_crawlschedule_run", args=[schedule.pk])
+    assert (f'<form method="post" action="{address}">' in page.content.decode()) == bool(shown)
 
 
 @pytest.mark.parametrize("key", ["nonsense", "a_00b", "9" * 5000])

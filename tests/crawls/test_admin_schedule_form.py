@@ -77,6 +77,9 @@ def test_what_cannot_be_is_refused_at_its_field_with_a_sentence(
     assert list(form.errors) == [field]
     assert len(form.errors[field]) == 1
     assert sentence in form.errors[field][0]
+    focused = re.findall(r"<(?:input|select|textarea)[^>]* name=\"(\w+)\"[^>]* autofocus", response.content.decode())
+    assert focused == [field]
+    assert "admin/js/change_form.js" not in response.content.decode()
     assert not CrawlSchedule.objects.exists()
 
 

@@ -120,7 +120,7 @@ def test_the_page_tells_slots_in_both_clocks_and_what_became_of_the_last_runs(ad
 
     assert "UTC Asia/Kolkata Fri 2026-02-06 02:00:00 Fri 2026-02-06 07:30:00 Sat 2026-02-07 02:00:00" in shown
     assert shown.count(" 07:30:00 ") == 5
-    assert "partial 2026-02-05 12:00:00 2026-02-05 12:00:00 0:01:15 page <7> failed" in shown
+    assert "partial 2026-02-05 12:00:00 0:01:15 2026-02-05 12:00:00 page <7> failed" in shown
     (link,) = re.findall(r'<a href="([^"]*)">All its runs</a>', page)
     assert "1 crawl run" in text_of(admin_client, unescape(link))
 

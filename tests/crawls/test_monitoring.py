@@ -219,7 +219,7 @@ def test_one_new_schedule_does_not_hide_that_no_scrapyd_is_alive() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"crontab": "61 * * * *"}, "'61 * * * *' is not a crontab ("),
+        ({"crontab": "61 * * * *"}, "'61 * * * *' is not a crontab. Its minute cannot be '61': "),
         ({"time_zone": "Mars/Olympus"}, "'Mars/Olympus' is not a time zone: "),
         ({"spider": "gone"}, "There is no spider 'gone'."),
         ({"arguments": {"pages": "many"}}, "pages=many is not valid: "),

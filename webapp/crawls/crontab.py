@@ -20,7 +20,16 @@ MAX_LENGTH = 100  # characters
 SIZES = (60, 24, 31, 12, 7, 60)  # of the fields: how many values a * has
 HOURS, DAYS = 1, (2, 3, 4)  # the fields' places
 NAMES = "The names are @hourly, @daily, @weekly, @monthly and @yearly."
-RANGES = "Seconds and minutes are 0 to 59, hours 0 to 23, days 1 to 31, months 1 to 12, days of the week 0 to 7."
+FIELDS = (  # by place: the name, and the values
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of month", "1 to 31"),
+    ("month", "1 to 12, jan to dec"),
+    ("day of week", "0 to 7, sun to sat"),
+    ("second", "0 to 59"),
+)
+FORMS = "lists (0,30), ranges (9-17) and steps (*/10)"
+EXAMPLE = "For example, '0 */6 * * *' is every six hours."
 
 
 class CrontabError(ValueError):
@@ -59,9 +68,9 @@ class Crontab:
                 for place in (0, 1, *range(5, len(fields)))
             )
             next(self.after(datetime(2000, 1, 1, tzinfo=UTC)))
-        except CroniterError as error:
-            valid = NAMES if is_name else RANGES
-            raise CrontabError(f"{expression!r} is not a crontab ({error}). {valid}") from None
+        except CroniterError:
+            valid = NAMES if is_name else f"{_why_not(expression)} {EXAMPLE}"
+            raise CrontabError(f"{expression!r} is not a crontab. {valid}") from None
 
     def after(self, moment: datetime) -> Iterator[datetime]:
         """The slots later than `moment`, endlessly."""
@@ -104,3 +113,15 @@ class Crontab:
 
     def upcoming(self, moment: datetime, number: int) -> list[datetime]:
         return list(islice(self.after(moment), number))
+
+
+def _why_not(expression: str) -> str:
+    """The first field that is wrong, and what it can be. If each is right by itself, they have no date in common."""
+    texts = expression.split()
+    for place, text in enumerate(texts):
+        alone = ["*"] * len(texts)
+        alone[place] = text
+        if not croniter.is_valid(" ".join(alone)):
+            name, values = FIELDS[place]
+            return f"Its {name} cannot be {text!r}: valid are *, {values}, and {FORMS}."
+    return "There is no such date."

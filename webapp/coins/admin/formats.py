@@ -19,6 +19,7 @@ from django.utils.timesince import timesince
 from webapp.coins.admin.keys import quote
 from webapp.coins.numbers import NOTHING, compact, exact
 
+DAY = timedelta(days=1)
 CLOCKS_DIFFER = timedelta(minutes=1)  # two that are right, at most
 LONG_WAIT = timedelta(hours=1)  # in the queue; a run takes minutes
 ZEROS = re.compile("([^₀-₉]*)([₀-₉]*)(.*)")  # the number of zeros, in what `compact` writes
@@ -40,13 +41,27 @@ def instant(moment: datetime | None) -> str:
     return moment.isoformat(" ", "microseconds").removesuffix("+00:00").rstrip("0").rstrip(".") + " UTC"
 
 
+def day_and_time(moment: datetime, now: datetime) -> str:
+    """`28 Nov 09:36`, with the year if it is not that of `now`."""
+    return f"{moment.day} {moment:%b %H:%M}" if moment.year == now.year else f"{moment.day} {moment:%b %Y %H:%M}"
+
+
 def ago(moment: datetime | None) -> str:
-    """`3 minutes ago`, with the exact time on pointing. A time in the future is shown as it is, and marked."""
+    """`3 minutes ago`, or the date if that is a day or more ago; with the exact time on pointing.
+
+    A time in the future is shown as it is, and marked.
+    """
     if moment is None:
         return NOTHING
     now = timezone.now()
-    is_recent = abs(now - moment) < CLOCKS_DIFFER
-    words = "just now" if is_recent else second(moment) if moment > now else f"{timesince(moment, now, depth=1)} ago"
+    if abs(now - moment) < CLOCKS_DIFFER:
+        words = "just now"
+    elif moment > now:
+        words = second(moment)
+    elif now - moment < DAY:
+        words = f"{timesince(moment, now, depth=1)} ago"
+    else:
+        words = day_and_time(moment, now)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>{}', moment.isoformat(), instant(moment), words, future_mark(moment)
     )

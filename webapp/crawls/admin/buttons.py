@@ -31,6 +31,12 @@ class Pressed:
     undo: str = ""  # the address of a page that undoes it
 
 
+@dataclass(frozen=True)
+class Button:
+    label: str
+    address: str  # to which it posts
+
+
 class ButtonAdmin(RowAdmin):
     """Buttons have permissions of their own, work by POST only, and are recorded in the row's history."""
 
@@ -48,6 +54,14 @@ class ButtonAdmin(RowAdmin):
     def notes(self, row: Any) -> list[str]:
         """Warnings for the top of the page."""
         return []
+
+    def buttons(self, request: HttpRequest, row: Any) -> list[Button]:
+        """Those that this person may press."""
+        return [
+            Button(label, self.with_list(request, address_of(row, verb)))
+            for verb, label in self.labels(row).items()
+            if self.may_press(request, verb)
+        ]
 
     def may_press(self, request: HttpRequest, verb: str) -> bool:
         return self.has_permission_to(self.verbs[verb], request)
@@ -90,9 +104,5 @@ class ButtonAdmin(RowAdmin):
     ) -> HttpResponse:
         row: Any = context.get("original")  # none on the page that adds one
         context["notes"] = self.notes(row)
-        context["buttons"] = [
-            {"label": label, "address": self.with_list(request, address_of(row, verb))}
-            for verb, label in (self.labels(row) if row else {}).items()
-            if self.may_press(request, verb)
-        ]
+        context["buttons"] = self.buttons(request, row) if row else []
         return super().render_change_form(request, context, *args, **kwargs)

@@ -10,7 +10,7 @@ from typing import cast
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from webapp.coins.admin.formats import ago, instant, link
+from webapp.coins.admin.formats import ago, day_and_time, instant, link
 from webapp.coins.changes import changes_of
 from webapp.coins.models import FullCoin
 from webapp.crawls.changed_by import runs_storing_at
@@ -97,9 +97,6 @@ class Changes:
     def _named(self, run: CrawlRun) -> str:
         """A run by its start, with the spider and the second on pointing."""
         began = cast(datetime, run.started_at)  # of a run that has stored something
-        text = (
-            f"{began.day} {began:%b %H:%M}" if began.year == timezone.now().year else f"{began.day} {began:%b %Y %H:%M}"
-        )
         title = f"{run.spider}, {instant(began)}"
-        shown = format_html('<span title="{}">{}</span>', title, text)
+        shown = format_html('<span title="{}">{}</span>', title, day_and_time(began, timezone.now()))
         return link(run, shown) if self.may_view_runs else shown

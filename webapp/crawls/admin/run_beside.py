@@ -18,12 +18,11 @@ from webapp.crawls.verdict import Verdict
 COUNTS = (("Pages", "pages"), ("Requests", "requests"), ("Credits", "credits"), ("Seen", "seen"))
 # By the field of a coin that dates it: what the list of coins finds.
 NEW, CHANGED, MISSING = "first_seen_at", "changed_at", "missing_since"
-NEWLY_MISSING = "Newly missing"
-OF_MISSING = f"{NEWLY_MISSING}: coins that are missing since the run."
-OF_LINKS = "The links show coins as they are now: of the updated ones, those that have not changed since."
-OF_REJECTED = (
-    "Listed are the rejected records that are kept and that no later run had again. Equal ones without an id are one."
-)
+UPDATED, NEWLY_MISSING, REJECTED = "Updated", "Newly missing", "Rejected"
+# Below these labels, where the list has other rows than the run counted.
+OF_UPDATED = "The link shows those that have not changed again."
+OF_MISSING = "Those that are still missing."
+OF_REJECTED = "The list has each kept record once, with the last run that had it."
 
 
 class Row(NamedTuple):
@@ -42,12 +41,12 @@ def beside(run: CrawlRun, before: CrawlRun | None, now: datetime) -> str:
     runs = [run, before] if before else [run]
     missing = _newly_missing(runs) if is_over else {}
     rows = [_row(label, name, runs) for label, name in COUNTS]
-    rows += [_linked("New", "created", NEW, runs), _linked("Updated", "updated", CHANGED, runs)]
+    rows += [_linked("New", "created", NEW, runs), _linked(UPDATED, "updated", CHANGED, runs)]
     if missing:
         links = [link_to_coins(one, MISSING, missing[one.pk]) for one in runs]
         rows.append(_of(NEWLY_MISSING, links, [missing[one.pk] for one in runs]))
     listed = _listed(runs)
-    rows.append(_of("Rejected", [_rejected(one, listed[one.pk]) for one in runs], [one.rejected for one in runs]))
+    rows.append(_of(REJECTED, [_rejected(one, listed[one.pk]) for one in runs], [one.rejected for one in runs]))
     verdicts = [mark(one.verdict) for one in runs]
     spans = [one.duration_at(now) for one in runs]
     head = [
@@ -58,12 +57,17 @@ def beside(run: CrawlRun, before: CrawlRun | None, now: datetime) -> str:
     headings = ["", "This run" if is_over else "This run so far"]
     headings += ["The complete run before" if before else "No complete run before", "Difference"]
     columns = len(headings) if is_over and before else 3
-    shown = table(headings[:columns], [row[:columns] for row in (*head, *rows)])
-    has_links = stores_coins(run) and any(one.updated for one in runs)
-    differ = any(listed[one.pk] != one.rejected for one in runs)
-    said = {OF_MISSING: bool(missing), OF_LINKS: has_links, OF_REJECTED: differ}
-    remarks = " ".join(remark for remark, is_said in said.items() if is_said)
-    return format_html('{}<p class="quiet">{}</p>', shown, remarks) if remarks else shown
+    remarks = {NEWLY_MISSING: OF_MISSING}
+    if stores_coins(run) and any(one.updated for one in runs):
+        remarks[UPDATED] = OF_UPDATED
+    if any(listed[one.pk] != one.rejected for one in runs):
+        remarks[REJECTED] = OF_REJECTED
+    lines = [row._replace(label=_with_remark(row.label, remarks.get(row.label, ""))) for row in (*head, *rows)]
+    return table(headings[:columns], [line[:columns] for line in lines])
+
+
+def _with_remark(label: str, remark: str) -> str:
+    return format_html('{}<span class="quiet">{}</span>', label, remark) if remark else label
 
 
 def stores_coins(run: CrawlRun) -> bool:
@@ -96,7 +100,7 @@ def _rejected(run: CrawlRun, listed: int) -> str:
     address = address_of_list(RejectedRecord, run=run.pk, status="All")
     if listed == run.rejected:
         return format_html('<a href="{}">{}</a>', address, exact(listed))
-    return format_html('{}; <a href="{}">{} listed</a>', exact(run.rejected), address, exact(listed))
+    return format_html('{}; <a href="{}">{} in the list</a>', exact(run.rejected), address, exact(listed))
 
 
 def _newly_missing(runs: list[CrawlRun]) -> Mapping[str, int]:

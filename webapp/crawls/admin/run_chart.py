@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import cast
 
 from django.utils.html import format_html, format_html_join
 
-from webapp.coins.admin.formats import address_of, duration, second
+from webapp.coins.admin.formats import address_of, day_and_time, duration, instant, second
 from webapp.coins.numbers import exact
 from webapp.crawls.models import CrawlRun
 
@@ -107,12 +108,10 @@ def chart(runs: Sequence[CrawlRun], now: datetime) -> str:
     )
     title = f"The last {len(shown)} runs" if len(shown) > 1 else "The last run"
     return format_html(
-        '<figure class="run-chart"><figcaption>{}, from {} to {} UTC{}</figcaption><ul>{}</ul>'
+        '<figure class="run-chart"><figcaption>{}{}</figcaption><ul>{}</ul>'
         '<svg viewBox="0 0 {} {}" height="{}" preserveAspectRatio="none" role="group" aria-label="{}">{}</svg>'
-        "</figure>",
+        '<p class="axis{}">{}</p></figure>',
         title,
-        second(shown[0].started_at),
-        second(shown[-1].started_at),
         f". {empty}: 0 in all of them." if empty else "",
         format_html_join("", "{}", ((strip.label,) for strip in strips)),
         slots * SLOT,
@@ -120,7 +119,16 @@ def chart(runs: Sequence[CrawlRun], now: datetime) -> str:
         height,
         title,
         format_html_join("", '<a href="{0}" tabindex="-1" aria-label="{1}"><title>{1}</title>{2}</a>', columns),
+        " short" if len(shown) < slots else "",
+        _axis(shown, now),
     )
+
+
+def _axis(shown: Sequence[CrawlRun], now: datetime) -> str:
+    """When the first and the last of them started: all that are shown have."""
+    ends = dict.fromkeys(cast(datetime, run.started_at) for run in (shown[0], shown[-1]))
+    dates = ((moment.isoformat(), instant(moment), day_and_time(moment, now)) for moment in ends)
+    return format_html_join(" ", '<time datetime="{}" title="{}">{} UTC</time>', dates)
 
 
 def _column(strips: Sequence[Strip], run: CrawlRun, place: int, slot: int) -> str:

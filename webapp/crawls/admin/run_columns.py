@@ -8,6 +8,8 @@ from webapp.coins.admin.formats import ago, duration, in_words, mark
 from webapp.crawls.admin.run_progress import moment_of, quiet
 from webapp.crawls.models import CrawlRun
 
+REASON_SHOWN = 200  # characters
+
 
 @admin.display(ordering="verdict")
 def verdict(run: CrawlRun) -> str:
@@ -19,6 +21,15 @@ def verdict(run: CrawlRun) -> str:
 @admin.display(description="started", ordering="began_at")
 def started(run: CrawlRun) -> str:
     return ago(run.started_at)
+
+
+@admin.display
+def reason(run: CrawlRun) -> str:
+    """Its first words, clamped to two lines (admin.css), with all of it on pointing."""
+    if not run.reason:
+        return ""
+    shown = Truncator(run.reason).chars(REASON_SHOWN)
+    return format_html('<span class="clamped" title="{}"><bdi>{}</bdi></span>', run.reason, shown)
 
 
 @admin.display(description="duration")

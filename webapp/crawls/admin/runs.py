@@ -1,7 +1,7 @@
 """The admin of crawl runs: read them, and stop them."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -25,9 +25,9 @@ from webapp.coins.admin.model_admin import ReadOnlyAdmin
 from webapp.coins.numbers import NOTHING, exact
 from webapp.crawls import past_runs, queue
 from webapp.crawls.admin import nodes
-from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
+from webapp.crawls.admin.buttons import Button, ButtonAdmin, Pressed
 from webapp.crawls.admin.run_beside import beside
-from webapp.crawls.admin.run_columns import number_duration, started, verdict, what
+from webapp.crawls.admin.run_columns import number_duration, reason, started, verdict, what
 from webapp.crawls.admin.run_list import (
     RunList,
     RunPaginator,
@@ -40,7 +40,7 @@ from webapp.crawls.admin.run_log import log
 from webapp.crawls.admin.run_progress import Progress, moment_of
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.exports import RUNS
-from webapp.crawls.models import CrawlRun, RejectedRecord
+from webapp.crawls.models import CrawlRun, CrawlSchedule, RejectedRecord
 from webapp.crawls.models.run import RECORDS
 from webapp.crawls.queue import JobError
 from webapp.crawls.source_age import span
@@ -62,7 +62,6 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
     shown_by = {"started": ("started_at",), "number_duration": ("finished_at",), "what": ("arguments",)}
     REQUESTS = ("pages", "requests", "credits", "retries", "throttled")
 
-    # What matters most comes first: a phone shows the first five.
     list_display = (
         verdict,
         started,
@@ -72,6 +71,7 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
         number("created", "new"),
         number("updated"),
         number("missing"),
+        reason,
         "schedule",
         what,
     )
@@ -103,7 +103,7 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
         ),
         ("Job", ("id", "node", "priority", "settings", "claim")),
     )
-    FOLDED = ("Job", "Further fields")
+    FOLDED = ("Records", "Requests", "Time", "Job", "Further fields")
     renamed = {"created": "new"}
     written = {
         "arguments": in_words,
@@ -174,6 +174,15 @@ class CrawlRunAdmin(ExportAdmin, ButtonAdmin, ReadOnlyAdmin):
         if row.is_silent(moment_of(row)):
             return {"stop": MARK_LOST}
         return {} if row.stop_requested_at else {"stop": BUTTONS[row.verdict]}
+
+    def buttons(self, request: HttpRequest, row: CrawlRun) -> list[Button]:
+        """Also the one of its schedule, if the run went wrong."""
+        buttons = super().buttons(request, row)
+        if row.verdict in WENT_WRONG and row.schedule:
+            schedules = cast(ButtonAdmin, self.admin_site.get_model_admin(CrawlSchedule))
+            if schedules.may_press(request, "run") and schedules.has_view_permission(request):
+                buttons.append(Button("Run its schedule now", address_of(row.schedule, "run")))
+        return buttons
 
     def notes(self, run: CrawlRun) -> list[str]:
         notes = []

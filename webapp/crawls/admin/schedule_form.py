@@ -64,10 +64,14 @@ def help_on_time_zones() -> str:
 
 
 def help_on_arguments() -> str:
-    spiders = format_html_join("", "<dt>{}</dt>{}", ((name, _help_on(entry)) for name, entry in SPIDERS.items()))
+    spiders = format_html_join(
+        "",
+        "<details><summary>{}</summary><ul>{}</ul></details>",
+        ((f"Arguments of {name}", _help_on(entry)) for name, entry in SPIDERS.items()),
+    )
     return format_html(
         "One name=value on each line, as after <code>scrapy crawl -a</code>. Without any, it crawls the whole source."
-        '<dl class="arguments">{}</dl>',
+        "{}",
         spiders,
     )
 
@@ -84,8 +88,8 @@ def _help_on(entry: SpiderEntry) -> str:
             remarks.append(f"not together with {', '.join(others)}")
         lines.append((f"{name}=", "; ".join(remarks)))
     if not lines:
-        return mark_safe("<dd>no arguments</dd>")
-    return format_html_join("", "<dd><code>{}</code> {}</dd>", lines)
+        return mark_safe("<li>no arguments</li>")
+    return format_html_join("", "<li><code>{}</code> {}</li>", lines)
 
 
 def in_its_zone(slots: Iterable[datetime], schedule: CrawlSchedule) -> str:
@@ -122,8 +126,10 @@ class ScheduleForm(forms.ModelForm):
             self.fields["spider"].widget.choices = choices
 
     def full_clean(self) -> None:
-        """Show what the crontab means if another field is wrong."""
+        """Begin at the first field that is wrong. Show what the crontab means if another one is."""
         super().full_clean()
+        if wrong := [name for name in self.fields if name in self.errors]:
+            self.fields[wrong[0]].widget.attrs["autofocus"] = True
         if self.errors and not self.errors.keys() & {"crontab", "time_zone"}:
             slots = self.instance.timetable().upcoming(clock.database_clock(), SLOTS_SHOWN)
             field = self["crontab"]

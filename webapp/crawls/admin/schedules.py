@@ -21,6 +21,7 @@ from webapp.crawls import ticker
 from webapp.crawls.admin import nodes
 from webapp.crawls.admin.buttons import ButtonAdmin, Pressed
 from webapp.crawls.admin.outlook import outlook_of, remember
+from webapp.crawls.admin.run_columns import reason
 from webapp.crawls.admin.runs import began, mark_alone
 from webapp.crawls.admin.schedule_costs import of_cost, price, price_of_a_run
 from webapp.crawls.admin.schedule_form import SLOTS_SHOWN, ScheduleForm, in_its_zone
@@ -152,18 +153,18 @@ class CrawlScheduleAdmin(ButtonAdmin):
         rows = [
             [
                 link(run, mark(run.verdict)),
-                second(run.slot),
-                second(run.started_at),
+                second(run.started_at) if run.started_at else "",  # a phone shows the slot then
                 duration(run.duration_at(now)),
-                run.reason,
+                second(run.slot),
+                reason(run),
             ]
             for run in runs
         ]
         if not rows:
             return "It has not run yet."
         address = address_of_list(CrawlRun, schedule=schedule.name)
-        shown = table(["Verdict", "Slot (UTC)", "Started (UTC)", "Duration", "Reason"], rows)
-        return format_html('{}<a href="{}">All its runs</a>', shown, address)
+        shown = table(["Verdict", "Started (UTC)", "Duration", "Slot (UTC)", "Reason"], rows)
+        return format_html('<div class="last-runs">{}<a href="{}">All its runs</a></div>', shown, address)
 
     cost_of_a_run = of_cost("a run", price_of_a_run)
     cost_of_a_month = of_cost(
