@@ -189,7 +189,7 @@ def test_a_run_leads_to_its_rejected_records(page: Page, runs: CrawlRun) -> None
     row(page, "complete").get_by_role("link").click()
     expect(page.locator(".run-messages")).to_have_text("the API sent no total\npage 7 came twice", use_inner_text=True)
 
-    page.get_by_role("link", name="1 last seen by this run").click()
+    page.locator(".run-beside").get_by_role("row", name="Rejected").get_by_role("link").click()
     expect(row(page, "field_0: not a number")).to_contain_text("and 27 more")
 
     row(page, "field_0").locator(".field-coin a").click()

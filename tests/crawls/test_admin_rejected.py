@@ -104,9 +104,7 @@ def four(db: None) -> list[RejectedRecord]:
 def pressed(client: Client, record: RejectedRecord, verb: str, query: str) -> Any:
     """The answer to a button of a record's page that was opened from the list with this query."""
     page = client.get(page_of(record), {"_changelist_filters": query} if query else {})
-    (address,) = (
-        one["address"] for one in page.context["buttons"] if one["address"].split("?")[0].endswith(f"/{verb}/")
-    )
+    (address,) = (one.address for one in page.context["buttons"] if one.address.split("?")[0].endswith(f"/{verb}/"))
     return client.post(address, follow=True)
 
 
@@ -248,7 +246,7 @@ def test_a_button_that_comes_too_late_says_so(admin_client: Client, status: str,
 def test_a_page_has_the_buttons_that_make_sense(admin_client: Client, facts: dict[str, Any], labels: list[str]) -> None:
     response = admin_client.get(page_of(rejected(**facts)))
 
-    assert [one["label"] for one in response.context["buttons"]] == labels
+    assert [one.label for one in response.context["buttons"]] == labels
     assert "History" in response.content.decode()
 
 

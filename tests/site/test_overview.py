@@ -181,7 +181,7 @@ def test_each_problem_leads_to_what_it_is_about(admin_client: Client) -> None:
     ]
     runs = reverse("admin:crawls_crawlrun_changelist")
     assert [*links.values()] == [f"{runs}?schedule=all+%26+sundry", page_of(idle), NODES, page_of(wrong)]
-    assert said[0] == ("fact", "All 1 coin, proven complete 1 day ago.")  # what is known stays above the problem
+    assert said[0] == ("fact", "All 1 coin, proven complete 4 Feb 12:00.")  # what is known stays above the problem
     assert said[3] == ("fact", "3 schedules are enabled.")
     assert "No: 2 of 6 checks fail (the copy, schedules)." in text_of(admin_client, INDEX)
 
