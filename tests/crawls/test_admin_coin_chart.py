@@ -17,7 +17,7 @@ from webapp.coins import clock
 from webapp.coins.models import CoveredSpan, FullCoin, Price, PriceSeries
 from webapp.coins.prices.tiers import Step
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 def page(client: Client, coin: FullCoin, query: str = "") -> str:
@@ -63,6 +63,7 @@ def traded(noon: None, db: None) -> FullCoin:
     return coin
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("query", "prices"),
     [
@@ -161,6 +162,7 @@ def test_only_the_price_has_a_logarithmic_scale(admin_client: Client, noon: None
     assert 'aria-label="Market cap, from 0 to 10"' in shown
 
 
+@pytest.mark.every_database
 def test_only_gaps_within_the_range_are_named(admin_client: Client, noon: None) -> None:
     make_schedule(arguments={})
     coin = make_coin(first_seen_at=NOON - 60 * HOUR, current_price=1)
@@ -267,6 +269,7 @@ def test_a_gap_is_of_hours_in_a_month_and_of_days_in_years(admin_client: Client,
     assert not any(moment % Step.DAY for gap in of_all for moment in gap)
 
 
+@pytest.mark.every_database
 def test_a_gap_that_begins_before_the_range_is_drawn_from_its_edge(admin_client: Client, noon: None) -> None:
     make_schedule(arguments={})
     coin = make_coin(first_seen_at=NOON - 500 * DAY, current_price=1)
@@ -279,6 +282,7 @@ def test_a_gap_that_begins_before_the_range_is_drawn_from_its_edge(admin_client:
     assert '<rect class="gap" x="0" y="0"' in shown
 
 
+@pytest.mark.every_database
 def test_a_very_long_line_keeps_its_extremes_and_its_gaps(admin_client: Client, noon: None) -> None:
     make_schedule(arguments={})
     coin = make_coin(first_seen_at=NOON - 20 * HOUR, current_price=1)
@@ -309,6 +313,7 @@ def test_a_very_long_line_keeps_its_extremes_and_its_gaps(admin_client: Client, 
     assert found[times.index((NOON - 4 * HOUR).timestamp())] is None
 
 
+@pytest.mark.every_database
 def test_a_page_takes_as_many_queries_with_many_prices(admin_client: Client, noon: None) -> None:
     coin, other = make_coin("few", current_price=1), make_coin("many", current_price=1)
     for coin_id, number in (("few", 2), ("many", 60)):

@@ -12,7 +12,7 @@ from tests.support.admin import hostile, keys_in_list, page_of, text_of
 from tests.support.factories import NOON, make_coin
 from webapp.coins.models import CoinReview, FullCoin
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 COINS = reverse("admin:coins_fullcoin_changelist")
 REVIEWED = f"{COINS}?columns=coin%2Cath&o=2&q=bit&rank=ranked"
@@ -32,6 +32,7 @@ def opened(admin_client: Client) -> str:
     return links(admin_client.get(REVIEWED).content.decode())["Bitcoin BTC"]
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("way", [[], ["30d"], ["log scale"], ["History"], ["History", "Bitcoin (BTC)"]])
 def test_a_coin_leads_back_to_the_list_with_its_filters(admin_client: Client, opened: str, way: list[str]) -> None:
     address = opened
@@ -41,6 +42,7 @@ def test_a_coin_leads_back_to_the_list_with_its_filters(admin_client: Client, op
     assert links(admin_client.get(address).content.decode())["Coins"] == REVIEWED
 
 
+@pytest.mark.every_database
 def test_a_saved_review_leads_back_to_the_list_with_its_filters(admin_client: Client, opened: str) -> None:
     page = admin_client.get(opened).content.decode()
     review = unescape(re.findall(r'action="([^"]*/review/[^"]*)"', page)[0])
@@ -84,6 +86,7 @@ def chips(page: str) -> dict[str, str]:
     return {words.removesuffix(" \u2716 (remove)"): address for words, address in links(part).items()}
 
 
+@pytest.mark.every_database
 def test_each_limit_has_a_chip_that_removes_it(admin_client: Client) -> None:
     query = "?columns=coin&market=missing&market_cap_min=5&missing_since_max=2026-02-05&o=1&q=bit"
 
@@ -98,6 +101,7 @@ def test_each_limit_has_a_chip_that_removes_it(admin_client: Client) -> None:
     }
 
 
+@pytest.mark.every_database
 def test_a_list_without_limits_has_no_chips(admin_client: Client) -> None:
     addresses = (COINS, f"{COINS}?o=1&columns=coin&q=+", reverse("admin:crawls_rejectedrecord_changelist"))
 
@@ -126,6 +130,7 @@ def test_runs_have_chips(admin_client: Client, query: str, words: str) -> None:
     assert list(chips(page)) == [words, "Clear all"]
 
 
+@pytest.mark.every_database
 @hostile
 def test_a_chip_shows_any_search_as_text(admin_client: Client, text: str) -> None:
     page = admin_client.get(COINS, {"q": text}, follow=True).content.decode()
@@ -133,6 +138,7 @@ def test_a_chip_shows_any_search_as_text(admin_client: Client, text: str) -> Non
     assert page.count(f"<bdi>search: {escape(text.strip())}</bdi>") == (2 if text.strip() else 0)
 
 
+@pytest.mark.every_database
 def test_all_of_a_filter_leaves_the_ranges(admin_client: Client) -> None:
     page = admin_client.get(f"{COINS}?market=missing&market_cap_min=5&market_cap_rank_max=9").content.decode()
 
@@ -189,6 +195,7 @@ def spam(db: None) -> None:
     make_coin("spamless", name=None, symbol=None)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("query", "found", "left_out"),
     [
@@ -215,6 +222,7 @@ def test_hidden_coins_are_left_out_unless_they_are_named(
     assert page.count('class="badge">hidden<') == len({*found} - {"spamless"})
 
 
+@pytest.mark.every_database
 def test_hidden_coins_are_one_click_away(admin_client: Client, spam: None) -> None:
     page = admin_client.get(f"{COINS}?q=spa&o=2").content.decode()
 

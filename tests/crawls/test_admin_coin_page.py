@@ -20,7 +20,7 @@ from tests.support.schedule_pages import staff, told
 from webapp.coins.models import CoinReview, FullCoin
 from webapp.crawls.admin.coin_labels import LABELS
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 def page(client: Client, coin: FullCoin, query: str = "") -> str:
@@ -48,6 +48,7 @@ def words_of(markup: str) -> str:
     return " ".join(re.sub("<[^>]*>", " ", markup).split()).replace(" ,", ",")
 
 
+@pytest.mark.every_database
 @time_machine.travel(NOON, tick=False)
 def test_a_page_says_once_when_its_values_changed_and_by_which_run_and_where_others_did(admin_client: Client) -> None:
     make_run(id="first", started_at=NOON - 5 * DAY, finished_at=NOON - 4 * DAY)
@@ -164,6 +165,7 @@ def review(client: Client, coin: FullCoin, **fields: str) -> Any:
     return client.post(page_of(coin).replace("/change/", "/review/"), fields, follow=True)
 
 
+@pytest.mark.every_database
 def test_a_review_is_saved_and_recorded(admin_client: Client, noon: None) -> None:
     coin = make_coin()
     before = FullCoin.objects.values().get()

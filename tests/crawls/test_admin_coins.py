@@ -23,7 +23,7 @@ from webapp.coins.models import CoinReview, FullCoin
 from webapp.coins.prices.tiers import Step
 from webapp.crawls.verdict import Verdict
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 COINS = reverse("admin:coins_fullcoin_changelist")
 RANKED = ["rank-1", "rank-1001", "rank-101", "rank-11", "rank-251"]
@@ -46,6 +46,7 @@ NO_TIMES = ["abc", "5", "2026-13-01", "2026-02-05T25:00", "\u202e2026"]
 TOO_FAR = ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "9999-12-31"]
 
 
+@pytest.mark.every_database
 def test_a_coin_is_listed_with_short_numbers_and_shown_with_all_digits(admin_client: Client) -> None:
     coin = make_coin(name="Bitcoin", symbol="btc", current_price=Decimal("0.0000012345600"), market_cap=Decimal(10**12))
 
@@ -56,6 +57,7 @@ def test_a_coin_is_listed_with_short_numbers_and_shown_with_all_digits(admin_cli
     assert "Market cap: 1,000,000,000,000 " in shown
 
 
+@pytest.mark.every_database
 def test_the_extremes_of_every_number_show(admin_client: Client) -> None:
     whole = 30
     decimals = [field for field in FullCoin._meta.concrete_fields if isinstance(field, DecimalField)]
@@ -72,6 +74,7 @@ def test_the_extremes_of_every_number_show(admin_client: Client) -> None:
     assert f"All-time low: -0.{'0' * 29}1 " in pages[1]
 
 
+@pytest.mark.every_database
 def test_every_digit_that_the_database_keeps_shows(admin_client: Client) -> None:
     on_sqlite = connection.vendor == "sqlite"
     digits = "12345.6789012345" if on_sqlite else "123456789012345678901234567890.123456789012345678901234567891"
@@ -125,6 +128,7 @@ def test_no_picture_shows_if_they_are_switched_off(admin_client: Client, setting
     assert not any('<img src="https:' in page for page in pages)
 
 
+@pytest.mark.every_database
 def test_a_coin_of_nulls_shows(admin_client: Client) -> None:
     coin = make_coin("nothing-known")
 
@@ -143,6 +147,7 @@ def market(db: None) -> None:
     make_coin("unranked-a", missing_since=NOON)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -170,6 +175,7 @@ def test_coins_are_found(admin_client: Client, market: None, query: str, found: 
     assert names == found
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("order", "first"), [pytest.param("7", "rank-1", id="rising"), pytest.param("-7", "rank-1001", id="falling")]
 )
@@ -182,6 +188,7 @@ def test_coins_without_a_value_are_sorted_last_either_way(
     assert {*names[-2:]} == {"unranked-a", "unranked-b"}
 
 
+@pytest.mark.every_database
 def test_filters_count(admin_client: Client, market: None) -> None:
     shown = text_of(admin_client, COINS)
 
@@ -189,6 +196,7 @@ def test_filters_count(admin_client: Client, market: None) -> None:
     assert "missing (1)" in shown
 
 
+@pytest.mark.every_database
 def test_the_counts_of_a_filter_are_one_pass(admin_client: Client, market: None) -> None:
     with CaptureQueriesContext(connection) as captured:
         admin_client.get(COINS)
@@ -197,6 +205,7 @@ def test_the_counts_of_a_filter_are_one_pass(admin_client: Client, market: None)
     assert len([query["sql"] for query in captured if "left_out" in query["sql"]]) == 1
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("name", ["market", "data", "rank", "review"])
 def test_a_choice_that_does_not_exist_filters_nothing_and_says_so(
     admin_client: Client, market: None, name: str
@@ -221,6 +230,7 @@ def dated(noon: None, db: None) -> None:
     make_coin("priceless", **days | {"current_price": None, "changed_at": NOON - MINUTE})
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -247,6 +257,7 @@ def test_without_any_run_no_coin_was_changed_by_the_last_one(admin_client: Clien
     assert keys_in_list(admin_client, f"{COINS}?data=changed+by+the+last+run") == []
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -278,6 +289,7 @@ def test_coins_are_filtered_by_ranges(admin_client: Client, market: None, query:
     assert sorted(names) == sorted(found)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("name", "limit", "words"),
     [
@@ -315,6 +327,7 @@ def test_an_invalid_limit_is_shown_as_it_was_typed_and_the_rest_applies(
     assert 'id="show-filters" checked' in page
 
 
+@pytest.mark.every_database
 def test_valid_limits_are_not_marked(admin_client: Client, market: None) -> None:
     page = admin_client.get(f"{COINS}?current_price_min=1,000&changed_at_min=2026-02-05").content.decode()
 
@@ -323,6 +336,7 @@ def test_valid_limits_are_not_marked(admin_client: Client, market: None) -> None
     assert 'id="show-filters" checked' not in page
 
 
+@pytest.mark.every_database
 def test_the_form_of_ranges_keeps_the_other_filters(admin_client: Client, market: None) -> None:
     page = admin_client.get(f"{COINS}?rank=ranked&q=number&market_cap_rank_max=11&p=1").content.decode()
 
@@ -334,6 +348,7 @@ def test_the_form_of_ranges_keeps_the_other_filters(admin_client: Client, market
     assert "Clear ranges" in form
 
 
+@pytest.mark.every_database
 def test_a_time_has_inputs_if_a_link_has_limited_it(admin_client: Client) -> None:
     without, limited = (
         admin_client.get(f"{COINS}{query}").content.decode() for query in ("", "?changed_at_min=2026-02-05")
@@ -358,6 +373,7 @@ def test_exact_matches_come_first(admin_client: Client, monkeypatch: pytest.Monk
     assert keys_in_list(admin_client, f"{COINS}?q=ether&rank=top+100") == ["ethereum", "a-coin"]
 
 
+@pytest.mark.every_database
 def test_matches_of_one_kind_keep_the_order(admin_client: Client) -> None:
     for coin_id, rank in (("ether-c", 2), ("ether-a", 3), ("ether-b", 1)):
         make_coin(coin_id, market_cap_rank=rank)
@@ -365,6 +381,7 @@ def test_matches_of_one_kind_keep_the_order(admin_client: Client) -> None:
     assert keys_in_list(admin_client, f"{COINS}?q=ether") == ["ether-b", "ether-c", "ether-a"]
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("percentage", "words"),
     [("-5", "▼ -5.00 %"), ("0", "0.00 %"), ("12345.678", "▲ +12,345.68 %"), ("-0.0001", "▼ -0.0001 %")],
@@ -377,6 +394,7 @@ def test_a_change_has_two_digits_unless_they_would_say_nothing(
     assert f">{words}</span>" in admin_client.get(COINS).content.decode()
 
 
+@pytest.mark.every_database
 def test_a_blank_search_keeps_the_order(admin_client: Client) -> None:
     make_coin("nameless", name="", market_cap_rank=2)
     make_coin("first", name="First", market_cap_rank=1)
@@ -398,6 +416,7 @@ def test_a_change_has_a_sign_an_arrow_and_a_colour(admin_client: Client) -> None
     assert "▲ +3.2 × 10⁴⁶ %</span>" in page
 
 
+@pytest.mark.every_database
 def test_a_number_shows_every_digit_on_pointing(admin_client: Client) -> None:
     make_coin(market_cap=Decimal(1_380_000_000_001), current_price=Decimal("1.2e-9"))
 
@@ -461,6 +480,7 @@ def test_the_week_is_drawn_from_hours_and_the_current_price(admin_client: Client
     assert re.search(r'class="spark up".*?<path d="M0.0 15.0L[\d.]+ 30.0L110.0 0.0"/>', page)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("last_updated", [NOON, datetime(9999, 12, 31, tzinfo=UTC)], ids=["now", "a wrong clock"])
 def test_the_week_ends_now_even_if_a_clock_is_wrong(admin_client: Client, noon: None, last_updated: datetime) -> None:
     make_coin("up", current_price=2, last_updated=last_updated)
@@ -483,6 +503,7 @@ def test_no_percentage_is_of_a_price_that_is_not_above_zero(admin_client: Client
     assert 'aria-label="7 days"' in page
 
 
+@pytest.mark.every_database
 def test_a_list_reads_all_weeks_at_once(admin_client: Client) -> None:
     make_coin("first")
     few = queries_of(admin_client, COINS)
@@ -502,6 +523,7 @@ def test_no_prices_are_read_for_a_list_that_shows_none(admin_client: Client) -> 
     assert not [query["sql"] for query in captured if "coins_pricebar" in query["sql"]]
 
 
+@pytest.mark.every_database
 def test_hidden_coins_show_only_if_the_filter_asks(admin_client: Client) -> None:
     ada = User.objects.get()
     CoinReview.objects.create(coin=make_coin("spam"), hidden=True, reviewed_by=ada, reviewed_at=NOON)

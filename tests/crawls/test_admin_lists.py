@@ -17,7 +17,7 @@ from tests.support.schedule_pages import staff, told
 from webapp.coins.models import ChosenColumns, FullCoin, NamedView
 from webapp.crawls.admin.coins import COLUMNS
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 COINS = reverse("admin:coins_fullcoin_changelist")
 COLUMNS_PAGE = reverse("admin:coins_fullcoin_columns")
@@ -40,6 +40,7 @@ def headings(client: Client, address: str = COINS) -> list[str]:
 
 
 # The columns of each person ----------------------------------------------------------------------
+@pytest.mark.every_database
 def test_a_person_chooses_columns_and_their_order(admin_client: Client) -> None:
     response = admin_client.post(COLUMNS_PAGE, {"shown": ["ath", "coin", "symbol"], "save": ""}, follow=True)
 
@@ -138,6 +139,7 @@ def test_another_list_has_a_choice_of_its_own(admin_client: Client) -> None:
     assert headings(admin_client)[:3] == ["Rank", "Coin", "Price"]
 
 
+@pytest.mark.every_database
 def test_filters_stay_and_an_order_goes_when_columns_are_chosen(admin_client: Client) -> None:
     query = "rank=ranked&q=a%26b&o=-3&columns=coin"
 
@@ -204,6 +206,7 @@ def test_a_view_is_not_updated_with_nonsense(admin_client: Client, saved: NamedV
     assert NamedView.objects.get().query == saved.query
 
 
+@pytest.mark.every_database
 def test_a_view_keeps_the_columns_of_whom_saved_it(admin_client: Client) -> None:
     admin_client.post(COLUMNS_PAGE, {"shown": ["coin", "atl"], "save": ""})
     admin_client.post(VIEWS, {"name": "Lows", "query": ""})
@@ -221,6 +224,7 @@ def test_views_are_listed_and_the_current_one_is_marked(admin_client: Client, sa
     assert page.count('aria-current="page"') == 1
 
 
+@pytest.mark.every_database
 def test_views_have_buttons_for_who_may_save_and_delete_them(admin_client: Client, saved: NamedView) -> None:
     address = f"{COINS}?{saved.query}"
 
@@ -304,12 +308,14 @@ def test_no_view_stands_before_a_page_of_the_coin_named_views(admin_client: Clie
     assert text_of(admin_client, page_of(coin).replace("/change/", "/history/"))
 
 
+@pytest.mark.every_database
 def test_a_name_is_given_once(admin_client: Client, saved: NamedView) -> None:
     errors = refused(admin_client, "<big> ONES", "market=missing")
 
     assert errors == ["There is a view with the name Big ones already: choose another."]
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
@@ -374,6 +380,7 @@ def test_saving_a_view_needs_permission(client: Client, permissions: list[str], 
     assert NamedView.objects.exists() == (status == 302)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("permissions", "status"),
     [
@@ -395,6 +402,7 @@ def test_deleting_and_updating_a_view_need_permission(
     assert (response.status_code, untouched) == (status, status == 403)
 
 
+@pytest.mark.every_database
 def test_its_maker_updates_and_deletes_a_view(client: Client) -> None:
     maria = staff(client, "view_fullcoin", "add_namedview")
     maria.post(VIEWS, {"name": "Mine", "query": ""})
@@ -406,6 +414,7 @@ def test_its_maker_updates_and_deletes_a_view(client: Client) -> None:
     assert not NamedView.objects.exists()
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     "address", [VIEWS, view_address("big-ones", "view_delete"), view_address("big-ones", "view_update")]
 )
@@ -414,12 +423,14 @@ def test_no_view_is_saved_or_deleted_by_get(admin_client: Client, saved: NamedVi
     assert NamedView.objects.count() == 1
 
 
+@pytest.mark.every_database
 def test_a_view_that_does_not_exist_is_not_found(admin_client: Client) -> None:
     assert admin_client.get(view_address("nothing")).status_code == 404
     assert admin_client.post(view_address("nothing", "view_delete")).status_code == 404
     assert admin_client.post(view_address("nothing", "view_update")).status_code == 404
 
 
+@pytest.mark.every_database
 def test_a_view_stays_when_its_maker_is_deleted(admin_client: Client) -> None:
     maria = staff(Client(), "view_fullcoin", "add_namedview")
     maria.post(VIEWS, {"name": "Mine", "query": ""})

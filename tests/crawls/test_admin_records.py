@@ -16,7 +16,7 @@ from tests.support.processes import ROOT
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.verdict import Verdict
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 RUNS = reverse("admin:crawls_crawlrun_changelist")
 REJECTED = reverse("admin:crawls_rejectedrecord_changelist")
@@ -86,6 +86,7 @@ def test_a_run_and_its_rejected_records_link_to_each_other(admin_client: Client)
     assert f'<a href="{page_of(run)}"><time datetime="2026-02-05T12:00:00+00:00"' in listed
 
 
+@pytest.mark.every_database
 def test_a_rejected_record_shows_its_first_reasons_in_the_list_and_all_on_its_page(admin_client: Client) -> None:
     reasons = [f"field_{number}: not a number" for number in range(30)]
     record = make_rejected(reasons="\n".join(reasons), run=make_run())
@@ -141,6 +142,7 @@ def test_runs_are_listed_newest_first_and_those_yet_to_start_before_them(admin_c
     assert names == ["pending", "new", "old"]
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -158,6 +160,7 @@ def test_runs_are_filtered(admin_client: Client, query: str, found: list[str]) -
     assert names == found
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("query", ["?status=Ignored", "?status=All&q=twin", "?status=All&q=dull"])
 def test_rejected_records_are_found(admin_client: Client, query: str) -> None:
     make_rejected("other")

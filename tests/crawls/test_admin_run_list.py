@@ -21,7 +21,7 @@ from webapp.coins.admin.paging import BoundedPaginator
 from webapp.crawls.models import CrawlRun
 from webapp.crawls.verdict import Verdict
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 RUNS = reverse("admin:crawls_crawlrun_changelist")
 WAITS = {"verdict": Verdict.PENDING, "started_at": None}
@@ -42,6 +42,7 @@ def success(client: Client, address: str = RUNS) -> list[str]:
 
 
 # Filters by time ---------------------------------------------------------------------------------
+@pytest.mark.every_database
 @pytest.mark.usefixtures("noon")
 @pytest.mark.parametrize(
     ("query", "found"),
@@ -126,6 +127,7 @@ def test_the_first_and_the_last_time_are_no_error(admin_client: Client, value: s
     assert {answer.status_code for answer in answers} == {200}
 
 
+@pytest.mark.every_database
 def test_the_form_of_a_range_keeps_the_other_filters(admin_client: Client) -> None:
     query = {"verdict": "failed", "o": "-5", "p": "3", "started_at_min": "2026-02-01T10:00:00Z", "started_at_max": ""}
 
@@ -141,6 +143,7 @@ def test_the_form_of_a_range_keeps_the_other_filters(admin_client: Client) -> No
     ]
 
 
+@pytest.mark.every_database
 def test_a_choice_of_time_is_marked_and_keeps_the_other_filters(admin_client: Client) -> None:
     page = admin_client.get(RUNS, {"verdict": "failed", "started_at_min": "7d"}).content.decode()
 
@@ -148,6 +151,7 @@ def test_a_choice_of_time_is_marked_and_keeps_the_other_filters(admin_client: Cl
     assert '<a href="?verdict=failed">Any time</a>' in page
 
 
+@pytest.mark.every_database
 def test_no_choice_of_time_is_marked_if_it_is_not_all_that_limits(admin_client: Client) -> None:
     page = admin_client.get(RUNS, {"started_at_min": "7d", "started_at_max": "2026-02-05"}).content.decode()
 
@@ -265,6 +269,7 @@ def test_what_is_nothing_in_all_runs_takes_no_room_in_the_chart(admin_client: Cl
     assert "Rejected up to" not in shown
 
 
+@pytest.mark.every_database
 def test_the_chart_has_the_last_hundred_runs_of_the_filtered_list(admin_client: Client) -> None:
     runs = [
         CrawlRun(id=f"{number:03}", spider="markets", verdict=Verdict.COMPLETE, started_at=NOON + number * MINUTE)
@@ -299,6 +304,7 @@ def make_runs(number: int) -> None:
         make_run(id=f"run {place}", started_at=NOON - place * HOUR, seen=place)
 
 
+@pytest.mark.every_database
 @pytest.mark.usefixtures("few")
 def test_a_list_counts_so_many_rows_and_says_that_there_are_more(admin_client: Client) -> None:
     make_runs(4)
@@ -308,6 +314,7 @@ def test_a_list_counts_so_many_rows_and_says_that_there_are_more(admin_client: C
     assert "1 2 more than 3 crawl runs; filter by time to see the others" in shown
 
 
+@pytest.mark.every_database
 @pytest.mark.usefixtures("few")
 def test_a_list_that_is_counted_to_its_end_says_its_number(admin_client: Client) -> None:
     make_runs(3)
@@ -327,6 +334,7 @@ def test_behind_the_last_page_the_list_says_how_to_go_on(admin_client: Client) -
     assert "The list ends here. Filter by time to see the other crawl runs." in shown
 
 
+@pytest.mark.every_database
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(("number", "is_sorted"), [pytest.param(3, True, id="few"), pytest.param(4, False, id="many")])
 def test_only_a_list_of_few_is_sorted_by_other_columns(admin_client: Client, number: int, is_sorted: bool) -> None:
@@ -358,6 +366,7 @@ def statements(client: Client, address: str) -> list[str]:
     return [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_number_of_queries_does_not_grow_with_the_runs(admin_client: Client, query: str) -> None:
     schedule = make_schedule()
@@ -371,6 +380,7 @@ def test_the_number_of_queries_does_not_grow_with_the_runs(admin_client: Client,
     assert len(statements(admin_client, address)) == one
 
 
+@pytest.mark.every_database
 def test_no_rows_are_read_if_the_count_is_zero(admin_client: Client) -> None:
     make_run()
 
@@ -394,6 +404,7 @@ def test_each_list_is_read_from_an_index(admin_client: Client, query: str) -> No
         assert not is_read_as_a_whole(sql, "crawls_crawlrun"), sql
 
 
+@pytest.mark.every_database
 def test_a_list_has_no_counts_beside_its_filters(admin_client: Client) -> None:
     make_run()
 
@@ -403,6 +414,7 @@ def test_a_list_has_no_counts_beside_its_filters(admin_client: Client) -> None:
     assert not page.context["cl"].add_facets
 
 
+@pytest.mark.every_database
 def test_the_order_says_nothing_of_jobs_that_were_dropped(admin_client: Client) -> None:
     make_run(id="dropped", verdict=Verdict.SKIPPED, started_at=None, finished_at=NOON - DAY)
     make_run(id="newer", started_at=NOON)

@@ -22,7 +22,7 @@ from webapp.crawls.admin.run_progress import Progress, about
 from webapp.crawls.models import CrawlRun, RejectedRecord
 from webapp.crawls.verdict import Verdict
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 RUNNING = {"verdict": Verdict.RUNNING, "heartbeat_at": NOON, "finished_at": None}
 COINS = reverse("admin:coins_fullcoin_changelist")
@@ -101,6 +101,7 @@ def test_a_run_that_is_under_way_shows_its_progress(admin_client: Client) -> Non
     assert '<progress max="100" value="20" aria-label="Progress">' in page
 
 
+@pytest.mark.every_database
 @pytest.mark.usefixtures("noon")
 @pytest.mark.parametrize(
     ("values", "words"),
@@ -279,6 +280,7 @@ def test_a_run_that_is_under_way_has_no_differences_to_the_one_before(admin_clie
     assert "Newly missing" not in shown
 
 
+@pytest.mark.every_database
 def test_a_run_that_waits_stands_beside_none(admin_client: Client) -> None:
     make_run(started_at=NOON - DAY)
     run = make_run(verdict=Verdict.PENDING, started_at=None)
@@ -340,6 +342,7 @@ def test_the_run_before_may_be_further_back_in_its_schedule(monkeypatch: pytest.
     assert found == [weekly, None]
 
 
+@pytest.mark.every_database
 def test_the_number_of_queries_does_not_grow_with_the_runs(admin_client: Client) -> None:
     run = make_run(schedule=make_schedule(), missing=1)
 
@@ -351,6 +354,7 @@ def test_the_number_of_queries_does_not_grow_with_the_runs(admin_client: Client)
     assert queries_of(admin_client, page_of(run)) == one
 
 
+@pytest.mark.every_database
 def test_the_run_before_is_found_by_an_index() -> None:
     schedule = make_schedule()
     for hours in range(5):

@@ -21,7 +21,7 @@ from webapp.crawls.models import CrawlRun, Node
 from webapp.crawls.queue import STOPPED_BEFORE, JobError
 from webapp.crawls.verdict import Verdict
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 RUNS = reverse("admin:crawls_crawlrun_changelist")
 WAITS = {"verdict": Verdict.PENDING, "started_at": None}
@@ -114,6 +114,7 @@ def test_the_list_leaves_the_logs_in_the_database(admin_client: Client) -> None:
     assert not any('"log_tail"' in query["sql"] for query in captured)
 
 
+@pytest.mark.every_database
 def test_the_queries_of_the_list_do_not_grow_with_its_schedules(admin_client: Client) -> None:
     make_run(schedule=make_schedule())
     one = queries_of(admin_client, RUNS)
@@ -124,6 +125,7 @@ def test_the_queries_of_the_list_do_not_grow_with_its_schedules(admin_client: Cl
     assert one == many
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("name", "found"),
     [
@@ -204,6 +206,7 @@ def test_a_run_is_stopped_and_it_is_said_what_will_happen(
     assert ("admin" in history.partition("Action")[2]) == (level == "success")
 
 
+@pytest.mark.every_database
 def test_of_a_run_that_is_marked_lost_it_is_told_that_its_slot_is_due_once_more(admin_client: Client) -> None:
     schedule = make_schedule(next_run_at=Now() + HOUR)
     run = make_run(schedule=schedule, slot=NOON, stop_requested_at=None, **SILENT)
@@ -216,6 +219,7 @@ def test_of_a_run_that_is_marked_lost_it_is_told_that_its_slot_is_due_once_more(
     assert schedule.next_run_at == NOON
 
 
+@pytest.mark.every_database
 def test_of_a_run_that_has_ended_meanwhile_its_end_is_told() -> None:
     run = make_run(**RUNNING)
     CrawlRun.objects.update(verdict=Verdict.FAILED, finished_at=NOON)
@@ -224,6 +228,7 @@ def test_of_a_run_that_has_ended_meanwhile_its_end_is_told() -> None:
         cast(CrawlRunAdmin, admin.site.get_model_admin(CrawlRun)).press("stop", run)
 
 
+@pytest.mark.every_database
 def test_of_a_run_that_was_deleted_meanwhile_this_is_told() -> None:
     run = make_run(**RUNNING)
     CrawlRun.objects.all().delete()

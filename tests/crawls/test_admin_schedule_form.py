@@ -15,7 +15,7 @@ from webapp.crawls.admin.schedule_form import ScheduleForm
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.models import CrawlSchedule
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 # The form ----------------------------------------------------------------------------------------
@@ -105,6 +105,7 @@ def test_a_schedule_that_is_not_valid_yet_shows_what_its_crontab_means(
     assert ("Its next slots" in shown) == is_shown
 
 
+@pytest.mark.every_database
 @pytest.mark.usefixtures("noon")
 @pytest.mark.parametrize("is_new", [True, False])
 def test_a_schedule_that_is_saved_tells_its_next_slots(admin_client: Client, is_new: bool) -> None:
@@ -116,6 +117,7 @@ def test_a_schedule_that_is_saved_tells_its_next_slots(admin_client: Client, is_
     assert told(response)[1] == f"Its next slots (UTC): {slots}."
 
 
+@pytest.mark.every_database
 def test_a_schedule_that_is_saved_disabled_tells_no_slots(admin_client: Client) -> None:
     response = admin_client.post(ADD, filled_in(enabled=""), follow=True)
 
@@ -153,6 +155,7 @@ def test_the_form_lists_each_spiders_arguments_and_suggests_time_zones(admin_cli
     assert '<option value="Europe/Berlin">' in page
 
 
+@pytest.mark.every_database
 def test_a_form_saved_as_it_was_changes_nothing(admin_client: Client) -> None:
     schedule = make_schedule(arguments={"ids": ["a", "b"]}, time_zone="Europe/Berlin")
     before = CrawlSchedule.objects.values().get()
@@ -164,6 +167,7 @@ def test_a_form_saved_as_it_was_changes_nothing(admin_client: Client) -> None:
     assert CrawlSchedule.objects.values().get() == before
 
 
+@pytest.mark.every_database
 def test_an_edit_leaves_alone_what_the_tick_has_written_meanwhile(rf: Any) -> None:
     make_schedule(next_run_at=NOON)
     opened = CrawlSchedule.objects.get()

@@ -20,7 +20,7 @@ from webapp.crawls.costs import Bill
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node
 from webapp.crawls.verdict import Verdict
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 # What is shown -----------------------------------------------------------------------------------
@@ -91,6 +91,7 @@ def test_the_last_run_and_the_last_20_are_marks_with_words_and_links(admin_clien
     assert f'<a href="{page_of(runs[-1])}"><span class="verdict running">running</span></a>' in page
 
 
+@pytest.mark.every_database
 def test_of_runs_that_were_recorded_at_once_the_last_slots_are_shown(admin_client: Client) -> None:
     schedule = make_schedule()
     for number in reversed(range(25)):
@@ -111,6 +112,7 @@ def test_a_run_that_has_not_begun_is_marked_with_its_slot(admin_client: Client) 
     assert 'title="pending, 2026-02-05 12:00:00 UTC"' in page
 
 
+@pytest.mark.every_database
 def test_the_page_tells_slots_in_both_clocks_and_what_became_of_the_last_runs(admin_client: Client, noon: None) -> None:
     schedule = make_schedule("Night & day", crontab="30 7 * * *", time_zone="Asia/Kolkata")
     make_run_of(schedule, verdict=Verdict.PARTIAL, reason="page <7> failed", finished_at=NOON + timedelta(seconds=75))
@@ -125,6 +127,7 @@ def test_the_page_tells_slots_in_both_clocks_and_what_became_of_the_last_runs(ad
     assert "1 crawl run" in text_of(admin_client, unescape(link))
 
 
+@pytest.mark.every_database
 def test_a_slot_that_waits_is_the_first_of_the_next(admin_client: Client, noon: None) -> None:
     schedule = make_schedule(next_run_at=NOON)
 
@@ -185,6 +188,7 @@ def test_hostile_text_is_text_everywhere(admin_client: Client, text: str) -> Non
         assert text == escape(text) or text not in page.content.decode()
 
 
+@pytest.mark.every_database
 def test_the_queries_of_the_list_do_not_grow_with_its_schedules(admin_client: Client) -> None:
     def add(numbers: range) -> None:
         for number in numbers:

@@ -19,7 +19,7 @@ from tests.support.factories import NOON, make_coin, make_rejected, make_run
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, RejectedRecord
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 COINS = reverse("admin:coins_fullcoin_changelist")
 RUNS = reverse("admin:crawls_crawlrun_changelist")
@@ -57,6 +57,7 @@ def test_the_index_shows_problems_to_users_who_may_view_runs(admin_client: Clien
     assert sentence not in kept_back
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("model", MAKE)
 def test_a_page_shows_every_field_of_the_model_but_hidden_ones(model: Any, rf: Any) -> None:
     page: Any = admin.site.get_model_admin(model)
@@ -115,6 +116,7 @@ def test_staff_without_permission_sees_nothing(client: Client, address: str) -> 
     assert response.status_code == 403
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("address", LISTS)
 @pytest.mark.parametrize(
     "query",
@@ -208,6 +210,7 @@ def test_a_page_that_does_not_exist_leads_home(admin_client: Client, model: Any,
     assert response.status_code in {301, 302}
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("address", LISTS)
 def test_the_queries_of_a_list_do_not_grow_with_its_rows(admin_client: Client, address: str) -> None:
     def add(names: range) -> None:

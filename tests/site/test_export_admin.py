@@ -24,7 +24,7 @@ from webapp.coins.admin import exporting
 from webapp.coins.exports.cells import CELL
 from webapp.coins.exports.formats import FORMATS
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 COINS, RUNS, REJECTED = LISTS = [
     reverse(f"admin:{name}_changelist") for name in ("coins_fullcoin", "crawls_crawlrun", "crawls_rejectedrecord")
@@ -196,6 +196,7 @@ def test_ticking_other_columns_keeps_the_selection(admin_client: Client, market:
     assert 'name="_selected_action" value="rank-1"' in page.content.decode()
 
 
+@pytest.mark.every_database
 def test_rows_selected_across_pages_are_those_of_the_filters(admin_client: Client, market: None) -> None:
     response = select(admin_client, f"{COINS}?rank=top+100&p=1", ["rank-1"], select_across=1)
 
@@ -294,6 +295,7 @@ def test_an_uploaded_file_is_no_choice(admin_client: Client) -> None:
     assert response.status_code == 400
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("address", EXPORTS)
 @pytest.mark.parametrize(
     "query",
@@ -312,6 +314,7 @@ def test_filters_that_the_list_does_not_have_are_400(admin_client: Client, addre
     assert admin_client.post(f"{address}?{query}", {"format": "csv", "columns": ["coin_id"]}).status_code == 400
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("query", "words"),
     [
@@ -330,6 +333,7 @@ def test_what_is_wrong_with_a_filter_is_said(admin_client: Client, query: str, w
     assert words in file.content.decode()
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("address", [f"{COINS}export/", f"{REJECTED}export/"])
 @pytest.mark.parametrize("search", ["x" * 5_000, "%20".join(["word"] * 1_000)])
 def test_a_search_that_is_too_long_is_400(admin_client: Client, address: str, search: str) -> None:
@@ -384,6 +388,7 @@ def test_whoever_gets_a_cut_text_is_told(admin_client: Client) -> None:
     assert "Cut to what a cell can hold: 1 text. The formats csv-exact and json have all of it." in told
 
 
+@pytest.mark.every_database
 def test_many_rows_are_not_counted(admin_client: Client, market: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "COUNTED", 3)
 
@@ -396,6 +401,7 @@ def test_many_rows_are_not_counted(admin_client: Client, market: None, monkeypat
     assert "LIMIT 4" in counts[0]
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("address", EXPORTS)
 def test_the_queries_of_an_export_do_not_grow_with_its_rows(admin_client: Client, address: str) -> None:
     def queries() -> int:

@@ -20,7 +20,7 @@ from webapp.coins.models import NamedView
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.verdict import Verdict
 
-pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 EVERYBODY = PEOPLE
 LOGGED_IN = PEOPLE[1:]
