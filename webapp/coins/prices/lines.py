@@ -10,15 +10,24 @@ from webapp.coins.prices.tiers import Step
 
 Line = dict[float, float]  # by seconds since 1970, in the order of time: the price
 
-# Read as floats: a page of a list has some 17,000 of them, and Django would make dates and decimals of each.
-BARS = """
-    SELECT series.coin_id, {seconds}, {price} FROM coins_priceseries AS series
-    JOIN coins_pricebar AS bar ON bar.series_id = series.id
-    WHERE series.coin_id IN ({ids}) AND bar.step = %s AND bar.time >= %s ORDER BY series.id, bar.time
-"""
-FLOATS = {
-    "sqlite": {"seconds": "bar.last_at / 1000000.0", "price": "CAST(bar.close AS REAL)"},
-    "postgresql": {"seconds": "extract(epoch FROM bar.last_at)::float8", "price": "bar.close::float8"},
+# The last bar of each span of time. The database picks them, because a page of a list has some 17,000 bars. They are read
+# as floats: Django would make dates and decimals of each.
+BARS = {
+    # SQLite takes the other columns from the row that has the maximum.
+    "sqlite": """
+        SELECT series.coin_id, MAX(bar.last_at) / 1000000.0 AS seconds, CAST(bar.close AS REAL)
+        FROM coins_priceseries AS series JOIN coins_pricebar AS bar ON bar.series_id = series.id
+        WHERE series.coin_id IN ({ids}) AND bar.step = %s AND bar.time >= %s
+        GROUP BY series.id, bar.last_at / (1000000 * {span}) ORDER BY series.id, seconds
+    """,
+    "postgresql": """
+        SELECT DISTINCT ON (series.id, span) series.coin_id, seconds, bar.close::float8
+        FROM coins_priceseries AS series JOIN coins_pricebar AS bar ON bar.series_id = series.id
+        CROSS JOIN LATERAL (SELECT extract(epoch FROM bar.last_at)::float8 AS seconds) AS times
+        CROSS JOIN LATERAL (SELECT floor(seconds / {span}) AS span) AS spans
+        WHERE series.coin_id IN ({ids}) AND bar.step = %s AND bar.time >= %s
+        ORDER BY series.id, span, seconds DESC
+    """,
 }
 
 
@@ -26,13 +35,11 @@ def lines(coin_ids: Collection[str], since: datetime, every: timedelta) -> dict[
     """By coin with prices: the last price of each span of the length `every`, from bars of an hour. One query."""
     if not coin_ids:
         return {}
-    ids = ", ".join(["%s"] * len(coin_ids))
+    statement = BARS[connection.vendor].format(ids=", ".join(["%s"] * len(coin_ids)), span=int(every.total_seconds()))
     begin = PriceBar._meta.get_field("time").get_db_prep_value(Step.HOUR.start(since), connection)
-    length = every.total_seconds()
-    last: dict[str, dict[int, tuple[float, float]]] = {}
+    found: dict[str, Line] = {}
     with connection.cursor() as cursor:
-        statement = BARS.format(ids=ids, **FLOATS[connection.vendor])
         cursor.execute(statement, [*coin_ids, Step.HOUR.value, begin])
         for coin_id, seconds, price in cursor:
-            last.setdefault(coin_id, {})[int(seconds // length)] = seconds, price
-    return {coin_id: dict(points.values()) for coin_id, points in last.items()}
+            found.setdefault(coin_id, {})[seconds] = price
+    return found
