@@ -10,8 +10,8 @@ from webapp.coins.prices.tiers import Step
 
 Line = dict[float, float]  # by seconds since 1970, in the order of time: the price
 
-# The last bar of each span of time. The database picks them, because a page of a list has some 17,000 bars. They are read
-# as floats: Django would make dates and decimals of each.
+# The last bar of each span of time. The database picks them, because a page of a list has some 17,000 bars. They are
+# read as floats: Django would make dates and decimals of each.
 BARS = {
     # SQLite takes the other columns from the row that has the maximum.
     "sqlite": """
