@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import groupby, pairwise
 
 from webapp.coins.prices.reading import PricePoint
@@ -44,11 +45,14 @@ def pauses(points: Sequence[PricePoint], least: timedelta, broken_at: Sequence[d
     ]
 
 
+def as_float(number: Decimal | None) -> float | None:
+    return None if number is None else float(number)
+
+
 def rows(points: Iterable[PricePoint], dashed: Iterable[Span], broken_at: Iterable[datetime]) -> list[Row]:
     """The points, and a row without values in each time that no solid line may cross."""
     found: list[Row] = [
-        (point.time, *(None if value is None else float(value) for value in point[1:4]))  # type: ignore[misc]
-        for point in points
+        (point.time, as_float(point.price), as_float(point.market_cap), as_float(point.volume)) for point in points
     ]
     middles = [since + (until - since) / 2 for since, until in dashed]
     found += [(moment, None, None, None) for moment in (*middles, *broken_at)]
