@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from webapp.coins.admin.keys import quote
@@ -41,9 +41,15 @@ def instant(moment: datetime | None) -> str:
     return moment.isoformat(" ", "microseconds").removesuffix("+00:00").rstrip("0").rstrip(".") + " UTC"
 
 
-def day_and_time(moment: datetime, now: datetime) -> str:
+def day_and_time(moment: datetime, now: datetime, clock: str = "%H:%M") -> str:
     """`28 Nov 09:36`, with the year if it is not that of `now`."""
-    return f"{moment.day} {moment:%b %H:%M}" if moment.year == now.year else f"{moment.day} {moment:%b %Y %H:%M}"
+    year = "" if moment.year == now.year else f" {moment.year}"
+    return f"{moment.day} {moment:%b}{year} {moment:{clock}}"
+
+
+def on_pointing(moment: datetime, words: str) -> SafeString:
+    """The words, with the exact time on pointing."""
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), instant(moment), words)
 
 
 def ago(moment: datetime | None) -> str:
@@ -62,23 +68,19 @@ def ago(moment: datetime | None) -> str:
         words = f"{timesince(moment, now, depth=1)} ago"
     else:
         words = day_and_time(moment, now)
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>{}', moment.isoformat(), instant(moment), words, future_mark(moment)
-    )
+    return on_pointing(moment, words) + future_mark(moment)
 
 
 def past_instant(moment: datetime | None) -> str:
     """A date of the past to the second, exact on pointing. One in the future is marked: its source's clock is wrong."""
     if moment is None:
         return NOTHING
-    shown = f"{second(moment)} UTC"
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>{}', moment.isoformat(), instant(moment), shown, future_mark(moment)
-    )
+    return on_pointing(moment, f"{second(moment)} UTC") + future_mark(moment)
 
 
-def future_mark(moment: datetime) -> str:
-    return mark_safe(' <em class="future">in the future</em>') if moment - timezone.now() >= CLOCKS_DIFFER else ""
+def future_mark(moment: datetime) -> SafeString:
+    is_ahead = moment - timezone.now() >= CLOCKS_DIFFER
+    return mark_safe(' <em class="future">in the future</em>') if is_ahead else mark_safe("")
 
 
 def due(moment: datetime, now: datetime) -> str:
@@ -89,19 +91,18 @@ def due(moment: datetime, now: datetime) -> str:
     else:
         is_late = now - moment >= minute
         words = f"due since {second(moment)} UTC" if is_late else "now"
-    return _span_of_time(moment, words, is_marked=is_late)
+    return on_pointing(moment, late(words) if is_late else words)
 
 
 def waiting(since: datetime, now: datetime) -> str:
     """`for 20 hours`, with the exact time on pointing, and marked if that is long."""
     age = now - since
     words = f"for {timesince(since, now, depth=1)}" if age >= timedelta(minutes=1) else "for less than a minute"
-    return _span_of_time(since, words, is_marked=age >= LONG_WAIT)
+    return on_pointing(since, late(words) if age >= LONG_WAIT else words)
 
 
-def _span_of_time(moment: datetime, words: str, *, is_marked: bool) -> str:
-    shown = format_html('<em class="late">{}</em>', words) if is_marked else words
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), instant(moment), shown)
+def late(words: str) -> str:
+    return format_html('<em class="late">{}</em>', words)
 
 
 def icon(url: str | None) -> str:

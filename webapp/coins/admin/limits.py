@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from django.utils import timezone
 
+from webapp.coins.admin.formats import day_and_time
+
 DAY = timedelta(days=1)
 LOOKUPS = {"min": "gte", "max": "lte"}  # by the end of a parameter's name
 WORDS = {"min": "at least", "max": "at most"}  # of a number
@@ -62,8 +64,7 @@ def in_words(text: str, clock: str = "%H:%M") -> str:
     found, is_day = moment(text)
     if is_day:
         return text
-    year = "" if found.year == timezone.now().year else f" {found.year}"
-    return f"{found.day} {found:%b}{year} {found:{clock}} UTC"
+    return f"{day_and_time(found, timezone.now(), clock)} UTC"
 
 
 def moment_in_words(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import cast
 
 from django.utils.html import format_html, format_html_join
 
-from webapp.coins.admin.formats import address_of, day_and_time, duration, instant, second
+from webapp.coins.admin.formats import address_of, day_and_time, duration, on_pointing, second
 from webapp.coins.numbers import exact
 from webapp.crawls.models import CrawlRun
 
@@ -127,8 +127,7 @@ def chart(runs: Sequence[CrawlRun], now: datetime) -> str:
 def _axis(shown: Sequence[CrawlRun], now: datetime) -> str:
     """When the first and the last of them started: all that are shown have."""
     ends = dict.fromkeys(cast(datetime, run.started_at) for run in (shown[0], shown[-1]))
-    dates = ((moment.isoformat(), instant(moment), day_and_time(moment, now)) for moment in ends)
-    return format_html_join(" ", '<time datetime="{}" title="{}">{} UTC</time>', dates)
+    return format_html_join(" ", "{}", ((on_pointing(one, f"{day_and_time(one, now)} UTC"),) for one in ends))
 
 
 def _column(strips: Sequence[Strip], run: CrawlRun, place: int, slot: int) -> str:
