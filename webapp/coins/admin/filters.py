@@ -123,15 +123,18 @@ class LimitFilter(admin.ListFilter):
     def parameters(cls) -> list[str]:
         raise NotImplementedError
 
-    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
-        """What a limited field is called, and what its ends are."""
+    def called(self, field: str) -> str:
+        """What a limited field is called."""
         raise NotImplementedError
+
+    def is_number(self, field: str) -> bool:
+        """Whether its limits are numbers, and not times."""
+        return False
 
     def label_of(self, name: str) -> str:
         """What a parameter means."""
         field, _, end = name.rpartition("_")
-        label, words = self.words_of(field)
-        return f"{label}, {words[end]}"
+        return f"{self.called(field)}, {(WORDS if self.is_number(field) else WORDS_OF_TIME)[end]}"
 
     def in_use(self) -> Iterator[tuple[list[str], str]]:
         """The valid limits: the parameters of each, and the limit in words. Two that are one moment are one."""
@@ -139,14 +142,13 @@ class LimitFilter(admin.ListFilter):
         valid = {name: text for name, text in self.texts.items() if name not in invalid}
         for name, text in valid.items():
             field, _, end = name.rpartition("_")
-            label, words = self.words_of(field)
             both = [f"{field}_{one}" for one in LOOKUPS]
-            if words is WORDS:
-                yield [name], f"{label}: {words[end]} {text}"
+            if self.is_number(field):
+                yield [name], f"{self.called(field)}: {WORDS[end]} {text}"
             elif valid.get(both[0]) != valid.get(both[1]):
-                yield [name], f"{label}: {self.said(words[end], text)}"
+                yield [name], f"{self.called(field)}: {self.said(WORDS_OF_TIME[end], text)}"
             elif end == "min":
-                yield both, f"{label}: {moment_in_words(text)}"
+                yield both, f"{self.called(field)}: {moment_in_words(text)}"
 
     def said(self, word: str, text: str) -> str:
         """A limit of a time, for people; `word` says which end it is."""
@@ -167,7 +169,7 @@ class LimitFilter(admin.ListFilter):
             try:
                 lookup, value = self.condition(name, text)
                 if end == "max" and field in least and is_empty(least[field], lookup, value):
-                    raise ValueError(EMPTY if self.words_of(field)[1] is WORDS else EMPTY_TIME)
+                    raise ValueError(EMPTY if self.is_number(field) else EMPTY_TIME)
             except ValueError as error:
                 faults.append(Fault(name, self.label_of(name), text, str(error)))
             else:
@@ -233,12 +235,15 @@ class RangeFilter(LimitFilter):
     def parameters(cls) -> list[str]:
         return [f"{field}_{end}" for field in (*cls.numbers, *cls.times) for end in LOOKUPS]
 
-    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
-        return (self.numbers[field], WORDS) if field in self.numbers else (self.times[field], WORDS_OF_TIME)
+    def called(self, field: str) -> str:
+        return self.numbers.get(field) or self.times[field]
+
+    def is_number(self, field: str) -> bool:
+        return field in self.numbers
 
     def condition(self, name: str, text: str) -> tuple[str, Decimal | datetime]:
         field, _, end = name.rpartition("_")
-        return (f"{field}__{LOOKUPS[end]}", decimal(text)) if field in self.numbers else time_limit(field, end, text)
+        return (f"{field}__{LOOKUPS[end]}", decimal(text)) if self.is_number(field) else time_limit(field, end, text)
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
         """A link that clears all limits, if there are any."""
@@ -250,5 +255,5 @@ class RangeFilter(LimitFilter):
         """By label, two inputs."""
         for field, label in (*self.numbers.items(), *self.times.items()):
             inputs = [self.input(words, f"{field}_{end}") for end, words in WORDS.items()]
-            if field in self.numbers or any(one.value for one in inputs):
+            if self.is_number(field) or any(one.value for one in inputs):
                 yield label, inputs

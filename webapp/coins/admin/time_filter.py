@@ -10,7 +10,7 @@ from django.contrib.admin.views.main import ChangeList
 
 from webapp.coins import clock
 from webapp.coins.admin.filters import Input, LimitFilter
-from webapp.coins.admin.limits import DAY, LOOKUPS, WORDS_OF_TIME, moment, time_limit
+from webapp.coins.admin.limits import DAY, LOOKUPS, moment, time_limit
 
 # By the value of the parameter: its label, and when the time begins that it stands for.
 CHOICES: Mapping[str, tuple[str, Callable[[datetime], datetime]]] = {
@@ -40,8 +40,8 @@ class TimeFilter(LimitFilter):
     def said(self, word: str, text: str) -> str:
         return CHOICES[text][0] if text in CHOICES else super().said(word, text)
 
-    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
-        return str(self.title), WORDS_OF_TIME
+    def called(self, field: str) -> str:
+        return str(self.title)
 
     def condition(self, name: str, text: str) -> tuple[str, datetime]:
         end = name.rpartition("_")[2]

@@ -1,6 +1,6 @@
 """The filters of the list of rejected records."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -10,7 +10,6 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from webapp.coins.admin.filters import Fault, RowFilter, TableFilter
-from webapp.coins.admin.limits import WORDS_OF_TIME
 from webapp.coins.admin.time_filter import TimeFilter
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.reasons import can_be, having
@@ -73,8 +72,8 @@ class IgnoredFilter(TimeFilter):
 
     title, name, column = "time of ignoring", "ignored_at", "ignored_at"
 
-    def words_of(self, field: str) -> tuple[str, Mapping[str, str]]:
-        return "ignored", WORDS_OF_TIME
+    def called(self, field: str) -> str:
+        return "ignored"
 
     def has_output(self) -> bool:
         return bool(self.texts) or self.request.GET.get(StatusFilter.parameter_name) == Status.IGNORED.label
