@@ -11,10 +11,7 @@ from django.views import defaults
 
 from webapp import unavailable
 from webapp.coins.admin.row_list import InvalidList
-
-
-def is_of_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+from webapp.unavailable import is_of_api
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -24,6 +24,11 @@ NOTHING_STORED = "Nothing of this request was stored."
 MAYBE_STORED = "What you sent may have been stored: look before you send it again."
 
 
+def is_of_api(request: HttpRequest) -> bool:
+    """Whether it gets JSON also where something outside of the views answers it."""
+    return request.path.startswith("/api/")
+
+
 def note_writes(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Middleware: notes on a request whether it has written to the database, sessions left out."""
 
@@ -48,7 +53,7 @@ def answer_for(request: HttpRequest, error: BaseException | None) -> HttpRespons
         return None
     told = said_before(request, error)
     has_written = "has_written" in vars(request)
-    if request.path.startswith("/api/"):
+    if is_of_api(request):
         response: HttpResponse = JsonResponse({"detail": f"{trouble} Try again in a moment."})
     else:
         context = {

@@ -50,6 +50,11 @@ class Tried:
     def is_resolved(self) -> bool:
         return self.outcome in (Outcome.STORED, Outcome.UNCHANGED, Outcome.OUTDATED)
 
+    @property
+    def told(self) -> str:
+        """`words`, and the reasons."""
+        return f"{self.words} {'; '.join(self.reasons)}".strip()
+
 
 SINCE = Tried(Outcome.OUTDATED, "The coin has been stored since the record came: nothing was written.")
 NEWER_DATE = Tried(Outcome.OUTDATED, "The stored coin has a newer `last_updated` than the record: nothing was written.")

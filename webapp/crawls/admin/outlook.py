@@ -11,6 +11,7 @@ from webapp.coins import clock
 from webapp.crawls.costs import Cost, costs
 from webapp.crawls.models import CrawlRun, CrawlSchedule
 from webapp.crawls.models.run import UNDER_WAY
+from webapp.crawls.models.schedule import Due
 
 RUNS_SHOWN = 20
 NEEDED = ("schedule", "verdict", "reason", "slot", "queued_at", "started_at", "heartbeat_at", "finished_at")  # of a run
@@ -40,7 +41,7 @@ def outlooks(schedules: Iterable[CrawlSchedule]) -> dict[int, Outlook]:
     for key, schedule in shown.items():
         fault, due = schedule.fault(), schedule.due(now, is_taken=True)
         slot = None if fault else due.next_run_at if due else schedule.next_run_at
-        first = None if fault else first_slot(schedule, now)
+        first = None if fault else _first_of(schedule, due)
         since = first if first and first <= now else None
         found[key] = Outlook(now, fault, slot, since, schedule.spider in busy, runs_of[key], cost_of.get(key))
     return found
@@ -48,7 +49,10 @@ def outlooks(schedules: Iterable[CrawlSchedule]) -> dict[int, Outlook]:
 
 def first_slot(schedule: CrawlSchedule, now: datetime) -> datetime | None:
     """The first slot that waits, or else the next one."""
-    due = schedule.due(now, is_taken=True)
+    return _first_of(schedule, schedule.due(now, is_taken=True))
+
+
+def _first_of(schedule: CrawlSchedule, due: Due | None) -> datetime | None:
     return due.next_run_at if due and due.is_new else schedule.next_run_at
 
 

@@ -117,9 +117,8 @@ class RejectedRecordAdmin(NextRecordAdmin, UndoAdmin, ReadOnlyAdmin):
         if verb == "retry":
             tried = retrying.retry([row.pk])[row.pk]
             levels = {Outcome.NOT_TRIED: messages.ERROR, Outcome.REJECTED: messages.WARNING}
-            words = f"{tried.words} {'; '.join(tried.reasons)}".strip()
             level = levels.get(tried.outcome, messages.SUCCESS)
-            return Pressed(words, recorded(tried), level, is_done=tried.is_resolved)
+            return Pressed(tried.told, recorded(tried), level, is_done=tried.is_resolved)
         own = RejectedRecord.objects.filter(pk=row.pk)
         if verb == "ignore":
             at = clock.database_clock()

@@ -9,8 +9,9 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.http import urlencode
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
+from webapp.coins.admin.exporting import get_or_post
 from webapp.coins.admin.formats import address_of_list, ago
 from webapp.coins.texts import counted
 from webapp.crawls.admin.buttons import ButtonAdmin
@@ -29,7 +30,7 @@ class ReasonsAdmin(ManyRecordsAdmin, ButtonAdmin):
         wrap = self.admin_site.admin_view
         own = [path("reasons/", wrap(require_safe(self.reasons_view)), name=self.view_name("reasons"))]
         for verb in TITLES:
-            view = wrap(require_http_methods(["GET", "HEAD", "POST"])(partial(self.all_view, verb=verb)))
+            view = wrap(get_or_post(partial(self.all_view, verb=verb)))
             own.append(path(f"reasons/{verb}/", view, name=self.view_name(f"all_{verb}")))
         return [*own, *super().get_urls()]
 
@@ -63,7 +64,6 @@ class ReasonsAdmin(ManyRecordsAdmin, ButtonAdmin):
         if not can_be(reason):
             raise BadRequest("No record can have this reason.")
         records = having(reason, RejectedRecord.objects.open())
-        without_values = records.filter(values="").count()
         doable = records.exclude(values="") if verb == "retry" else records
         if request.method == "POST":
             self._do(request, verb, doable, reason)
@@ -76,7 +76,7 @@ class ReasonsAdmin(ManyRecordsAdmin, ButtonAdmin):
             reason=reason,
             number=number,
             records=counted(number, "record"),
-            without_values=without_values,
+            without_values=records.filter(values="").count(),
             shown=address_of_list(RejectedRecord, reason=reason),
         )
 

@@ -16,7 +16,7 @@ def recorded(tried: Tried) -> str:
     """For the record's history; empty if it was not tried."""
     if tried.outcome == Outcome.NOT_TRIED:
         return ""
-    return f"Tried again: {tried.words} {'; '.join(tried.reasons)}".strip()
+    return f"Tried again: {tried.told}"
 
 
 def told_of_all(tried: Sequence[Tried], left: str = "") -> tuple[str, int]:

@@ -4,9 +4,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
-from django.views.decorators.http import require_http_methods
 
-from webapp.coins.admin.exporting import ExportAdmin
+from webapp.coins.admin.exporting import ExportAdmin, get_or_post
 from webapp.coins.admin.formats import address_of
 from webapp.coins.texts import counted
 from webapp.crawls.admin.rejected_next import FILTERS
@@ -16,7 +15,7 @@ from webapp.crawls.models import RejectedRecord
 
 class UndoAdmin(ExportAdmin, ReasonsAdmin):
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_http_methods(["GET", "HEAD", "POST"])(self.undo_view))
+        view = self.admin_site.admin_view(get_or_post(self.undo_view))
         return [path("undo/", view, name=self.view_name("undo")), *super().get_urls()]
 
     def undo_view(self, request: HttpRequest) -> HttpResponse:
