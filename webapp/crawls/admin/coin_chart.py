@@ -140,8 +140,8 @@ class CoinChart:
                 )
 
     def _column(self, name: str) -> list[tuple[datetime, float | None]]:
-        place = 1 + LINES.index(name)
-        return [(row[0], row[place]) for row in self._rows]  # type: ignore[misc]  # the place of a number
+        times, *values = zip(*self._rows, strict=True)
+        return list(zip(times, values[LINES.index(name)], strict=True))
 
     def _dashes(self, name: str) -> list[tuple[datetime, float, datetime, float]]:
         """The ends of the dashed lines: both of a pause if both values are known."""
