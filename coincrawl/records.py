@@ -48,6 +48,7 @@ class Translation:
         if date_format not in get_args(DateFormat):
             raise ValueError(f"dates is {date_format!r} and must be one of {', '.join(get_args(DateFormat))}")
         self._names = {field: (paths,) if isinstance(paths, str) else tuple(paths) for field, paths in names.items()}
+        self._read = {field: [reader(path) for path in paths] for field, paths in self._names.items()}
         # A renamed field is not read under its own name.
         self._renamed = {*names, *(path.partition(".")[0] for paths in self._names.values() for path in paths)}
         self._numbers = numbers
@@ -85,7 +86,25 @@ class Translation:
 
     def value(self, record: dict[str, Any], field: str) -> Any:
         """A record's value for a field, as it was sent; Absent without one."""
-        return next((found for path in self.paths(field) if (found := inside(record, path)) is not Absent), Absent)
+        for read in self._read.get(field) or (reader(field),):
+            if (found := read(record)) is not Absent:
+                return found
+        return Absent
+
+
+def reader(path: str) -> Callable[[dict[str, Any]], Any]:
+    """A function that returns `inside(record, path)`. It is fast for paths of one or two keys."""
+    key, _, inner = path.partition(".")
+
+    def read_inner(record: dict[str, Any]) -> Any:
+        if path in record:  # a key with a dot
+            return record[path]
+        outer = record.get(key, Absent)
+        return outer.get(inner, Absent) if isinstance(outer, dict) else outer
+
+    if not inner:
+        return lambda record: record.get(path, Absent)
+    return (lambda record: inside(record, path)) if "." in inner else read_inner
 
 
 def inside(record: dict[str, Any], path: str) -> Any:
