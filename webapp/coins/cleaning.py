@@ -15,6 +15,7 @@ from typing import Any
 from django.db import models
 from django.db.backends.base.operations import BaseDatabaseOperations
 
+from webapp.coins.columns import Values, column_check_for
 from webapp.coins.texts import Nested, printable
 
 LABEL_LENGTH = 255  # characters
@@ -146,6 +147,8 @@ def _check_datetime(_: models.DateTimeField) -> Check:
             if not ISO_DATE.match(value):
                 raise ValueError
             moment = datetime.fromisoformat(value)
+            if moment.tzinfo is UTC:
+                return moment
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             raise Unfit("not a possible date") from None
@@ -180,8 +183,46 @@ class Cleaner:
 
     def __init__(self, fields: list[models.Field]) -> None:
         self.checks = [(field.name, field.null, check_for(field)) for field in fields]
+        self.column_checks = {field.name: column_check_for(field) for field in fields}
         self.names = frozenset(field.name for field in fields)
         self.key = next(field.name for field in fields if field.primary_key)
+
+    def clean_page(
+        self, records: Sequence[object], repeated: Mapping[int, Sequence[str]] | None = None
+    ) -> list[dict[str, Any] | Rejection]:
+        """`clean` of each record, faster. `repeated` has the repeated keys of records, by place.
+
+        A field that only some of the records have is null in the others.
+        """
+        objects = [record if isinstance(record, Mapping) else {} for record in records]
+        present = set[str]().union(*objects)
+        rejected = {*(repeated or ())}
+        columns: dict[str, Values] = {}
+        for name, null, check in self.checks:
+            if name in present or not null:
+                columns[name] = self._column(name, null, check, [record.get(name) for record in objects], rejected)
+        rows: list[dict[str, Any] | Rejection] = [
+            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+        ]
+        for place in rejected:
+            rows[place] = self.clean(records[place], (repeated or {}).get(place, ()))
+        return rows
+
+    def _column(self, name: str, null: bool, check: Check, values: Values, rejected: set[int]) -> Values:
+        """The stored values of a field. Adds the places of invalid ones to `rejected`."""
+        column_check = self.column_checks[name]
+        checked = column_check(values) if column_check else None
+        if checked is not None:
+            return checked
+        stored: list[Any] = [None] * len(values)
+        for place, value in enumerate(values):
+            if value is None and null:
+                continue
+            try:
+                stored[place] = check(value)
+            except Unfit:
+                rejected.add(place)
+        return stored
 
     def clean(self, record: object, repeated: Sequence[str] = ()) -> dict[str, Any] | Rejection:
         """The values of the record's fields by name, or a Rejection with the reasons.
