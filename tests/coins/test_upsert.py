@@ -13,6 +13,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import NOON, row
+from tests.support.hostile import TEXTS
 from webapp.coins.models import FullCoin
 from webapp.coins.models.coin import CHANGES_LOCK
 from webapp.coins.upsert import Upsert, Upserted
@@ -251,6 +252,17 @@ def test_a_value_that_no_row_can_have_costs_its_row_alone(bad: dict[str, Any]) -
     result = FullCoin.objects.upsert([row("bad") | bad, *(row(str(number)) for number in range(5))])
 
     assert (len(result.rejected), len(result.created)) == ((0, 6) if is_cut else (1, 5))
+
+
+@pytest.mark.django_db
+def test_any_text_is_stored_as_it_is() -> None:
+    texts = [*TEXTS, "NULL", "null", "{a,b}", '"', "\\", '\\"', "a,b", None]
+
+    FullCoin.objects.upsert(row(str(number), name=text) for number, text in enumerate(texts))
+
+    assert {coin.pk: coin.name for coin in FullCoin.objects.all()} == {
+        str(number): text for number, text in enumerate(texts)
+    }
 
 
 @pytest.mark.django_db

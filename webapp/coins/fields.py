@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import nextafter
-from typing import Any
+from typing import Any, cast
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -71,10 +71,11 @@ class ExactDecimalField(models.DecimalField):
 
     def all_for_sqlite(self, values: Sequence[Decimal | None]) -> list[int | float | None]:
         """`for_sqlite` of each number. Raises ValueError if one is too large for the field."""
-        numbers = [None if value is None else float(value) for value in values]
-        if all(-WHOLE_FLOATS < number < WHOLE_FLOATS for number in numbers if number is not None):
-            return numbers
-        return [None if value is None else self.for_sqlite(self.checked(value)) for value in values]
+        numbers: list[int | float | None] = [None if value is None else float(value) for value in values]
+        for place, number in enumerate(numbers):
+            if number is not None and not -WHOLE_FLOATS < number < WHOLE_FLOATS:
+                numbers[place] = self.for_sqlite(self.checked(cast(Decimal, values[place])))
+        return numbers
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
         return from_sqlite(value) if connection.vendor == "sqlite" and value is not None else value
@@ -119,7 +120,9 @@ def from_sqlite(number: float) -> Decimal:
 
 def count_rounded(values: Iterable[Decimal | None], kept: Iterable[float | None]) -> int:
     """How many of these decimals differ from what SQLite stores for them."""
-    return sum(
-        value is not None and number is not None and len(str(value)) > EXACT_DIGITS and from_sqlite(number) != value
+    long = [
+        (value, number)
         for value, number in zip(values, kept, strict=True)
-    )
+        if value is not None and number is not None and len(str(value)) > EXACT_DIGITS
+    ]
+    return sum(from_sqlite(number) != value for value, number in long)

@@ -35,11 +35,30 @@ def rows_of(
         types = {column: str(column.db_type(connection)).partition("(")[0] for column in [*lists, *same]}
         chosen = ", ".join(["*", *(f"%s::{types[column]}" for column in same)])
         arrays = ", ".join(f"%s::{types[column]}[]" for column in lists)
-        return f"SELECT {chosen} FROM unnest({arrays})", [*same.values(), *lists.values()]  # noqa: S608 - its types
+        parameters = [*same.values(), *map(array_of, lists.values())]
+        return f"SELECT {chosen} FROM unnest({arrays})", parameters  # noqa: S608 - its types
     count = len(next(iter(lists.values())))
     rows = [*zip(*lists.values(), *([value] * count for value in same.values()), strict=True)]
     row = f"({', '.join(['%s'] * (len(lists) + len(same)))})"
     return f"VALUES {', '.join([row] * len(rows))}", list(chain(*rows))
+
+
+def array_of(values: list[Any]) -> Any:
+    """The values of a column for psycopg: as PostgreSQL writes an array, if they are of a type that is common here.
+
+    psycopg converts the values of a list one by one, in several times as long as the whole statement takes.
+    """
+    types = {*map(type, values)} - {NoneType}
+    if types <= {str}:
+        quoted = (None if value is None else value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+        texts = ["NULL" if value is None else f'"{value}"' for value in quoted]
+    elif types <= {Decimal} or types <= {int}:
+        texts = ["NULL" if value is None else str(value) for value in values]
+    elif types <= {datetime}:
+        texts = ["NULL" if value is None else f'"{value.isoformat()}"' for value in values]
+    else:
+        return values
+    return f"{{{','.join(texts)}}}"
 
 
 def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper) -> list[Any]:
@@ -48,18 +67,18 @@ def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper)
     Django's conversion of 30 values a row takes longer than the rest of the upsert. Other types still go through
     Django, and raise its errors.
     """
+    is_sqlite = connection.vendor == "sqlite"
     own_type = next((own for kind, own in OWN_TYPES.items() if isinstance(column, kind)), str)
-    is_usual = {*map(type, values)} <= {own_type, NoneType}
-    if own_type is Decimal:
-        is_usual = is_usual and all(value is None or value.is_finite() for value in values)
-    if not is_usual:
-        return [None if value is None else column.get_db_prep_save(value, connection) for value in values]
-    if connection.vendor != "sqlite" or own_type in (str, int):
-        return values
-    if own_type is Decimal:
-        return cast(ExactDecimalField, column).all_for_sqlite(values)
-    if isinstance(column, InstantField):
-        return [None if value is None else microseconds(value) for value in values]
-    if all(value is None or value.tzinfo is UTC for value in values):
-        return [None if value is None else value.isoformat(" ").removesuffix("+00:00") for value in values]
-    return [None if value is None else connection.ops.adapt_datetimefield_value(value) for value in values]
+    if {*map(type, values)} <= {own_type, NoneType}:
+        if own_type is Decimal:
+            if is_sqlite:
+                return cast(ExactDecimalField, column).all_for_sqlite(values)
+            if all(map(Decimal.is_finite, filter(None, values))):
+                return values
+        elif own_type is not datetime or not is_sqlite:
+            return values
+        elif isinstance(column, InstantField):
+            return [None if value is None else microseconds(value) for value in values]
+        elif all(value is None or value.tzinfo is UTC for value in values):
+            return [None if value is None else value.isoformat(" ").removesuffix("+00:00") for value in values]
+    return [None if value is None else column.get_db_prep_save(value, connection) for value in values]

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.base import BaseDatabaseWrapper as Database
 
 from webapp.coins.fields import ExactDecimalField, count_rounded
 from webapp.coins.rows import Column, prepared, rows_of
@@ -81,10 +81,10 @@ class Upsert:
     def __call__(self, rows: Iterable[Row], now: datetime, stamp: datetime) -> Upserted:
         """Writes `rows` at the time `now`, dated `stamp`. Of several rows with one key, the newest is written.
 
-        Rows with the same fields are one statement. If the database rejects it, its rows are halved inside savepoints
-        until the invalid row is found. That row ends in `rejected`, all others are written. Raises ValueError if a row
-        has an unknown field, and OperationalError, InterfaceError, InternalError or a bare DatabaseError if no row has
-        caused the error.
+        No other change has the date `stamp`. Rows with the same fields are written together. If the database rejects
+        one, they are halved inside savepoints until it is found. That row ends in `rejected`, all others are written.
+        Raises ValueError if a row has an unknown field, and OperationalError, InterfaceError, InternalError or a bare
+        DatabaseError if no row has caused the error.
         """
         newest: dict[str, Row] = {}
         dates: Dates = {}
@@ -130,12 +130,9 @@ class Upsert:
             dates = [less_tolerance(row[self.version]) for row in rows]
             lists[self.stale_before] = prepared(self.stale_before, dates, connection)
             window = prepared(self.dates[1], [now - CACHED_FOR, now + CACHED_FOR], connection)
-        source, parameters = rows_of(lists, connection, same)
-        head, tail = self._frame([*lists, *same], connection)
-        with connection.cursor() as cursor:
-            cursor.execute(head + source + tail, [*parameters, *window])
-            returned: dict[str, bool] = dict(cursor.fetchall())  # by key of written rows: whether the row is new
         keys = {row[self.key] for row in rows}
+        written = self._send(lists, same, window, connection)
+        returned = {key: is_new for key, is_new in written if key in keys}
         updated = {key for key, is_new in returned.items() if not is_new}
         stale = older - returned.keys()
         is_stored = [row[self.key] not in stale for row in rows]
@@ -154,7 +151,31 @@ class Upsert:
             ),
         )
 
-    def _older(self, rows: list[Row], connection: BaseDatabaseWrapper) -> set[str]:
+    def _send(
+        self, lists: Mapping[Column, list[Any]], same: Mapping[Column, Any], window: list[Any], database: Database
+    ) -> list[tuple[str, bool]]:
+        """Write rows of prepared values. Returns the keys of those that were written, and whether the row is new."""
+        quote = database.ops.quote_name
+        head, tail = self._frame([*lists, *same], database)
+        table = quote(self.model._meta.db_table)
+        created, changed = (quote(cast(str, date.column)) for date in self.dates)
+        # A new row has two equal dates. An updated one was created before.
+        written = f"{quote(self.key)}, {created} = {changed}"
+        with database.cursor() as cursor:
+            if database.vendor == "sqlite":
+                # SQLite prepares the short statement of one row once. One of all rows is read again each time.
+                row = ", ".join(["%s"] * (len(lists) + len(same)))
+                rest = [*same.values(), *window]
+                rows = [[*values, *rest] for values in zip(*lists.values(), strict=True)]
+                cursor.executemany(f"{head} VALUES ({row}) {tail}", rows)
+                cursor.execute(f"SELECT {written} FROM {table} WHERE {changed} = %s", [same[self.dates[1]]])
+            else:
+                source, parameters = rows_of(lists, database, same)
+                cursor.execute(f"{head} {source} {tail} RETURNING {written}", [*parameters, *window])
+            returned: list[tuple[str, bool]] = cursor.fetchall()
+            return returned
+
+    def _older(self, rows: list[Row], connection: Database) -> set[str]:
         """The keys of rows that are older than the stored ones."""
         dated = [row for row in rows if row.get(self.version)]
         if not dated:
@@ -174,12 +195,12 @@ class Upsert:
             )
             return {found for (found,) in cursor.fetchall()}
 
-    def _frame(self, columns: Iterable[Column], database: BaseDatabaseWrapper) -> tuple[str, str]:
+    def _frame(self, columns: Iterable[Column], database: Database) -> tuple[str, str]:
         """The parts of the statement before and after its rows."""
         quote = database.ops.quote_name
         quoted = {column.name: quote(cast(str, column.column)) for column in columns}
         table, key = quote(self.model._meta.db_table), quoted[self.key]
-        created, changed = (quoted[date.name] for date in self.dates)
+        changed = quoted[self.dates[1].name]
         values = [name for field, name in quoted.items() if field in self.names and field != self.key]
         assignments = [f"{column} = excluded.{column}" for column in [*values, changed]]
         stored = ", ".join(f"{table}.{column}" for column in values)
@@ -203,10 +224,8 @@ class Upsert:
                 f" AND {table}.{changed} > %s AND {table}.{changed} < %s) IS NOT TRUE"
             )
         return (
-            f"INSERT INTO {table} ({', '.join(quoted.values())}) ",
-            f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(assignments)} WHERE {condition}"
-            # An inserted row has two equal dates. An updated row was created before.
-            f" RETURNING {key}, {table}.{created} = {table}.{changed}",
+            f"INSERT INTO {table} ({', '.join(quoted.values())})",
+            f"ON CONFLICT ({key}) DO UPDATE SET {', '.join(assignments)} WHERE {condition}",
         )
 
 
