@@ -51,9 +51,16 @@ class Repeating(dict[str, Any]):
         return simplejson.RawJSON(f"{{{', '.join(f'{_json(key)}: {_json(value)}' for key, value in self.pairs)}}}")
 
 
+def repeated_in(record: object) -> Sequence[str]:
+    """The keys that occur more than once in a record as it was sent."""
+    return record.repeated if isinstance(record, Repeating) else ()
+
+
 def printable(value: object, limit: int) -> str:
     """`value` as one line of ASCII with at most `limit` characters, so that it cannot forge a log line or a page."""
     text = str(value)[: limit + 1]
+    if text.isascii() and text.isprintable() and "\\" not in text and len(text) <= limit:
+        return text
     escaped = text.encode("unicode_escape").decode("ascii")
     return escaped if len(escaped) <= limit else escaped[: limit - 3] + "..."
 

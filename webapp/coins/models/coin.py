@@ -14,6 +14,7 @@ from django.db.models.lookups import IsNull
 from webapp.coins.clock import database_clock
 from webapp.coins.fields import ExactDecimalField
 from webapp.coins.locks import wait_for_lock
+from webapp.coins.lookups import Among
 from webapp.coins.upsert import Upsert, Upserted
 
 MISSING_SHARE = 0.20  # of the coins on the market; more of them missing at once are not believed
@@ -115,21 +116,21 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
 
         Returns since when each had been missing.
         """
-        missing = self.filter(pk__in=ids, missing_since__isnull=False)
+        missing = self.filter(Among("pk", ids), missing_since__isnull=False)
         since = {pk: moment for pk, moment in missing.values_list("pk", "missing_since") if moment}
         if since:
-            self.filter(pk__in=since).update(missing_since=None, changed_at=changed_at)
+            self.filter(Among("pk", since)).update(missing_since=None, changed_at=changed_at)
         return since
 
     def mark_missing_since(self, dates: Mapping[str, datetime], changed_at: datetime) -> None:
         """Marks coins as missing since the dates that their source names."""
-        known = dict(self.filter(pk__in=dates).values_list("pk", "missing_since"))
+        known = dict(self.filter(Among("pk", dates)).values_list("pk", "missing_since"))
         news: dict[datetime, list[str]] = {}
         for pk, since in sorted(dates.items()):
             if pk in known and known[pk] != since:
                 news.setdefault(since, []).append(pk)
         for since, ids in news.items():
-            self.filter(pk__in=ids).update(missing_since=since, changed_at=changed_at)
+            self.filter(Among("pk", ids)).update(missing_since=since, changed_at=changed_at)
 
     def mark_missing(self, answered: Collection[str]) -> None:
         """Marks all other coins as missing since now, unless they are missing already.
@@ -144,11 +145,10 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
                 "is this another source, or a part of it? One database is the copy of one source"
             )
         now = self.next_change()
-        for ids in in_statements(missing):
-            self.filter(pk__in=ids).update(missing_since=now, changed_at=now)
+        self.filter(Among("pk", missing)).update(missing_since=now, changed_at=now)
 
     def number_of(self, ids: Collection[str]) -> int:
-        return sum(self.filter(pk__in=some).count() for some in in_statements(sorted(ids)))
+        return self.filter(Among("pk", ids)).count()
 
     def other_currency(self) -> str | None:
         """The currency of the stored prices, if it is not the configured one."""

@@ -11,6 +11,7 @@ from django.db import connections, models
 from django.db.models.functions import Now
 
 from webapp.coins.cleaning import LABEL_LENGTH, Rejection
+from webapp.coins.lookups import Among
 from webapp.coins.models.coin import FullCoin, in_statements
 from webapp.coins.texts import printable, raw_json, whole_json
 from webapp.crawls.catalog import spiders_like
@@ -58,6 +59,8 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
             page, raw, values = printable(last.page, 100), raw_json(last.record), whole_json(last.values)
             number = sum(occurrence.is_new for occurrence in group)
             rows[fingerprint] = run.pk, label, page, raw, values, reasons, fingerprint, number
+        if not rows:
+            return
         with connections[self.db].cursor() as cursor:
             # Sorted, so that concurrent writers lock rows in one order.
             cursor.executemany(KEEP, [rows[fingerprint] for fingerprint in sorted(rows)])
@@ -105,7 +108,7 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
     def resolve(self, coin_ids: Iterable[str], spider: str) -> None:
         """Resolve the open records of these coins, which a run of this spider has stored."""
         labels = {printable(coin_id, LABEL_LENGTH) for coin_id in coin_ids}
-        own = self.open().filter(coin_id__in=labels, run__spider__in=spiders_like(spider))
+        own = self.open().filter(Among("coin_id", labels), run__spider__in=spiders_like(spider))
         own.update(status=RejectedRecord.Status.RESOLVED)
 
     def resolve_gone(self, run: CrawlRun, answered: Iterable[str]) -> None:
