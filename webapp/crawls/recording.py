@@ -158,11 +158,13 @@ def store(run: CrawlRun, batch: Writable, progress: Mapping[str, int]) -> set[st
     """
     number = run.flushes + 1
     with transaction.atomic():
-        heartbeat(run)
-        facts: Any = _still_running(run).filter(flushes=number).values().first()
-        if facts is None:
+        facts: Any
+        if _still_running(run).filter(flushes=run.flushes).update(heartbeat_at=Now()):
             facts = {**batch.write(run), **progress, "flushes": number}
             _still_running(run).update(**facts)
+        else:
+            heartbeat(run)
+            facts = _still_running(run).values().get(flushes=number)  # an earlier call has stored it
     for name, value in facts.items():
         setattr(run, name, value)
     batch.remember(run.rejected_rows)
