@@ -1,5 +1,7 @@
 """Cleans records on the event loop, and stores them in batches in the database's thread."""
 
+import asyncio
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self, cast
 
@@ -8,11 +10,11 @@ from scrapy.exceptions import DropItem, NotConfigured
 
 from coincrawl.components import Component, extension
 from coincrawl.extensions.run import RunRecord
-from coincrawl.items import CoinItem
+from coincrawl.items import CoinItem, CoinPage
 from coincrawl.source import Source
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.prices.points import Chart
-from webapp.coins.texts import Repeating
+from webapp.coins.texts import repeated_in
 from webapp.crawls.batch import Batch
 from webapp.crawls.copying import Copied, DayBatch, DayOfPrices
 from webapp.crawls.past import ChartBatch
@@ -32,25 +34,29 @@ class Pipeline(Component):
         return made
 
 
-class CleanPipeline(Pipeline):
-    """Turns an item's record into the values of the model's fields, or into a rejection."""
+class CoinPipeline(Pipeline):
+    """Takes coins: the items of one each, and pages of them."""
 
     @cached_property
     def cleaner(self) -> Cleaner:
         return cleaner(reports_missing=self.spider.reports_missing)
 
+
+class CleanPipeline(CoinPipeline):
+    """Turns records into the values of the model's fields, or into rejections."""
+
     def process_item(self, item: Any) -> Any:
-        if not isinstance(item, CoinItem):
-            return item
-        record, translated = item["record"], item.pop("translated")
-        repeated = record.repeated if isinstance(record, Repeating) else ()
-        cleaned = self.cleaner.clean(translated, repeated)
-        if isinstance(cleaned, Rejection):
-            item["rejection"] = cleaned
-            if isinstance(translated, dict) and not repeated:  # of a repeated key, it is unknown which value is right
-                item["translated"] = {name: translated[name] for name in translated if name in self.cleaner.names}
-        else:
-            item.update(cleaned)
+        if isinstance(item, CoinPage):
+            records = item.records
+            repeated = {place: keys for place, record in enumerate(records) if (keys := repeated_in(record.raw))}
+            item.cleaned = self.cleaner.clean_page([record.values for record in records], repeated)
+        elif isinstance(item, CoinItem):
+            translated = item.pop("translated")
+            cleaned = self.cleaner.clean(translated, repeated_in(item["record"]))
+            if isinstance(cleaned, Rejection):
+                item["rejection"], item["translated"] = cleaned, translated
+            else:
+                item.update(cleaned)
         return item
 
 
@@ -68,8 +74,8 @@ class ShowPipeline(Pipeline):
         return item
 
 
-class UpsertPipeline(Pipeline):
-    """Stores items in batches. Each record is counted once: as created, updated, unchanged, rejected ...
+class UpsertPipeline(CoinPipeline):
+    """Stores coins in batches. Each record is counted once: as created, updated, unchanged, rejected ...
 
     Items go on to the feeds. Duplicates and rejected records are dropped.
     """
@@ -78,40 +84,71 @@ class UpsertPipeline(Pipeline):
         super().__init__(crawler)
         self.size = crawler.settings.getint("BATCH_SIZE")
         self.batch = Batch(extension(crawler, RunRecord).memory)
+        self.one_at_a_time = asyncio.Lock()
 
     async def process_item(self, item: Any) -> Any:
-        if not isinstance(item, CoinItem):
-            return item
-        record, page = item.pop("record"), item.pop("page")
-        dropped = ""
-        if rejection := item.pop("rejection", None):
-            # If the source reports missing coins, an invalid record may be of one: it is no proof of the coin.
-            is_sighting = not self.spider.reports_missing
-            self.batch.reject(
-                rejection,
-                record,
-                page,
-                values=item.pop("translated", None),
-                round_number=self.spider.round,
-                is_sighting=is_sighting,
-            )
-            dropped = "; ".join(rejection.reasons)
-        else:
-            values = dict(item)
-            extension(self.crawler, RunRecord).add_values(values)
-            if not self.batch.add(values, record, page):
-                dropped = "a duplicate: this run already has the coin"
-        if len(self.batch) >= self.size:
-            await self.flush()
-        if dropped:
-            raise DropItem(dropped, log_level="DEBUG")
+        if isinstance(item, CoinPage):
+            await self._add_page(item)
+        elif isinstance(item, CoinItem):
+            record, page = item.pop("record"), item.pop("page")
+            if rejection := item.pop("rejection", None):
+                dropped = self._reject(rejection, record, page, item.pop("translated"))
+            else:
+                values = dict(item)
+                extension(self.crawler, RunRecord).add_values([values])
+                dropped = self._add(values, record, page)
+            await self._flush_if_full()
+            if dropped:
+                raise DropItem(dropped, log_level="DEBUG")
         return item
 
+    async def _add_page(self, page: CoinPage) -> None:
+        valid = [cleaned for cleaned in page.cleaned if not isinstance(cleaned, Rejection)]
+        extension(self.crawler, RunRecord).add_values(valid)
+        taken = 0
+        for record, cleaned in zip(page.records, page.cleaned, strict=True):
+            if isinstance(cleaned, Rejection):
+                dropped = self._reject(cleaned, record.raw, page.label, page.values_of(record))
+            else:
+                dropped = self._add(cleaned, record.raw, page.label)
+            taken += not dropped
+        await self._flush_if_full()
+        # Scrapy counts the page as one item.
+        self.crawler.stats.inc_value("item_scraped_count", taken - 1)
+        if dropped_items := len(page.records) - taken:
+            self.crawler.stats.inc_value("item_dropped_count", dropped_items)
+
+    def _add(self, values: Mapping[str, Any], record: object, page: str) -> str:
+        """Returns why the item ends here; empty if it does not."""
+        return "" if self.batch.add(values, record, page) else "a duplicate: this run already has the coin"
+
+    def _reject(self, rejection: Rejection, record: object, page: str, translated: Any) -> str:
+        """Returns why the item ends here."""
+        values = None
+        # Of a repeated key, it is unknown which value is right.
+        if isinstance(translated, Mapping) and not repeated_in(record):
+            values = {name: value for name, value in translated.items() if name in self.cleaner.names}
+        self.batch.reject(
+            rejection,
+            record,
+            page,
+            values=values,
+            round_number=self.spider.round,
+            # If the source reports missing coins, an invalid record may be of one: it is no proof of the coin.
+            is_sighting=not self.spider.reports_missing,
+        )
+        return "; ".join(rejection.reasons)
+
+    async def _flush_if_full(self) -> None:
+        if len(self.batch) >= self.size:
+            await self.flush()
+
     async def flush(self) -> None:
-        # The batch is replaced before the first await: later items belong to the next one.
-        batch, self.batch = self.batch, Batch(self.batch.memory)
-        if batch:
-            await extension(self.crawler, RunRecord).store(batch)
+        """Store what has come. While a batch is being stored, the next one grows: few large batches cost less."""
+        async with self.one_at_a_time:
+            batch, self.batch = self.batch, Batch(self.batch.memory)
+            if batch:
+                await extension(self.crawler, RunRecord).store(batch)
 
     async def close_spider(self) -> None:
         await self.flush()

@@ -30,9 +30,9 @@ class Shape:
         self._absent.update(dict.fromkeys(absent, len(records)))
         return new
 
-    def add(self, values: Mapping[str, Any]) -> None:
-        """Count the values of a valid record."""
-        self._filled.update([name for name, value in values.items() if value is not None])
+    def add(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Count the values of valid records."""
+        self._filled.update([name for values in records for name, value in values.items() if value is not None])
 
     @property
     def filled(self) -> dict[str, int]:

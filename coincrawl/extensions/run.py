@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from time import monotonic
@@ -117,8 +117,9 @@ class RunRecord(Component):
         if absent := self._shape.add_page(records):
             logger.warning("Page %s: no record has %s, so the stored values are kept", page, ", ".join(absent))
 
-    def add_values(self, values: Mapping[str, Any]) -> None:
-        self._shape.add(values)
+    def add_values(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Count the values of valid records."""
+        self._shape.add(records)
 
     async def store(self, batch: Writable) -> None:
         """Write a batch, after those before it. If that fails for good, the run ends."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import cached_property
 from time import monotonic
 from typing import Any, Self
 
@@ -14,10 +15,10 @@ from twisted.python.failure import Failure
 from coincrawl.components import WasRefused, extension, has_answered
 from coincrawl.extensions.run import RunRecord
 from coincrawl.extensions.stop import Stop
-from coincrawl.items import CoinItem
+from coincrawl.items import CoinItem, CoinPage, are_items_needed
 from coincrawl.meta import meta_of, request_of, rows_in
 from coincrawl.records import Record
-from coincrawl.source import FIELDS, Source
+from coincrawl.source import Source
 from webapp.crawls.catalog import SPIDERS
 from webapp.crawls.verdict import Verdict
 
@@ -92,22 +93,23 @@ class PaginatedSpider(Source):
         if not self.coverage.is_asked_again(page):
             yield from self.items(records, str(page))
 
-    def items(self, records: list[Record], page: str) -> Iterator[CoinItem]:
-        """The items of a page. A field that only some records have is null in the others.
-
-        A field that no record has stays absent, so its stored values are kept.
-        """
-        objects = [record.values for record in records if isinstance(record.values, dict)]
-        present = set[str]().union(*objects)
-        nulls = {field.name: None for field in FIELDS if field.name in present and field.null}
+    def items(self, records: list[Record], label: str) -> Iterator[CoinPage | CoinItem]:
+        """The records of a page as one item, or as an item for each if something else needs them."""
+        page = CoinPage(records, label)
         if run := self.crawler.get_extension(RunRecord):
-            run.add_page(objects, page)
+            run.add_page(page.objects, label)
+        if not self._are_items_needed:
+            yield from [page] if records else []
+            return
         end = math.inf
-        for record in records:
+        for item in page.items():
             if self._is_ending and (end := min(end, monotonic() + GRACE)) < monotonic():
                 return  # the rest of a page that takes too long is dropped
-            values = nulls | record.values if isinstance(record.values, dict) else record.values
-            yield CoinItem(record=record.raw, translated=values, page=page)
+            yield item
+
+    @cached_property
+    def _are_items_needed(self) -> bool:
+        return are_items_needed(self.crawler)
 
     # Failures --------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from scrapy.http import Request, Response
 from coincrawl.components import extension
 from coincrawl.coverage import Coverage
 from coincrawl.extensions.run import RunRecord
-from coincrawl.items import CoinItem
+from coincrawl.items import CoinItem, CoinPage
 from coincrawl.listing import IdsCoverage, ListedCoverage, LookupCoverage
 from coincrawl.meta import Meta, request_of, rows_in
 from coincrawl.pagination import PageNumber
@@ -104,7 +104,7 @@ class MarketsSpider(CoinGeckoSpider):
         address = self._market(ids=",".join(ids))
         return Request(address, meta={**meta}, cb_kwargs={"coverage": coverage}, dont_filter=True)
 
-    def parse_ids(self, response: Response, coverage: LookupCoverage) -> Iterator[CoinItem]:
+    def parse_ids(self, response: Response, coverage: LookupCoverage) -> Iterator[CoinPage | CoinItem]:
         request, records = request_of(response), self.read(rows_in(response).rows)
         wanted = coverage.add_ids(request, [record.coin_id for record in records])
         yield from self.items([records[place] for place in wanted], self.label(request))

@@ -11,8 +11,7 @@ def shape_of(*records: dict[str, Any], expected: tuple[str, ...] = FIELDS) -> Sh
     """What is seen of a page."""
     shape = Shape(FIELDS, expected)
     shape.add_page(records)
-    for record in records:
-        shape.add(record)
+    shape.add(records)
     return shape
 
 

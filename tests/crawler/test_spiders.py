@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from scrapy import signals
 from scrapy.http import Request, Response
 
 from coincrawl.components import extension
@@ -14,8 +15,10 @@ from coincrawl.extensions.pace import Pace
 from coincrawl.extensions.progress import Progress
 from coincrawl.extensions.run import RunRecord
 from coincrawl.extensions.stop import Stop
+from coincrawl.items import CoinPage
 from coincrawl.listing import ListedCoverage
 from coincrawl.pagination import PageNumber
+from coincrawl.records import Record
 from coincrawl.responses import Rows
 from coincrawl.secret import Secret
 from coincrawl.source import FIELDS
@@ -96,6 +99,15 @@ def test_only_arguments_that_narrow_it_make_a_run_less_than_whole(arguments: dic
     assert MarketsSpider(**arguments).is_whole is whole
 
 
+def records_of(item: object) -> list[Record]:
+    assert isinstance(item, CoinPage)
+    return item.records
+
+
+def take_item() -> None:
+    """Somebody who needs an item for each coin."""
+
+
 @pytest.mark.parametrize(("is_ending", "taken"), [(True, 3), (False, 5)], ids=["ending", "going on"])
 def test_of_a_page_only_a_few_seconds_are_taken_when_the_run_is_ending(
     is_ending: bool, taken: int, monkeypatch: pytest.MonkeyPatch
@@ -104,6 +116,7 @@ def test_of_a_page_only_a_few_seconds_are_taken_when_the_run_is_ending(
     now = next(seconds)
     monkeypatch.setattr("coincrawl.spiders.base.monotonic", lambda: now)
     spider = make_spider(MarketsSpider)
+    spider.crawler.signals.connect(take_item, signals.item_scraped)
     if is_ending:
         extension(spider.crawler, Stop).begun.set()
 
@@ -122,6 +135,7 @@ def test_when_the_run_ends_the_rest_of_a_page_that_takes_too_long_is_dropped(
     clock = itertools.count()
     monkeypatch.setattr("coincrawl.spiders.base.monotonic", lambda: 1_000 + seconds * (next(clock) // 2))
     spider = make_spider(MarketsSpider)
+    spider.crawler.signals.connect(take_item, signals.item_scraped)
     extension(spider.crawler, Stop).begun.set()
 
     taken = list(spider.items(spider.read([{"id": "a"}] * 1_000), "1"))
@@ -185,15 +199,16 @@ def test_what_only_the_list_names_is_asked_for_beside_what_pages_had(nameless: l
     (list_,) = next(rounds)
     spider.parse_list(answered(list_, ("a",), ("b",), ("c",), ("d",), {"name": "no id"}), coverage)
     (call,) = next(rounds)
-    items = list(spider.parse_ids(answered(call, {"id": "a"}, {"id": "b"}, {"id": "c"}, *nameless), coverage))
+    (taken,) = spider.parse_ids(answered(call, {"id": "a"}, {"id": "b"}, {"id": "c"}, *nameless), coverage)
 
     assert (list_.url, list_.dont_filter) == ("https://api.example/coins/list", True)
     assert call.meta["ids"] == ["a", "b", "c", "d"]
-    assert [item["record"] for item in items] == [{"id": "c"}, *nameless]
+    assert [record.raw for record in records_of(taken)] == [{"id": "c"}, *nameless]
     assert (coverage.listed, coverage.pages, coverage.answered) == (4, 3, {"a", "b", "c"})
     assert (coverage.lookup.absent, coverage.lookup.perhaps_absent) == ({"d"}, {"d"} if nameless else set())
     (again,) = next(rounds)
-    assert len(list(spider.parse_ids(answered(again, *nameless), coverage))) == len(nameless)
+    others = spider.parse_ids(answered(again, *nameless), coverage)
+    assert [record.raw for item in others for record in records_of(item)] == nameless
     assert [*rounds] == []
     assert coverage.lookup.absent == {"d"}
     assert ("d" in coverage.answered) is bool(nameless)

@@ -67,15 +67,15 @@ def damage(path: Path) -> None:
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize(
-    ("act", "coins", "reasons"),
+    ("act", "is_last_batch_stored", "reasons"),
     [
-        (delete, 600, [ANOTHER]),
-        (delete_log, 600, [GONE]),
-        (lambda path: Path(shutil.copy(path, path.parent / "copy")).rename(path), 600, [ANOTHER]),
-        (lambda path: os.truncate(path, 0), 500, [ANOTHER, DAMAGED]),
-        (lambda path: os.truncate(path, 0), 600, [ANOTHER, DAMAGED]),
-        (lambda path: path.write_bytes((path.parent / "backup").read_bytes()), 600, [GONE, DAMAGED]),
-        (damage, 600, [DAMAGED]),
+        (delete, False, [ANOTHER]),
+        (delete_log, False, [GONE]),
+        (lambda path: Path(shutil.copy(path, path.parent / "copy")).rename(path), False, [ANOTHER]),
+        (lambda path: os.truncate(path, 0), True, [ANOTHER, DAMAGED]),
+        (lambda path: os.truncate(path, 0), False, [ANOTHER, DAMAGED]),
+        (lambda path: path.write_bytes((path.parent / "backup").read_bytes()), False, [GONE, DAMAGED]),
+        (damage, False, [DAMAGED]),
     ],
     ids=[
         "deleted",
@@ -88,9 +88,9 @@ def damage(path: Path) -> None:
     ],
 )
 def test_a_file_that_is_not_what_was_written_makes_the_run_failed(
-    act: Callable[[Path], object], coins: int, reasons: list[str], crawl: Crawl, tmp_path: Path
+    act: Callable[[Path], object], is_last_batch_stored: bool, reasons: list[str], crawl: Crawl, tmp_path: Path
 ) -> None:
-    path, backup = tmp_path / "coins.sqlite3", tmp_path / "backup"
+    market, path, backup = Market(coins=500), tmp_path / "coins.sqlite3", tmp_path / "backup"
     with closing(sqlite3.connect(connection.settings_dict["NAME"])) as database:
         database.execute(f"VACUUM INTO '{path}'")  # without unused pages: nobody would notice damage to those
     with closing(sqlite3.connect(path)) as database:
@@ -100,8 +100,10 @@ def test_a_file_that_is_not_what_was_written_makes_the_run_failed(
     def happens() -> None:
         empty_log(path)
         act(path)
+        if not is_last_batch_stored:
+            market.add({"id": "late"})  # only the list names it
 
-    with FakeAPI(Market(coins=coins)) as api, closing(sqlite3.connect(path)) as reader:
+    with FakeAPI(market) as api, closing(sqlite3.connect(path)) as reader:
         reader.execute("SELECT 1 FROM crawls_crawlrun")  # as the site does: the crawl's is not the only connection
         meanwhile(api, happens)
 
