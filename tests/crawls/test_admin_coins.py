@@ -566,7 +566,7 @@ def test_a_list_reads_all_weeks_at_once(admin_client: Client) -> None:
         make_coin(f"coin-{number}")
         make_bar(f"coin-{number}", Step.HOUR, time=timezone.now())
 
-    assert queries_of(admin_client, COINS) == few <= 17
+    assert queries_of(admin_client, COINS) == few <= 14
 
 
 def test_no_prices_are_read_for_a_list_that_shows_none(admin_client: Client) -> None:
