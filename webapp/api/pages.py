@@ -1,43 +1,64 @@
 """Lists in pages that are joined by `next` links."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import models
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from webapp.api.writing import write
-
 Row = TypeVar("Row")
+Columns = Iterable[str | models.Expression]
 
 
-def page_of(
-    rows: models.QuerySet, fields: Sequence[models.Field], request: Request, query: dict[str, Any], *, by_key: bool
-) -> dict[str, Any]:
-    """The page of `rows` that `query` asks for, with the count of all rows and links to the next and previous page.
+class Found(NamedTuple):
+    """Rows of a page, each with its key first, and one more if there is a next page. `total` counts all pages' rows."""
+
+    rows: list[tuple[Any, ...]]
+    total: int
+
+
+class Page:
+    """The page of `rows` that `query` asks for.
 
     `by_key` says that the rows are in the order of their key. Then the `next` link names the last key of this page. The
     next page begins after that key, even if rows before it have come or gone.
     """
-    number, size, after = query["page"], query["page_size"], query.get("after")
-    by_link = by_key and after is not None
-    following = rows if after is None else rows.filter(pk__gt=after)
-    start = 0 if by_link else (number - 1) * size
-    found = list(following.values_list("pk", *(field.name for field in fields))[start : start + size + 1])
-    # Counted after the rows are read, so that no client reads more rows than the count.
-    count = (rows if by_link else following).count()
-    if start and not found:
-        raise NotFound(f"Page {number} is past the end: there are {count} results, {size} on a page.")
-    page = found[:size]
-    onward = {"page": number + 1} | ({"after": page[-1][0]} if by_key and page else {})
-    back = {"page": number - 1} | ({"after": None} if by_key else {})
-    return {
-        "count": max(count, start + len(found)),  # some of them may be deleted by now
-        "next": _link(request, onward) if len(found) > size else None,
-        "previous": _link(request, back) if number > 1 else None,
-        "results": write(fields, [row[1:] for row in page]),
-    }
+
+    def __init__(self, rows: models.QuerySet, request: Request, query: dict[str, Any], *, by_key: bool) -> None:
+        self.request, self.by_key = request, by_key
+        self.number, self.size, after = query["page"], query["page_size"], query.get("after")
+        by_link = by_key and after is not None
+        self.following = rows if after is None else rows.filter(pk__gt=after)
+        self.counted = rows if by_link else self.following
+        self.start = 0 if by_link else (self.number - 1) * self.size
+
+    def read(self, columns: Columns) -> Found:
+        """These columns of the page, and the count, by two queries. Raises NotFound if the page is past the end."""
+        page = self.following[self.start : self.start + self.size + 1]
+        if self.start:  # databases skip keys faster than whole rows
+            page = self.following.filter(pk__in=page.values("pk"))
+        rows = list(page.values_list("pk", *columns))
+        # Counted after the rows are read, so that no client reads more rows than the count.
+        count = self.counted.count()
+        if self.start and not rows:
+            raise NotFound(f"Page {self.number} is past the end: there are {count} results, {self.size} on a page.")
+        return Found(rows, max(count, self.start + len(rows)))  # some of them may be deleted by now
+
+    def body(self, found: Found, results: list[dict[str, Any]]) -> dict[str, Any]:
+        """The count of all rows, links to the next and previous page, and the written rows."""
+        is_last = len(found.rows) <= self.size
+        onward = {"page": self.number + 1}
+        back: dict[str, Any] = {"page": self.number - 1}
+        if self.by_key:
+            onward |= {} if is_last else {"after": found.rows[self.size - 1][0]}
+            back |= {"after": None}
+        return {
+            "count": found.total,
+            "next": None if is_last else _link(self.request, onward),
+            "previous": _link(self.request, back) if self.number > 1 else None,
+            "results": results,
+        }
 
 
 def next_link(

@@ -77,7 +77,7 @@ class Parameters(serializers.Serializer):
     @classmethod
     def read(cls, query: QueryDict) -> dict[str, Any]:
         """The values: of filters by their lookup, of others by their name. Raises ParseError if any is invalid."""
-        known = cls().fields
+        known = cls._declared_fields
         lists = {name for name, field in known.items() if isinstance(field, serializers.MultipleChoiceField)}
         given = cls(data={name: query.getlist(name) if name in lists else query[name] for name in query})
         errors = []

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
@@ -20,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from webapp.api.pages import page_of
+from webapp.api.pages import Page
 from webapp.api.parameters import BY_ID, CoinParameters, CoinsParameters, Parameters, RunsParameters, select
 from webapp.api.schema import answers, whole_schema
 from webapp.api.serializers import (
@@ -31,6 +32,7 @@ from webapp.api.serializers import (
     RunPageSerializer,
     RunSerializer,
 )
+from webapp.api.tags import marks, tag_of, unchanged
 from webapp.api.writing import COIN, RUN, write
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import printable
@@ -83,15 +85,21 @@ class Coins(ReadView):
     parameters = CoinsParameters
 
     @answers("list_coins", "Coins", CoinPageSerializer, 404)
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """Follow `next` from the first page on to read all coins. In the default order, none is missed.
 
         A client that cannot follow links asks for the page `after` the last `coin_id` that it has, until `next` is
         null.
         """
         by_key = self.query["ordering"] == BY_ID
-        coins = select(self.queryset, self.query)
-        return Response(page_of(coins, chosen(self.query), request, self.query, by_key=by_key))
+        page = Page(select(self.queryset, self.query), request, self.query, by_key=by_key)
+        fields = chosen(self.query)
+        first = marks(fields)
+        if answer := unchanged(request, page, first):
+            return answer
+        found = page.read([*first, *(field.name for field in fields)])
+        results = write(fields, [row[len(first) + 1 :] for row in found.rows[: page.size]])
+        return Response(page.body(found, results), headers={"ETag": tag_of(request, found, len(first))})
 
 
 class Coin(ReadView):
@@ -111,7 +119,9 @@ class Runs(ReadView):
     def get(self, request: Request) -> Response:
         """The newest first: their arguments, counts and verdicts."""
         runs = select(self.queryset, self.query)
-        return Response(page_of(runs, list(RUN.values()), request, self.query, by_key=False))
+        page = Page(runs, request, self.query, by_key=False)
+        found = page.read(RUN)
+        return Response(page.body(found, write(list(RUN.values()), [row[1:] for row in found.rows[: page.size]])))
 
 
 class Run(ReadView):

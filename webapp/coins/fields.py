@@ -77,8 +77,9 @@ class ExactDecimalField(models.DecimalField):
                 numbers[place] = self.for_sqlite(self.checked(cast(Decimal, values[place])))
         return numbers
 
-    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
-        return from_sqlite(value) if connection.vendor == "sqlite" and value is not None else value
+    def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Any]:
+        """Django would also call one for each value of a database that needs none."""
+        return [decimal_from_sqlite] if connection.vendor == "sqlite" else []
 
 
 class InstantField(models.DateTimeField):
@@ -99,8 +100,8 @@ class InstantField(models.DateTimeField):
         moment = value if prepared else self.get_prep_value(value)
         return None if moment is None else microseconds(moment)
 
-    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
-        return instant(value)
+    def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Any]:
+        return [instant_from_sqlite] if connection.vendor == "sqlite" else []
 
 
 def instant(value: Any) -> Any:
@@ -116,6 +117,14 @@ def microseconds(moment: datetime) -> int:
 def from_sqlite(number: float) -> Decimal:
     """The decimal of an integer or float that SQLite has stored."""
     return Decimal(repr(number))
+
+
+def decimal_from_sqlite(value: float | None, expression: Any, connection: BaseDatabaseWrapper) -> Decimal | None:
+    return None if value is None else Decimal(repr(value))
+
+
+def instant_from_sqlite(value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+    return instant(value)
 
 
 def count_rounded(values: Iterable[Decimal | None], kept: Iterable[float | None]) -> int:

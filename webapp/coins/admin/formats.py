@@ -125,8 +125,9 @@ def glance(number: Decimal | int | None) -> str:
     if shown == digits:
         return shown
     begin, zeros, rest = ZEROS.match(shown).groups()  # type: ignore[union-attr]  # it matches every text
-    counted = format_html('<span class="zeros">{}</span>', zeros) if zeros else ""
-    return format_html('<span title="{}">{}{}{}</span>', digits, begin, counted, rest)
+    if not zeros:
+        return format_html('<span title="{}">{}</span>', digits, shown)
+    return format_html('<span title="{}">{}<span class="zeros">{}</span>{}</span>', digits, begin, zeros, rest)
 
 
 def price(number: Decimal | None) -> str:

@@ -21,6 +21,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from webapp.coins.admin.filters import LimitFilter, RowFilter
 from webapp.coins.admin.formats import Column, Show, column, instant
@@ -44,6 +45,16 @@ class CheckedActions(admin.ModelAdmin):
     def response_action(self, request: HttpRequest, queryset: models.QuerySet, *args: Any) -> HttpResponse | None:
         self.selected_keys(request)
         return super().response_action(request, queryset, *args)
+
+    def action_checkbox(self, obj: models.Model) -> SafeString:
+        """Django's own takes a sixth of a list's time, because a template makes each."""
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" class="action-select" '
+            'aria-label="Select this object for an action - {}">',
+            ACTION_CHECKBOX_NAME,
+            obj.pk,
+            obj,
+        )
 
     def selected_keys(self, request: HttpRequest) -> list[str]:
         """The keys of the selected rows. Raises SuspiciousOperation, which is answered with 400, if one is none."""

@@ -1,6 +1,6 @@
 """How all lists of the admin are searched, sorted and filtered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -10,10 +10,12 @@ from django.db import models
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 
 from webapp.coins.admin.chips import Chip, address_without_limits, chips, filters_of
+from webapp.coins.admin.facets import facets
 from webapp.coins.admin.formats import address_of
 
 COLUMNS_VAR = "columns"  # the parameter of an address for the columns of a list, with commas between them
@@ -71,6 +73,10 @@ class RowList(ChangeList):
         """As Django's, which removes all parameters that begin with a name of `remove`."""
         without = dict.fromkeys(remove or ())
         return super().get_query_string({**without, **(new_params or {})})
+
+    @cached_property
+    def facets(self) -> Mapping[str, Mapping[str, int]]:
+        return facets(self)
 
     def chips(self) -> list[Chip]:
         return chips(self)

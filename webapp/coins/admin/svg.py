@@ -7,6 +7,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 WIDTH, HEIGHT = 110, 30  # of a sparkline, in pixels
+SPARK = (
+    f'<svg class="spark {{}}" width="{WIDTH}" height="{HEIGHT}" viewBox="0 -1 {WIDTH} {HEIGHT + 2}" role="img" '
+    'aria-label="{}"><title>{}</title><path d="{}"/></svg>'
+)
 
 
 class Point(NamedTuple):
@@ -34,15 +38,4 @@ def sparkline(times: Sequence[float], values: Sequence[float], words: str) -> Sa
         return SafeString("")
     direction = "up" if values[-1] > values[0] else "down" if values[-1] < values[0] else "level"
     points = map(Point, scaled(times), scaled(values))
-    return format_html(
-        '<svg class="spark {}" width="{}" height="{}" viewBox="0 -1 {} {}" role="img" aria-label="{}"><title>{}</title>'
-        '<path d="{}"/></svg>',
-        direction,
-        WIDTH,
-        HEIGHT,
-        WIDTH,
-        HEIGHT + 2,
-        words,
-        words,
-        path(points, WIDTH, HEIGHT),
-    )
+    return format_html(SPARK, direction, words, words, path(points, WIDTH, HEIGHT))

@@ -4,7 +4,7 @@ What is stored depends on what has been rolled up and deleted so far. The settin
 asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ POSTGRESQL = """LATERAL (
 CONDITION = {step: f"part.step = {step.value} AND part.time BETWEEN %(start)s AND %(end)s" for step in Step} | {
     None: "part.time BETWEEN %(start)s AND %(end)s"
 }
+BY_SECONDS: Mapping[int, Step | None] = {0: None, **{step.value: step for step in Step}}  # 0: an observation
 
 
 class PricePoint(NamedTuple):
@@ -74,8 +75,8 @@ def _points(coin_id: str, since: datetime | None, until: datetime | None) -> lis
     # One statement sees one state of the database: no roll-up comes between its parts.
     rows = observations.union(*bars, all=True).order_by("time", "-step")
     # As long as a bar's parts are stored, the last of them has the same time. The finest row comes last, and stays.
-    found = {time: (step, PricePoint(time, *values)) for time, step, *values in rows}
-    return [(Step(step) if step else None, point) for step, point in found.values()]
+    found = {time: (BY_SECONDS[step], PricePoint(time, *values)) for time, step, *values in rows}
+    return list(found.values())
 
 
 def prices_of(key: int, step: Step | None, since: datetime | None, until: datetime | None) -> QuerySet[Any]:
@@ -128,8 +129,10 @@ def prices_on(
         rows = cursor.fetchall()
     columns = [[coin for coin, *_ in rows]]
     for field, values in zip(fields, list(zip(*rows, strict=True))[1:], strict=bool(rows)):
-        read = getattr(field, "from_db_value", None)
-        columns.append([read(value, None, connection) for value in values] if read else list(values))
+        column = list(values)
+        for convert in field.get_db_converters(connection):
+            column = [convert(value, None, connection) for value in column]
+        columns.append(column)
     return list(zip(*columns, strict=True))
 
 

@@ -1,10 +1,10 @@
 """Filters of the list of coins."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.admin.views.main import ChangeList
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 
 from webapp.coins import clock
@@ -36,11 +36,7 @@ class DataFilter(TableFilter):
     title = parameter_name = "data"
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
-        # The counts of each filter make all filters anew.
-        known = vars(request)
-        if "data_conditions" not in known:
-            known["data_conditions"] = data_conditions()
-        self.conditions = known["data_conditions"]
+        self.conditions = data_conditions()
         super().__init__(request, *args)
 
 
@@ -80,19 +76,14 @@ class ReviewFilter(TableFilter):
         super().__init__(request, *args)
         self.left_out = left_out_by(searched(request))
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return super().queryset(request, queryset) if self.value() else queryset.exclude(self.left_out)
+    @property
+    def condition(self) -> Q:
+        return super().condition if self.value() else ~self.left_out
 
-    def get_facet_counts(self, pk_attname: str, filtered_qs: QuerySet) -> dict[str, Any]:
-        """Also the number of coins that the list leaves out unless this filter is used."""
-        return super().get_facet_counts(pk_attname, filtered_qs) | {"left_out": Count(pk_attname, filter=self.left_out)}
-
-    def get_facet_queryset(self, changelist: ChangeList) -> Any:
-        """Counted once a request: the list asks, too, of a filter that was made anew."""
-        known = vars(self.request)
-        if "review_counts" not in known:
-            known["review_counts"] = super().get_facet_queryset(changelist)
-        return known["review_counts"]
+    @property
+    def counted(self) -> Mapping[str, Q]:
+        """Also the coins that the list leaves out unless this filter is used."""
+        return {**self.conditions, "left_out": self.left_out}
 
 
 def left_out_by(search: str) -> Q:

@@ -37,8 +37,8 @@ class CoinList(RowList):
     def left_out(self) -> str:
         """How many hidden coins the list leaves out; empty if none."""
         review = next(spec for spec in self.filter_specs if isinstance(spec, ReviewFilter))
-        number = "0" if review.value() else review.get_facet_queryset(self)["left_out"]
-        return "" if number == "0" else str(number)
+        number = 0 if review.value() else self.facets["review"]["left_out"]
+        return f"{number:,}" if number else ""
 
     @property
     def with_hidden(self) -> str:

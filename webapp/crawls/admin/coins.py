@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.db import models
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
@@ -36,6 +36,7 @@ from webapp.coins.admin.named_views import NamedViewsAdmin
 from webapp.coins.admin.svg import sparkline
 from webapp.coins.exports.tables import COINS
 from webapp.coins.models import FullCoin
+from webapp.coins.models.coin import ORDERINGS
 from webapp.coins.numbers import NOTHING, exact
 from webapp.coins.prices.lines import Line
 from webapp.crawls.admin.coin_changes import Changes
@@ -81,7 +82,7 @@ class FullCoinAdmin(NamedViewsAdmin, ReviewAdmin, ExportAdmin, PriceExportAdmin,
     list_filter = (CoinRanges, RankFilter, DataFilter, MarketFilter, ReviewFilter)
     search_fields = SEARCHED
     search_help_text = "Part of an id, a symbol or a name. Exact matches come first."
-    ordering = (F("market_cap_rank").asc(nulls_last=True), "coin_id")
+    ordering = ORDERINGS["market_cap_rank"]
     groups = (
         ("Coin", ("coin_id", "symbol", "name", "image", "last_updated")),
         ("Price", ("current_price", "high_24h", "low_24h", "price_change_24h", "price_change_percentage_24h")),
