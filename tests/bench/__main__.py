@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import crawls
+from tests.bench import crawls, features, limits, mirror, site, sizes, starting
 from tests.bench.databases import Database, databases
 from tests.bench.processes import ROOT
 from tests.bench.report import Report, machine
@@ -16,6 +16,12 @@ from tests.bench.scale import FULL, QUICK, Scale
 
 PARTS: dict[str, Callable[[Report, list[Database], Scale], None]] = {
     "crawls": crawls.run,
+    "sizes": sizes.run,
+    "limits": limits.run,
+    "start": starting.run,
+    "mirror": mirror.run,
+    "features": features.run,
+    "site": site.run,
 }
 PAGE = ROOT / "docs/benchmarks.md"
 
@@ -30,6 +36,8 @@ def main() -> None:
         for part in parts:
             PARTS[part](report, there, scale)
     report.show_targets()
+    if options.quick:
+        report.say("These markets are small, and mostly start-up is measured: whether targets hold, a full run says.")
     page = options.write or (None if options.quick or options.only else PAGE)
     if page:
         report.write(page)

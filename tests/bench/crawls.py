@@ -1,22 +1,18 @@
 """The whole market by each method: a first crawl, one for which every coin has changed, and one for which none has."""
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.bench.api import Api
+from tests.bench.crawling import ARTICLE, DLT, FLOOR, OURS, PYTHON_OF_DLT, crawl
 from tests.bench.databases import Database
-from tests.bench.processes import ROOT, Usage, environment, measure
+from tests.bench.processes import Usage
 from tests.bench.report import Report
 from tests.bench.results import Spread, Table, Target, in_turn, megabytes, ratios
 from tests.bench.scale import Scale
 
-OURS, ARTICLE, FLOOR, DLT = "ours", "article", "floor", "dlt"
-PYTHON_OF_DLT = ROOT / ".venv-dlt/bin/python"
 FIRST, CHANGED, UNCHANGED = STATES = ("first crawl", "every coin changed", "no coin changed")
 CPU_OF_DLT = {"PostgreSQL": 0.8, "SQLite": 0.12}
 EXPLANATION = """
@@ -30,24 +26,6 @@ exponent here.
 """
 
 Taken = Mapping[tuple[str, str, str], dict[int, Usage]]  # by database, state and method: the usage in each round
-
-
-def crawl(api: Api, database: Database, method: str, url: str, folder: Path, **variables: str) -> Usage:
-    """One crawl by a method: what its process took, and what the API and the database's server did meanwhile."""
-    server, served = database.cpu(), api.cpu
-    usage = measure(
-        command(method, api.url, url),
-        environment(DATABASE_URL=url, BASE_API_URL=api.url, DLT_DATA_DIR=str(folder), **variables),
-    )
-    return replace(usage, server=database.cpu() - server, api=api.cpu - served)
-
-
-def command(method: str, api: str, url: str) -> list[str]:
-    if method == OURS:
-        return [sys.executable, "-m", "scrapy", "crawl", "markets"]
-    if method == DLT:
-        return [str(PYTHON_OF_DLT), "-m", "tests.bench.methods.with_dlt", api, url]
-    return [sys.executable, "-m", f"tests.bench.methods.{method}", api, url]
 
 
 def run(report: Report, databases: list[Database], scale: Scale) -> None:
@@ -66,7 +44,7 @@ def run(report: Report, databases: list[Database], scale: Scale) -> None:
         one = stack.enter_context(Api(1))
         report.say("a market of one coin, for what start-up takes")
         starts = {
-            (database.name, method): [start(one, database, method) for _ in range(3)]
+            (database.name, method): [start(one, database, method) for _ in range(scale.starts)]
             for database in databases
             for method in (OURS, FLOOR)
         }
@@ -85,13 +63,13 @@ def one_round(
                 api.advance()
             for method in in_turn(methods, number):
                 report.say(f"{database.name}, round {number + 1}, {state}: {method}")
-                yield state, method, crawl(api, database, method, urls[method], Path(folder))
+                yield state, method, crawl(api, database, method, urls[method], DLT_DATA_DIR=folder)
 
 
 def start(api: Api, database: Database, method: str) -> float:
     """The CPU of a crawl of one coin."""
     url = database.new(method, migrated=method == OURS)
-    return crawl(api, database, method, url, Path()).cpu
+    return crawl(api, database, method, url).cpu
 
 
 def table(database: Database, taken: Taken, methods: list[str], scale: Scale) -> Table:

@@ -4,6 +4,9 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import TypeVar
+
+T = TypeVar("T")
 
 WIDTH = 100  # characters of prose in a line
 
@@ -36,10 +39,10 @@ def ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Spread:
     return Spread.of(ours[number] / theirs[number] for number in ours if number in theirs)
 
 
-def in_turn(names: Sequence[str], number: int) -> list[str]:
-    """The names in the order of this round: another one begins each time."""
-    first = number % len(names)
-    return [*names[first:], *names[:first]]
+def in_turn(things: Sequence[T], number: int) -> list[T]:
+    """The things in the order of this round: another one begins each time."""
+    first = number % len(things)
+    return [*things[first:], *things[:first]]
 
 
 @dataclass(frozen=True)

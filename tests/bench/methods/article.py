@@ -107,7 +107,7 @@ def row(record: dict[str, Any]) -> dict[str, Any]:
 def fitting(value: Any) -> Decimal | None:
     if value is None or abs(number := Decimal(str(value))) >= MAX:
         return None
-    return number.quantize(Decimal("0.01")).copy_sign(Decimal(str(value)))
+    return number.quantize(Decimal("0.01"))
 
 
 def store(model: Any, rows: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from decimal import Decimal
 from http.client import HTTPConnection
 from typing import Any
@@ -30,8 +31,7 @@ PLAIN = COLUMNS[: -len(ROI)]
 Row = tuple[Any, ...]
 
 
-def main() -> None:
-    api, database = sys.argv[1:]
+def copy(api: str, database: str) -> None:
     store, close = (to_sqlite if database.startswith("sqlite") else to_postgresql)(database)
     for rows in pages(api):
         store(rows)
@@ -39,22 +39,22 @@ def main() -> None:
 
 
 def pages(api: str) -> Iterator[list[Row]]:
-    url = urlsplit(api)
-    assert url.hostname
-    connection, number = HTTPConnection(url.hostname, url.port), 1
-    while True:
-        query = urlencode(QUERY | {"page": str(number)})
-        headers = {"Accept-Encoding": "gzip", "User-Agent": "floor"}
-        connection.request("GET", f"{url.path}{PATH}?{query}", headers=headers)
-        answer = connection.getresponse()
-        body = gzip.decompress(answer.read())
-        if answer.status != 200:
-            raise SystemExit(f"page {number}: status {answer.status}")
-        records = json.loads(body, parse_float=Decimal)
-        if not records:
-            return
-        yield [row(record) for record in records]
-        number += 1
+    url, number = urlsplit(api), 1
+    with closing(HTTPConnection(str(url.hostname), url.port)) as connection:
+        while records := page(connection, url.path, number):
+            yield [row(record) for record in records]
+            number += 1
+
+
+def page(connection: HTTPConnection, path: str, number: int) -> list[dict[str, Any]]:
+    query = urlencode(QUERY | {"page": str(number)})
+    headers = {"Accept-Encoding": "gzip", "User-Agent": "floor"}
+    connection.request("GET", f"{path}{PATH}?{query}", headers=headers)
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise SystemExit(f"Page {number} was answered with status {answer.status}.")
+    records: list[dict[str, Any]] = json.loads(gzip.decompress(answer.read()), parse_float=Decimal)
+    return records
 
 
 def row(record: dict[str, Any]) -> Row:
@@ -87,9 +87,14 @@ def to_sqlite(url: str) -> tuple[Callable[[list[Row]], None], Callable[[], None]
 
     def store(rows: list[Row]) -> None:
         with database:
-            database.executemany(upsert, [[str(v) if type(v) is int and v >> 63 else v for v in row] for row in rows])
+            database.executemany(upsert, [list(map(fitting, row)) for row in rows])
 
     return store, database.close
+
+
+def fitting(value: Any) -> Any:
+    """SQLite has no whole numbers over 64 bits."""
+    return str(value) if type(value) is int and not -(2**63) <= value < 2**63 else value
 
 
 def to_postgresql(url: str) -> tuple[Callable[[list[Row]], None], Callable[[], None]]:
@@ -108,4 +113,4 @@ def to_postgresql(url: str) -> tuple[Callable[[list[Row]], None], Callable[[], N
 
 
 if __name__ == "__main__":
-    main()
+    copy(*sys.argv[1:])
