@@ -5,12 +5,14 @@ Everything takes about forty minutes on two cores, and writes docs/benchmarks.md
 """
 
 import argparse
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import crawls, features, limits, mirror, site, sizes, starting
 from tests.bench.databases import Database, databases
-from tests.bench.processes import ROOT
+from tests.bench.processes import ROOT, Failed
 from tests.bench.report import Report, machine
 from tests.bench.scale import FULL, QUICK, Scale
 
@@ -28,16 +30,23 @@ PAGE = ROOT / "docs/benchmarks.md"
 
 def main() -> None:
     options = parse()
-    parts = options.only or [*PARTS]
     scale = QUICK if options.quick else FULL
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that databases and the fake API end, too
+    failed = []
     with databases() as there:
         report = Report(command(options))
         report.machine = machine([database.version() for database in there])
-        for part in parts:
-            PARTS[part](report, there, scale)
+        for part in options.only or PARTS:
+            try:
+                PARTS[part](report, there, scale)
+            except Failed as error:
+                report.say(str(error))
+                failed.append(part)
     report.show_targets()
     if options.quick:
         report.say("These markets are small, and mostly start-up is measured: whether targets hold, a full run says.")
+    if failed:
+        sys.exit(f"These parts have failed, and no page is written: {', '.join(failed)}")
     page = options.write or (None if options.quick or options.only else PAGE)
     if page:
         report.write(page)

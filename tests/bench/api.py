@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tests.bench.processes import ROOT
+from tests.bench.processes import ROOT, Failed
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,5 @@ class Api:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit("The fake API has ended. What it said is above.")
+            raise Failed("The fake API has ended. What it said is above.")
         return json.loads(line)

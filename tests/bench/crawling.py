@@ -12,19 +12,16 @@ OURS, ARTICLE, FLOOR, DLT = "ours", "article", "floor", "dlt"
 PYTHON_OF_DLT = ROOT / ".venv-dlt/bin/python"
 
 
-def crawl(api: Api, database: Database, method: str, url: str, **variables: str) -> Usage:
-    """One crawl by a method: what its process took, and what the API and the database's server did meanwhile."""
-    return beside(
-        api,
-        database,
-        command(method, api.url, url),
-        environment(DATABASE_URL=url, BASE_API_URL=api.url, **variables),
-    )
+def crawl(api: Api, database: Database, method: str, url: str, *, status: int = 0, **variables: str) -> Usage:
+    """One crawl by a method, to the database at `url`. Raises Failed if it has another exit status."""
+    these = environment(DATABASE_URL=url, BASE_API_URL=api.url, **variables)
+    return beside(api, database, command(method, api.url, url), these, status)
 
 
-def beside(api: Api, database: Database, words: Sequence[str], variables: Mapping[str, str]) -> Usage:
+def beside(api: Api, database: Database, words: Sequence[str], variables: Mapping[str, str], status: int = 0) -> Usage:
+    """What a command took, and what the API and the database's server did meanwhile."""
     server, served = database.cpu(), api.cpu
-    usage = measure(words, variables)
+    usage = measure(words, variables, status)
     return replace(usage, server=database.cpu() - server, api=api.cpu - served)
 
 

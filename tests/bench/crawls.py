@@ -15,14 +15,27 @@ from tests.bench.scale import Scale
 
 FIRST, CHANGED, UNCHANGED = STATES = ("first crawl", "every coin changed", "no coin changed")
 CPU_OF_DLT = {"PostgreSQL": 0.8, "SQLite": 0.12}
+METHODS = """
+All ask for the same pages of 250 coins in the order of ids. A module of `tests/bench/methods` has each of the others.
+
+*ours* is `scrapy crawl markets`. It proves that no coin is missing. It stores each record with all its digits, or
+rejects it with a reason. It also keeps a record of the run, and the prices over time.
+
+*floor* is the least that a correct copy costs in Python: one connection, exact numbers, one prepared statement that
+writes what differs. It keeps every digit. It proves nothing, and a bad record or a broken answer ends it.
+
+*dlt* is dlt's source of REST APIs, which merges by the id: by an upsert on PostgreSQL, by deleting and inserting on
+SQLite. It proves nothing. Numbers become floats, and so lose digits; whole numbers over 64 bits make it fail. So the
+fake API writes these with an exponent here, and columns of numbers are declared as doubles.
+
+*article* is the method of the article that coincrawl began with, written anew: `requests`, one page after the other
+without its pauses, batches of 100, `bulk_create` for new coins and `bulk_update` for known ones. It proves nothing. It
+keeps cents, and null where a column cannot hold the value. In the article's own order of pages it would also miss
+coins.
+"""
 EXPLANATION = """
-{coins:,} coins, by four methods: *ours* is `scrapy crawl markets`; *article* is the method of the article that
-coincrawl began with; *floor* is the least that a correct copy costs in Python, without any proof; *dlt* is dlt's source
-of REST APIs. Each docstring in `tests/bench/methods` says what its method proves and loses: only ours proves that no
-coin is missing, keeps a record of the run and of the prices, and survives a bad record; ours and the floor keep every
-digit. *ours to it* are ratios: below 1, ours takes less. {article} The column of the API is what the fake API took
-meanwhile: it is not what others wait for. dlt fails at integers over 64 bits, so the fake API writes these with an
-exponent here.
+{coins:,} coins by each method. *Ours to it* are ratios: below 1, ours takes less. The API's CPU is what the fake API
+took meanwhile; it shows that the methods do not wait for it. {article}
 """
 
 Taken = Mapping[tuple[str, str, str], dict[int, Usage]]  # by database, state and method: the usage in each round
@@ -48,6 +61,7 @@ def run(report: Report, databases: list[Database], scale: Scale) -> None:
             for database in databases
             for method in (OURS, FLOOR)
         }
+    report.add(Table("The methods", METHODS))
     for database in databases:
         report.add(table(database, taken, methods, scale), [*targets(database, taken, methods, starts)])
 

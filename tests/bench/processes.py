@@ -14,6 +14,10 @@ TICKS = os.sysconf("SC_CLK_TCK")  # in which the kernel counts the CPU of other 
 LAST_LINES = 20  # of the output of a process that fails
 
 
+class Failed(Exception):
+    """What was to be measured has not come to its end. The message says what, and what it said at last."""
+
+
 @dataclass(frozen=True)
 class Usage:
     """What a process took, together with its children."""
@@ -41,7 +45,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def measure(command: Sequence[str], variables: Mapping[str, str], status: int = 0) -> Usage:
-    """Run a command to its end. Raises SystemExit, with its last lines, if it has another exit status than `status`."""
+    """Run a command to its end. Raises Failed, with its last lines, if it has another exit status than `status`."""
     launcher = [sys.executable, "-I", "-S", str(Path(__file__).parent / "launch.py"), *command]
     with TemporaryFile() as log:
         done = subprocess.run(launcher, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=log, check=True)
@@ -49,7 +53,7 @@ def measure(command: Sequence[str], variables: Mapping[str, str], status: int = 
         if taken.pop("status") != status:
             log.seek(0)
             lines = log.read().decode(errors="replace").splitlines()[-LAST_LINES:]
-            raise SystemExit("\n".join([f"This command has failed: {' '.join(command)}", *lines]))
+            raise Failed("\n".join([f"This command has failed: {' '.join(command)}", *lines]))
     return Usage(**taken)
 
 

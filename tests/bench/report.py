@@ -38,12 +38,13 @@ class Report:
     def say(self, what: str) -> None:
         """What is being done, with the minutes since it began."""
         minutes, seconds = divmod(round(perf_counter() - self._began), 60)
-        self._console.print(f"[dim]{minutes:3}:{seconds:02}[/dim]  {what}", highlight=False)
+        self._console.print(f"{minutes:3}:{seconds:02}  {what}", highlight=False, markup=False)
 
     def add(self, table: Table, targets: Sequence[Target] = ()) -> None:
         self.tables.append(table)
         self.targets += targets
-        self._show(table.title, table.columns, table.rows)
+        if table.columns:
+            self._show(table.title, table.columns, table.rows)
         if targets:
             self._show("Targets", HEAD, [target.cells for target in targets])
 

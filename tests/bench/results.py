@@ -69,11 +69,12 @@ class Target:
 class Table:
     title: str
     explanation: str
-    columns: Sequence[str]  # the first is of words, the others are of numbers
+    columns: Sequence[str] = ()  # the first is of words, the others are of numbers; without any, there is no table
     rows: list[Sequence[str]] = field(default_factory=list)
 
     def markdown(self) -> str:
-        return f"## {self.title}\n\n{wrapped(self.explanation)}\n\n{self.grid()}"
+        grid = f"\n{self.grid()}" if self.columns else ""
+        return f"## {self.title}\n\n{wrapped(self.explanation)}\n{grid}"
 
     def grid(self) -> str:
         """The table alone."""

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from tests.bench.databases import Database
-from tests.bench.processes import ROOT, environment
+from tests.bench.processes import ROOT, Failed, environment
 from tests.bench.report import Report
 from tests.bench.results import Spread, Table, Target, ratios
 from tests.bench.scale import Scale
@@ -43,8 +43,10 @@ def measure(report: Report, database: Database, scale: Scale) -> list[dict[str, 
     report.say(f"{database.name}: filling with {scale.site_coins:,} coins and {scale.site_runs:,} runs, then each page")
     command = [sys.executable, "-m", "tests.bench.admin", "--json", "--database", database.new("site", migrated=True)]
     command += [f"--coins={scale.site_coins}", f"--days={scale.site_days}", f"--runs={scale.site_runs}"]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise Failed(f"This command has failed: {' '.join(command)}")
     pages = [json.loads(line) for line in done.stdout.splitlines()]
     if wrong := [page for page in pages if page["status"] not in {200, 304}]:
-        raise SystemExit(f"{wrong[0]['address']} answered {wrong[0]['status']}.")
+        raise Failed(f"{wrong[0]['address']} answered {wrong[0]['status']}.")
     return pages

@@ -61,6 +61,10 @@ def test_a_table_is_markdown_with_numbers_to_the_right() -> None:
     )
 
 
+def test_what_has_no_columns_is_prose_alone() -> None:
+    assert Table("The methods", "What each is.").markdown() == "## The methods\n\nWhat each is.\n"
+
+
 def test_prose_is_wrapped_and_keeps_its_paragraphs() -> None:
     text = wrapped("word " * 30 + "\n\nand\nmore")
 
