@@ -6,7 +6,7 @@ DEMO := DATABASE_URL=sqlite:///var/demo.sqlite3 COINGECKO_PLAN=keyless COINGECKO
 WORKERS := $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup archive-setup crawl demo up test lint screenshots requirements
+.PHONY: help setup archive-setup crawl demo up test lint bench bench-setup screenshots requirements
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -36,6 +36,11 @@ lint: .venv/tests ## check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+bench: .venv/tests ## measure crawls, beside others and at size: 40 minutes; in two: QUICK=1; a part: ONLY=crawls
+	@$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+bench-setup: .venv-dlt/runs ## install dlt beside, for `make bench` to compare with
+
 screenshots: .venv/tests ## make the README's pictures anew (needs Debian's Chromium)
 	$(BIN)/python -m pytest tests/browser/screenshots.py
 
@@ -54,6 +59,12 @@ requirements: .venv/tests ## pin the newest allowed versions
 .venv/archive: .venv/runs requirements-archive.txt
 	@echo "Installing what the archive needs ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-archive.txt
+	@touch $@
+
+.venv-dlt/runs: requirements-bench.txt
+	@echo "Installing dlt into .venv-dlt ..."
+	@$(PYTHON) -m venv .venv-dlt
+	@.venv-dlt/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
 	@touch $@
 
 .venv/tests: .venv/runs requirements-dev.txt

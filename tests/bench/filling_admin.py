@@ -50,7 +50,7 @@ RUNS = """
 
 
 def fill(coins: int, days: int, runs: int) -> Iterator[str]:
-    """Yields what it has filled. `days` are those with bars of a day; hours and observations have their usual days."""
+    """Yields what it has filled. `days` are those with bars of a day; bars of an hour have their usual days at most."""
     now = database_clock()
     _coins(coins, now)
     yield f"{coins:,} coins"
@@ -96,10 +96,11 @@ def _coins(number: int, now: datetime) -> None:
 
 def _prices(days: int, now: datetime) -> None:
     """Bars of days of all coins; of hours and observations as the default schedules leave them."""
+    hours = 24 * min(days, HOUR_DAYS)
     for step, number, every in (
         (Step.DAY, days, 1),
-        (Step.HOUR, 24 * HOUR_DAYS, 1),
-        (Step.HOUR, 24 * HOUR_DAYS, 6),  # of the others, four times a day
+        (Step.HOUR, hours, 1),
+        (Step.HOUR, hours, 6),  # of the others, four times a day
     ):
         end = step.start(now)
         for first in range(0, number, 240):

@@ -1,0 +1,80 @@
+"""`python -m tests.bench`: what coincrawl costs, beside others and at size. `make bench` runs it.
+
+Everything takes about forty minutes on two cores, and writes docs/benchmarks.md. With --quick it takes two, and with
+--only it runs some parts; then it writes a page only where --write names one.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import crawls, features, limits, mirror, site, sizes, starting
+from tests.bench.databases import Database, databases
+from tests.bench.processes import ROOT, Failed
+from tests.bench.report import Report, machine
+from tests.bench.scale import FULL, QUICK, Scale
+
+PARTS: dict[str, Callable[[Report, list[Database], Scale], None]] = {
+    "crawls": crawls.run,
+    "sizes": sizes.run,
+    "limits": limits.run,
+    "start": starting.run,
+    "mirror": mirror.run,
+    "features": features.run,
+    "site": site.run,
+}
+PAGE = ROOT / "docs/benchmarks.md"
+
+
+def main() -> None:
+    options = parse()
+    scale = QUICK if options.quick else FULL
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that databases and the fake API end, too
+    failed = []
+    with databases() as there:
+        report = Report(command(options))
+        report.machine = machine([database.version() for database in there])
+        for part in options.only or PARTS:
+            try:
+                PARTS[part](report, there, scale)
+            except Failed as error:
+                report.say(str(error))
+                failed.append(part)
+    report.show_targets()
+    if options.quick:
+        report.say("These markets are small, and mostly start-up is measured: whether targets hold, a full run says.")
+    if failed:
+        sys.exit(f"These parts have failed, and no page is written: {', '.join(failed)}")
+    page = options.write or (None if options.quick or options.only else PAGE)
+    if page:
+        report.write(page)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small markets and few rounds")
+    parser.add_argument("--only", type=chosen, metavar="PART,...", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
+    return parser.parse_args()
+
+
+def chosen(text: str) -> list[str]:
+    names = text.split(",")
+    if others := sorted(set(names) - set(PARTS)):
+        raise argparse.ArgumentTypeError(f"{others[0]!r} is no part: choose from {', '.join(PARTS)}")
+    return names
+
+
+def command(options: argparse.Namespace) -> str:
+    words = ["make bench"]
+    if options.quick:
+        words.append("QUICK=1")
+    if options.only:
+        words.append(f"ONLY={','.join(options.only)}")
+    return " ".join(words)
+
+
+if __name__ == "__main__":
+    main()
