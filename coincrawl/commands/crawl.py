@@ -1,6 +1,7 @@
 """`scrapy crawl`: arguments are checked first, the summary is for people, the exit status for programs."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -114,6 +115,7 @@ class Command(crawl.Command):
         if secret and (missing := secret.missing(crawler.settings)):
             raise UsageError(missing, print_help=False)
         process.crawl(crawler, **opts.spargs)
+        gc.freeze()  # what is imported stays: no collection has to look through it again
         process.start()
         for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left to be stopped
             signal.signal(number, signal.SIG_IGN)

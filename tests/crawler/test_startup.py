@@ -11,7 +11,7 @@ import pytest
 from tests.support.processes import ROOT
 
 PROGRAM = """
-import json, runpy, sys
+import gc, json, runpy, sys
 from contextlib import suppress
 
 with suppress(SystemExit):
@@ -19,7 +19,7 @@ with suppress(SystemExit):
 from django.conf import settings
 
 ours = [name for name in sys.modules if name.partition(".")[0] not in sys.stdlib_module_names]
-print(json.dumps({"modules": ours, "debug": settings.DEBUG}))
+print(json.dumps({"modules": ours, "debug": settings.DEBUG, "frozen": gc.get_freeze_count()}))
 """
 # Without Python's own, whose number depends on its version.
 MAX_MODULES = 885
@@ -71,3 +71,7 @@ def test_a_crawl_does_not_import_more_and_more(process: dict[str, Any]) -> None:
 
 def test_a_crawl_keeps_no_queries_for_debugging(process: dict[str, Any]) -> None:
     assert process["debug"] is False
+
+
+def test_no_collection_looks_through_what_is_imported(process: dict[str, Any]) -> None:
+    assert process["frozen"] > 50_000
