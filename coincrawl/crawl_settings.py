@@ -6,6 +6,8 @@ Settings of the project and of the command line override them. Other spiders, an
 
 import sys
 
+from scrapy.settings import default_settings
+
 from coincrawl.body import MAX_BODY
 from webapp.coins.models import FullCoin
 from webapp.crawls.catalog import MAX_PAGE_SIZE
@@ -70,6 +72,13 @@ EXTENSIONS = {
     "coincrawl.extensions.run.RunRecord": 100,
     "coincrawl.extensions.progress.Progress": 200,
     "scrapy.extensions.logstats.LogStats": None,  # Progress reports coins, pages and the time left
+}
+# What is off already. Scrapy imports all that its *_BASE settings name, also what is None above: these two would bring
+# aiohttp and requests, 234 modules of 13 MB.
+_never_used = "scrapy.extensions.remote_control.RemoteControl", "scrapy.downloadermiddlewares.cookies.CookiesMiddleware"
+EXTENSIONS_BASE = {name: place for name, place in default_settings.EXTENSIONS_BASE.items() if name not in _never_used}
+DOWNLOADER_MIDDLEWARES_BASE = {
+    name: place for name, place in default_settings.DOWNLOADER_MIDDLEWARES_BASE.items() if name not in _never_used
 }
 SCRAPER_SLOT_MAX_ACTIVE_SIZE = 500_000  # bytes of the pages that wait for the database
 JOB_CLAIM = ""  # scrapyd's launcher passes it: only the process with the right claim may begin the job's run

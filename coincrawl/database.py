@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from django.db import DatabaseError, connection, connections, transaction
 from django.db import Error as AnyDatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.pq import TransactionStatus
 
 from coincrawl.waiting import wait_for_event
 from webapp.coins.availability import Trouble, trouble_of
@@ -152,7 +151,7 @@ def limited(execute: Callable[..., T], sql: str, params: Any, many: bool, contex
     """Execute a statement with a limit on its time. Django calls this for each statement."""
     wrapper: BaseDatabaseWrapper = context["connection"]
     raw = wrapper.connection
-    if raw.info.transaction_status != TransactionStatus.IDLE:
+    if raw.info.transaction_status.name != "IDLE":
         return execute(sql, params, many, context)  # the limits were set when the transaction began
     with nullcontext() if wrapper.in_atomic_block else transaction.atomic():
         with wrapper.wrap_database_errors:

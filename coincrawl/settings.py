@@ -3,12 +3,14 @@
 import os
 
 import django
+from django.conf import settings as django_settings
 
 from webapp.crawls.catalog import PLANS
 from webapp.environment import env
 from webapp.settings import COINGECKO_MONTHLY_CREDITS, COINGECKO_PLAN, MIRROR_URL, VS_CURRENCY, base_api_url
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+if not django_settings.configured:  # also where the environment names the site's, as it does in `make up`
+    os.environ["DJANGO_SETTINGS_MODULE"] = "coincrawl.django_settings"
 django.setup()  # items are made from a Django model
 
 from webapp.coins.models import FullCoin  # noqa: E402 - models can be imported only after django.setup()

@@ -1,6 +1,7 @@
 """`scrapy crawl`: arguments are checked first, the summary is for people, the exit status for programs."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -10,10 +11,6 @@ from contextlib import contextmanager, suppress
 from typing import cast
 
 from django.conf import settings as django_settings
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from scrapy.commands import crawl
 from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
@@ -118,6 +115,7 @@ class Command(crawl.Command):
         if secret and (missing := secret.missing(crawler.settings)):
             raise UsageError(missing, print_help=False)
         process.crawl(crawler, **opts.spargs)
+        gc.freeze()  # what is imported stays: no collection has to look through it again
         process.start()
         for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left to be stopped
             signal.signal(number, signal.SIG_IGN)
@@ -200,25 +198,21 @@ def report(spider: str, record: RunRecord) -> int:
         return EXIT_STATUS[Verdict.INTERRUPTED]
     run = record.run
     if run:
+        from coincrawl.terminal import print_table  # noqa: PLC0415 - it imports rich
+
         with suppress(OSError):  # a full disk behind it changes no verdict
-            Console(stderr=True).print(table(run, record.verdict, record.reason))
+            print_table(summary(run, record.verdict, record.reason))
     because = f": {record.reason}" if record.reason else ""
     counts = f" ({', '.join(f'{getattr(run, name):,} {name}' for name in COUNTERS)})" if run and run.pages else ""
     logger.log(LEVELS.get(record.verdict, logging.ERROR), "%s: %s%s%s", spider, record.verdict, because, counts)
     return EXIT_STATUS[record.verdict]
 
 
-def table(run: CrawlRun, verdict: str, reason: str) -> Table:
-    """The run in a dozen lines. If the database was away, the row may lack its verdict."""
-    table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+def summary(run: CrawlRun, verdict: str, reason: str) -> dict[str, str]:
+    """The run in a dozen lines, by name. If the database was away, the row may lack its verdict."""
     rows = {"verdict": verdict, "reason": reason, "messages": run.messages}
     for name in COUNTERS if run.requests else ():
         rows[name] = f"{getattr(run, name):,}"
     if run.finished_at and run.started_at:
         rows["time"] = f"{(run.finished_at - run.started_at).total_seconds():,.1f} s"
-    for name, value in rows.items():
-        if value:
-            table.add_row(name, Text(without_secrets(str(value))))  # an API's words are not markup
-    return table
+    return {name: without_secrets(str(value)) for name, value in rows.items() if value}

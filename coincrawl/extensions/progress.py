@@ -4,10 +4,8 @@ import asyncio
 import logging
 import sys
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.utils.log import get_scrapy_root_handler
@@ -16,6 +14,9 @@ from coincrawl.components import Component, extension
 from coincrawl.extensions.pace import Pace
 from coincrawl.extensions.run import RunRecord
 from webapp.coins.texts import counted
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +86,9 @@ class Progress(Component):
         return in_all and max(in_all, coverage.pages)
 
     def _start_bar(self) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}")
-        self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
-        self.bar.add_task(self.spider.name, words="")
-        self.bar.start()
+        from coincrawl.terminal import start_bar  # noqa: PLC0415 - it imports rich
+
+        self.bar = start_bar(self.spider.name)
         self._send_log_to(sys.stderr)  # this is rich's now, which writes log lines above the bar
 
     @staticmethod

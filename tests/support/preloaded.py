@@ -77,6 +77,7 @@ OURS = [
     "coincrawl.extensions.progress",
     "coincrawl.middlewares",
     "coincrawl.pipelines",
+    "coincrawl.terminal",
     "coincrawl.spiders.markets",
     "coincrawl.spiders.mirror",
 ]
@@ -211,7 +212,7 @@ def set_up(request: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a crawl whose log is no terminal
     os.environ.clear()
     os.environ.update({name: value for name, value in request["env"].items() if name not in READ_LATER})
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "coincrawl.django_settings"
     import_module("django").setup()
     for name in OURS:
         import_module(name)
