@@ -12,7 +12,7 @@ from webapp.crawls.catalog import MAX_PAGE_SIZE
 
 # Pace: the plan's limit, spread evenly; AutoThrottle may make it slower, but nothing makes it faster ---
 CONCURRENT_REQUESTS = 40  # includes requests that wait for another try, so that they do not block others
-CONCURRENT_REQUESTS_PER_DOMAIN = 20  # in flight, or waiting for their turn
+CONCURRENT_REQUESTS_PER_DOMAIN = 20  # in flight, or waiting for their turn: 500 calls a minute of 2 s each are 17
 CONCURRENT_ITEMS = 8  # more is of no use, because items rarely wait, and Scrapy starts as many tasks for each page
 AUTOTHROTTLE_ENABLED = True
 AUTOTHROTTLE_START_DELAY = 0.0  # s; Scrapy's 5 would take longer than a short crawl

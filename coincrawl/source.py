@@ -3,10 +3,11 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import scrapy
 from django.db import models
+from scrapy.crawler import Crawler
 from scrapy.http import Request, Response
 from scrapy.settings import BaseSettings
 
@@ -29,6 +30,7 @@ DECIMALS = [field.name for field in FIELDS if isinstance(field, models.DecimalFi
 DATES = [field.name for field in FullCoin._meta.concrete_fields if isinstance(field, models.DateTimeField)]
 
 MAX_SIZE = 10_000  # records in a page, if the pagination does not say how many
+UNLIMITED_IN_FLIGHT = 8  # requests, if the source has no limit of calls
 MAX_EXCESS = 10  # an answer with ten times as many records as requested is broken
 GONE_STATUSES = (404, 410)
 
@@ -70,6 +72,13 @@ class Source(scrapy.Spider):
         self.key = _job
         self.arguments = parse_arguments(self.name, arguments)
         self.newest_change: datetime | None = None  # in the source; the next run may ask for changes since then
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        if not spider.calls_per_minute:  # all answers may come at once, and each page takes memory until it is stored
+            crawler.settings.set("CONCURRENT_REQUESTS_PER_DOMAIN", UNLIMITED_IN_FLIGHT, priority="spider")
+        return spider
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:

@@ -237,3 +237,68 @@ def test_what_came_to_nothing_is_a_doubt_of_pages_or_of_all_else() -> None:
 
     doubts = coverage.doubts()
     assert doubts.index("the list stayed broken") < doubts.index("page 2 stayed broken")
+
+
+def numbers(requests: list[Request]) -> list[int]:
+    return [request.meta["page"] for request in requests]
+
+
+def full(first: int, count: int = 2) -> list[str]:
+    return [f"coin-{number}" for number in range(first, first + count)]
+
+
+@pytest.mark.parametrize(
+    ("before", "total", "due"),
+    [(0, "", 1), (0, "40", 15), (40, "", 15)],
+    ids=["unknown", "counted", "known from before"],
+)
+def test_the_list_is_due_shortly_before_the_last_page_and_after_the_first_where_nothing_says_how_many_there_are(
+    before: int, total: str, due: int
+) -> None:
+    """Of twenty pages, and a window of three."""
+    coverage = listed(PageNumber(size=2, window=3))
+    waiting, answered = [coverage.begin(URL, before)], 0
+    while not (answered and coverage.is_list_due):
+        request = waiting.pop(0)
+        answered += 1
+        ids = full(2 * request.meta["page"])
+        response = Response(request.url, headers={"total": total} if total else {})
+        waiting += coverage.add(request, response, Rows([{"id": coin_id} for coin_id in ids]), ids)
+
+    assert answered == due
+
+
+@pytest.mark.parametrize(
+    ("ids", "pages"),
+    [(40, [3, 4, 5]), (41, [3, 4, 5]), (8, [3, 4, 5]), (6, [3, 4]), (5, [3]), (4, [3]), (3, []), (1, []), (0, [])],
+)
+def test_a_list_that_comes_first_says_how_many_pages_there_are(ids: int, pages: list[int]) -> None:
+    """It may name some ids that are not on the market. One page more than it fills is asked for, to see the end."""
+    coverage = listed(PageNumber(size=2, window=3))
+    first = coverage.begin(URL)
+    rows = full(0)
+    following = coverage.add(first, Response(first.url), Rows([{"id": coin_id} for coin_id in rows]), rows)
+
+    assert numbers(following) == [2]
+    assert numbers(coverage.add_list(full(0, ids), ids)) == pages
+
+
+@pytest.mark.parametrize(("total", "last"), [("40", []), ("", []), ("40", full(2))], ids=["both", "the end", "a count"])
+def test_a_list_that_comes_later_asks_for_no_pages(total: str, last: list[str]) -> None:
+    coverage = listed(PageNumber(size=2, window=3))
+    first = coverage.begin(URL)
+    add_page(coverage, first, full(0), total)
+    add_page(coverage, page(2, expected=1), last, total)
+
+    assert coverage.add_list(full(0, 40), 40) == []
+
+
+def test_coins_that_came_after_an_early_list_are_no_fault_of_it() -> None:
+    coverage = listed(PageNumber(size=250))
+    first = coverage.begin(URL)
+    coverage.add_list(full(0, 200), 200)
+
+    add_page(coverage, first, full(0, 202), "")
+
+    assert coverage.ask_unanswered() == []
+    assert coverage.doubts() == []

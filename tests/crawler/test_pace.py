@@ -13,10 +13,12 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
 
-from coincrawl.components import extension
+from coincrawl.components import NotNeeded, extension
 from coincrawl.extensions.pace import TOLERANCE, TURNS_AHEAD, OutOfPatience, Pace
 from coincrawl.extensions.stop import Stop
+from coincrawl.responses import Rows
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, Market, answers
 from tests.support.crawls import Crawl, Crawling
@@ -154,6 +156,23 @@ def test_a_request_that_waits_when_the_run_ends_does_not_leave(clock: Clock) -> 
 
     with pytest.raises(IgnoreRequest, match="the run is ending"):
         departures(pace, clock, 1)
+
+
+def test_a_page_past_the_end_that_waits_for_its_turn_does_not_leave_and_takes_no_turn(clock: Clock) -> None:
+    pace = pace_of(clock, 3)
+    departures(pace, clock, 1)
+    coverage = pace.spider.coverage
+    first = coverage.begin("https://api.example/coins")
+
+    def end() -> None:
+        coverage.add(first, Response(first.url), Rows([]), [])
+
+    clock.at_next_wait = [end]
+
+    with pytest.raises(NotNeeded):
+        asyncio.run(pace.acquire(page(3, is_ahead=True)))
+
+    assert departures(pace, clock, 1) == pytest.approx([1_000 + 20 * 1.02])
 
 
 def test_rests_of_our_own_choice_grow_up_to_two_minutes(clock: Clock) -> None:
