@@ -85,3 +85,23 @@ def test_where_the_last_page_is_full_and_nothing_counts_the_end_is_asked_for_aga
     asked = crawl(run(before), total, in_flight=3, coins=coins)
 
     assert sorted(asked) == sorted([*PAGES, *asked_again, LIST, "ids", "ids"])
+
+
+def test_an_end_that_may_be_a_fault_is_asked_for_again_at_once() -> None:
+    spider = run(before=10)
+    (first,), (second, end) = spider.first_requests(), spider.pagination.ahead(spider.collection, 1, 2)
+    for request in first, second:
+        list(answers(spider, request, "", COINS[:10]))
+
+    again = [each for each in answers(spider, end, "", COINS[:10]) if isinstance(each, Request)]
+
+    assert [request.meta["page"] for request in again] == [3, 4]
+
+
+@pytest.mark.parametrize(("calls_per_minute", "in_flight"), [(0, 8), (3, 20), (500, 20)])
+def test_fewer_requests_are_in_flight_where_no_limit_spaces_their_answers(
+    calls_per_minute: int, in_flight: int
+) -> None:
+    spider = make_spider(MarketsSpider, {"COINGECKO_CALLS_PER_MINUTE": calls_per_minute})
+
+    assert spider.settings.getint("CONCURRENT_REQUESTS_PER_DOMAIN") == in_flight
