@@ -398,11 +398,11 @@ def test_after_a_rest_one_request_asks_alone(crawler: Any) -> None:
 
 
 def test_what_need_not_wait_for_a_page_that_is_tried_again_is_asked_for_at_once(crawler: Any) -> None:
-    request = page(page=2, expected=40, judgement=Broken("status 500"))
+    request = page(page=2, expected=20, judgement=Broken("status 500"))
 
     BackOffMiddleware(crawler).process_response(request, Response(request.url))
 
-    assert [asked.meta["page"] for asked in crawler.engine.asked] == [22]
+    assert [asked.meta["page"] for asked in crawler.engine.asked] == [10]
 
 
 @pytest.mark.parametrize("done", [None, 0, 4])

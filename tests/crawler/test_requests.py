@@ -104,4 +104,4 @@ def test_fewer_requests_are_in_flight_where_no_limit_spaces_their_answers(
 ) -> None:
     spider = make_spider(MarketsSpider, {"COINGECKO_CALLS_PER_MINUTE": calls_per_minute})
 
-    assert spider.settings.getint("CONCURRENT_REQUESTS_PER_DOMAIN") == in_flight
+    assert spider.pagination.window == in_flight

@@ -200,7 +200,9 @@ def test_a_dead_source_is_left_alone(
     run = last_run()
     assert done.returncode in (1, 3)
     assert "stopped answering" in run.reason or "asked to slow down 21 times in a row" in run.reason
-    assert len(api.requests) - asked <= 55  # 21 rests or 35 useless answers, and a window of 20 that was on its way
+    assert (
+        len(api.requests) - asked <= 60
+    )  # 21 rests or 35 useless answers, and what had passed the middlewares by then
     assert nothing_is_missing()
 
 
