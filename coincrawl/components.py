@@ -14,6 +14,10 @@ class WasRefused(IgnoreRequest):
     """The source refuses this request, and the run goes on without it; the text has the source's words."""
 
 
+class NotNeeded(IgnoreRequest):
+    """This request was of no use any more when its turn came. It has not left."""
+
+
 class Component:
     """A Scrapy component that knows its crawler, and the spider once there is one."""
 

@@ -32,6 +32,7 @@ class Coverage(Seen):
         self._numbers: dict[str, int] = {}  # pages, by address
         self._reads: Counter[int] = Counter()  # answers, by page
         self._passes = 1
+        self._length = 1  # pages that are known to exist
 
     # The walk -------------------------------------------------------------------------------------
 
@@ -41,6 +42,7 @@ class Coverage(Seen):
         self._records_before = 0 if self.is_incremental else before
         first = self.pagination.first(url, before)
         self._note(first)
+        self._length = meta_of(first).get("expected", 1)
         return first
 
     def add(self, request: Request, response: Response, answer: Rows, ids: Iterable[str]) -> list[Request]:
@@ -49,7 +51,7 @@ class Coverage(Seen):
         reading = Reading.of(len(answer.rows), ids, self._read_count(response, answer))
         self.pages += 1
         if page == 1 and (expected := self.pagination.expected(response, answer)):
-            self.expected = expected
+            self.expected = self._length = expected
         if page in self._checked and reading.ids != self._checked[page].ids:
             self._changed.add(page)
         self.answered |= reading.ids
@@ -63,7 +65,7 @@ class Coverage(Seen):
             self._ended_early[page] = f"paging had no end by page {page} and was stopped there"
         if not self.is_asked_again(page):
             self.records += reading.size
-        return [] if self._pages.is_copied(page) else self._follow(request, response, answer)
+        return [] if self._pages.is_copied(page) else self._follow(request, response, answer) or self._check_end(page)
 
     def give_up(self, request: Request, words: str) -> list[Request]:
         """Take a page that failed for good; `words` say why."""
@@ -73,6 +75,19 @@ class Coverage(Seen):
     def pass_over(self, request: Request) -> list[Request]:
         """The requests for the pages after an unanswered one, if they are known to exist."""
         return self._follow(request, None, None)
+
+    def is_needed(self, request: Request) -> bool:
+        """Whether a request that has waited for its turn is still of use: the pages may have ended before its page."""
+        meta, last = meta_of(request), self._pages.last
+        if not meta.get("is_ahead") or (self._counts and meta["page"] <= (self.expected or 0)):
+            return True
+        is_past_end = any(last < page < meta["page"] for page in self._pages.sizes)  # it was empty, or a copy of others
+        return not is_past_end or meta["page"] in self._unread()
+
+    def drop(self, request: Request) -> None:
+        """Take a page that was not requested after all. It can be requested later."""
+        page = meta_of(request)["page"]
+        self._numbers.pop(self._addresses.pop(page), None)
 
     def _follow(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
         """The requests for the pages that follow. Each page is requested once."""
@@ -175,6 +190,16 @@ class Coverage(Seen):
 
     def _can_ask_again(self, page: int) -> bool:
         return page in self._pages and page not in self._broken and self._reads[page] < MAX_READS
+
+    def _check_end(self, page: int) -> list[Request]:
+        """The requests that show whether a page where the end may be is empty by a fault: nothing else is left to ask.
+
+        Faults elsewhere are repaired later, when the source may have recovered.
+        """
+        if not (self.pagination.is_numbered and page > self._length and self._can_ask_again(page)):
+            return []
+        unread = (number for number in self._unread() if number not in self._addresses)
+        return self._ask([page, *unread]) if page in self._doubtful_ends() else []
 
     def _start_next_pass(self) -> list[Request]:
         """Ask again for the pages that were read before the count changed.

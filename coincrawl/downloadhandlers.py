@@ -51,7 +51,7 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
         return response
 
     async def _download(self, request: Request) -> Response:
-        await self.pace.acquire()
+        await self.pace.acquire(request)
         meta_of(request)["throttle"] = self.pace.throttle
         self.stats.inc_value("coincrawl/requests")
         download = asyncio.ensure_future(super().download_request(request))

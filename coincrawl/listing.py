@@ -7,11 +7,12 @@ from scrapy.http import Request
 from coincrawl.coverage import Coverage
 from coincrawl.lookup import Lookup
 from coincrawl.meta import meta_of
-from coincrawl.pagination import Pagination
+from coincrawl.pagination import PageNumber, Pagination
 from webapp.coins.texts import counted
 
 LIST_SHARE = 0.9  # of the ids in the last complete run's list; a shorter list is incomplete
 LIST_COVERS = 0.99  # of the ids on the pages; a few coins leave meanwhile, but a list with fewer is incomplete
+PAGES_AFTER_LIST = 3  # at the end: the list is long, and they come while it is read
 MAX_LISTED = 100_000  # ids; asking for more could cost a month's credits
 
 Fits = Callable[[Sequence[str]], bool]  # whether these ids fit into one call
@@ -88,14 +89,15 @@ class IdsCoverage(LookupCoverage):
 class ListedCoverage(LookupCoverage):
     """The whole of a source that has a list of all its ids at the path `listed_at`.
 
-    The list is the proof. If it is complete, problems with pages are only notes.
+    The list is the proof. If it is complete, problems with pages are only notes. It is to be requested once, when it
+    `is_list_due`: shortly before the last page, or after the first if nothing says how many pages there are.
     """
 
-    def __init__(self, pagination: Pagination, size: int, fits: Fits, *, listed_at: str) -> None:
+    def __init__(self, pagination: PageNumber, size: int, fits: Fits, *, listed_at: str) -> None:
         super().__init__(pagination, size, fits, is_whole=True)
-        self._list = listed_at
+        self._list, self._numbered = listed_at, pagination
         self._coins_before = self._listed_before = 0
-        self._unanswered: set[str] = set()  # ids in the list that no page had
+        self._ids: set[str] = set()  # in the list
         self._odd_entries = 0  # entries of the list that repeat an id, or have no usable one
         self._list_fault = f"without {listed_at} nothing proves that this is the whole market"
 
@@ -103,16 +105,36 @@ class ListedCoverage(LookupCoverage):
         """Take the numbers of the last complete run: its coins, and the ids in its list."""
         self._coins_before, self._listed_before = coins, listed or 0
 
-    def add_list(self, ids: Iterable[str], entries: int) -> None:
-        """Take the list: its usable ids, and the number of its entries."""
-        listed = set(ids)
+    @property
+    def is_list_due(self) -> bool:
+        """Whether nearly all pages that are known to exist have been requested."""
+        return len(self._addresses) > self._length - PAGES_AFTER_LIST
+
+    def add_list(self, ids: Iterable[str], entries: int) -> list[Request]:
+        """Take the list: its usable ids, and the number of its entries.
+
+        Returns the requests for pages that must exist by the number of its ids, and have not been requested yet.
+        """
+        self._ids = set(ids)
         self.pages += 1
-        self.listed, self._unanswered, self._odd_entries = len(listed), listed - self.answered, entries - len(listed)
-        self._list_fault = self._fault_in_list(self.listed, self.listed - len(self._unanswered))
+        self.listed, self._odd_entries = len(self._ids), entries - len(self._ids)
+        requested, is_end_known = max(self._addresses, default=0), 0 in self._pages.sizes.values()
+        # Some ids are not on the market: the last page that would be needed for all of them may not exist.
+        length = min(self.listed, MAX_LISTED) // self._numbered.size
+        if self._counts or is_end_known or not 0 < requested <= length:
+            return []
+        self._length = length
+        ahead = self._numbered.ahead(self._url, requested, length)
+        for request in ahead:
+            self._note(request)
+        return ahead
 
     def ask_unanswered(self) -> list[list[str]]:
-        """The calls that ask for the ids in the list that no page had."""
-        return self.ask(self._unanswered if (self.listed or 0) <= MAX_LISTED else ())
+        """The calls that ask for the ids in the list that no page had. Call this when the pages have been answered."""
+        unanswered = self._ids - self.answered
+        if self.listed is not None:
+            self._list_fault = self._fault_in_list(self.listed, self.listed - len(unanswered))
+        return self.ask(unanswered if len(self._ids) <= MAX_LISTED else ())
 
     @property
     def present(self) -> set[str] | None:

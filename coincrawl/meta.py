@@ -13,6 +13,7 @@ class Meta(TypedDict, total=False):
     # What the request asks for
     page: int  # the page's number, from 1; in a chain of links its place
     expected: int  # numbered pages: how many pages are known to exist
+    is_ahead: bool  # numbered pages: whether it is requested before it is known that the pages go on up to it
     step: int  # offsets: the size of the first page, if that is smaller than requested
     empty: int  # links: how many pages in a row were empty, up to this one
     ids: Collection[str]  # that are requested

@@ -31,6 +31,8 @@ def main() -> int:
                     plan=options.plan,
                     key=options.key,
                     calls_per_minute=options.calls_per_minute,
+                    window=options.window,
+                    latency=options.latency,
                     pages=options.pages,
                     port=options.port,
                     log=log,
@@ -76,6 +78,10 @@ def parse() -> argparse.Namespace:
     rules.add_argument("--plan", choices=PLANS, default="keyless", help="which key it asks for (default: keyless)")
     rules.add_argument("--key", help="the key that the demo and pro plans ask for")
     rules.add_argument("--calls-per-minute", type=int, metavar="N", help="answer 429 to more than N a minute")
+    rules.add_argument(
+        "--window", type=float, default=60.0, metavar="SECONDS", help="of so long, instead of a minute (default: 60)"
+    )
+    rules.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="hold every answer back so long")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--log", type=Path, metavar="FILE", help="write one line of JSON per request to FILE")
     parser.add_argument("command", nargs="*", metavar="-- COMMAND", help="run this with BASE_API_URL set")

@@ -64,6 +64,7 @@ class API:
     """An API at `url` while the context lasts; `requests` is the log. A subclass says what it demands and answers.
 
     calls_per_minute: how many calls, failed ones included, a sliding `window` of seconds may hold.
+    latency: seconds for which every answer is held back.
     log: a text file that gets one JSON line per request.
     tls: a certificate and its key, e.g. tls.self_signed(folder), to speak https.
     """
@@ -75,12 +76,13 @@ class API:
         *,
         calls_per_minute: int | None = None,
         window: float = 60.0,
+        latency: float = 0.0,
         port: int = 0,
         log: TextIO | None = None,
         tls: tuple[Path, Path] | None = None,
     ) -> None:
         self.requests: list[Request] = []
-        self._port, self._log, self._tls = port, log, tls
+        self._latency, self._port, self._log, self._tls = latency, port, log, tls
         self._faults: list[Fault] = []
         self._limit = SlidingWindow(calls_per_minute, window) if calls_per_minute else None
         self._news = threading.Condition()  # guards the log, the faults and the calls
@@ -153,6 +155,7 @@ class API:
             answer = self._throttled(math.ceil(wait))
         else:
             answer = self._serve(replace(request, params=params | {name: str(fault[name]) for name in fault}))
+        answer = replace(answer, delay=answer.delay + self._latency)
         request.status = 0 if answer.close else answer.status
         with self._news:
             self.requests.append(request)

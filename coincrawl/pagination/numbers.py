@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from scrapy.http import Request, Response
 from w3lib.url import add_or_replace_parameters, url_query_parameter
 
-from coincrawl.meta import meta_of
+from coincrawl.meta import Meta, meta_of
 from coincrawl.pagination.base import PagingError, check_from_one_up, count_in, whole_number
 from coincrawl.responses import Rows
 
@@ -17,9 +17,11 @@ from coincrawl.responses import Rows
 class PageNumber:
     """Numbered pages, up to the first empty one.
 
-    If the first answer counts all records, or an earlier run had several pages, `window` pages are requested at a time.
-    Otherwise each page is requested after the one before it. After page 1, a 404 in JSON is also the end. So is a copy
-    of the last page, if a count says that all records have come.
+    Up to the last page that is known to exist, and one page beyond it, `window` pages are requested at a time. It is
+    known from the source's count, from an earlier run, or from the limit. Beyond it, the window grows with each full
+    page: of a source of unknown length, at most half as many pages again are requested as it has, and at most a window.
+    After page 1, a 404 in JSON is also the end. So is a copy of the last page, if a count says that all records have
+    come.
     """
 
     is_numbered: ClassVar[bool] = True
@@ -28,7 +30,7 @@ class PageNumber:
     size: int  # records in a page
     limit: int | None = None  # pages, if not all are wanted
     rows: str = ""  # path to the records in the body; empty if they are the whole body
-    window: int = 8  # pages in flight
+    window: int = 20  # pages in flight: 500 calls a minute, each of which takes two seconds, are 17
     max_records: int = 250_000  # after so many, paging ends in any case
     parameter: str = "page"
     size_parameter: str = "per_page"  # empty if the source has a fixed size
@@ -52,26 +54,36 @@ class PageNumber:
 
     def first(self, url: str, before: int = 0) -> Request:
         """The request for the first page of the collection at `url`. An earlier run had `before` records."""
-        return self._page(Request(url, dont_filter=True), 1, expected=max(1, before // self.size))
+        return self._page(Request(url, dont_filter=True), 1, expected=before // self.size or self.limit or 1)
 
     def next(self, request: Request, response: Response | None, answer: Rows | None) -> list[Request]:
-        """The requests for the pages after the requested one; none after an empty page.
+        """The requests for the pages after the requested one; none after an empty page. Some may be known already.
 
         `response` and `answer` are None if the page has no answer. It is skipped then.
         """
         page, expected = meta_of(request)["page"], meta_of(request)["expected"]
         if answer is not None and not answer.rows:
             return []
-        if page == 1:
-            expected = (self.expected(response, answer) if response else None) or expected
-            ahead = range(2, max(2, min(1 + self.window, expected)) + 1)
-        elif page + self.window <= expected:
-            ahead = range(page + self.window, page + self.window + 1)
-        elif page >= expected:
-            ahead = range(page + 1, page + 2)
-        else:
-            return []  # the pages up to the expected last one have been requested
-        return [self._page(request, number, expected) for number in ahead if number <= self._last]
+        if page == 1 and response:
+            expected = self.expected(response, answer) or expected
+        # Up to the expected page, the page before this one has requested all but the last of the window. Beyond it, the
+        # window grows, and a page before this one may have been the end: then the coverage knows which are new.
+        known = self._reach(page - 1, expected) if 1 < page < expected else page
+        is_short = page >= expected and answer is not None and len(answer.rows) < self.size  # so it may be the last
+        reach = page + 1 if is_short else self._reach(page, expected)
+        ahead = range(known + 1, min(reach, self._last) + 1)
+        return [self._page(request, number, expected, is_ahead=number > page + 1) for number in ahead]
+
+    def ahead(self, url: str, after: int, expected: int) -> list[Request]:
+        """The requests for a window of pages after page `after`, if `expected` pages turn out to exist."""
+        request, last = Request(url, dont_filter=True), min(self._reach(after, expected), self._last)
+        return [self._page(request, number, expected, is_ahead=True) for number in range(after + 1, last + 1)]
+
+    def _reach(self, page: int, expected: int) -> int:
+        """The last page that may be requested when this one has been answered."""
+        if page < expected:
+            return min(page + self.window, expected + 1)
+        return page + min(self.window, 1 + (page + 1 - expected) // 2)
 
     def again(self, url: str, page: int, address: str | None) -> Request:
         """The request for a page of the collection at `url`; `address` is its own, if it was requested before."""
@@ -97,10 +109,11 @@ class PageNumber:
         """Whether a null instead of the list means that there are no records. Programs in Go write an empty list so."""
         return True
 
-    def _page(self, request: Request, page: int, expected: int) -> Request:
+    def _page(self, request: Request, page: int, expected: int, *, is_ahead: bool = False) -> Request:
         size = {self.size_parameter: str(self.size)} if self.size_parameter else {}
         url = add_or_replace_parameters(request.url, size | {self.parameter: str(page - 1 + self.start)})
-        return request.replace(url=url, meta={"page": page, "expected": expected}, priority=0)
+        meta = Meta(page=page, expected=expected, is_ahead=is_ahead)
+        return request.replace(url=url, meta={**meta}, priority=0)
 
 
 @dataclass(frozen=True)
@@ -138,8 +151,9 @@ class Offset(PageNumber):
         pages = super().expected(response, answer)
         return -(-pages * self.size // came) if pages and 0 < came < self.size else pages
 
-    def _page(self, request: Request, page: int, expected: int) -> Request:
-        return self._from(super()._page(request, page, expected), (page - 1) * self.size + self.start)
+    def _page(self, request: Request, page: int, expected: int, *, is_ahead: bool = False) -> Request:
+        numbered = super()._page(request, page, expected, is_ahead=is_ahead)
+        return self._from(numbered, (page - 1) * self.size + self.start)
 
     def _from(self, request: Request, begin: int) -> Request:
         return request.replace(url=add_or_replace_parameters(request.url, {self.parameter: str(begin)}))

@@ -12,7 +12,7 @@ from scrapy.exceptions import DontCloseSpider
 from scrapy.http import Request, Response
 from twisted.python.failure import Failure
 
-from coincrawl.components import WasRefused, extension, has_answered
+from coincrawl.components import NotNeeded, WasRefused, extension, has_answered
 from coincrawl.extensions.run import RunRecord
 from coincrawl.extensions.stop import Stop
 from coincrawl.items import CoinItem, CoinPage, are_items_needed
@@ -124,6 +124,9 @@ class PaginatedSpider(Source):
         if self._is_ending:
             return
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
+        if isinstance(failure.value, NotNeeded):
+            self.coverage.drop(request)
+            return
         cause = str(failure.value) or type(failure.value).__name__
         if not has_answered(self.crawler):
             self.end(Verdict.FAILED, cause)  # the source has never answered, so no other request will succeed

@@ -33,11 +33,12 @@ class MarketsSpider(CoinGeckoSpider):
     """At most 250 coins a page, 3 (keyless) to 500 calls a minute by plan; about 18,000 coins.
 
     Pages alone cannot prove that no coin is missing. In the order of market cap, which is not stable, they miss a
-    fifth. So a run of the whole market asks again for damaged pages, then for /coins/list, which has all ids, and then
-    by `ids=` for the coins that no page had.
+    fifth. So a run of the whole market also asks for /coins/list, which has all ids, and again for damaged pages, and
+    then by `ids=` for the coins that no page had.
     """
 
     name = "markets"
+    pagination: PageNumber
     names = {
         "coin_id": "id",
         "roi_times": "roi.times",
@@ -49,6 +50,7 @@ class MarketsSpider(CoinGeckoSpider):
 
     def __init__(self, _job: str | None = None, **arguments: str) -> None:
         super().__init__(_job, **arguments)
+        self._is_list_requested = False
         self.pagination = PageNumber(
             size=self.arguments.get("per_page", MAX_PAGE_SIZE), limit=self.arguments.get("pages"), max_records=MAX_COINS
         )
@@ -79,21 +81,33 @@ class MarketsSpider(CoinGeckoSpider):
             return
         if isinstance(coverage, ListedCoverage):
             yield from self.in_rounds(coverage.repairs)
-            yield [self._list(coverage)]
+            yield self._list_once(coverage)
             yield self._by_ids(coverage, coverage.ask_unanswered())
         while calls := coverage.again():
             yield self._by_ids(coverage, calls)
+
+    def parse(self, response: Response) -> Iterator[Request | Any]:
+        yield from super().parse(response)
+        if isinstance(self.coverage, ListedCoverage) and self.coverage.is_list_due:
+            yield from self._list_once(self.coverage)
+
+    def _list_once(self, coverage: ListedCoverage) -> list[Request]:
+        """The request for the list, if it has not been made."""
+        requests = [] if self._is_list_requested else [self._list(coverage)]
+        self._is_list_requested = True
+        return requests
 
     def _list(self, coverage: ListedCoverage) -> Request:
         meta = Meta(label=LIST, json_hook=only_id, download_maxsize=MAX_LIST_BODY, is_optional=True)
         request = Request(f"{self.url}{LIST}", meta={**meta}, cb_kwargs={"coverage": coverage}, dont_filter=True)
         return self.with_callback(request, self.parse_list)
 
-    def parse_list(self, response: Response, coverage: ListedCoverage) -> None:
+    def parse_list(self, response: Response, coverage: ListedCoverage) -> Iterator[Request]:
         entries = rows_in(response).rows
         del response.meta["judgement"]  # frees the memory of 18,000 entries
         ids = (usable_id(entry[0]) for entry in entries if isinstance(entry, tuple))
-        coverage.add_list(filter(None, ids), len(entries))
+        for page in coverage.add_list(filter(None, ids), len(entries)):
+            yield self.with_callback(page, self.parse)
 
     def _by_ids(self, coverage: LookupCoverage, calls: Iterable[list[str]]) -> list[Request]:
         return [self.with_callback(self._call(coverage, ids), self.parse_ids) for ids in calls]

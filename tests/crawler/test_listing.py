@@ -22,13 +22,19 @@ def whole() -> ListedCoverage:
     coverage.begin(URL)
     for request, ids in (page(1, expected=1), ["a", "b"]), (page(2, expected=1), []):
         add_page(coverage, request, ids, "2")
-    coverage.add_list(["a", "b"], 2)
+    take_list(coverage, ["a", "b"], 2)
     return coverage
 
 
 def add_page(coverage: ListedCoverage, request: Request, ids: list[str], total: str) -> None:
     rows = Rows([{"id": coin_id} for coin_id in ids])
     coverage.add(request, Response(request.url, headers={"total": total}), rows, ids)
+
+
+def take_list(coverage: ListedCoverage, ids: list[str], entries: int) -> list[list[str]]:
+    """The list comes when all pages have: the calls for the ids in it that no page had."""
+    coverage.add_list(ids, entries)
+    return coverage.ask_unanswered()
 
 
 def asked_for(ids: list[str]) -> Request:
@@ -55,10 +61,10 @@ def test_a_list_names_the_whole_market_or_the_doubt_says_why_not(
     coverage.set_last_complete(0, before)
     coverage.answered.update(f"coin-{number}" for number in range(answered))
 
-    coverage.add_list([f"coin-{number + answered - held}" for number in range(named)], named)
+    calls = take_list(coverage, [f"coin-{number + answered - held}" for number in range(named)], named)
 
     assert coverage.doubts()[:1] == ([fault] if fault else [])
-    asked = {coin_id for call in coverage.ask_unanswered() for coin_id in call}
+    asked = {coin_id for call in calls for coin_id in call}
     assert len(asked - coverage.answered) == (0 if "more than" in fault else named - held)
 
 
@@ -69,9 +75,9 @@ def test_without_a_list_nothing_proves_the_whole_market() -> None:
 def test_a_list_counts_each_id_once_and_notes_the_entries_without_one() -> None:
     coverage = listed()
 
-    coverage.add_list(["a", "a", "b"], 4)
+    calls = take_list(coverage, ["a", "a", "b"], 4)
 
-    assert (coverage.listed, coverage.ask_unanswered(), coverage.pages) == (2, [["a", "b"]], 1)
+    assert (coverage.listed, calls, coverage.pages) == (2, [["a", "b"]], 1)
     assert "entries of /coins/list with a repeated id, or without a valid id: 2" in coverage.notes()
 
 
@@ -98,7 +104,7 @@ def test_trouble_with_pages_is_a_note_where_the_list_proves_the_market_and_else_
 ) -> None:
     coverage = listed()
     coverage.begin(URL)
-    coverage.add_list(list_ids, len(list_ids))
+    take_list(coverage, list_ids, len(list_ids))
     if failed:
         coverage.give_up(asked_for(["a", "b"]), failed)
 
@@ -122,8 +128,7 @@ def test_of_a_whole_market_whose_pages_are_sound_what_is_not_there_is_missing() 
 )
 def test_a_whole_market_is_proven_by_its_list(absent: list[str], notes: list[str]) -> None:
     coverage = whole()
-    coverage.add_list(["a", "b", *absent], 2 + len(absent))
-    calls = coverage.ask_unanswered()
+    calls = take_list(coverage, ["a", "b", *absent], 2 + len(absent))
     while calls:
         for call in calls:
             coverage.add_ids(asked_for(call), [coin_id for coin_id in call if coin_id in ("a", "b")])
@@ -169,7 +174,7 @@ def test_what_is_doubtful_is_said_to_be_missing_nowhere() -> None:
 
 def test_a_call_wants_what_is_not_known_and_records_without_an_id() -> None:
     coverage = whole()
-    coverage.add_list(["a", "b", "c", "d"], 4)
+    take_list(coverage, ["a", "b", "c", "d"], 4)
     (call,) = coverage.ask_unanswered()
 
     wanted = coverage.add_ids(asked_for(call), ["a", "c", None])
@@ -191,7 +196,7 @@ def test_a_broken_page_of_the_whole_market_lacks_coins_by_its_count_or_by_its_si
     for number, ids in (1, ["a", "b"]), (3, ["c"]):
         add_page(coverage, page(number, expected=1), ids, total)
     coverage.give_up(page(2, expected=1), "page 2 stayed broken")
-    coverage.add_list(["a", "b", "c"], 3)
+    take_list(coverage, ["a", "b", "c"], 3)
 
     assert coverage.doubts()[:1] == ([f"pages and /coins/list have 3 coins, {doubt}"] if doubt else [])
 
@@ -202,7 +207,7 @@ def test_a_broken_page_lacks_coins_where_an_earlier_run_had_more() -> None:
     coverage.begin(URL)
     add_page(coverage, page(1, expected=1), ["a", "b"], "")
     coverage.give_up(page(2, expected=1), "page 2 stayed broken")
-    coverage.add_list(["a", "b"], 2)
+    take_list(coverage, ["a", "b"], 2)
 
     assert coverage.doubts()[0] == "pages and /coins/list have 2 coins, but the last complete run had 4"
 
@@ -232,3 +237,68 @@ def test_what_came_to_nothing_is_a_doubt_of_pages_or_of_all_else() -> None:
 
     doubts = coverage.doubts()
     assert doubts.index("the list stayed broken") < doubts.index("page 2 stayed broken")
+
+
+def numbers(requests: list[Request]) -> list[int]:
+    return [request.meta["page"] for request in requests]
+
+
+def full(first: int, count: int = 2) -> list[str]:
+    return [f"coin-{number}" for number in range(first, first + count)]
+
+
+@pytest.mark.parametrize(
+    ("before", "total", "due"),
+    [(0, "", 1), (0, "40", 15), (40, "", 15)],
+    ids=["unknown", "counted", "known from before"],
+)
+def test_the_list_is_due_shortly_before_the_last_page_and_after_the_first_where_nothing_says_how_many_there_are(
+    before: int, total: str, due: int
+) -> None:
+    """Of twenty pages, and a window of three."""
+    coverage = listed(PageNumber(size=2, window=3))
+    waiting, answered = [coverage.begin(URL, before)], 0
+    while not (answered and coverage.is_list_due):
+        request = waiting.pop(0)
+        answered += 1
+        ids = full(2 * request.meta["page"])
+        response = Response(request.url, headers={"total": total} if total else {})
+        waiting += coverage.add(request, response, Rows([{"id": coin_id} for coin_id in ids]), ids)
+
+    assert answered == due
+
+
+@pytest.mark.parametrize(
+    ("ids", "pages"),
+    [(40, [3, 4, 5]), (41, [3, 4, 5]), (8, [3, 4, 5]), (6, [3, 4]), (5, [3]), (4, [3]), (3, []), (1, []), (0, [])],
+)
+def test_a_list_that_comes_first_says_how_many_pages_there_are(ids: int, pages: list[int]) -> None:
+    """It may name some ids that are not on the market. One page more than it fills is asked for, to see the end."""
+    coverage = listed(PageNumber(size=2, window=3))
+    first = coverage.begin(URL)
+    rows = full(0)
+    following = coverage.add(first, Response(first.url), Rows([{"id": coin_id} for coin_id in rows]), rows)
+
+    assert numbers(following) == [2]
+    assert numbers(coverage.add_list(full(0, ids), ids)) == pages
+
+
+@pytest.mark.parametrize(("total", "last"), [("40", []), ("", []), ("40", full(2))], ids=["both", "the end", "a count"])
+def test_a_list_that_comes_later_asks_for_no_pages(total: str, last: list[str]) -> None:
+    coverage = listed(PageNumber(size=2, window=3))
+    first = coverage.begin(URL)
+    add_page(coverage, first, full(0), total)
+    add_page(coverage, page(2, expected=1), last, total)
+
+    assert coverage.add_list(full(0, 40), 40) == []
+
+
+def test_coins_that_came_after_an_early_list_are_no_fault_of_it() -> None:
+    coverage = listed(PageNumber(size=250))
+    first = coverage.begin(URL)
+    coverage.add_list(full(0, 200), 200)
+
+    add_page(coverage, first, full(0, 202), "")
+
+    assert coverage.ask_unanswered() == []
+    assert coverage.doubts() == []

@@ -13,14 +13,16 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
 
-from coincrawl.components import extension
-from coincrawl.extensions.pace import TURNS_AHEAD, OutOfPatience, Pace
+from coincrawl.components import NotNeeded, extension
+from coincrawl.extensions.pace import TOLERANCE, TURNS_AHEAD, OutOfPatience, Pace
 from coincrawl.extensions.stop import Stop
+from coincrawl.responses import Rows
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI, Market, answers
 from tests.support.crawls import Crawl, Crawling
-from tests.support.spiders import Engine, make_spider
+from tests.support.spiders import Engine, make_spider, page
 from webapp.coins.models import FullCoin
 from webapp.crawls.models import CrawlRun, SourcePace
 from webapp.crawls.models.pace import Wait
@@ -63,7 +65,7 @@ def departures(pace: Pace, clock: Clock, number: int) -> list[float]:
     async def leave() -> Iterator[float]:
         times = []
         for _ in range(number):
-            await pace.acquire()
+            await pace.acquire(page(1))
             times.append(clock.now)
         return iter(times)
 
@@ -77,7 +79,7 @@ def rest(pace: Pace, seconds: float | None = None) -> float:
 def test_turns_are_spaced_evenly(clock: Clock) -> None:
     times = departures(pace_of(clock, 300), clock, 5)
 
-    assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([1.04 * 0.2] * 4)
+    assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([1.02 * 0.2] * 4)
 
 
 def test_turns_without_a_limit_are_not_spaced(clock: Clock) -> None:
@@ -89,7 +91,7 @@ def test_a_request_that_is_a_little_late_does_not_delay_the_others(clock: Clock)
 
     times = departures(pace_of(clock, 300), clock, 100)
 
-    assert times[-1] - times[0] == pytest.approx(99 * 1.04 * 0.2 + 0.01)
+    assert times[-1] - times[0] == pytest.approx(99 * 1.02 * 0.2 + 0.01)
 
 
 @pytest.mark.parametrize(("calls", "window"), [(300, 6), (300, 60), (30, 60), (3, 60)])
@@ -106,6 +108,16 @@ def test_however_late_they_are_no_more_than_the_limit_leave_in_its_window(
     assert min(last - first for first, last in zip(times, times[allowed:], strict=False)) > window
 
 
+def test_a_request_that_is_very_late_delays_the_others_by_no_more_than_is_needed(clock: Clock) -> None:
+    lateness = iter([0, 3])
+    clock.late = lambda: next(lateness, 0)
+
+    times = departures(pace_of(clock, 60), clock, 5)
+
+    intervals = [later - earlier for earlier, later in pairwise(times)]
+    assert intervals == pytest.approx([INTERVAL, INTERVAL + 3, INTERVAL - TOLERANCE, INTERVAL])
+
+
 def test_the_delay_that_autothrottle_asks_for_counts_too(clock: Clock) -> None:
     times = departures(pace_of(clock, 300, throttle=0.5), clock, 3)
 
@@ -118,7 +130,7 @@ def test_no_request_leaves_during_a_rest_and_all_keep_the_pace_after_it(clock: C
 
     times = departures(pace, clock, 3)
 
-    assert times == pytest.approx([1_030, 1_031.04, 1_032.08])
+    assert times == pytest.approx([1_030, 1_031.02, 1_032.04])
 
 
 def test_a_rest_that_begins_while_a_request_waits_for_its_turn_holds_it(clock: Clock) -> None:
@@ -144,6 +156,23 @@ def test_a_request_that_waits_when_the_run_ends_does_not_leave(clock: Clock) -> 
 
     with pytest.raises(IgnoreRequest, match="the run is ending"):
         departures(pace, clock, 1)
+
+
+def test_a_page_past_the_end_that_waits_for_its_turn_does_not_leave_and_takes_no_turn(clock: Clock) -> None:
+    pace = pace_of(clock, 3)
+    departures(pace, clock, 1)
+    coverage = pace.spider.coverage
+    first = coverage.begin("https://api.example/coins")
+
+    def end() -> None:
+        coverage.add(first, Response(first.url), Rows([]), [])
+
+    clock.at_next_wait = [end]
+
+    with pytest.raises(NotNeeded):
+        asyncio.run(pace.acquire(page(3, is_ahead=True)))
+
+    assert departures(pace, clock, 1) == pytest.approx([1_000 + 20 * 1.02])
 
 
 def test_rests_of_our_own_choice_grow_up_to_two_minutes(clock: Clock) -> None:
@@ -216,7 +245,7 @@ def test_a_second_more_than_two_hours_of_rests_is_too_much(clock: Clock) -> None
 
 
 NO_WAIT = Wait()
-INTERVAL = 1.04  # seconds, of 60 calls a minute
+INTERVAL = 1.02  # seconds, of 60 calls a minute
 
 
 def kept_by(pace: Pace, clock: Clock, wait: Wait = NO_WAIT) -> list[Wait]:

@@ -109,7 +109,7 @@ def test_the_way_to_the_whole_market_is_announced_with_its_time(api: FakeAPI, cr
 
     done = crawl(api, COINGECKO_CALLS_PER_MINUTE="3")
 
-    assert "about 77 pages; at this pace that takes about 27 minutes" in done.stderr
+    assert "about 77 pages; at this pace that takes about 26 minutes" in done.stderr
 
 
 def test_a_pipe_gets_a_line_now_and_then(api: FakeAPI, crawl: Crawl) -> None:

@@ -36,13 +36,6 @@ def test_every_order_ends_with_the_same_set_of_coins(order: str, api: FakeAPI, c
     assert set(FullCoin.objects.values_list("pk", flat=True)) == set(api.market.ids)
 
 
-def test_pages_are_asked_for_one_after_the_other_without_a_total(crawl: Crawl) -> None:
-    with FakeAPI(Market(coins=600), total="absent") as api:
-        crawl(api)
-
-    assert [request.params["page"] for request in api.requests if "page" in request.params] == ["1", "2", "3", "4"]
-
-
 def test_rehypothecated_coins_are_asked_for(api: FakeAPI, crawl: Crawl) -> None:
     crawl(api)
 

@@ -82,6 +82,9 @@ def crawl(
     waiting = [coverage.begin(URL, before)]
     while waiting or (waiting := coverage.unproven()):
         request = waiting.pop(order.randrange(len(waiting)) if order else 0)
+        if not coverage.is_needed(request) and not (order and order.random() < 0.5):  # it may have left before
+            coverage.drop(request)
+            continue
         answered = source.answer(request)
         if answered is None:
             waiting += coverage.give_up(request, f"page {request.meta['page']} stayed broken: status 500")

@@ -18,33 +18,62 @@ def walk(
     pagination: PageNumber, pages: int, total: str | None = None, broken: frozenset[int] = frozenset()
 ) -> list[int]:
     """The pages asked for, in order, of a collection that has so many; the end is an empty page."""
-    waiting, asked = [pagination.first(URL)], []
+    waiting, asked = [pagination.first(URL)], [1]
     while waiting:
         request = waiting.pop(0)
         page = request.meta["page"]
-        asked.append(page)
         response = Response(request.url, headers={"total": total} if total is not None else {})
-        answer = Rows(["row"] if page <= pages else [])
-        waiting += pagination.next(request, *((None, None) if page in broken else (response, answer)))
+        answer = Rows(["row"] * pagination.size if page <= pages else [])
+        for following in pagination.next(request, *((None, None) if page in broken else (response, answer))):
+            if following.meta["page"] not in asked:
+                asked.append(following.meta["page"])
+                waiting.append(following)
     return asked
 
 
 @pytest.mark.parametrize("total", [None, "", "many", "-5", "0", "1.5", "9" * 20, "50", "100", "95", "200", "1000000"])
 @pytest.mark.parametrize("window", [1, 3, 8])
-def test_every_page_is_asked_for_once_and_the_end_is_seen(total: str | None, window: int) -> None:
+def test_every_page_is_asked_for_and_the_end_is_seen(total: str | None, window: int) -> None:
     asked = walk(PageNumber(size=5, window=window), pages=20, total=total)
 
     assert set(asked) >= set(range(1, 22))
-    assert len(asked) == len(set(asked))
 
 
-def test_without_a_total_no_page_is_asked_for_before_the_last_is_answered() -> None:
-    pagination = PageNumber(size=5)
-    first = pagination.first(URL)
+@pytest.mark.parametrize(
+    ("page", "rows", "following"),
+    [
+        (1, 5, [2]),
+        (2, 5, [3, 4]),
+        (3, 5, [4, 5]),
+        (4, 5, [5, 6, 7]),
+        (400, 5, [401, 402, 403, 404, 405, 406, 407, 408]),
+        (400, 4, [401]),
+        (400, 0, []),
+    ],
+)
+def test_without_a_total_the_window_grows_with_each_full_page(page: int, rows: int, following: list[int]) -> None:
+    pagination = PageNumber(size=5, window=8)
+    request = Request(URL, meta={"page": page, "expected": 1})
 
-    following = pagination.next(first, Response(first.url), Rows(["row"]))
+    requests = pagination.next(request, Response(URL), Rows(["row"] * rows))
 
-    assert [request.meta["page"] for request in following] == [2]
+    assert [request.meta["page"] for request in requests] == following
+
+
+@pytest.mark.parametrize("pages", [1, 2, 5, 20, 200])
+def test_of_a_source_of_unknown_length_half_as_many_pages_again_are_asked_for_at_most(pages: int) -> None:
+    beyond = max(walk(PageNumber(size=5), pages)) - pages
+
+    assert 1 <= beyond <= min(20, 1 + pages / 2)
+
+
+def test_only_a_page_whose_predecessor_has_been_answered_is_sure_to_be_needed() -> None:
+    pagination = PageNumber(size=5, window=3)
+    first = pagination.first(URL, before=100)
+
+    following = [*pagination.next(first, Response(first.url), Rows(["row"])), *pagination.ahead(URL, 4, 20)]
+
+    assert [request.meta["page"] for request in following if request.meta["is_ahead"]] == [3, 4, 5, 6, 7]
 
 
 def test_with_a_total_a_window_of_pages_is_asked_for_at_once() -> None:
@@ -66,12 +95,34 @@ def test_without_a_total_the_pages_of_last_time_are_asked_for_at_once() -> None:
 
 
 def test_a_total_counts_more_than_the_pages_of_last_time() -> None:
-    pagination = PageNumber(size=5, window=3)
+    pagination = PageNumber(size=5, window=6)
     first = pagination.first(URL, before=100)
 
     following = pagination.next(first, Response(first.url, headers={"total": "15"}), Rows(["row"]))
 
-    assert [request.meta["page"] for request in following] == [2, 3]
+    assert [request.meta["page"] for request in following] == [2, 3, 4]  # the last one is expected to be empty
+
+
+def test_what_turns_out_to_exist_is_asked_for_a_window_at_a_time() -> None:
+    pagination = PageNumber(size=5, window=3)
+
+    following = [pagination.ahead(URL, after, 20) for after in (4, 18, 19, 20)]
+
+    assert [[request.meta["page"] for request in requests] for requests in following] == [
+        [5, 6, 7],
+        [19, 20, 21],
+        [20, 21],
+        [21],
+    ]
+
+
+def test_a_limit_says_how_many_pages_to_ask_for_at_once() -> None:
+    pagination = PageNumber(size=5, window=3, limit=100)
+    first = pagination.first(URL)
+
+    following = pagination.next(first, Response(first.url), Rows(["row"]))
+
+    assert [request.meta["page"] for request in following] == [2, 3, 4]
 
 
 def test_a_total_far_too_large_costs_a_window_of_empty_pages_at_most() -> None:
@@ -197,14 +248,17 @@ def test_a_page_is_named_as_the_source_names_it(pagination: PageNumber, queries:
 
 def offsets(pagination: Offset, sizes: Sequence[int | None], total: str = "") -> list[str | None]:
     """The offsets that are asked for where the pages have so many records; None: no answer comes."""
-    waiting, asked = [pagination.first(URL)], []
+    waiting = [pagination.first(URL)]
+    asked = [url_query_parameter(waiting[0].url, "offset")]
     for size in sizes:
         request = waiting.pop(0)
-        asked.append(url_query_parameter(request.url, "offset"))
         answer = None if size is None else Rows(["row"] * size)
         response = None if size is None else Response(request.url, headers={"total": total} if total else {})
-        waiting += pagination.next(request, response, answer)
-    return [*asked, *(url_query_parameter(request.url, "offset") for request in waiting)]
+        for following in pagination.next(request, response, answer):
+            if (offset := url_query_parameter(following.url, "offset")) not in asked:
+                asked.append(offset)
+                waiting.append(following)
+    return asked
 
 
 @pytest.mark.parametrize(
@@ -215,8 +269,8 @@ def offsets(pagination: Offset, sizes: Sequence[int | None], total: str = "") ->
         ([3, 3, 3, 1, 0], "10", ["0", "3", "6", "9", "10"]),
         ([3, None, 3, 0], "", ["0", "3", "6", "9"]),
         ([1, 5, 4, 0], "10", ["0", "1", "6", "10"]),
-        ([5, 3, 5, 0], "", ["0", "5", "10", "15"]),
-        ([5, None, 5, 0], "", ["0", "5", "10", "15"]),
+        ([5, 3, 5, 0], "", ["0", "5", "10", "15", "20"]),
+        ([5, None, 5, 0], "", ["0", "5", "10", "15", "20"]),
         ([5], "20", ["0", "5", "10", "15"]),
         ([0], "20", ["0"]),
     ],
@@ -272,7 +326,7 @@ def test_a_count_in_the_body_says_how_many_pages_to_ask_for_at_once() -> None:
 
     following = pagination.next(first, Response(first.url), Rows(["row"], {"count": Decimal(18)}))
 
-    assert [request.meta["page"] for request in following] == [2, 3, 4]
+    assert [request.meta["page"] for request in following] == [2, 3, 4, 5]
 
 
 def test_nonsense_for_a_count_in_the_body_is_named_and_expects_nothing() -> None:
