@@ -83,9 +83,10 @@ def _numbers_in(values: Values, low: Decimal | int, high: Decimal | int) -> list
 def _check_decimals(field: models.DecimalField) -> ColumnCheck:
     places = field.decimal_places
     high = (Decimal(10) ** (field.max_digits - places)).next_minus(EXACT)
+    low = high.copy_negate()  # `-high` would be rounded
 
     def check(values: Values) -> Values | None:
-        numbers = _numbers_in(values, -high, high)
+        numbers = _numbers_in(values, low, high)
         if numbers is None:
             return None
         try:
