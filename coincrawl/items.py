@@ -1,11 +1,9 @@
 """CoinItem, whose fields are FullCoin's, and CoinPage, which has the coins of a page."""
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydispatch.dispatcher import getAllReceivers, liveReceivers  # type: ignore[import-untyped]
 from scrapy import Field, signals
@@ -15,8 +13,9 @@ from scrapy_djangoitem import DjangoItem
 
 from coincrawl import crawl_settings
 from coincrawl.records import Record
-from webapp.coins.cleaning import Rejection
+from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
+from webapp.coins.texts import repeated_in
 
 scraper_log = logging.getLogger("scrapy.core.scraper")  # at DEBUG, it has each item
 
@@ -38,37 +37,55 @@ class CoinItem(DjangoItem):
     rejection = Field()  # a webapp.coins.cleaning.Rejection, if it cannot be stored
 
 
-@dataclass(repr=False)
+class Coin(NamedTuple):
+    """A cleaned record."""
+
+    record: Any  # as the API sent it
+    cleaned: dict[str, Any] | Rejection  # the values of the model's fields
+    translated: Any  # the record under the model's names, if it is rejected
+
+
 class CoinPage:
-    """The records of a page, as one item. Nothing else needs them: no feed, no pipeline of others.
+    """The records of a page, as one item, if nothing else needs an item for each coin.
 
     What Scrapy does for an item takes longer than all the rest.
     """
 
-    records: list[Record]
-    label: str
-    cleaned: list[dict[str, Any] | Rejection] = field(default_factory=list)  # of each record, by CleanPipeline
+    def __init__(self, records: list[Record], label: str) -> None:
+        self.records, self.label, self.size = records, label, len(records)
+        self.coins: list[Coin] = []  # filled by `clean`
 
     def __repr__(self) -> str:
-        return f"<CoinPage {self.label}: {len(self.records)} records>"
+        return f"<CoinPage {self.label}: {self.size} records>"
 
-    @cached_property
+    @property
     def objects(self) -> list[dict[str, Any]]:
         return [record.values for record in self.records if isinstance(record.values, dict)]
 
-    @cached_property
-    def nulls(self) -> dict[str, Any]:
-        """The fields that some record has. One that no record has stays absent, so its stored values are kept."""
-        present = set[str]().union(*self.objects)
-        return dict.fromkeys(name for name in NULLABLE if name in present)
-
-    def values_of(self, record: Record) -> Any:
-        """The record's values. A field that only others of the page have is null."""
-        return self.nulls | record.values if isinstance(record.values, dict) else record.values
+    def clean(self, cleaner: Cleaner) -> None:
+        """Turn the records into `coins`."""
+        repeated = {place: keys for place, record in enumerate(self.records) if (keys := repeated_in(record.raw))}
+        results = cleaner.clean_page([record.values for record in self.records], repeated)
+        whole = self._without_gaps()
+        self.coins = [
+            Coin(record.raw, cleaned, whole(record.values) if isinstance(cleaned, Rejection) else None)
+            for record, cleaned in zip(self.records, results, strict=True)
+        ]
+        self.records = []  # frees the memory of what is cleaned while the page waits for the database
 
     def items(self) -> Iterator[CoinItem]:
+        whole = self._without_gaps()
         for record in self.records:
-            yield CoinItem(record=record.raw, translated=self.values_of(record), page=self.label)
+            yield CoinItem(record=record.raw, translated=whole(record.values), page=self.label)
+
+    def _without_gaps(self) -> Callable[[Any], Any]:
+        """A function that adds nulls to a record's values, in the fields that only others of the page have.
+
+        A field that no record has stays absent, so its stored values are kept.
+        """
+        present = set[str]().union(*self.objects)
+        nulls: dict[str, Any] = dict.fromkeys(name for name in NULLABLE if name in present)
+        return lambda values: nulls | values if isinstance(values, dict) else values
 
 
 def are_items_needed(crawler: Crawler) -> bool:

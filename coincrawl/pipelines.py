@@ -47,9 +47,7 @@ class CleanPipeline(CoinPipeline):
 
     def process_item(self, item: Any) -> Any:
         if isinstance(item, CoinPage):
-            records = item.records
-            repeated = {place: keys for place, record in enumerate(records) if (keys := repeated_in(record.raw))}
-            item.cleaned = self.cleaner.clean_page([record.values for record in records], repeated)
+            item.clean(self.cleaner)
         elif isinstance(item, CoinItem):
             translated = item.pop("translated")
             cleaned = self.cleaner.clean(translated, repeated_in(item["record"]))
@@ -87,8 +85,9 @@ class UpsertPipeline(CoinPipeline):
         self.one_at_a_time = asyncio.Lock()
 
     async def process_item(self, item: Any) -> Any:
+        dropped = ""
         if isinstance(item, CoinPage):
-            await self._add_page(item)
+            self._add_page(item)
         elif isinstance(item, CoinItem):
             record, page = item.pop("record"), item.pop("page")
             if rejection := item.pop("rejection", None):
@@ -97,26 +96,27 @@ class UpsertPipeline(CoinPipeline):
                 values = dict(item)
                 extension(self.crawler, RunRecord).add_values([values])
                 dropped = self._add(values, record, page)
-            await self._flush_if_full()
-            if dropped:
-                raise DropItem(dropped, log_level="DEBUG")
+        if len(self.batch) >= self.size:
+            await self.flush()
+        if dropped:
+            raise DropItem(dropped, log_level="DEBUG")
         return item
 
-    async def _add_page(self, page: CoinPage) -> None:
-        valid = [cleaned for cleaned in page.cleaned if not isinstance(cleaned, Rejection)]
+    def _add_page(self, page: CoinPage) -> None:
+        coins, page.coins = page.coins, []  # the batch has them now
+        valid = [coin.cleaned for coin in coins if not isinstance(coin.cleaned, Rejection)]
         extension(self.crawler, RunRecord).add_values(valid)
         taken = 0
-        for record, cleaned in zip(page.records, page.cleaned, strict=True):
+        for record, cleaned, translated in coins:
             if isinstance(cleaned, Rejection):
-                dropped = self._reject(cleaned, record.raw, page.label, page.values_of(record))
+                dropped = self._reject(cleaned, record, page.label, translated)
             else:
-                dropped = self._add(cleaned, record.raw, page.label)
+                dropped = self._add(cleaned, record, page.label)
             taken += not dropped
-        await self._flush_if_full()
         # Scrapy counts the page as one item.
         self.crawler.stats.inc_value("item_scraped_count", taken - 1)
-        if dropped_items := len(page.records) - taken:
-            self.crawler.stats.inc_value("item_dropped_count", dropped_items)
+        if others := len(coins) - taken:
+            self.crawler.stats.inc_value("item_dropped_count", others)
 
     def _add(self, values: Mapping[str, Any], record: object, page: str) -> str:
         """Returns why the item ends here; empty if it does not."""
@@ -138,10 +138,6 @@ class UpsertPipeline(CoinPipeline):
             is_sighting=not self.spider.reports_missing,
         )
         return "; ".join(rejection.reasons)
-
-    async def _flush_if_full(self) -> None:
-        if len(self.batch) >= self.size:
-            await self.flush()
 
     async def flush(self) -> None:
         """Store what has come. While a batch is being stored, the next one grows: few large batches cost less."""

@@ -243,5 +243,5 @@ def keep_newest(rows: dict[str, Row], dates: Dates, key: str, row: Row, version:
     if version and known and version < known:
         return False
     dates[key] = version or known
-    rows[key] = {**rows.get(key, {}), **row}
+    rows[key] = {**rows[key], **row} if key in rows else row
     return True

@@ -101,8 +101,9 @@ class Batch(Writable):
 
         A `missing_since` in it says that the source itself has no market for the coin any more.
         """
-        row = dict(row)
-        missing_since, coin_id = row.pop("missing_since", None), row["coin_id"]
+        missing_since, coin_id = row.get("missing_since"), row["coin_id"]
+        if "missing_since" in row:
+            row = {name: value for name, value in row.items() if name != "missing_since"}
         is_first = coin_id not in self.memory.dates
         if not is_first:
             self.duplicates += 1
