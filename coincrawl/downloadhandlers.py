@@ -23,6 +23,8 @@ class PacedDownloadHandler(HTTP11DownloadHandler):
     at that time.
     """
 
+    lazy = True  # only for the scheme of the source: each reads the certificates of all authorities
+
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> HTTP11DownloadHandler:  # type: ignore[override]  # sometimes its base
         """Scrapy's own handler for a spider that is not a PaginatedSpider."""
