@@ -27,17 +27,24 @@ ANOTHER = "the file that DATABASE_URL names is not the one that this run wrote i
 DAMAGED = "the database's file is damaged ("
 
 
-def meanwhile(api: FakeAPI, act: Callable[[], object]) -> None:
-    """Once the API has been asked for all ids, which is when all pages have been stored."""
+def meanwhile(api: FakeAPI, act: Callable[[], object], *, is_last_batch_stored: bool = False) -> None:
+    """When all pages have been stored. Then a coin comes that only the list names, unless nothing else is to come."""
+
+    def list_one_more(request: Request) -> Answer:
+        api.market.add({"id": "late"})
+        return api.usual(request)
 
     def answer(request: Request) -> Answer:
         try:
             act()
         finally:
             connection.close()  # the server's thread has one of its own
+        if is_last_batch_stored:
+            api.market.remove("late")
         return api.usual(request)
 
-    api.fault(answer, path="/coins/list")
+    api.fault(list_one_more, path="/coins/list")
+    api.fault(answer, ids="late")
 
 
 # Files ------------------------------------------------------------------------------------------------
@@ -90,7 +97,7 @@ def damage(path: Path) -> None:
 def test_a_file_that_is_not_what_was_written_makes_the_run_failed(
     act: Callable[[Path], object], is_last_batch_stored: bool, reasons: list[str], crawl: Crawl, tmp_path: Path
 ) -> None:
-    market, path, backup = Market(coins=500), tmp_path / "coins.sqlite3", tmp_path / "backup"
+    path, backup = tmp_path / "coins.sqlite3", tmp_path / "backup"
     with closing(sqlite3.connect(connection.settings_dict["NAME"])) as database:
         database.execute(f"VACUUM INTO '{path}'")  # without unused pages: nobody would notice damage to those
     with closing(sqlite3.connect(path)) as database:
@@ -100,12 +107,10 @@ def test_a_file_that_is_not_what_was_written_makes_the_run_failed(
     def happens() -> None:
         empty_log(path)
         act(path)
-        if not is_last_batch_stored:
-            market.add({"id": "late"})  # only the list names it
 
-    with FakeAPI(market) as api, closing(sqlite3.connect(path)) as reader:
+    with FakeAPI(Market(coins=500)) as api, closing(sqlite3.connect(path)) as reader:
         reader.execute("SELECT 1 FROM crawls_crawlrun")  # as the site does: the crawl's is not the only connection
-        meanwhile(api, happens)
+        meanwhile(api, happens, is_last_batch_stored=is_last_batch_stored)
 
         done = crawl(api, "-s", "DATABASE_PATIENCE=1", DATABASE_URL=f"sqlite:///{path}")
 
@@ -139,8 +144,8 @@ def test_a_file_is_checked_for_damage_where_that_costs_little(
     ("act", "reason"),
     [
         (lambda: CrawlRun.objects.all().delete(), GONE),
-        (lambda: CrawlRun.objects.update(flushes=1), GONE),
-        (lambda: FullCoin.objects.filter(pk="bitcoin").delete(), "1 of the 600 coins that this run has stored are not"),
+        (lambda: CrawlRun.objects.update(flushes=0), GONE),
+        (lambda: FullCoin.objects.filter(pk="bitcoin").delete(), "1 of the 601 coins that this run has stored are not"),
     ],
     ids=["run deleted", "run of a backup", "coin deleted"],
 )

@@ -200,9 +200,8 @@ def test_a_dead_source_is_left_alone(
     run = last_run()
     assert done.returncode in (1, 3)
     assert "stopped answering" in run.reason or "asked to slow down 21 times in a row" in run.reason
-    assert (
-        len(api.requests) - asked <= 60
-    )  # 21 rests or 35 useless answers, and what had passed the middlewares by then
+    # 21 rests or 35 useless answers, and what had passed the middlewares by then
+    assert len(api.requests) - asked <= 60
     assert nothing_is_missing()
 
 
@@ -217,7 +216,7 @@ def test_a_refusal_ends_the_run_at_once_with_what_to_check(refusal: str, page: i
     assert (done.returncode, run.verdict) == (1, "failed")
     assert remedy in run.reason
     assert remedy in done.stderr.splitlines()[-1]
-    assert page <= len(api.requests) <= page + 1  # page 4 may be in flight with page 3
+    assert page <= len(api.requests) <= (1 if page == 1 else 5)  # all pages and the list may be in flight with page 3
     assert run.seen == FullCoin.objects.count()
     assert nothing_is_missing()
 

@@ -65,6 +65,8 @@ def test_a_run_that_shows_no_life_gives_way_and_writes_nothing_more(
     api.fault(lambda request: api.usual(request, wait=asleep), page=2)
     with crawling(api, "-a", "pages=2") as process:
         api.wait_for(requests=2)
+        while FullCoin.objects.count() < 250:  # so that the process does not stop while it has a lock
+            assert process.poll() is None
         process.send_signal(signal.SIGSTOP)
         CrawlRun.objects.update(heartbeat_at=Now() - timedelta(seconds=181))
         second = crawl(api, "-a", "pages=1")

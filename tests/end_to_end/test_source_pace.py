@@ -90,7 +90,7 @@ def test_a_rest_holds_up_runs_until_its_end_and_for_a_day_at_most(asked: float, 
 
 
 def test_runs_in_a_row_keep_the_pace_together_and_leave_no_turn_unused(crawl: Crawl) -> None:
-    with FakeAPI(Market(coins=600), calls_per_minute=1, window=2) as api:
+    with FakeAPI(Market(coins=600), calls_per_minute=2, window=4) as api:
         done = [crawl(api, "-a", "pages=1", COINGECKO_CALLS_PER_MINUTE="30") for _ in range(3)]
 
     assert [run.returncode for run in done] == [0, 0, 0]
