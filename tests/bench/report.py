@@ -61,8 +61,11 @@ class Report:
             f"{wrapped(INTRODUCTION)}\n",
             "".join(facts),
             Table("Targets", TARGETS, HEAD, [target.cells for target in self.targets]).markdown(),
-            *(table.markdown() for table in self.tables),
         ]
+        explained = ""  # a table like the one before needs no explanation
+        for table in self.tables:
+            parts.append(table.markdown(is_explained=table.explanation != explained))
+            explained = table.explanation
         return "\n".join(parts)
 
     def _show(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

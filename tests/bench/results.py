@@ -72,9 +72,13 @@ class Table:
     columns: Sequence[str] = ()  # the first is of words, the others are of numbers; without any, there is no table
     rows: list[Sequence[str]] = field(default_factory=list)
 
-    def markdown(self) -> str:
-        grid = f"\n{self.grid()}" if self.columns else ""
-        return f"## {self.title}\n\n{wrapped(self.explanation)}\n{grid}"
+    def markdown(self, *, is_explained: bool = True) -> str:
+        parts = [f"## {self.title}\n"]
+        if is_explained:
+            parts.append(f"{wrapped(self.explanation)}\n")
+        if self.columns:
+            parts.append(self.grid())
+        return "\n".join(parts)
 
     def grid(self) -> str:
         """The table alone."""

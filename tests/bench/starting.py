@@ -15,7 +15,7 @@ LIST, WRONG, ONE = "scrapy list", "scrapy crawl, wrong argument", "scrapy crawl,
 WRONG_ARGUMENTS = 2  # the exit status
 EXPLANATION = f"""
 Commands in turn. *{BARE}* is what they need at least: it imports Scrapy, and sets up Django with the same models, by
-`INSTALLED_APPS` of `webapp.coins`, `webapp.crawls`, `auth` and `contenttypes`. *{WRONG}* ends when it has read its
+the apps `webapp.coins`, `webapp.crawls`, `auth` and `contenttypes` alone. *{WRONG}* ends when it has read its
 arguments; *{ONE}* is a whole run, with its record, its proof and its summary.
 """
 
