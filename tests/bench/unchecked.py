@@ -11,7 +11,7 @@ from typing import Any
 from django.db import models
 from scrapy.cmdline import execute
 
-from webapp.coins import cleaning
+from webapp.coins import cleaning, columns
 
 asked: list[models.Field] = []
 
@@ -21,12 +21,17 @@ def no_check(field: models.Field) -> Callable[[Any], Any]:
     return datetime.fromisoformat if isinstance(field, models.DateTimeField) else same
 
 
+def no_column_check(field: models.Field) -> Callable[[Any], Any] | None:
+    return None if isinstance(field, models.DateTimeField) else same
+
+
 def same(value: Any) -> Any:
     return value
 
 
 def main() -> None:
     cleaning.check_for = no_check
+    columns.column_check_for = no_column_check
     try:
         execute(["scrapy", *sys.argv[1:]])
     finally:

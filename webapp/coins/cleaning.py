@@ -15,7 +15,8 @@ from typing import Any
 from django.db import models
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-from webapp.coins.columns import Values, column_check_for
+from webapp.coins import columns
+from webapp.coins.columns import Values
 from webapp.coins.texts import Nested, printable
 
 LABEL_LENGTH = 255  # characters
@@ -183,7 +184,7 @@ class Cleaner:
 
     def __init__(self, fields: list[models.Field]) -> None:
         self.checks = [(field.name, field.null, check_for(field)) for field in fields]
-        self.column_checks = {field.name: column_check_for(field) for field in fields}
+        self.column_checks = {field.name: columns.column_check_for(field) for field in fields}
         self.names = frozenset(field.name for field in fields)
         self.key = next(field.name for field in fields if field.primary_key)
 
