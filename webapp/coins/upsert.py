@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper as Database
 from webapp.coins.fields import ExactDecimalField, count_rounded
 from webapp.coins.rows import Column, prepared, rows_of
 from webapp.coins.stamps import Stamps
+from webapp.coins.texts import one_line
 
 Row = Mapping[str, Any]
 Dates = dict[str, datetime | None]  # by key
@@ -110,7 +111,7 @@ class Upsert:
             if isinstance(error, DATABASE_ERRORS) or type(error) is DatabaseError:
                 raise
             if len(rows) == 1:
-                result.rejected[rows[0][self.key]] = f"{type(error).__name__}: {error}"
+                result.rejected[rows[0][self.key]] = f"{type(error).__name__}: {one_line(error)}"
                 return
             middle = len(rows) // 2
             self._write(rows[:middle], columns, now, stamp, result)
