@@ -1,7 +1,8 @@
 """CoinItem, whose fields are FullCoin's, and CoinPage, which has the coins of a page."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
+from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from scrapy.extensions.corestats import CoreStats
 from scrapy_djangoitem import DjangoItem
 
 from coincrawl import crawl_settings
-from coincrawl.records import Record
+from coincrawl.records import Record, Translation
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
 from webapp.coins.texts import repeated_in
@@ -51,41 +52,46 @@ class CoinPage:
     What Scrapy does for an item takes longer than all the rest.
     """
 
-    def __init__(self, records: list[Record], label: str) -> None:
-        self.records, self.label, self.size = records, label, len(records)
+    def __init__(self, records: list[Record], translation: Translation, label: str) -> None:
+        self.records, self.translation, self.label, self.size = records, translation, label, len(records)
         self.coins: list[Coin] = []  # filled by `clean`
 
     def __repr__(self) -> str:
         return f"<CoinPage {self.label}: {self.size} records>"
 
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [record.values for record in self.records if isinstance(record.values, dict)]
+    @cached_property
+    def names(self) -> Collection[str]:
+        """Of the values that some record has, translated."""
+        return self.translation.names_in(record.raw for record in self.records)
 
     def clean(self, cleaner: Cleaner) -> None:
         """Turn the records into `coins`."""
-        repeated = {place: keys for place, record in enumerate(self.records) if (keys := repeated_in(record.raw))}
-        results = cleaner.clean_page([record.values for record in self.records], repeated)
-        whole = self._without_gaps()
-        self.coins = [
-            Coin(record.raw, cleaned, whole(record.values) if isinstance(cleaned, Rejection) else None)
-            for record, cleaned in zip(self.records, results, strict=True)
-        ]
-        self.records = []  # frees the memory of what is cleaned while the page waits for the database
+        columns = self.translation.columns([record.raw for record in self.records], cleaner.names)
+        rows = cleaner.clean_columns(columns, self.size)
+        self.coins = [self._coin(record, values, cleaner) for record, values in zip(self.records, rows, strict=True)]
+        self.records = []
+
+    def _coin(self, record: Record, values: dict[str, Any] | None, cleaner: Cleaner) -> Coin:
+        repeated = repeated_in(record.raw)
+        if values is not None and not repeated:
+            return Coin(record.raw, values, None)
+        return Coin(record.raw, cleaner.clean(record.values, repeated), self._without_gaps(record))
 
     def items(self) -> Iterator[CoinItem]:
-        whole = self._without_gaps()
         for record in self.records:
-            yield CoinItem(record=record.raw, translated=whole(record.values), page=self.label)
+            yield CoinItem(record=record.raw, translated=self._without_gaps(record), page=self.label)
 
-    def _without_gaps(self) -> Callable[[Any], Any]:
-        """A function that adds nulls to a record's values, in the fields that only others of the page have.
+    def _without_gaps(self, record: Record) -> Any:
+        """The record's values for FullCoin, with nulls in the fields that only others of the page have.
 
         A field that no record has stays absent, so its stored values are kept.
         """
-        present = set[str]().union(*self.objects)
-        nulls: dict[str, Any] = dict.fromkeys(name for name in NULLABLE if name in present)
-        return lambda values: nulls | values if isinstance(values, dict) else values
+        values = record.values
+        return self._nulls | values if isinstance(values, dict) else values
+
+    @cached_property
+    def _nulls(self) -> dict[str, Any]:
+        return dict.fromkeys(name for name in NULLABLE if name in self.names)
 
 
 def are_items_needed(crawler: Crawler) -> bool:

@@ -21,11 +21,16 @@ MAX_UNITS = 10**15  # seconds or milliseconds; no date is so late
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it was sent, and its values for FullCoin."""
+    """A record as it was sent."""
 
     raw: Any
-    values: Any  # by field; a record that is not an object stays as it is, and the cleaner rejects it
     coin_id: str | None  # None without a usable id
+    translation: "Translation"
+
+    @property
+    def values(self) -> Any:
+        """Its values for FullCoin, by field. A record that is not an object stays as it is: the cleaner rejects it."""
+        return self.translation(self.raw)
 
 
 class Translation:
@@ -51,8 +56,8 @@ class Translation:
         self._read = {field: [reader(path) for path in paths] for field, paths in self._names.items()}
         # A renamed field is not read under its own name.
         self._renamed = {*names, *(path.partition(".")[0] for paths in self._names.values() for path in paths)}
-        self._numbers = numbers
-        self._dates = dates if date_format != "iso" else ()
+        self._numbers = frozenset(numbers)
+        self._dates = frozenset(dates if date_format != "iso" else ())
         self._date_format = date_format
         self._ignored = ignored
 
@@ -68,6 +73,34 @@ class Translation:
         for field in self._ignored:
             translated.pop(field, None)
         return translated
+
+    def columns(self, records: Sequence[Any], fields: Collection[str]) -> dict[str, list[Any]]:
+        """By those of the `fields` that some record has: the value of each, and null in the others. As one by one."""
+        objects = [record if isinstance(record, dict) else {} for record in records]
+        columns = {}
+        for field in fields:
+            if field in self._read:
+                values = [self.value(record, field) for record in objects]
+                if not all(value is Absent for value in values):
+                    columns[field] = [None if value is Absent else value for value in values]
+            elif field not in self._renamed and any(field in record for record in objects):
+                columns[field] = [record.get(field) for record in objects]
+        for field in columns.keys() & self._numbers:
+            columns[field] = [read_number(value) for value in columns[field]]
+        for field in columns.keys() & self._dates:
+            columns[field] = [read_date(value, self._date_format) for value in columns[field]]
+        for field in self._ignored:
+            columns.pop(field, None)
+        return columns
+
+    def names_in(self, records: Iterable[Any]) -> set[str]:
+        """The names of all values of these records, translated."""
+        objects = [record for record in records if isinstance(record, dict)]
+        names = set[str]().union(*objects) - self._renamed
+        names.update(
+            field for field in self._read if any(self.value(record, field) is not Absent for record in objects)
+        )
+        return names.difference(self._ignored)
 
     def date(self, record: dict[str, Any], field: str) -> Any:
         """A record's value for a date field, in ISO 8601; Absent without one."""

@@ -1,7 +1,7 @@
 """Which fields the records of a run have, and how many records have a value in each. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 
@@ -18,16 +18,15 @@ class Shape:
         self._filled: Counter[str] = Counter()
         self._absent: Counter[str] = Counter()
 
-    def add_page(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Count the names in a page's records.
+    def add_page(self, names: Collection[str], records: int) -> list[str]:
+        """Count the names in so many records of a page.
 
         Returns the expected fields that are absent from all of them, and were not absent from a page before.
         """
-        present = set[str]().union(*records)
-        self._present |= present
-        absent = self._expected - present if records else set()
+        self._present.update(names)
+        absent = self._expected.difference(names) if records else set()
         new = sorted(absent - self._absent.keys())
-        self._absent.update(dict.fromkeys(absent, len(records)))
+        self._absent.update(dict.fromkeys(absent, records))
         return new
 
     def add(self, records: Iterable[Mapping[str, Any]]) -> None:

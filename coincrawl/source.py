@@ -174,12 +174,10 @@ class Source(scrapy.Spider):
         return Translation(self.names, numbers, DATES, self.dates, self.ignored)
 
     def read(self, rows: Iterable[Any]) -> list[Record]:
-        """Translate the records of an answer to the names of FullCoin's fields."""
-        translated = ((row, self.translation(row)) for row in rows)
-        return [
-            Record(row, values, usable_id(values.get("coin_id")) if isinstance(values, dict) else None)
-            for row, values in translated
-        ]
+        """The records of an answer, each with its id."""
+        translation = self.translation
+        ids = ((row, translation.value(row, "coin_id") if isinstance(row, dict) else None) for row in rows)
+        return [Record(row, usable_id(value), translation) for row, value in ids]
 
     def expected_fields(self, usual: Mapping[str, float]) -> list[str]:
         """The fields that the source is known to send. `usual` is the share of records with a value, by field."""

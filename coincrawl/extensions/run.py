@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from time import monotonic
@@ -112,9 +112,9 @@ class RunRecord(Component):
 
     # During the run --------------------------------------------------------------------------------
 
-    def add_page(self, records: Sequence[Mapping[str, Any]], page: str) -> None:
-        """Count the fields of a page's records. Logs a warning if an expected field is absent."""
-        if absent := self._shape.add_page(records):
+    def add_page(self, names: Collection[str], records: int, page: str) -> None:
+        """Count the names in so many records of a page. Logs a warning if an expected field is absent."""
+        if absent := self._shape.add_page(names, records):
             logger.warning("Page %s: no record has %s, so the stored values are kept", page, ", ".join(absent))
 
     def add_values(self, records: Iterable[Mapping[str, Any]]) -> None:

@@ -95,9 +95,9 @@ class PaginatedSpider(Source):
 
     def items(self, records: list[Record], label: str) -> Iterator[CoinPage | CoinItem]:
         """The records of a page as one item, or as an item for each if something else needs them."""
-        page = CoinPage(records, label)
+        page = CoinPage(records, self.translation, label)
         if run := self.crawler.get_extension(RunRecord):
-            run.add_page(page.objects, label)
+            run.add_page(page.names, page.size, label)
         if not self._are_items_needed:
             yield from [page] if records else []
             return

@@ -90,13 +90,16 @@ class Upsert:
         newest: dict[str, Row] = {}
         dates: Dates = {}
         for row in rows:
-            if not row.keys() <= self.names:
-                raise ValueError(f"no such field: {', '.join(sorted(row.keys() - self.names))}")
             keep_newest(newest, dates, row[self.key], row, row.get(self.version))
+        names_of: dict[tuple[str, ...], frozenset[str]] = {}  # nearly all rows have the same fields in the same order
         alike: dict[frozenset[str], list[Row]] = {}  # by their fields
         # Sorted, so that concurrent writers lock rows in one order and cannot deadlock.
         for key in sorted(newest):
-            alike.setdefault(frozenset(newest[key]), []).append(newest[key])
+            fields = tuple(newest[key])
+            names = names_of.get(fields) or names_of.setdefault(fields, frozenset(fields))
+            alike.setdefault(names, []).append(newest[key])
+        if unknown := frozenset[str]().union(*alike) - self.names:
+            raise ValueError(f"no such field: {', '.join(sorted(unknown))}")
         result = Upserted()
         for names, group in alike.items():
             self._write(group, [column for column in self.values if column.name in names], now, stamp, result)
@@ -121,9 +124,9 @@ class Upsert:
 
     def _execute(self, rows: list[Row], columns: list[Column], now: datetime, stamp: datetime) -> Upserted:
         connection = connections[self.using]  # each thread has its own
-        older = self._older(rows, connection)
         values = {column: [row[column.name] for row in rows] for column in columns}
         lists = {column: prepared(column, values[column], connection) for column in columns}
+        older = self._older(lists, connection)
         same: dict[Column, Any] = {column: column.get_db_prep_save(stamp, connection) for column in self.dates}
         same[self.field_changes] = self.stamps.of_all(stamp)
         window: list[Any] = []
@@ -176,19 +179,17 @@ class Upsert:
             returned: list[tuple[str, bool]] = cursor.fetchall()
             return returned
 
-    def _older(self, rows: list[Row], connection: Database) -> set[str]:
+    def _older(self, lists: Mapping[Column, list[Any]], database: Database) -> set[str]:
         """The keys of rows that are older than the stored ones."""
-        dated = [row for row in rows if row.get(self.version)]
-        if not dated:
+        sent = {column.name: column for column in lists if column.name in (self.key, self.version)}
+        if self.version not in sent:
             return set()
-        columns = [column for column in self.values if column.name in (self.key, self.version)]
-        lists = {column: prepared(column, [row[column.name] for row in dated], connection) for column in columns}
-        source, parameters = rows_of(lists, connection)
-        quote = connection.ops.quote_name
-        names = {column.name: quote(cast(str, column.column)) for column in columns}
+        source, parameters = rows_of({column: lists[column] for column in sent.values()}, database)
+        quote = database.ops.quote_name
+        names = {name: quote(cast(str, column.column)) for name, column in sent.items()}
         key, version, stale_before = names[self.key], names[self.version], quote(cast(str, self.stale_before.column))
         table = quote(self.model._meta.db_table)
-        with connection.cursor() as cursor:
+        with database.cursor() as cursor:
             cursor.execute(
                 f"WITH sent ({', '.join(names.values())}) AS ({source}) SELECT sent.{key} FROM sent"
                 f" JOIN {table} USING ({key}) WHERE sent.{version} < {table}.{stale_before}",
