@@ -70,3 +70,32 @@ def test_a_field_that_a_record_has_not_is_not_made_up() -> None:
     record = translated({"key": 1, "back": {}, "id": 2}, names=names, numbers=["price"], dates=["day"])
 
     assert record == {"id": 1}
+
+
+HOW: dict[str, Any] = {
+    "names": {"coin_id": ("coin_id", "id"), "roi": "back.times", "deep": "a.b.c", "name": "title"},
+    "numbers": ["price", "roi", "gone"],
+    "dates": ["day", "deep"],
+    "date_format": "epoch_s",
+    "ignored": ["secret"],
+}
+RECORDS: list[Any] = [
+    {"id": "a", "price": "1.5", "day": Decimal(1782892800), "secret": 1, "odd": []},
+    {"coin_id": "b", "id": "c", "back": {"times": "2"}, "price": None, "name": "not its name"},
+    {"back": None, "back.times": "3", "a": {"b": {"c": "1782892800"}}, "title": "T", "day": "soon"},
+    {"back": 7, "a": {"b": None}, "a.b": {"c": True}},
+    *({}, None, [], "text", 1),
+]
+
+
+@pytest.mark.parametrize("records", [RECORDS, RECORDS[:1], RECORDS[3:], RECORDS[4:], []])
+def test_the_columns_of_records_are_what_each_of_them_is_translated_to(records: list[Any]) -> None:
+    translation = Translation(**HOW)
+    fields = ["coin_id", "roi", "deep", "name", "price", "gone", "day", "secret", "never"]
+
+    columns = translation.columns(records, fields)
+
+    each = [one if isinstance(one := translation(record), dict) else {} for record in records]
+    names = set[str]().union(*each)
+    assert columns == {name: [one.get(name) for one in each] for name in fields if name in names}
+    assert translation.names_in(records) == names
