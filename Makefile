@@ -15,7 +15,7 @@ setup: .venv/runs ## make .venv and install what coincrawl runs on
 
 archive-setup: .venv/archive ## install what `manage.py archive` takes on top
 
-crawl: .venv/runs ## crawl the real API into the database (keyless: about 27 minutes)
+crawl: .venv/runs ## crawl the real API into the database (keyless: about 26 minutes)
 	@$(BIN)/python webapp/manage.py migrate --verbosity 0
 	@$(BIN)/scrapy crawl markets
 
