@@ -1,6 +1,7 @@
 """What storing coins costs: as queries and as calls of functions, which do not depend on the machine."""
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_coin_takes_few_calls() -> None:
     run = recording.begin("markets", {})
     flush(run, 500, "1.5")
 
-    few, many = (calls_of(lambda: flush(run, number, price)) for number, price in ((250, "2.5"), (500, "3.5")))
+    few, many = (calls_of(partial(flush, run, number, price)) for number, price in ((250, "2.5"), (500, "3.5")))
 
     assert run.updated == 750
     assert (many - few) / 250 < CALLS_A_COIN[connection.vendor]
