@@ -97,7 +97,7 @@ class ListedCoverage(LookupCoverage):
         super().__init__(pagination, size, fits, is_whole=True)
         self._list, self._numbered = listed_at, pagination
         self._coins_before = self._listed_before = 0
-        self._ids: set[str] = set()  # in the list
+        self._unanswered: set[str] = set()  # ids in the list that no page had when it came
         self._odd_entries = 0  # entries of the list that repeat an id, or have no usable one
         self._list_fault = f"without {listed_at} nothing proves that this is the whole market"
 
@@ -115,9 +115,9 @@ class ListedCoverage(LookupCoverage):
 
         Returns the requests for pages that must exist by the number of its ids, and have not been requested yet.
         """
-        self._ids = set(ids)
+        listed = set(ids)
         self.pages += 1
-        self.listed, self._odd_entries = len(self._ids), entries - len(self._ids)
+        self.listed, self._unanswered, self._odd_entries = len(listed), listed - self.answered, entries - len(listed)
         requested, is_end_known = max(self._addresses, default=0), 0 in self._pages.sizes.values()
         # Some ids are not on the market: the last page that would be needed for all of them may not exist.
         length = min(self.listed, MAX_LISTED) // self._numbered.size
@@ -131,10 +131,10 @@ class ListedCoverage(LookupCoverage):
 
     def ask_unanswered(self) -> list[list[str]]:
         """The calls that ask for the ids in the list that no page had. Call this when the pages have been answered."""
-        unanswered = self._ids - self.answered
+        self._unanswered -= self.answered
         if self.listed is not None:
-            self._list_fault = self._fault_in_list(self.listed, self.listed - len(unanswered))
-        return self.ask(unanswered if len(self._ids) <= MAX_LISTED else ())
+            self._list_fault = self._fault_in_list(self.listed, self.listed - len(self._unanswered))
+        return self.ask(self._unanswered if (self.listed or 0) <= MAX_LISTED else ())
 
     @property
     def present(self) -> set[str] | None:

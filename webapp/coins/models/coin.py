@@ -22,6 +22,7 @@ MISSING_AT_ONCE = 50  # coins; up to so many missing ones are always believed
 CHANGES_LOCK = int.from_bytes(b"changes")  # the key of an advisory lock of this database
 MICROSECOND = timedelta(microseconds=1)  # the precision of dates in either database
 IDS_PER_STATEMENT = 500  # fast, and far below the databases' limits of parameters
+IDS_AT_ONCE = 10_000  # in one parameter, so that it takes little memory
 
 T = TypeVar("T")
 
@@ -67,10 +68,10 @@ class TooManyMissing(Exception):
     """More coins would be missing than is plausible. The message says how many, and what may be wrong."""
 
 
-def in_statements(keys: Sequence[T]) -> Iterator[Sequence[T]]:
+def in_statements(keys: Sequence[T], number: int = IDS_PER_STATEMENT) -> Iterator[Sequence[T]]:
     """The keys in parts that are small enough for one statement each."""
-    for start in range(0, len(keys), IDS_PER_STATEMENT):
-        yield keys[start : start + IDS_PER_STATEMENT]
+    for start in range(0, len(keys), number):
+        yield keys[start : start + number]
 
 
 def later_than_all(rows: models.QuerySet[Any], now: datetime | None = None) -> datetime:
@@ -148,7 +149,7 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         self.filter(Among("pk", missing)).update(missing_since=now, changed_at=now)
 
     def number_of(self, ids: Collection[str]) -> int:
-        return self.filter(Among("pk", ids)).count()
+        return sum(self.filter(Among("pk", some)).count() for some in in_statements([*ids], IDS_AT_ONCE))
 
     def other_currency(self) -> str | None:
         """The currency of the stored prices, if it is not the configured one."""
