@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,16 +32,16 @@ def meanwhile(api: FakeAPI, act: Callable[[], object], *, is_last_batch_stored: 
     """When all pages have been stored. Then a coin comes that only the list names, unless nothing else is to come."""
 
     def list_one_more(request: Request) -> Answer:
-        api.market.add({"id": "late"})
-        return api.usual(request)
+        usual = api.usual(request)
+        return replace(usual, body=usual.body[:-1] + b', {"id": "late"}]')
 
     def answer(request: Request) -> Answer:
         try:
             act()
         finally:
             connection.close()  # the server's thread has one of its own
-        if is_last_batch_stored:
-            api.market.remove("late")
+        if not is_last_batch_stored:
+            api.market.add({"id": "late"})
         return api.usual(request)
 
     api.fault(list_one_more, path="/coins/list")
