@@ -70,7 +70,7 @@ class ChartCoverage(Coverage):
     def add_chart(self, chart: Chart) -> None:
         self.pages += 1
         self.records += chart.records
-        self.answered.add(chart.coin_id)
+        self.note_answered([chart.coin_id])
         if not chart.points:
             self._empty.append(chart.coin_id)
 

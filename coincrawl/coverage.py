@@ -52,9 +52,8 @@ class Coverage(Seen):
         self.pages += 1
         if page == 1 and (expected := self.pagination.expected(response, answer)):
             self.expected = self._length = expected
-        if page in self._checked and reading.ids != self._checked[page].ids:
+        if page in self._checked and {*reading.ids} != {*self._checked[page].ids}:
             self._changed.add(page)
-        self.answered |= reading.ids
         self._pages.put(page, reading)
         self._reads[page] += 1
         self._broken.pop(page, None)
@@ -209,7 +208,7 @@ class Coverage(Seen):
         self._passes += 1
         if self.pagination.is_numbered:
             return self._ask(page for page in self._pages.sizes if self._pages[page].count != self._counts[-1])
-        self._pages = Readings()
+        self._pages = Readings(self.answered)
         for of_this_pass in (self._addresses, self._numbers, self._reads, self._ended_early):
             of_this_pass.clear()
         self._is_end_seen = False

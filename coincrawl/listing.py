@@ -36,7 +36,7 @@ class LookupCoverage(Coverage):
         """The calls of the next round. Empty if all ids are settled, or if further calls do not help."""
         calls = self.lookup.again(self.answered)
         if not calls:
-            self.answered.update(self.lookup.perhaps_absent)
+            self.note_answered(self.lookup.perhaps_absent)
         return calls
 
     def add_ids(self, request: Request, ids: Sequence[str | None]) -> list[int]:
@@ -46,7 +46,7 @@ class LookupCoverage(Coverage):
         """
         returned = [coin_id for coin_id in ids if coin_id is not None]
         self.lookup.add(meta_of(request)["ids"], returned, len(ids) - len(returned))
-        self.answered.update(returned)
+        self.note_answered(returned)
         wanted = [index for index, coin_id in enumerate(ids) if coin_id not in self.lookup.known]
         self.pages += 1
         self.records += len(wanted)
@@ -137,7 +137,7 @@ class ListedCoverage(LookupCoverage):
         return self.ask(self._unanswered if (self.listed or 0) <= MAX_LISTED else ())
 
     @property
-    def present(self) -> set[str] | None:
+    def present(self) -> Collection[str] | None:
         # A coin that neither the pages nor the list have may still exist if a page was damaged, or if the source counts
         # more coins.
         return self.answered if self.is_sound and len(self.answered) >= (self.count or 0) else None

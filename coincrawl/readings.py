@@ -1,13 +1,13 @@
 """What the pages of one collection contain, by the last answer to each. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Reading:
-    ids: frozenset[str]
+    ids: tuple[str, ...]  # different ones
     size: int  # records
     without_id: int  # records without a usable id
     duplicates: int  # records that repeat an id of this page
@@ -17,7 +17,7 @@ class Reading:
     def of(cls, size: int, ids: Iterable[str], count: int | None) -> "Reading":
         """A page of `size` records; `ids` are their usable ids."""
         usable = list(ids)
-        different = frozenset(usable)
+        different = tuple(dict.fromkeys(usable))
         return cls(different, size, size - len(usable), len(usable) - len(different), count)
 
     @property
@@ -27,12 +27,13 @@ class Reading:
 
 
 class Readings:
-    """The answered pages, by number, and how they compare."""
+    """The answered pages, by number, and how they compare. `answered` are ids that other answers had."""
 
-    def __init__(self) -> None:
+    def __init__(self, answered: Iterable[str] = ()) -> None:
         self._pages: dict[int, Reading] = {}
-        self._holders: Counter[str] = Counter()  # by id: how many pages have it
-        self._repeated: set[int] | None = None  # the result of `repeated`, which compares all ids
+        # By id in any answer: how many pages have it. 0 if only other answers have it, or earlier ones to a page.
+        self._holders = Counter(dict.fromkeys(answered, 0))
+        self._repeated: set[int] | None = None  # the result of `repeated`, which compares ids
 
     def put(self, page: int, reading: Reading) -> None:
         """Add a page. It replaces an earlier reading of the same page."""
@@ -41,6 +42,11 @@ class Readings:
         self._holders.update(reading.ids)
         self._repeated = None
         self._pages[page] = reading
+
+    def note(self, ids: Iterable[str]) -> None:
+        """Add ids of an answer that is not to a page."""
+        for coin_id in ids:
+            self._holders.setdefault(coin_id, 0)
 
     def __contains__(self, page: int) -> bool:
         return page in self._pages
@@ -53,8 +59,14 @@ class Readings:
         return {page: reading.size for page, reading in self._pages.items()}
 
     @property
-    def ids(self) -> set[str]:
-        return {coin_id for coin_id, pages in self._holders.items() if pages}
+    def answered(self) -> Set[str]:
+        """The ids in all answers."""
+        return self._holders.keys()
+
+    @property
+    def different(self) -> int:
+        """How many ids the pages have."""
+        return sum(map(bool, self._holders.values()))
 
     @property
     def without_id(self) -> int:
@@ -63,7 +75,7 @@ class Readings:
     @property
     def duplicates(self) -> int:
         """Records that repeat the id of another record."""
-        return sum(self.sizes.values()) - len(self.ids) - self.without_id
+        return sum(self.sizes.values()) - self.different - self.without_id
 
     @property
     def last(self) -> int:
@@ -79,12 +91,17 @@ class Readings:
     def repeated(self) -> set[int]:
         """The pages whose ids are all on pages before them."""
         if self._repeated is None:
-            self._repeated, seen = set(), set[str]()
-            for page, reading in sorted(self._pages.items()):
-                if reading.ids and seen.issuperset(reading.ids):
-                    self._repeated.add(page)
-                seen |= reading.ids
+            copied = [page for page in self._pages if self.is_copied(page)]
+            self._repeated = self._repeated_of(copied) if copied else set()
         return self._repeated
+
+    def _repeated_of(self, copied: Collection[int]) -> set[int]:
+        repeated, seen = set(), set[str]()
+        for page in sorted(self._pages):
+            if page in copied and seen.issuperset(self._pages[page].ids):
+                repeated.add(page)
+            seen.update(self._pages[page].ids)
+        return repeated
 
     def shared(self) -> list[int]:
         """The pages with ids that are on another page too, or twice on the page."""

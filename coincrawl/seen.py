@@ -4,7 +4,7 @@ A run is "complete" only with a proof. There are two. Either the source counts i
 came. Or each page from the first to the last was answered, no page was cut short, and the end was seen.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from itertools import groupby, pairwise
 
 from coincrawl.pagination import Pagination
@@ -26,7 +26,6 @@ class Seen:
         self.is_incremental = is_incremental  # the run asks only for changes, and their number may grow meanwhile
         self.pages = 0  # answers with records, of any kind
         self.records = 0  # in all answers, except those to pages that are asked for again
-        self.answered: set[str] = set()  # ids in all answers
         self.listed: int | None = None  # ids in the source's list of all ids; None without a list
         self.expected = pagination.limit  # pages: the limit, or what the count on page 1 means
         self._notes: list[str] = []
@@ -45,7 +44,16 @@ class Seen:
         return self._pages.without_id
 
     @property
-    def present(self) -> set[str] | None:
+    def answered(self) -> Set[str]:
+        """The ids in all answers."""
+        return self._pages.answered
+
+    def note_answered(self, ids: Iterable[str]) -> None:
+        """Take ids of an answer that is not to a page."""
+        self._pages.note(ids)
+
+    @property
+    def present(self) -> Collection[str] | None:
         """The ids of all coins that the source has; None if it may have others.
 
         A record without an id may be any coin. Only a complete run uses this.
@@ -135,7 +143,7 @@ class Seen:
 
     def _received(self) -> int:
         """How many different records came: in the last answer to each page, in an incremental run in all answers."""
-        return len(self.answered if self.is_incremental else self._pages.ids) + self.without_id
+        return (len(self.answered) if self.is_incremental else self._pages.different) + self.without_id
 
     def _requested(self) -> int:
         """How many of the records that the source counts the run asks for."""

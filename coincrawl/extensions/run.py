@@ -56,7 +56,6 @@ class RunRecord(Component):
         self.reason = "the crawl did not start"
         self._shape = Shape(outcome.NAMES, ())
         self._place: Place = None  # of the database's file
-        self._coins: set[str] = set()  # that this run has stored
         self.memory = Memory()  # of what this run has stored or rejected: all its batches share it
         self._unwritten: list[str] = []  # why feeds could not be written
         self._log = RunLog(crawler.settings)
@@ -124,13 +123,9 @@ class RunRecord(Component):
     async def store(self, batch: Writable) -> None:
         """Write a batch, after those before it. If that fails for good, the run ends."""
         async with self._storing:
-            run, progress = self.run, self.progress()
-            if run is None or self._has_given_up:
+            if self.run is None or self._has_given_up:
                 return
-
-            def store() -> None:
-                self._coins |= recording.store(run, batch, progress)
-
+            store = partial(recording.store, self.run, batch, self.progress())
             self._has_given_up = not await self._attempt(store, "a batch could not be stored")
 
     def progress(self) -> dict[str, int]:
@@ -223,7 +218,8 @@ class RunRecord(Component):
                 **self.progress(),
             )
             if self.verdict not in (Verdict.FAILED, Verdict.LOST):  # these claim nothing
-                await self._read_back(partial(check_stored, run, self._coins))
+                stored = () if self._has_given_up else self.memory.coins
+                await self._read_back(partial(check_stored, run, stored))
             await self.database.call(finish)
             if pace.release_turns():
                 await self.database.call(self._write_pace)

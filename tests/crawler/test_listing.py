@@ -59,7 +59,7 @@ def test_a_list_names_the_whole_market_or_the_doubt_says_why_not(
 ) -> None:
     coverage = listed()
     coverage.set_last_complete(0, before)
-    coverage.answered.update(f"coin-{number}" for number in range(answered))
+    coverage.note_answered(f"coin-{number}" for number in range(answered))
 
     calls = take_list(coverage, [f"coin-{number + answered - held}" for number in range(named)], named)
 
@@ -222,7 +222,7 @@ def test_no_coin_is_missing_where_the_pages_count_speaks_of_more(answered: int, 
     coverage.begin(URL)
     add_page(coverage, page(1, expected=1), [f"coin-{number}" for number in range(10)], "601")
     add_page(coverage, page(2, expected=2), [], "601")
-    coverage.answered.update(f"coin-{number}" for number in range(answered))
+    coverage.note_answered(f"coin-{number}" for number in range(answered))
 
     assert (coverage.present is None) is bool(note)
     assert coverage.notes()[-1:] == ([f"no coin was marked missing, because {note}"] if note else [])

@@ -256,6 +256,19 @@ def test_a_verdict_is_said_when_what_it_speaks_of_was_read_back_before_and_after
     assert written == (["complete", "gone"] if is_finished else ["gone"])
 
 
+@pytest.mark.parametrize("has_given_up", [False, True], ids=["all batches stored", "a batch not stored"])
+def test_coins_are_read_back_if_all_batches_were_stored(
+    has_given_up: bool, record: RunRecord, end: Callable[..., None]
+) -> None:
+    record.memory.dates = {"a": None, "b": None}
+    record._has_given_up = has_given_up
+    checked: list[set[str]] = []
+
+    end(check_stored=lambda _, coins: checked.append({*coins}))
+
+    assert checked == [set() if has_given_up else {"a", "b"}]
+
+
 # The verdict -----------------------------------------------------------------------------------------
 
 

@@ -176,7 +176,7 @@ def test_a_call_is_named_after_what_is_wanted_of_it() -> None:
     spider = make_spider(MarketsSpider)
     coverage = spider.coverage
     assert isinstance(coverage, ListedCoverage)
-    coverage.answered.update(["a", "b"])
+    coverage.note_answered(["a", "b"])
     (call,) = coverage.ask(["x", "y", "z"])
 
     request = spider._call(coverage, call)

@@ -1,7 +1,7 @@
 """Records on their way into the database, and what a run remembers of those before them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -27,6 +27,11 @@ class Memory:
         self._in_round: Counter[tuple[Rejection, int]] = Counter()
         self._kept: set[Rejection] = set()
         self.not_kept = 0  # of the rejected records that were counted
+
+    @property
+    def coins(self) -> Set[str]:
+        """All coins that could be stored. When all batches are stored, the database has them, as sent or newer."""
+        return self.dates.keys()
 
     def keeps(self, rejection: Rejection) -> bool:
         """Whether this rejected record is one of the first MAX_KEPT of the run."""
@@ -76,10 +81,6 @@ class Writable(Protocol):
 
     def remember(self, errors: Mapping[str, str]) -> None:
         """It is stored, except the rows of these coins."""
-
-    def stored(self, errors: Mapping[str, str]) -> set[str]:
-        """The coins that it has stored in FullCoin."""
-        return set()
 
 
 @dataclass
@@ -186,10 +187,6 @@ class Batch(Writable):
         for occurrence in rejected[len(self.rejected) :]:
             self.memory.count_rejected(occurrence.rejection)
             self.memory.dates.pop(occurrence.rejection.coin_id, None)  # it has not been stored yet
-
-    def stored(self, errors: Mapping[str, str]) -> set[str]:
-        """The coins that are in the database, as they were sent or newer."""
-        return self.rows.keys() - errors.keys()
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.rejected)

@@ -148,13 +148,12 @@ def is_to_stop(run: CrawlRun) -> bool:
     return _still_running(run).filter(stop_requested_at__isnull=False).exists()
 
 
-def store(run: CrawlRun, batch: Writable, progress: Mapping[str, int]) -> set[str]:
+def store(run: CrawlRun, batch: Writable, progress: Mapping[str, int]) -> None:
     """Write a batch and count it, in one transaction: what is counted is stored, and nothing else.
 
-    Returns the coins of the batch that are in the database. `progress` has the run's other counters (pages, requests
-    ...). Raises RunLost and NotStored as `heartbeat` does, and OperationalError or
-    InterfaceError if the database fails. The same call may then be repeated: if its batch has been stored, and only the
-    answer was lost, it is not stored or counted twice.
+    `progress` has the run's other counters (pages, requests ...). Raises RunLost and NotStored as `heartbeat` does, and
+    OperationalError or InterfaceError if the database fails. The same call may then be repeated: if its batch has been
+    stored, and only the answer was lost, it is not stored or counted twice.
     """
     number = run.flushes + 1
     with transaction.atomic():
@@ -168,7 +167,6 @@ def store(run: CrawlRun, batch: Writable, progress: Mapping[str, int]) -> set[st
     for name, value in facts.items():
         setattr(run, name, value)
     batch.remember(run.rejected_rows)
-    return batch.stored(run.rejected_rows)
 
 
 # Its end -----------------------------------------------------------------------------------------
