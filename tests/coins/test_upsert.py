@@ -29,6 +29,13 @@ def test_new_rows_are_created() -> None:
 
 
 @pytest.mark.django_db
+def test_rows_without_a_currency_are_in_the_configured_one() -> None:
+    FullCoin.objects.upsert([row("a"), row("b", vs_currency="eur"), row("c")])
+
+    assert dict(FullCoin.objects.values_list("pk", "vs_currency")) == {"a": "usd", "b": "eur", "c": "usd"}
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("stored", "sent", "outcome", "price"),
     [

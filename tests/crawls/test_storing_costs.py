@@ -18,8 +18,8 @@ from webapp.crawls.storing import cleaner
 
 pytestmark = [pytest.mark.every_database, pytest.mark.django_db]
 
-QUERIES_A_FLUSH = {"sqlite": 15, "postgresql": 16}
-CALLS_A_COIN = {"sqlite": 73, "postgresql": 81}  # 69 and 77 on Python 3.11
+QUERIES_A_FLUSH = {"sqlite": 14, "postgresql": 15}
+CALLS_A_COIN = {"sqlite": 47, "postgresql": 69}  # 44 and 65 on Python 3.11
 
 
 def columns(number: int, price: str) -> dict[str, list[Any]]:

@@ -1,6 +1,6 @@
 """ExactDecimalField: a decimal that SQLite returns with the digits that were stored. InstantField: a short date."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import nextafter
@@ -127,11 +127,8 @@ def instant_from_sqlite(value: Any, expression: Any, connection: BaseDatabaseWra
     return instant(value)
 
 
-def count_rounded(values: Iterable[Decimal | None], kept: Iterable[float | None]) -> int:
+def count_rounded(values: Sequence[Decimal | None], kept: Sequence[float | None]) -> int:
     """How many of these decimals differ from what SQLite stores for them."""
-    long = [
-        (value, number)
-        for value, number in zip(values, kept, strict=True)
-        if value is not None and number is not None and len(str(value)) > EXACT_DIGITS
-    ]
-    return sum(from_sqlite(number) != value for value, number in long)
+    long = [place for place, digits in enumerate(map(len, map(str, values))) if digits > EXACT_DIGITS]
+    numbers = ((values[place], kept[place]) for place in long)
+    return sum(number is not None and from_sqlite(number) != value for value, number in numbers)

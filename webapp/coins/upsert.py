@@ -20,6 +20,7 @@ from webapp.coins.stamps import Stamps
 from webapp.coins.texts import one_line
 
 Row = Mapping[str, Any]
+Same = Mapping[Column, Any]  # prepared values that all rows share
 Dates = dict[str, datetime | None]  # by key
 
 # Errors that a row can cause, in either database and on the way to it.
@@ -58,11 +59,11 @@ class Upsert:
     """INSERT ... ON CONFLICT DO UPDATE of coins for one database, made from the model's fields.
 
     `values` are the fields that rows may have, with the primary key. A field that a row does not have keeps its stored
-    value, and is null in a new row. A stored row is updated if any value differs, unless the answer is stale: its
-    `last_updated` is older than that of the stored row, and the stored row was written less than CACHED_FOR ago.
-    `stale_before` is the last `last_updated` that was not null, less TOLERANCE. `first_seen_at` is the date of the
-    insert, `changed_at` of the last write. `field_changes` has the date of the last write that changed each of the
-    `stamped` fields.
+    value, and is null in a new row, unless all rows of a call share its value. A stored row is updated if any value
+    differs, unless the answer is stale: its `last_updated` is older than that of the stored row, and the stored row was
+    written less than CACHED_FOR ago. `stale_before` is the last `last_updated` that was not null, less TOLERANCE.
+    `first_seen_at` is the date of the insert, `changed_at` of the last write. `field_changes` has the date of the last
+    write that changed each of the `stamped` fields.
     """
 
     version = "last_updated"
@@ -79,13 +80,13 @@ class Upsert:
         self.field_changes = cast(Column, meta.get_field("field_changes"))
         self.stamps = Stamps([column.name for column in stamped])
 
-    def __call__(self, rows: Iterable[Row], now: datetime, stamp: datetime) -> Upserted:
+    def __call__(self, rows: Iterable[Row], now: datetime, stamp: datetime, shared: Row | None = None) -> Upserted:
         """Writes `rows` at the time `now`, dated `stamp`. Of several rows with one key, the newest is written.
 
-        No other change has the date `stamp`. Rows with the same fields are written together. If the database rejects
-        one, they are halved inside savepoints until it is found. That row ends in `rejected`, all others are written.
-        Raises ValueError if a row has an unknown field, and OperationalError, InterfaceError, InternalError or a bare
-        DatabaseError if no row has caused the error.
+        No other change has the date `stamp`. `shared` are values for all rows that do not have these fields. Rows with
+        the same fields are written together. If the database rejects one, they are halved inside savepoints until it is
+        found. That row ends in `rejected`, all others are written. Raises ValueError if a row has an unknown field, and
+        OperationalError, InterfaceError, InternalError or a bare DatabaseError if no row has caused the error.
         """
         newest: dict[str, Row] = {}
         dates: Dates = {}
@@ -100,15 +101,25 @@ class Upsert:
             alike.setdefault(names, []).append(newest[key])
         if unknown := frozenset[str]().union(*alike) - self.names:
             raise ValueError(f"no such field: {', '.join(sorted(unknown))}")
+        same = self._same(stamp, shared or {})
         result = Upserted()
         for names, group in alike.items():
-            self._write(group, [column for column in self.values if column.name in names], now, stamp, result)
+            columns = [column for column in self.values if column.name in names]
+            others = {column: value for column, value in same.items() if column.name not in names}
+            self._write(group, columns, now, others, result)
         return result
 
-    def _write(self, rows: list[Row], columns: list[Column], now: datetime, stamp: datetime, result: Upserted) -> None:
+    def _same(self, stamp: datetime, shared: Row) -> Same:
+        columns = {cast(Column, self.model._meta.get_field(name)): value for name, value in shared.items()}
+        columns |= dict.fromkeys(self.dates, stamp)
+        columns[self.field_changes] = self.stamps.of_all(stamp)
+        connection = connections[self.using]
+        return {column: column.get_db_prep_save(value, connection) for column, value in columns.items()}
+
+    def _write(self, rows: list[Row], columns: list[Column], now: datetime, same: Same, result: Upserted) -> None:
         try:
             with transaction.atomic(using=self.using):
-                written = self._execute(rows, columns, now, stamp)
+                written = self._execute(rows, columns, now, same)
         except ROW_ERRORS as error:
             # No row causes a bare DatabaseError: it is a damaged file, or a connection of another thread.
             if isinstance(error, DATABASE_ERRORS) or type(error) is DatabaseError:
@@ -117,18 +128,16 @@ class Upsert:
                 result.rejected[rows[0][self.key]] = f"{type(error).__name__}: {one_line(error)}"
                 return
             middle = len(rows) // 2
-            self._write(rows[:middle], columns, now, stamp, result)
-            self._write(rows[middle:], columns, now, stamp, result)
+            self._write(rows[:middle], columns, now, same, result)
+            self._write(rows[middle:], columns, now, same, result)
         else:
             result.add(written)
 
-    def _execute(self, rows: list[Row], columns: list[Column], now: datetime, stamp: datetime) -> Upserted:
+    def _execute(self, rows: list[Row], columns: list[Column], now: datetime, same: Same) -> Upserted:
         connection = connections[self.using]  # each thread has its own
         values = {column: [row[column.name] for row in rows] for column in columns}
         lists = {column: prepared(column, values[column], connection) for column in columns}
         older = self._older(lists, connection)
-        same: dict[Column, Any] = {column: column.get_db_prep_save(stamp, connection) for column in self.dates}
-        same[self.field_changes] = self.stamps.of_all(stamp)
         window: list[Any] = []
         if any(column.name == self.version for column in columns):
             dates = [less_tolerance(row[self.version]) for row in rows]
@@ -148,7 +157,7 @@ class Upsert:
             went_back=updated & older,
             rounded=Counter(
                 {
-                    column.name: count_rounded(compress(values[column], is_stored), compress(lists[column], is_stored))
+                    column.name: count_rounded(*([*compress(of[column], is_stored)] for of in (values, lists)))
                     for column in columns
                     if connection.vendor == "sqlite" and isinstance(column, ExactDecimalField)
                 }
@@ -156,7 +165,7 @@ class Upsert:
         )
 
     def _send(
-        self, lists: Mapping[Column, list[Any]], same: Mapping[Column, Any], window: list[Any], database: Database
+        self, lists: Mapping[Column, list[Any]], same: Same, window: list[Any], database: Database
     ) -> list[tuple[str, bool]]:
         """Write rows of prepared values. Returns the keys of those that were written, and whether the row is new."""
         quote = database.ops.quote_name
