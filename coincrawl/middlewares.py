@@ -1,5 +1,6 @@
 """Between the spider and the network: judges answers, rests, retries, and guards where requests go."""
 
+import asyncio
 import logging
 import random
 import sys
@@ -25,6 +26,7 @@ from webapp.crawls.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
+ROOM_CHECK_SECONDS = 0.01  # between two looks whether an answer may be read
 MAX_BACKOFF = 600.0  # seconds
 TRIES_WITHOUT_NETWORK = 1  # at a terminal, if the source has never answered: the user sees the error at once
 ABSENT = (exceptions.CannotResolveHostError, exceptions.DownloadConnectionRefusedError)
@@ -42,15 +44,22 @@ FAULTS = {
 class JudgeMiddleware(Component):
     """Judges an answer, and stores the `judgement` in the request's meta.
 
-    A refusal ends the run, unless the run can do without the request.
+    A refusal ends the run, unless the run can do without the request. While enough pages are being stored, answers wait
+    here: before it is read, a page takes a thirtieth of the memory.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.pace, self.outage = extension(crawler, Pace), extension(crawler, Outage)
         self.stop = extension(crawler, Stop)
+        self._one_at_a_time = asyncio.Lock()
+        self._sizes: dict[Request, int] = {}  # in bytes, of the answers that have been judged and not yet scraped
 
-    def process_response(self, request: Request, response: Response) -> Response:
+    async def process_response(self, request: Request, response: Response) -> Response:
+        async with self._one_at_a_time:
+            while self._is_full() and not self.stop.begun.is_set():
+                await wait_for_event(self.stop.begun, ROOM_CHECK_SECONDS)
+            self._sizes[request] = len(response.body)
         meta, judgement = meta_of(request), self.spider.judge(request, response)
         match judgement:
             case Rows(rows):
@@ -72,6 +81,13 @@ class JudgeMiddleware(Component):
                 self.pace.restore_throttle(meta["throttle"])
         meta["judgement"] = judgement
         return response
+
+    def _is_full(self) -> bool:
+        """Whether as much is being scraped as Scrapy allows, and on the way there."""
+        engine = self.crawler.engine
+        self._sizes = {request: size for request, size in self._sizes.items() if request in engine.downloader.active}
+        slot = engine.scraper.slot
+        return slot is not None and slot.active_size + sum(self._sizes.values()) > slot.max_active_size
 
 
 class RestMiddleware(Component):

@@ -1,14 +1,12 @@
 """What a spider declares about its source. Other components use nothing else of a spider."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import scrapy
 from django.db import models
-from scrapy.crawler import Crawler
 from scrapy.http import Request, Response
 from scrapy.settings import BaseSettings
 
@@ -16,7 +14,7 @@ from coincrawl import crawl_settings
 from coincrawl.coverage import Coverage
 from coincrawl.items import CoinItem
 from coincrawl.meta import meta_of
-from coincrawl.pagination import PageNumber, Pagination
+from coincrawl.pagination import Pagination
 from coincrawl.paths import Absent
 from coincrawl.records import DateFormat, Names, Record, Translation
 from coincrawl.responses import REMEDIES, Judgement, judge
@@ -31,7 +29,6 @@ DECIMALS = [field.name for field in FIELDS if isinstance(field, models.DecimalFi
 DATES = [field.name for field in FullCoin._meta.concrete_fields if isinstance(field, models.DateTimeField)]
 
 MAX_SIZE = 10_000  # records in a page, if the pagination does not say how many
-UNLIMITED_WINDOW = 8  # pages, if the source has no limit of calls
 MAX_EXCESS = 10  # an answer with ten times as many records as requested is broken
 GONE_STATUSES = (404, 410)
 
@@ -73,15 +70,6 @@ class Source(scrapy.Spider):
         self.key = _job
         self.arguments = parse_arguments(self.name, arguments)
         self.newest_change: datetime | None = None  # in the source; the next run may ask for changes since then
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
-        spider = super().from_crawler(crawler, *args, **kwargs)
-        pagination = spider.pagination
-        if isinstance(pagination, PageNumber) and not spider.calls_per_minute:
-            # All answers may come at once, and each page takes memory until it is stored.
-            spider.pagination = replace(pagination, window=min(pagination.window, UNLIMITED_WINDOW))
-        return spider
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:

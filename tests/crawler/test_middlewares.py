@@ -49,7 +49,7 @@ def page(**meta: Any) -> Request:
 def judged(crawler: Any, answer: answers.Answer, request: Request | None = None) -> Response:
     headers = {name: value for name, value in answer.headers.items() if value is not None}
     response = Response("https://api.example/coins", answer.status, headers, answer.body)
-    return JudgeMiddleware(crawler).process_response(request or page(), response)
+    return asyncio.run(JudgeMiddleware(crawler).process_response(request or page(), response))
 
 
 def waits(crawler: Any, monkeypatch: pytest.MonkeyPatch, *, late: bool) -> list[float]:
@@ -388,6 +388,49 @@ def test_the_request_that_asks_alone_waits_for_its_time(crawler: Any, monkeypatc
     assert max(waited) == 2
 
 
+async def reading(middleware: JudgeMiddleware, request: Request, size: int = 1) -> asyncio.Task[Response]:
+    """The task of judging an answer of so many bytes. It has begun, and has ended if the answer need not wait."""
+    answer = Response(request.url, body=b"[" + b" " * (size - 1))
+    task = asyncio.create_task(middleware.process_response(request, answer))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return task
+
+
+@pytest.mark.parametrize("is_ending", [False, True], ids=["room", "the run ends"])
+def test_answers_wait_while_enough_pages_are_being_stored(crawler: Any, *, is_ending: bool) -> None:
+    middleware, slot, stop = JudgeMiddleware(crawler), crawler.engine.scraper.slot, crawler.get_extension(Stop)
+
+    async def crawl() -> None:
+        slot.active_size = slot.max_active_size + 1
+        tasks = [await reading(middleware, page(page=number)) for number in (1, 2)]
+        assert not any(task.done() for task in tasks)
+        if is_ending:
+            stop.begun.set()
+        else:
+            slot.active_size = 0
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
+
+    asyncio.run(crawl())
+
+
+def test_answers_wait_while_enough_others_are_on_their_way_to_the_spider(crawler: Any) -> None:
+    middleware, downloading = JudgeMiddleware(crawler), crawler.engine.downloader.active
+    limit = crawler.engine.scraper.slot.max_active_size
+    requests = [page(page=number) for number in (1, 2, 3)]
+    downloading.update(requests)
+
+    async def crawl() -> None:
+        first = await reading(middleware, requests[0], limit)
+        second = await reading(middleware, requests[1], 1)
+        third = await reading(middleware, requests[2], 1)
+        assert [task.done() for task in (first, second, third)] == [True, True, False]
+        downloading.remove(requests[0])  # it is being scraped
+        await asyncio.wait_for(third, 5)
+
+    asyncio.run(crawl())
+
+
 def test_after_a_rest_one_request_asks_alone(crawler: Any) -> None:
     request = page(judgement=Throttled("asked", 30))
 
@@ -398,11 +441,11 @@ def test_after_a_rest_one_request_asks_alone(crawler: Any) -> None:
 
 
 def test_what_need_not_wait_for_a_page_that_is_tried_again_is_asked_for_at_once(crawler: Any) -> None:
-    request = page(page=2, expected=20, judgement=Broken("status 500"))
+    request = page(page=2, expected=30, judgement=Broken("status 500"))
 
     BackOffMiddleware(crawler).process_response(request, Response(request.url))
 
-    assert [asked.meta["page"] for asked in crawler.engine.asked] == [10]
+    assert [asked.meta["page"] for asked in crawler.engine.asked] == [22]
 
 
 @pytest.mark.parametrize("done", [None, 0, 4])

@@ -96,12 +96,3 @@ def test_an_end_that_may_be_a_fault_is_asked_for_again_at_once() -> None:
     again = [each for each in answers(spider, end, "", COINS[:10]) if isinstance(each, Request)]
 
     assert [request.meta["page"] for request in again] == [3, 4]
-
-
-@pytest.mark.parametrize(("calls_per_minute", "in_flight"), [(0, 8), (3, 20), (500, 20)])
-def test_fewer_requests_are_in_flight_where_no_limit_spaces_their_answers(
-    calls_per_minute: int, in_flight: int
-) -> None:
-    spider = make_spider(MarketsSpider, {"COINGECKO_CALLS_PER_MINUTE": calls_per_minute})
-
-    assert spider.pagination.window == in_flight

@@ -5,6 +5,8 @@ from typing import Any, TypeVar, cast
 from unittest.mock import Mock
 
 from scrapy.core.downloader import Downloader, Slot
+from scrapy.core.scraper import Scraper
+from scrapy.core.scraper import Slot as ScraperSlot
 from scrapy.crawler import Crawler
 from scrapy.http import Request, Response
 from scrapy.settings import Settings
@@ -44,10 +46,14 @@ def make_spider(cls: type[Spider], settings: Mapping[str, Any] | None = None, **
 
 
 class Engine:
-    """What our components ask of an engine: AutoThrottle's delay in seconds; it notes what it is to fetch."""
+    """What our components ask of an engine: AutoThrottle's delay in seconds, and what is being downloaded and scraped.
+
+    It notes what it is to fetch.
+    """
 
     def __init__(self, throttle: float) -> None:
-        self.downloader = Mock(spec=Downloader, slots={"api": Slot(concurrency=8, delay=throttle)})
+        self.downloader = Mock(spec=Downloader, slots={"api": Slot(concurrency=8, delay=throttle)}, active=set())
+        self.scraper = Mock(spec=Scraper, slot=ScraperSlot(max_active_size=100_000))
         self.asked: list[Request] = []
 
     def crawl(self, request: Request) -> None:
