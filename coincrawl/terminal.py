@@ -1,6 +1,7 @@
 """What a person sees of a crawl on a terminal, drawn by rich: the bar, and the table at the end.
 
-Imported when it is drawn: rich would be a twentieth of what a crawl costs before its first request.
+Imported when it is drawn: rich would be a twentieth of what a crawl costs before its first request. Without a terminal,
+it is not imported at all.
 """
 
 from collections.abc import Mapping

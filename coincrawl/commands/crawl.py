@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import cast
 
@@ -198,14 +198,25 @@ def report(spider: str, record: RunRecord) -> int:
         return EXIT_STATUS[Verdict.INTERRUPTED]
     run = record.run
     if run:
-        from coincrawl.terminal import print_table  # noqa: PLC0415 - it imports rich
-
         with suppress(OSError):  # a full disk behind it changes no verdict
-            print_table(summary(run, record.verdict, record.reason))
+            show(summary(run, record.verdict, record.reason))
     because = f": {record.reason}" if record.reason else ""
     counts = f" ({', '.join(f'{getattr(run, name):,} {name}' for name in COUNTERS)})" if run and run.pages else ""
     logger.log(LEVELS.get(record.verdict, logging.ERROR), "%s: %s%s%s", spider, record.verdict, because, counts)
     return EXIT_STATUS[record.verdict]
+
+
+def show(rows: Mapping[str, str]) -> None:
+    """Print names and values to stderr. Raises OSError if it cannot be written."""
+    if sys.stderr.isatty():
+        from coincrawl.terminal import print_table  # noqa: PLC0415 - it imports rich
+
+        print_table(rows)
+        return
+    width = max(map(len, rows))
+    aligned = {name: value.replace("\n", "\n" + " " * (width + 4)) for name, value in rows.items()}
+    lines = (f"  {name:{width}}  {value}" for name, value in aligned.items())
+    sys.stderr.write("\n".join(["", *lines, "", ""]))
 
 
 def summary(run: CrawlRun, verdict: str, reason: str) -> dict[str, str]:

@@ -127,7 +127,7 @@ def test_such_a_record_does_not_cost_the_list_of_ids() -> None:
 
     judgement = judged(answers.data(f'[{{"id":"a","symbol":"]"}},{record},{{"id":"b"}}]'), hook=only_id)
 
-    assert judgement == Rows([("a",), Nested(record), ("b",)])
+    assert judgement == Rows(["a", Nested(record), "b"])
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_an_entry_of_the_list_with_two_ids_names_none() -> None:
 
     judgement: Any = judged(answer, hook=only_id)
 
-    assert judgement.rows == [{"id": "b"}, ("c",)]
+    assert judgement.rows == [{"id": "b"}, "c"]
 
 
 @pytest.mark.parametrize("record", DEEP_RECORDS.values(), ids=DEEP_RECORDS)

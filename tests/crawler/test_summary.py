@@ -11,7 +11,7 @@ import pytest
 from scrapy import signals
 from scrapy.crawler import Crawler
 
-from coincrawl.commands.crawl import report
+from coincrawl.commands.crawl import report, show
 from coincrawl.components import extension
 from coincrawl.extensions.progress import Progress
 from coincrawl.extensions.run import RunRecord
@@ -169,6 +169,21 @@ def test_an_error_that_nobody_expected_spoils_the_run_whatever_the_log_shows(
     assert "unexpected error" in last_run().reason
 
 
+def test_a_pipe_gets_each_value_whole_below_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
+    show({"verdict": "partial", "reason": "long " * 30 + "[bold]", "messages": "one\ntwo", "seen": "1,000"})
+
+    assert capsys.readouterr().err.split("\n") == [
+        "",
+        "  verdict   partial",
+        f"  reason    {'long ' * 30}[bold]",
+        "  messages  one",
+        "            two",
+        "  seen      1,000",
+        "",
+        "",
+    ]
+
+
 def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:
     terminal, end = pty.openpty()
     process = subprocess.Popen(
@@ -188,7 +203,7 @@ def test_a_terminal_shows_a_bar(api: FakeAPI, database_url: str) -> None:
 
     assert process.wait(PATIENCE) == 0
     assert b"coins/s" in shown or b"coins/min" in shown
-    assert b"complete" in shown
+    assert re.search(rb"\x1b\[1m *verdict", shown)  # the table, whose names are bold
 
 
 def test_no_time_left_is_named_before_a_page_has_come() -> None:
