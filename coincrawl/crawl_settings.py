@@ -80,7 +80,7 @@ EXTENSIONS_BASE = {name: place for name, place in default_settings.EXTENSIONS_BA
 DOWNLOADER_MIDDLEWARES_BASE = {
     name: place for name, place in default_settings.DOWNLOADER_MIDDLEWARES_BASE.items() if name not in _never_used
 }
-SCRAPER_SLOT_MAX_ACTIVE_SIZE = 100_000  # bytes, packed: two or three pages are read; others wait in JudgeMiddleware
+SCRAPER_SLOT_MAX_ACTIVE_SIZE = 100_000  # bytes, packed: two pages are read at once; others wait in JudgeMiddleware
 JOB_CLAIM = ""  # scrapyd's launcher passes it: only the process with the right claim may begin the job's run
 HEARTBEAT_SECONDS = 15.0  # a run without a heartbeat for twelve times as long is lost (webapp/crawls/models/run.py)
 DATABASE_PATIENCE = 60.0  # s for which the database may be away before the run gives up; no request leaves meanwhile

@@ -52,14 +52,16 @@ class JudgeMiddleware(Component):
         super().__init__(crawler)
         self.pace, self.outage = extension(crawler, Pace), extension(crawler, Outage)
         self.stop = extension(crawler, Stop)
+        self._at_once = crawler.settings.getint("SCRAPER_SLOT_MAX_ACTIVE_SIZE")
         self._one_at_a_time = asyncio.Lock()
         self._sizes: dict[Request, int] = {}  # in bytes, of the answers that have been judged and not yet scraped
 
     async def process_response(self, request: Request, response: Response) -> Response:
         async with self._one_at_a_time:
-            while self._is_full() and not self.stop.begun.is_set():
+            size = len(response.body)
+            while not (self._has_room(size) or self.stop.begun.is_set()):
                 await wait_for_event(self.stop.begun, ROOM_CHECK_SECONDS)
-            self._sizes[request] = len(response.body)
+            self._sizes[request] = size
         meta, judgement = meta_of(request), self.spider.judge(request, response)
         match judgement:
             case Rows(rows):
@@ -82,12 +84,13 @@ class JudgeMiddleware(Component):
         meta["judgement"] = judgement
         return response
 
-    def _is_full(self) -> bool:
-        """Whether as much is being scraped as Scrapy allows, and on the way there."""
+    def _has_room(self, size: int) -> bool:
+        """Whether Scrapy may scrape an answer of this size beside those that it scrapes, or that are on their way."""
         engine = self.crawler.engine
         self._sizes = {request: size for request, size in self._sizes.items() if request in engine.downloader.active}
-        slot = engine.scraper.slot
-        return slot is not None and slot.active_size + sum(self._sizes.values()) > slot.max_active_size
+        slot, others = engine.scraper.slot, sum(self._sizes.values())
+        others += slot.active_size if slot else 0
+        return not others or others + size <= self._at_once
 
 
 class RestMiddleware(Component):

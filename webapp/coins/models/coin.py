@@ -132,11 +132,11 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
 
         Raises TooManyMissing if they are a large part: the source may be another market, or a part of this one.
         """
-        there = list(self.filter(missing_since=None).values_list("pk", flat=True))
-        missing = sorted(pk for pk in there if pk not in answered)
-        if len(missing) > max(MISSING_AT_ONCE, MISSING_SHARE * len(there)):
+        there = self.filter(missing_since=None)
+        missing = sorted(pk for pk in there.values_list("pk", flat=True).iterator() if pk not in answered)
+        if len(missing) > MISSING_AT_ONCE and len(missing) > MISSING_SHARE * (number := there.count()):
             raise TooManyMissing(
-                f"{len(missing)} of {len(there)} stored coins would be missing at once, which is not believed: "
+                f"{len(missing)} of {number} stored coins would be missing at once, which is not believed: "
                 "is this another source, or a part of it? One database is the copy of one source"
             )
         now = self.next_change()
