@@ -114,6 +114,9 @@ class Command(crawl.Command):
         check_feeds(crawler)
         if secret and (missing := secret.missing(crawler.settings)):
             raise UsageError(missing, print_help=False)
+        # When it is imported, it reads the source code of every function that waits for it. Here, these are few.
+        import scrapy.core.downloader.contextfactory  # noqa: F401, PLC0415
+
         process.crawl(crawler, **opts.spargs)
         gc.freeze()  # what is imported stays: no collection has to look through it again
         process.start()
