@@ -27,6 +27,7 @@ from webapp.crawls.verdict import Verdict
 logger = logging.getLogger(__name__)
 
 ROOM_CHECK_SECONDS = 0.01  # between two looks whether an answer may be read
+MAX_SMALL = 4_000  # bytes of an answer that is read at once: it may ask to slow down
 MAX_BACKOFF = 600.0  # seconds
 TRIES_WITHOUT_NETWORK = 1  # at a terminal, if the source has never answered: the user sees the error at once
 ABSENT = (exceptions.CannotResolveHostError, exceptions.DownloadConnectionRefusedError)
@@ -44,8 +45,8 @@ FAULTS = {
 class JudgeMiddleware(Component):
     """Judges an answer, and stores the `judgement` in the request's meta.
 
-    A refusal ends the run, unless the run can do without the request. While enough pages are being stored, answers wait
-    here: before it is read, a page takes a thirtieth of the memory.
+    A refusal ends the run, unless the run can do without the request. While enough pages are being stored, further ones
+    wait here: before it is read, a page takes a thirtieth of the memory.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -57,11 +58,8 @@ class JudgeMiddleware(Component):
         self._sizes: dict[Request, int] = {}  # in bytes, of the answers that have been judged and not yet scraped
 
     async def process_response(self, request: Request, response: Response) -> Response:
-        async with self._one_at_a_time:
-            size = len(response.body)
-            while not (self._has_room(size) or self.stop.begun.is_set()):
-                await wait_for_event(self.stop.begun, ROOM_CHECK_SECONDS)
-            self._sizes[request] = size
+        if len(response.body) > MAX_SMALL:
+            await self._wait_for_room(request, len(response.body))
         meta, judgement = meta_of(request), self.spider.judge(request, response)
         match judgement:
             case Rows(rows):
@@ -83,6 +81,12 @@ class JudgeMiddleware(Component):
                 self.pace.restore_throttle(meta["throttle"])
         meta["judgement"] = judgement
         return response
+
+    async def _wait_for_room(self, request: Request, size: int) -> None:
+        async with self._one_at_a_time:
+            while not (self._has_room(size) or self.stop.begun.is_set()):
+                await wait_for_event(self.stop.begun, ROOM_CHECK_SECONDS)
+            self._sizes[request] = size
 
     def _has_room(self, size: int) -> bool:
         """Whether Scrapy may scrape an answer of this size beside those that it scrapes, or that are on their way."""

@@ -49,7 +49,7 @@ def page(**meta: Any) -> Request:
 def judged(crawler: Any, answer: answers.Answer, request: Request | None = None) -> Response:
     headers = {name: value for name, value in answer.headers.items() if value is not None}
     response = Response("https://api.example/coins", answer.status, headers, answer.body)
-    return asyncio.run(JudgeMiddleware(crawler).process_response(request or page(), response))
+    return asyncio.run(asyncio.wait_for(JudgeMiddleware(crawler).process_response(request or page(), response), 5))
 
 
 def waits(crawler: Any, monkeypatch: pytest.MonkeyPatch, *, late: bool) -> list[float]:
@@ -388,7 +388,7 @@ def test_the_request_that_asks_alone_waits_for_its_time(crawler: Any, monkeypatc
     assert max(waited) == 2
 
 
-async def reading(middleware: JudgeMiddleware, request: Request, size: int = 1) -> asyncio.Task[Response]:
+async def reading(middleware: JudgeMiddleware, request: Request, size: int = 10_000) -> asyncio.Task[Response]:
     """The task of judging an answer of so many bytes. It has begun, and has ended if the answer need not wait."""
     answer = Response(request.url, body=b"[" + b" " * (size - 1))
     task = asyncio.create_task(middleware.process_response(request, answer))
@@ -414,6 +414,16 @@ def test_answers_wait_while_enough_pages_are_being_stored(crawler: Any, *, is_en
     asyncio.run(crawl())
 
 
+def test_an_answer_that_may_ask_to_slow_down_is_read_at_once(crawler: Any) -> None:
+    slot = crawler.engine.scraper.slot
+    slot.active_size = slot.max_active_size
+
+    request = page()
+    judged(crawler, answers.RATE_LIMITED_IN_A_200, request)
+
+    assert isinstance(request.meta["judgement"], Throttled)
+
+
 def test_answers_wait_while_enough_others_are_on_their_way_to_the_spider(crawler: Any) -> None:
     middleware, downloading = JudgeMiddleware(crawler), crawler.engine.downloader.active
     limit = crawler.engine.scraper.slot.max_active_size
@@ -421,12 +431,13 @@ def test_answers_wait_while_enough_others_are_on_their_way_to_the_spider(crawler
     downloading.update(requests)
 
     async def crawl() -> None:
-        first = await reading(middleware, requests[0], limit)
-        second = await reading(middleware, requests[1], 1)
-        third = await reading(middleware, requests[2], 1)
-        assert [task.done() for task in (first, second, third)] == [True, True, False]
+        first = await reading(middleware, requests[0], 2 * limit)
+        second = await reading(middleware, requests[1], limit // 2)
+        assert (first.done(), second.done()) == (True, False)
         downloading.remove(requests[0])  # it is being scraped
-        await asyncio.wait_for(third, 5)
+        await asyncio.wait_for(second, 5)
+        third = await reading(middleware, requests[2], limit // 2)
+        assert third.done()
 
     asyncio.run(crawl())
 
