@@ -1,12 +1,14 @@
 """Reads the body of an answer: unpacks it strictly, and parses JSON with every digit of its numbers. Pure."""
 
+import codecs
 import json
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from secrets import token_hex
-from typing import Any
+from typing import Any, cast
 
 from scrapy.http import Response
 
@@ -17,6 +19,7 @@ MAX_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins ha
 MAX_MEMBERS = 10  # of a gzip; servers send one, and each costs a copy of the rest
 MAX_DEPTH = 100  # levels; a coin's record has two
 MAX_TOKENS = 1_000_000  # a page has about 15,000; reading more would block the event loop for seconds
+NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # an unclosed string is read only once
 
 Hook = Callable[[list[tuple[str, Any]]], Any]  # json's object_pairs_hook
@@ -30,15 +33,30 @@ class KeyRepeated(Exception):
     """An object has the same key twice."""
 
 
-def text_of(response: Response, limit: int, secret: str) -> str:
-    """The unpacked body as text, with `secret` masked. Raises Unreadable if it is no text, or above `limit` bytes."""
+def text_of(response: Response, limit: int, secret: str, *, is_large: bool = False) -> str:
+    """The unpacked body as text, with `secret` masked. Raises Unreadable if it is no text, or above `limit` bytes.
+
+    A large JSON text is in ASCII, with escapes for other characters. One of them, such as an emoji, would make Python
+    keep the whole text in four bytes for each character.
+    """
     body = _unpacked(response, limit)
-    if not body.strip():
+    if not body or body.isspace():
         raise Unreadable("an empty body")
+    decoding = ("ascii", "json_escapes") if is_large else ("utf-8", "strict")
     try:
-        return masked(body.decode("utf-8-sig"), secret)
+        return masked(body.removeprefix(BOM_UTF8).decode(*decoding), secret)
     except UnicodeDecodeError:
         raise Unreadable("not JSON") from None
+
+
+def _json_escapes(error: UnicodeError) -> tuple[str, int]:
+    """A handler of decoding errors. Raises UnicodeDecodeError if the bytes are not UTF-8 either."""
+    failed = cast(UnicodeDecodeError, error)
+    run = cast(re.Match[bytes], NOT_ASCII.match(failed.object, failed.start))
+    return json.dumps(run[0].decode())[1:-1], run.end()
+
+
+codecs.register_error("json_escapes", _json_escapes)
 
 
 def _unpacked(response: Response, limit: int) -> bytes:

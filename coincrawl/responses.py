@@ -114,10 +114,9 @@ def judge(
 
     `hook` is json's object_pairs_hook, for answers of which only a part is needed. `secret` is masked in the answer.
     """
-    status, text, body, fault = response.status, "", None, ""
+    status, body, fault = response.status, None, ""
     try:
-        text = text_of(response, limit, secret)
-        body = last_of_each(parse(text, hook))
+        body = last_of_each(parse(text_of(response, limit, secret, is_large=hook is not None), hook))
     except Unreadable as unreadable:
         fault = str(unreadable)
     except RecursionError:
@@ -140,7 +139,7 @@ def judge(
         is_page = max_rows is None or len(records) <= max_rows
         return Rows(records, envelope) if is_page else Broken(f"{len(records):,} records, far more than were asked for")
     if not is_own and status in remedies:
-        words = _words_of_page(text)
+        words = _words_of_page(response, limit, secret)
     location = masked(header(response, "Location"), secret) if 300 <= status < 400 else ""
     remedy = remedies[REDIRECTED] if location else remedies.get(code or status) or remedies.get(status, "")
     if remedy:
@@ -163,8 +162,12 @@ def _no_list(rows: str, words: str, elsewhere: list[str], *, is_final: bool) -> 
     return Broken(f"{where}{f': {printable(words, 300)}' if words else ''}")
 
 
-def _words_of_page(text: str) -> str:
-    """The title of an HTML page, or else its text."""
+def _words_of_page(response: Response, limit: int, secret: str) -> str:
+    """The title of an HTML page, or else its text. Empty if it is no text."""
+    try:
+        text = text_of(response, limit, secret)
+    except Unreadable:
+        return ""
     title = re.search(r"<title[^>]*>([^<]*)", text[:MAX_HEAD], re.IGNORECASE)
     return " ".join((title[1] if title else re.sub(r"<[^>]*>", " ", text[:MAX_HEAD])).split())
 

@@ -8,8 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scrapy.http import Response
 
-from coincrawl.body import MAX_BODY
+from coincrawl.body import MAX_BODY, text_of
 from coincrawl.responses import Broken, Rows, Throttled
 from coincrawl.spiders.markets import only_id
 from fake_api import Answer, answers
@@ -240,6 +243,19 @@ def test_an_error_may_have_a_key_twice() -> None:
     text = '{"error": "x", "status": {"error_code": 1, "error_code": 429, "error_message": "slow down"}}'
 
     assert judged(answers.data(text)) == Throttled("slow down", None)
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_ids_of_the_list_are_read_in_any_script_and_its_text_takes_a_byte_for_each_character(ids: list[str]) -> None:
+    body = json.dumps([{"id": coin_id, "name": "🚀"} for coin_id in ids], ensure_ascii=False).encode()
+
+    assert judged(Answer(200, body), hook=only_id) == Rows(ids)
+    assert text_of(Response("https://api.example", body=body), MAX_BODY, "", is_large=True).isascii()
+
+
+@pytest.mark.parametrize("broken", [b"\xff", b"\xed\xa0\x80", b"\xf0\x9f\x9a"], ids=["no text", "surrogate", "cut"])
+def test_a_list_that_is_not_utf8_is_broken(broken: bytes) -> None:
+    assert judged(Answer(200, b'[{"id": "' + broken + b'"}]'), hook=only_id) == Broken("not JSON")
 
 
 def test_an_entry_of_the_list_with_two_ids_names_none() -> None:
