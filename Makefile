@@ -37,7 +37,7 @@ lint: .venv/tests ## check style and types
 	$(BIN)/mypy
 
 bench: .venv/tests ## measure crawls, beside others and at size: 40 minutes; in two: QUICK=1; a part: ONLY=crawls
-	@$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/python -m tests.bench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only '$(ONLY)')
 
 bench-setup: .venv-dlt/runs ## install dlt beside, for `make bench` to compare with
 

@@ -10,6 +10,7 @@ from pydispatch.dispatcher import getAllReceivers, liveReceivers  # type: ignore
 from scrapy import Field, signals
 from scrapy.crawler import Crawler
 from scrapy.extensions.corestats import CoreStats
+from scrapy.settings import default_settings
 from scrapy_djangoitem import DjangoItem
 
 from coincrawl import crawl_settings
@@ -75,7 +76,8 @@ class CoinPage:
         repeated = repeated_in(record.raw)
         if values is not None and not repeated:
             return Coin(record.raw, values, None)
-        return Coin(record.raw, cleaner.clean(record.values, repeated), self._without_gaps(record))
+        translated = self._without_gaps(record)
+        return Coin(record.raw, cleaner.clean(translated, repeated), translated)
 
     def items(self) -> Iterator[CoinItem]:
         for record in self.records:
@@ -99,10 +101,12 @@ def are_items_needed(crawler: Crawler) -> bool:
     settings = crawler.settings
     if not settings.getbool("RECORD_RUNS") or scraper_log.isEnabledFor(logging.DEBUG):
         return True
+    if settings["ITEM_PROCESSOR"] != default_settings.ITEM_PROCESSOR:
+        return True
     pipelines, middlewares = (settings.getdict(name) for name in ("ITEM_PIPELINES", "SPIDER_MIDDLEWARES"))
     others = {part: order for part, order in pipelines.items() if part not in crawl_settings.ITEM_PIPELINES}
     if any(order is not None for order in (others | middlewares).values()):
         return True
     listening = (getAllReceivers(crawler.signals.sender, signal) for signal in ITEM_SIGNALS)
     receivers = liveReceivers(chain.from_iterable(listening))
-    return not all(isinstance(getattr(receiver, "__self__", None), CoreStats) for receiver in receivers)
+    return not all(type(getattr(receiver, "__self__", None)) is CoreStats for receiver in receivers)

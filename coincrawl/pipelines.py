@@ -1,7 +1,7 @@
 """Cleans records on the event loop, and stores them in batches in the database's thread."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self, cast
 
@@ -10,7 +10,8 @@ from scrapy.exceptions import DropItem, NotConfigured
 
 from coincrawl.components import Component, extension
 from coincrawl.extensions.run import RunRecord
-from coincrawl.items import CoinItem, CoinPage
+from coincrawl.extensions.stop import Stop
+from coincrawl.items import Coin, CoinItem, CoinPage
 from coincrawl.source import Source
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.prices.points import Chart
@@ -19,6 +20,8 @@ from webapp.crawls.batch import Batch
 from webapp.crawls.copying import Copied, DayBatch, DayOfPrices
 from webapp.crawls.past import ChartBatch
 from webapp.crawls.storing import cleaner
+
+MAX_BATCH = 1_000  # coins of one page in a batch: a source may send all its records as one page
 
 
 class Pipeline(Component):
@@ -85,10 +88,11 @@ class UpsertPipeline(CoinPipeline):
         self.one_at_a_time = asyncio.Lock()
 
     async def process_item(self, item: Any) -> Any:
-        dropped = ""
         if isinstance(item, CoinPage):
-            self._add_page(item)
-        elif isinstance(item, CoinItem):
+            await self._take_page(item)
+            return item
+        dropped = ""
+        if isinstance(item, CoinItem):
             record, page = item.pop("record"), item.pop("page")
             if rejection := item.pop("rejection", None):
                 dropped = self._reject(rejection, record, page, item.pop("translated"))
@@ -102,21 +106,35 @@ class UpsertPipeline(CoinPipeline):
             raise DropItem(dropped, log_level="DEBUG")
         return item
 
-    def _add_page(self, page: CoinPage) -> None:
-        coins, page.coins = page.coins, []  # the batch has them now
+    async def _take_page(self, page: CoinPage) -> None:
+        coins, page.coins = page.coins, []  # the batches have them now
+        taken = dropped = 0
+        for start in range(0, len(coins), MAX_BATCH):
+            if start and extension(self.crawler, Stop).begun.is_set():
+                break  # the rest of a very long page is dropped
+            part = coins[start : start + MAX_BATCH]
+            new = self._add_coins(part, page.label)
+            taken, dropped = taken + new, dropped + len(part) - new
+            if len(self.batch) >= self.size:
+                await self.flush()
+        stats = self.crawler.stats
+        stats.inc_value("item_scraped_count", taken - 1)  # Scrapy counts the page as one item
+        if dropped:
+            for name in ("item_dropped_count", "item_dropped_reasons_count/DropItem"):
+                stats.inc_value(name, dropped)
+
+    def _add_coins(self, coins: Sequence[Coin], page: str) -> int:
+        """Add coins of a page to the batch. Returns how many were neither rejected nor duplicates."""
         valid = [coin.cleaned for coin in coins if not isinstance(coin.cleaned, Rejection)]
         extension(self.crawler, RunRecord).add_values(valid)
         taken = 0
         for record, cleaned, translated in coins:
             if isinstance(cleaned, Rejection):
-                dropped = self._reject(cleaned, record, page.label, translated)
+                dropped = self._reject(cleaned, record, page, translated)
             else:
-                dropped = self._add(cleaned, record, page.label)
+                dropped = self._add(cleaned, record, page)
             taken += not dropped
-        # Scrapy counts the page as one item.
-        self.crawler.stats.inc_value("item_scraped_count", taken - 1)
-        if others := len(coins) - taken:
-            self.crawler.stats.inc_value("item_dropped_count", others)
+        return taken
 
     def _add(self, values: Mapping[str, Any], record: object, page: str) -> str:
         """Returns why the item ends here; empty if it does not."""

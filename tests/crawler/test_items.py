@@ -1,23 +1,55 @@
 """A page is one item, unless something needs an item for each coin."""
 
+import asyncio
 import json
-from typing import Any
+import re
+from typing import Any, Self
 
 import pytest
 from scrapy import signals
+from scrapy.crawler import Crawler
 
-from coincrawl.crawl_settings import ITEM_PIPELINES
+from coincrawl.components import extension
+from coincrawl.crawl_settings import EXTENSIONS, ITEM_PIPELINES
+from coincrawl.extensions.run import RunRecord
+from coincrawl.extensions.stop import Stop
 from coincrawl.items import CoinItem, CoinPage, are_items_needed
+from coincrawl.pipelines import UpsertPipeline
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI
 from tests.conftest import Crawl
 from tests.support.crawls import last_run
 from tests.support.spiders import make_spider
 from webapp.coins.models import FullCoin
+from webapp.crawls.batch import Batch
 from webapp.crawls.models import RejectedRecord
 from webapp.crawls.models.run import RECORDS
+from webapp.crawls.storing import cleaner
 
-THEIRS = "tests.crawler.test_items.Negating"
+THEIRS, LOOKING = (f"tests.crawler.test_items.{name}" for name in ("Negating", "Looking"))
+ODD = [  # values of fields, as JSON
+    ("roi", '{"times": 1.5}'),
+    ("roi", "null"),
+    ("roi", "5"),
+    ("roi", '{"times": "x", "currency": 5}'),
+    ("current_price", "NaN"),
+    ("current_price", "1e999999999999999999999"),
+    ("current_price", "1e-40"),
+    ("market_cap", "9" * 61),
+    ("market_cap", '"5"'),
+    ("market_cap", "true"),
+    ("market_cap_rank", "1e400"),
+    ("market_cap_rank", "1.5"),
+    ("market_cap_rank", "7.0"),
+    ("name", '"\\u0000"'),
+    ("name", '"\\ud800"'),
+    ("name", f'"{"x" * 300}"'),
+    ("symbol", '""'),
+    ("last_updated", '"2026-13-01T00:00:00Z"'),
+    ("last_updated", '"2026-01-01"'),
+    ("ath_date", "5"),
+    ("image", '"missing_large.png"'),
+]
 
 
 class Negating:
@@ -28,6 +60,21 @@ class Negating:
         if price := item.get("current_price"):
             item["current_price"] = -price
         return item
+
+
+class Looking:
+    """Somebody's extension. It puts into the stats whether items are made, and takes none."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.crawler = crawler
+        crawler.signals.connect(self.closed, signals.spider_closed)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    def closed(self) -> None:
+        self.crawler.stats.set_value("are_items_needed", are_items_needed(self.crawler))
 
 
 def take(item: Any) -> None:
@@ -43,9 +90,10 @@ def take(item: Any) -> None:
         ({"SPIDER_MIDDLEWARES": {"theirs.Middleware": 500}}, True),
         ({"FEEDS": {"file:///dev/null": {"format": "jsonl"}}}, True),
         ({"CLOSESPIDER_ITEMCOUNT": 10}, True),
+        ({"ITEM_PROCESSOR": "tests.crawler.test_items.Negating"}, True),
         ({"RECORD_RUNS": False}, True),
     ],
-    ids=["nothing", "a pipeline", "no pipeline", "a middleware", "a feed", "a limit of items", "a tool"],
+    ids=["nothing", "a pipeline", "no pipeline", "a middleware", "a feed", "a limit of items", "a processor", "a tool"],
 )
 def test_items_are_made_where_something_needs_them(settings: dict[str, Any], needed: bool) -> None:
     spider = make_spider(MarketsSpider, settings)
@@ -71,6 +119,31 @@ def test_a_page_names_itself_in_a_log_in_a_few_words() -> None:
     assert repr(page) == "<CoinPage page 7: 2 records>"
 
 
+@pytest.mark.parametrize(("is_ending", "stored"), [(False, [2, 2, 1]), (True, [2])], ids=["whole", "the run ends"])
+def test_a_very_long_page_is_stored_in_parts(
+    is_ending: bool, stored: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spider, sizes = make_spider(MarketsSpider, {"BATCH_SIZE": 1}), []
+    run, stop = extension(spider.crawler, RunRecord), extension(spider.crawler, Stop)
+
+    async def store(batch: Batch) -> None:
+        sizes.append(len(batch))
+        if is_ending:
+            stop.begun.set()
+
+    monkeypatch.setattr(run, "store", store)
+    monkeypatch.setattr("coincrawl.pipelines.MAX_BATCH", 2)
+    (page,) = spider.items(spider.read([{"id": str(number)} for number in range(5)]), "1")
+    assert isinstance(page, CoinPage)
+    page.clean(cleaner(reports_missing=False))
+
+    asyncio.run(UpsertPipeline(spider.crawler).process_item(page))
+
+    assert sizes == stored
+    assert spider.crawler.stats.get_value("item_scraped_count") == sum(stored) - 1  # Scrapy adds the page
+
+
+@pytest.mark.every_database
 @pytest.mark.django_db
 def test_pages_and_items_are_stored_and_counted_alike(api: FakeAPI, crawl: Crawl, tmp_path: Any) -> None:
     ids = api.market.ids
@@ -79,21 +152,30 @@ def test_pages_and_items_are_stored_and_counted_alike(api: FakeAPI, crawl: Crawl
     api.market.replace(ids[5], "[]")
     api.market.replace(ids[6], {"id": ids[0], "name": "again"})
     api.market.replace(ids[7], {"id": None, "name": "nobody"})
-    log = tmp_path / "log"
+    for coin_id, (name, value) in zip(ids[8:], ODD, strict=False):
+        api.market.replace(coin_id, f'{{"id": "{coin_id}", "{name}": {value}}}')
+    stats, extensions = [], json.dumps(EXTENSIONS | {LOOKING: 0})
 
-    done = crawl(api, "-s", f"LOG_FILE={log}")
+    def crawl_with(name: str, *options: str) -> int:
+        log = tmp_path / f"{name}.log"
+        done = crawl(api, "-s", f"LOG_FILE={log}", "-s", f"EXTENSIONS={extensions}", *options)
+        stats.append(re.findall(r"'(item_\w+|are_items_needed)(?:/DropItem)?': (\w+)", log.read_text()))
+        return done.returncode
 
-    counted, rejected = counts(), records()
+    first = crawl_with("pages")
+    counted, rejected, stored = counts(), records(), coins()
     RejectedRecord.objects.all().delete()
-    stored = [*FullCoin.objects.order_by("pk").values_list("pk", "name", "current_price")]
     FullCoin.objects.all().delete()
-    again = crawl(api, "-O", f"{tmp_path}/coins.jsonl")
-    assert done.returncode == again.returncode == 3
-    assert (counts(), records()) == (counted, rejected)
-    assert stored == [*FullCoin.objects.order_by("pk").values_list("pk", "name", "current_price")]
-    assert counted["rejected"] == len(rejected) == 4
+    again = crawl_with("items", "-O", f"{tmp_path}/coins.jsonl")
+
+    assert first == again == 3
+    assert (counts(), records(), coins()) == (counted, rejected, stored)
+    assert counted["rejected"] == len(rejected) == 19
+    (pages, *of_pages), (items, *of_items) = stats
+    assert (pages, items) == (("are_items_needed", "False"), ("are_items_needed", "True"))
+    assert of_pages == of_items
     in_feed = len((tmp_path / "coins.jsonl").read_text().splitlines())
-    assert f"'item_scraped_count': {in_feed}," in log.read_text()
+    assert ("item_scraped_count", str(in_feed)) in of_pages
 
 
 @pytest.mark.django_db
@@ -109,6 +191,10 @@ def test_a_pipeline_of_others_gets_each_coin_and_may_change_it(api: FakeAPI, cra
 
 def counts() -> dict[str, int]:
     return {name: getattr(last_run(), name) for name in RECORDS}
+
+
+def coins() -> list[tuple[Any, ...]]:
+    return [*FullCoin.objects.order_by("pk").values_list(*(field.name for field in FullCoin.api_fields()))]
 
 
 def records() -> list[tuple[Any, ...]]:
