@@ -23,10 +23,10 @@ LIST = "/coins/list"
 MAX_LIST_BODY = 64 * 1024 * 1024  # bytes; the list has about 2 MB
 
 
-def only_id(pairs: list[tuple[str, Any]]) -> str | dict[str, Any]:
+def only_id(pairs: list[tuple[str, Any]]) -> tuple[str] | dict[str, Any]:
     """A json hook that keeps only the id of each entry of the list, because the whole list needs much memory."""
     ids = [value for name, value in pairs if name == "id"]
-    return ids[0] if len(ids) == 1 and isinstance(ids[0], str) else dict(pairs)
+    return (ids[0],) if len(ids) == 1 and isinstance(ids[0], str) else dict(pairs)
 
 
 class MarketsSpider(CoinGeckoSpider):
@@ -105,7 +105,7 @@ class MarketsSpider(CoinGeckoSpider):
     def parse_list(self, response: Response, coverage: ListedCoverage) -> Iterator[Request]:
         entries = rows_in(response).rows
         del response.meta["judgement"]  # frees the memory of 18,000 entries
-        ids = (usable_id(entry) for entry in entries if isinstance(entry, str))
+        ids = (usable_id(entry[0]) for entry in entries if isinstance(entry, tuple))
         for page in coverage.add_list(filter(None, ids), len(entries)):
             yield self.with_callback(page, self.parse)
 

@@ -130,7 +130,7 @@ def test_such_a_record_does_not_cost_the_list_of_ids() -> None:
 
     judgement = judged(answers.data(f'[{{"id":"a","symbol":"]"}},{record},{{"id":"b"}}]'), hook=only_id)
 
-    assert judgement == Rows(["a", Nested(record), "b"])
+    assert judgement == Rows([("a",), Nested(record), ("b",)])
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_an_error_may_have_a_key_twice() -> None:
 def test_ids_of_the_list_are_read_in_any_script_and_its_text_takes_a_byte_for_each_character(ids: list[str]) -> None:
     body = json.dumps([{"id": coin_id, "name": "🚀"} for coin_id in ids], ensure_ascii=False).encode()
 
-    assert judged(Answer(200, body), hook=only_id) == Rows(ids)
+    assert judged(Answer(200, body), hook=only_id) == Rows([(coin_id,) for coin_id in ids])
     assert text_of(Response("https://api.example", body=body), MAX_BODY, "", is_large=True).isascii()
 
 
@@ -263,7 +263,7 @@ def test_an_entry_of_the_list_with_two_ids_names_none() -> None:
 
     judgement: Any = judged(answer, hook=only_id)
 
-    assert judgement.rows == [{"id": "b"}, "c"]
+    assert judgement.rows == [{"id": "b"}, ("c",)]
 
 
 @pytest.mark.parametrize("record", DEEP_RECORDS.values(), ids=DEEP_RECORDS)

@@ -196,7 +196,7 @@ def test_what_only_the_list_names_is_asked_for_beside_what_pages_had(nameless: l
     *_, list_ = spider.parse(answered(first, {"id": "a"}, {"id": "b"}, headers={"total": "2"}))
     rounds = spider.rounds()
     assert next(rounds) == []  # it has been asked for
-    list(spider.parse_list(answered(list_, "a", "b", "c", "d", {"name": "no id"}), coverage))
+    list(spider.parse_list(answered(list_, ("a",), ("b",), ("c",), ("d",), {"name": "no id"}), coverage))
     (call,) = next(rounds)
     (taken,) = spider.parse_ids(answered(call, {"id": "a"}, {"id": "b"}, {"id": "c"}, *nameless), coverage)
 
