@@ -36,7 +36,7 @@ lint: .venv/tests ## check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: .venv/tests ## measure crawls, beside others and at size: 40 minutes; in two: QUICK=1; a part: ONLY=crawls
+bench: .venv/tests ## measure crawls, beside others and at size: half an hour; in two minutes: QUICK=1; a part: ONLY=crawls
 	@$(BIN)/python -m tests.bench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only '$(ONLY)')
 
 bench-setup: .venv-dlt/runs ## install dlt beside, for `make bench` to compare with

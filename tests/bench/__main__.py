@@ -1,6 +1,6 @@
 """`python -m tests.bench`: what coincrawl costs, beside others and at size. `make bench` runs it.
 
-Everything takes about forty minutes on two cores, and writes docs/benchmarks.md. With --quick it takes two, and with
+Everything takes about half an hour on two cores, and writes docs/benchmarks.md. With --quick it takes two, and with
 --only it runs some parts; then it writes a page only where --write names one.
 """
 
