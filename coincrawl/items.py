@@ -101,7 +101,7 @@ def are_items_needed(crawler: Crawler) -> bool:
     settings = crawler.settings
     if not settings.getbool("RECORD_RUNS") or scraper_log.isEnabledFor(logging.DEBUG):
         return True
-    if settings["ITEM_PROCESSOR"] != default_settings.ITEM_PROCESSOR:
+    if any(settings[name] != getattr(default_settings, name) for name in ("ITEM_PROCESSOR", "LOG_FORMATTER")):
         return True
     pipelines, middlewares = (settings.getdict(name) for name in ("ITEM_PIPELINES", "SPIDER_MIDDLEWARES"))
     others = {part: order for part, order in pipelines.items() if part not in crawl_settings.ITEM_PIPELINES}

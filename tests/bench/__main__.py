@@ -31,7 +31,8 @@ PAGE = ROOT / "docs/benchmarks.md"
 def main() -> None:
     options = parse()
     scale = QUICK if options.quick else FULL
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that databases and the fake API end, too
+    for number in (signal.SIGINT, signal.SIGTERM):  # so that what is measured, databases and the fake API end, too
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     failed = []
     with databases() as there:
         report = Report(command(options))
@@ -57,7 +58,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small markets and few rounds")
     parser.add_argument("--only", type=chosen, metavar="PART,...", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.write and not options.write.parent.is_dir():
+        parser.error(f"--write: there is no folder {options.write.parent}")
+    return options
 
 
 def chosen(text: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The databases that are measured: SQLite in a file, and a PostgreSQL server of the benchmark's own.
 
-Both as they are installed: what is committed is on the disk.
+PostgreSQL is as it is installed: what is committed is on the disk. What is on the disk of SQLite, each method decides.
 """
 
 import os

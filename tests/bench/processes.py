@@ -2,11 +2,13 @@
 
 import json
 import os
-import subprocess
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, Popen
 from tempfile import TemporaryFile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -47,9 +49,16 @@ def environment(**variables: str) -> dict[str, str]:
 def measure(command: Sequence[str], variables: Mapping[str, str], status: int = 0) -> Usage:
     """Run a command to its end. Raises Failed, with its last lines, if it has another exit status than `status`."""
     launcher = [sys.executable, "-I", "-S", str(Path(__file__).parent / "launch.py"), *command]
-    with TemporaryFile() as log:
-        done = subprocess.run(launcher, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=log, check=True)
-        taken = json.loads(done.stdout)
+    with (
+        TemporaryFile() as log,
+        Popen(launcher, cwd=ROOT, env=variables, stdout=PIPE, stderr=log, process_group=0) as process,
+    ):
+        try:
+            output, _ = process.communicate()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it has started, if the benchmark is stopped
+        taken = json.loads(output)
         if taken.pop("status") != status:
             log.seek(0)
             lines = log.read().decode(errors="replace").splitlines()[-LAST_LINES:]

@@ -91,9 +91,20 @@ def take(item: Any) -> None:
         ({"FEEDS": {"file:///dev/null": {"format": "jsonl"}}}, True),
         ({"CLOSESPIDER_ITEMCOUNT": 10}, True),
         ({"ITEM_PROCESSOR": "tests.crawler.test_items.Negating"}, True),
+        ({"LOG_FORMATTER": "tests.crawler.test_items.Negating"}, True),
         ({"RECORD_RUNS": False}, True),
     ],
-    ids=["nothing", "a pipeline", "no pipeline", "a middleware", "a feed", "a limit of items", "a processor", "a tool"],
+    ids=[
+        "nothing",
+        "a pipeline",
+        "no pipeline",
+        "a middleware",
+        "a feed",
+        "a limit of items",
+        "a processor",
+        "a formatter",
+        "a tool",
+    ],
 )
 def test_items_are_made_where_something_needs_them(settings: dict[str, Any], needed: bool) -> None:
     spider = make_spider(MarketsSpider, settings)
