@@ -34,8 +34,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # so that what is measured, databases and the fake API end, too
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     failed = []
+    report = Report(command(options), is_judged=not options.quick)
+    report.say("two databases are made")
     with databases() as there:
-        report = Report(command(options))
         report.machine = machine([database.version() for database in there])
         for part in options.only or PARTS:
             try:
@@ -45,7 +46,7 @@ def main() -> None:
                 failed.append(part)
     report.show_targets()
     if options.quick:
-        report.say("These markets are small, and mostly start-up is measured: whether targets hold, a full run says.")
+        report.say("These markets are small, and most of it is start-up: whether a target holds, a full run says.")
     if failed:
         sys.exit(f"These parts have failed, and no page is written: {', '.join(failed)}")
     page = options.write or (None if options.quick or options.only else PAGE)

@@ -14,8 +14,8 @@ from tests.bench.scale import Scale
 ALL, NO_HISTORY, NO_CHECKS = "as it is", "without price history", "without checking"
 EXPLANATION = """
 `scrapy crawl markets` of {coins:,} coins, of which each has changed. *Without price history* it runs with
-`PRICE_HISTORY=false`; *without checking*, values go to the database as they came, and only dates are read
-(`tests/bench/unchecked.py`). What a feature costs is what is missing to 1.
+`PRICE_HISTORY=false`; *without checking*, values go to the database as they came, and only become dates and whole
+numbers (`tests/bench/unchecked.py`). What a feature costs is what is missing to 1.
 """
 
 

@@ -12,8 +12,8 @@ from rich.table import Table as Grid
 
 from tests.bench.results import Table, Target, wrapped
 
-TARGETS = "What it must show, and whether it does in this run."
-HEAD = ["target", "measured", "wanted", ""]
+TARGETS = "What is wanted, and what this run has measured."
+HEAD = ["target", "measured", "wanted", ""]  # the last one is for whether it holds
 INTRODUCTION = """
 `make bench` wrote this page. It measures whole processes against the fake API, all on one machine and in turn: each
 method once in a round, and another one first in each round. Times are medians, with the smallest and the largest in
@@ -25,8 +25,10 @@ column of its own. Memory is the peak of the whole process; a MB is a million by
 
 
 class Report:
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, *, is_judged: bool = True) -> None:
+        """Unless it `is_judged`, it does not say which targets hold."""
         self.command = command
+        self._target_columns = len(HEAD) if is_judged else len(HEAD) - 1
         self.machine: list[str] = []
         self.tables: list[Table] = []
         self.targets: list[Target] = []
@@ -44,12 +46,12 @@ class Report:
         self.tables.append(table)
         self.targets += targets
         if table.columns:
-            self._show(table.title, table.columns, table.rows)
+            self._show(table)
         if targets:
-            self._show("Targets", HEAD, [target.cells for target in targets])
+            self._show(self._judged("Targets", targets))
 
     def show_targets(self) -> None:
-        self._show("All targets", HEAD, [target.cells for target in self.targets])
+        self._show(self._judged("All targets", self.targets))
 
     def write(self, path: Path) -> None:
         path.write_text(self.markdown())
@@ -60,7 +62,7 @@ class Report:
             "# Benchmarks\n",
             f"{wrapped(INTRODUCTION)}\n",
             "".join(facts),
-            Table("Targets", TARGETS, HEAD, [target.cells for target in self.targets]).markdown(),
+            self._judged("Targets", self.targets).markdown(),
         ]
         explained = ""  # a table like the one before needs no explanation
         for table in self.tables:
@@ -68,11 +70,15 @@ class Report:
             explained = table.explanation
         return "\n".join(parts)
 
-    def _show(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        grid = Grid(title=title, title_justify="left", title_style="bold")
-        for number, column in enumerate(columns):
+    def _judged(self, title: str, targets: Sequence[Target]) -> Table:
+        rows: list[Sequence[str]] = [target.cells[: self._target_columns] for target in targets]
+        return Table(title, TARGETS, HEAD[: self._target_columns], rows)
+
+    def _show(self, table: Table) -> None:
+        grid = Grid(title=table.title, title_justify="left", title_style="bold")
+        for number, column in enumerate(table.columns):
             grid.add_column(column, justify="right" if number else "left")
-        for row in rows:
+        for row in table.rows:
             style = "bold red" if row[-1] == "misses" else None
             grid.add_row(*row, style=style)
         self._console.print(grid)
