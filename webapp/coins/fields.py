@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from math import nextafter
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from django.utils.functional import cached_property
 
 WHOLE_FLOATS = 2**53  # below it, every whole number is a float
 EXACT_DIGITS = 15  # significant digits that every float keeps
+TO_EXACT_DIGITS = Context(prec=EXACT_DIGITS, traps=[])  # its `plus` rounds to them
 INTEGERS = range(-(2**63), 2**63)  # that SQLite stores as integers
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -129,6 +130,10 @@ def instant_from_sqlite(value: Any, expression: Any, connection: BaseDatabaseWra
 
 def count_rounded(values: Sequence[Decimal | None], kept: Sequence[float | None]) -> int:
     """How many of these decimals differ from what SQLite stores for them."""
-    long = [place for place, digits in enumerate(map(len, map(str, values))) if digits > EXACT_DIGITS]
-    numbers = ((values[place], kept[place]) for place in long)
-    return sum(number is not None and from_sqlite(number) != value for value, number in numbers)
+    numbers = [value for value in values if value is not None]
+    short = [*map(TO_EXACT_DIGITS.plus, numbers)]
+    if short == numbers:
+        return 0
+    stored = (number for number in kept if number is not None)
+    triples = zip(numbers, short, stored, strict=True)
+    return sum(value != rounded and from_sqlite(number) != value for value, rounded, number in triples)
