@@ -1,7 +1,6 @@
 """FullCoin.objects.upsert on the database that the session is for."""
 
 import sqlite3
-import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -9,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.factories import NOON, row
@@ -358,23 +357,3 @@ def test_nothing_is_nothing() -> None:
     result = FullCoin.objects.upsert([])
 
     assert result == Upserted()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_writers_in_opposite_order_do_not_deadlock() -> None:
-    ids = [f"coin-{number}" for number in range(100)]
-    results: list[int] = []
-
-    def write(order: list[str], start: int) -> None:
-        for minutes in range(start, 40, 2):
-            result = FullCoin.objects.upsert([row(coin_id, minutes) for coin_id in order])
-            results.append(len(result.rejected))
-        connections.close_all()
-
-    threads = [threading.Thread(target=write, args=args) for args in ((ids, 0), (ids[::-1], 1))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-
-    assert results == [0] * 40
