@@ -1,5 +1,6 @@
 """Scrapy's settings for all commands. Crawls of a PaginatedSpider also use crawl_settings.py."""
 
+import gc
 import os
 
 import django
@@ -14,6 +15,8 @@ if not django_settings.configured:  # also where the environment names the site'
 django.setup()  # items are made from a Django model
 
 from webapp.coins.models import FullCoin  # noqa: E402 - models can be imported only after django.setup()
+
+gc.freeze()  # what is imported stays: no collection has to look through it, not even at the end
 
 BOT_NAME = "coincrawl"
 SPIDER_MODULES = ["coincrawl.spiders"]

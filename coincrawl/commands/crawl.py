@@ -1,7 +1,6 @@
 """`scrapy crawl`: arguments are checked first, the summary is for people, the exit status for programs."""
 
 import argparse
-import gc
 import logging
 import os
 import signal
@@ -118,7 +117,6 @@ class Command(crawl.Command):
         import scrapy.core.downloader.contextfactory  # noqa: F401, PLC0415
 
         process.crawl(crawler, **opts.spargs)
-        gc.freeze()  # what is imported stays: no collection has to look through it again
         process.start()
         for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left to be stopped
             signal.signal(number, signal.SIG_IGN)
