@@ -19,6 +19,7 @@ MAX_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins ha
 MAX_MEMBERS = 10  # of a gzip; servers send one, and each costs a copy of the rest
 MAX_DEPTH = 100  # levels; a coin's record has two
 MAX_TOKENS = 1_000_000  # a page has about 15,000; reading more would block the event loop for seconds
+BACKSLASH = ord("\\")
 NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # an unclosed string is read only once
 
@@ -50,8 +51,13 @@ def text_of(response: Response, limit: int, secret: str, *, is_large: bool = Fal
 
 
 def _json_escapes(error: UnicodeError) -> tuple[str, int]:
-    """A handler of decoding errors. Raises UnicodeDecodeError if the bytes are not UTF-8 either."""
+    """A handler of decoding errors. Raises UnicodeDecodeError if the bytes are not UTF-8, or an escape is not JSON's."""
     failed = cast(UnicodeDecodeError, error)
+    before = failed.start
+    while before and failed.object[before - 1] == BACKSLASH:
+        before -= 1
+    if (failed.start - before) % 2:  # a backslash before é, which another backslash would make valid
+        raise failed
     run = cast(re.Match[bytes], NOT_ASCII.match(failed.object, failed.start))
     return json.dumps(run[0].decode())[1:-1], run.end()
 

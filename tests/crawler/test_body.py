@@ -258,6 +258,13 @@ def test_a_list_that_is_not_utf8_is_broken(broken: bytes) -> None:
     assert judged(Answer(200, b'[{"id": "' + broken + b'"}]'), hook=only_id) == Broken("not JSON")
 
 
+@pytest.mark.parametrize(("text", "ids"), [(r"\é", []), (r"\\é", [r"\é"]), (r"\\\é", [])])
+def test_an_escape_that_json_does_not_have_breaks_the_list(text: str, ids: list[str]) -> None:
+    expected = Rows([(coin_id,) for coin_id in ids]) if ids else Broken("not JSON")
+
+    assert judged(Answer(200, f'[{{"id": "{text}"}}]'.encode()), hook=only_id) == expected
+
+
 def test_an_entry_of_the_list_with_two_ids_names_none() -> None:
     answer = answers.data('[{"id": "a", "id": "b"}, {"id": "c", "name": "x", "name": "y"}]')
 
