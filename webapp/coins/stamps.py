@@ -46,10 +46,10 @@ class Stamps:
     def merged(self, old: str, new: str, differs: Mapping[str, str]) -> str:
         """SQL of the text that a stored row gets when it is updated.
 
-        `old` is SQL of its own text, `new` is the text of new rows, by `of_all`. `differs` has, for each field that was
-        sent, SQL that is true if the field changes.
+        `old` is SQL of its own text, `new` of one by `of_all`. `differs` has, for each field that was sent, SQL that is
+        true if the field changes.
         """
-        changed = f"'{new[WIDTH : 2 * WIDTH]}'"
+        changed = f"substr({new}, {WIDTH + 1}, {WIDTH})"
         known: list[str] = []
         unknown: list[str] = []
         # Neighbours that were not sent are kept as one part.

@@ -168,7 +168,7 @@ class Upsert:
     ) -> list[tuple[str, bool]]:
         """Write rows of prepared values. Returns the keys of those that were written, and whether the row is new."""
         quote = database.ops.quote_name
-        head, tail = self._frame([*lists, *same], same[self.field_changes], database)
+        head, tail = self._frame([*lists, *same], database)
         table = quote(self.model._meta.db_table)
         created, changed = (quote(cast(str, date.column)) for date in self.dates)
         # A new row has two equal dates. An updated one was created before.
@@ -205,8 +205,8 @@ class Upsert:
             )
             return {found for (found,) in cursor.fetchall()}
 
-    def _frame(self, columns: Iterable[Column], new_stamps: str, database: Database) -> tuple[str, str]:
-        """The parts of the statement before and after its rows. New rows have `new_stamps`."""
+    def _frame(self, columns: Iterable[Column], database: Database) -> tuple[str, str]:
+        """The parts of the statement before and after its rows."""
         quote = database.ops.quote_name
         quoted = {column.name: quote(cast(str, column.column)) for column in columns}
         table, key = quote(self.model._meta.db_table), quoted[self.key]
@@ -224,7 +224,7 @@ class Upsert:
             for name in self.stamps.names
             if name in quoted
         }
-        assignments.append(f"{stamps} = {self.stamps.merged(f'{table}.{stamps}', new_stamps, changes)}")
+        assignments.append(f"{stamps} = {self.stamps.merged(f'{table}.{stamps}', f'excluded.{stamps}', changes)}")
         if self.stale_before.name in quoted:
             before, version = quoted[self.stale_before.name], quoted[self.version]
             assignments.append(f"{before} = COALESCE(excluded.{before}, {table}.{before})")
