@@ -51,7 +51,7 @@ def text_of(response: Response, limit: int, secret: str, *, is_large: bool = Fal
 
 
 def _json_escapes(error: UnicodeError) -> tuple[str, int]:
-    """A handler of decoding errors. Raises UnicodeDecodeError if the bytes are not UTF-8, or an escape is not JSON's."""
+    """A handler of decoding errors. Raises UnicodeDecodeError if the bytes are not UTF-8, or an escape is invalid."""
     failed = cast(UnicodeDecodeError, error)
     before = failed.start
     while before and failed.object[before - 1] == BACKSLASH:

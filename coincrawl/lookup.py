@@ -42,7 +42,8 @@ class Lookup:
         self._rounds += 1
         self._asked, self._received, self._is_foreign = len(askable), 0, False
         self.absent, self.perhaps_absent, self._untrusted = set(), set(), set()
-        candidates = sorted(set(known).difference(askable))
+        asked = set(askable)
+        candidates = sorted(coin_id for coin_id in known if coin_id not in asked)
         every = len(candidates) // KNOWN_IN_A_CALL or 1
         some = [coin_id for coin_id in candidates[self._rounds % every :: every] if "," not in coin_id]
         self.known = set(some[:KNOWN_IN_A_CALL])

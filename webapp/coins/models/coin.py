@@ -20,7 +20,7 @@ MISSING_AT_ONCE = 50  # coins; up to so many missing ones are always believed
 CHANGES_LOCK = int.from_bytes(b"changes")  # the key of an advisory lock of this database
 MICROSECOND = timedelta(microseconds=1)  # the precision of dates in either database
 IDS_PER_STATEMENT = 500  # fast, and far below the databases' limits of parameters
-IDS_AT_ONCE = 10_000  # in one parameter, so that it takes little memory
+IDS_AT_ONCE = 2_000  # in one parameter or one answer, so that they take little memory
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
         Raises TooManyMissing if they are a large part: the source may be another market, or a part of this one.
         """
         there = self.filter(missing_since=None)
-        missing = sorted(pk for pk in there.values_list("pk", flat=True).iterator() if pk not in answered)
+        missing = sorted(pk for pk in there.ids() if pk not in answered)
         if len(missing) > MISSING_AT_ONCE and len(missing) > MISSING_SHARE * (number := there.count()):
             raise TooManyMissing(
                 f"{len(missing)} of {number} stored coins would be missing at once, which is not believed: "
@@ -141,6 +141,13 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
             )
         now = self.next_change()
         self.filter(Among("pk", missing)).update(missing_since=now, changed_at=now)
+
+    def ids(self) -> Iterator[str]:
+        """The ids in their order. Few are in memory at a time: drivers read the whole answer to a query."""
+        after = ""
+        while some := [*self.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:IDS_AT_ONCE]]:
+            yield from some
+            after = some[-1]
 
     def number_of(self, ids: Collection[str]) -> int:
         return sum(self.filter(Among("pk", some)).count() for some in in_statements([*ids], IDS_AT_ONCE))
