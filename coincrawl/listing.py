@@ -120,7 +120,7 @@ class ListedCoverage(LookupCoverage):
         self.listed, self._unanswered, self._odd_entries = len(listed), listed - self.answered, entries - len(listed)
         requested, is_end_known = max(self._addresses, default=0), 0 in self._pages.sizes.values()
         # Some ids are not on the market: the last page that would be needed for all of them may not exist.
-        length = min(self.listed, MAX_LISTED) // self._numbered.size
+        length = self.listed // self._numbered.size
         if self._counts or is_end_known or not 0 < requested <= length:
             return []
         self._length = length

@@ -197,6 +197,21 @@ def test_changes_of_another_number_than_is_counted_are_a_doubt(how: dict[str, An
     assert "the API counts 2" in coverage.doubts()[-1]
 
 
+def test_a_page_that_was_dropped_is_requested_again_where_the_pages_go_on() -> None:
+    coverage = Coverage(PageNumber(size=2))
+
+    def answer(request: Request) -> list[Request]:
+        """The requests that follow a full page."""
+        ids = [f"{request.meta['page']}-{letter}" for letter in "ab"]
+        return coverage.add(request, Response(request.url), Rows([{"id": coin_id} for coin_id in ids]), ids)
+
+    (second,) = answer(coverage.begin(URL))
+    third, fourth = answer(second)
+    coverage.drop(fourth)
+
+    assert [request.meta["page"] for request in answer(third)] == [4, 5]
+
+
 def test_changes_that_became_fewer_in_between_are_a_doubt_too() -> None:
     counts = iter([23, 22, 23, 23, 23])
 

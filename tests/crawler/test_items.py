@@ -154,6 +154,31 @@ def test_a_very_long_page_is_stored_in_parts(
     assert spider.crawler.stats.get_value("item_scraped_count") == sum(stored) - 1  # Scrapy adds the page
 
 
+def test_pages_that_come_while_a_batch_is_stored_are_the_next_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    spider, sizes = make_spider(MarketsSpider, {"BATCH_SIZE": 2}), []
+
+    async def crawl() -> None:
+        pipeline, is_stored = UpsertPipeline(spider.crawler), asyncio.Event()
+
+        async def store(batch: Batch) -> None:
+            sizes.append(len(batch))
+            await is_stored.wait()
+
+        monkeypatch.setattr(extension(spider.crawler, RunRecord), "store", store)
+        async with asyncio.TaskGroup() as pages:
+            for letter in "abc":
+                (page,) = spider.items(spider.read([{"id": f"{letter}1"}, {"id": f"{letter}2"}]), letter)
+                assert isinstance(page, CoinPage)
+                page.clean(cleaner(reports_missing=False))
+                pages.create_task(pipeline.process_item(page))
+            await asyncio.sleep(0)  # each goes as far as it can
+            is_stored.set()
+
+    asyncio.run(crawl())
+
+    assert sizes == [2, 4]
+
+
 @pytest.mark.every_database
 @pytest.mark.django_db
 def test_pages_and_items_are_stored_and_counted_alike(api: FakeAPI, crawl: Crawl, tmp_path: Any) -> None:
