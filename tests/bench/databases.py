@@ -41,8 +41,9 @@ class SQLite:
         migrate(self._url(TEMPLATE))
 
     def new(self, name: str, *, migrated: bool) -> str:
-        for path in self._folder.glob(f"{name}.sqlite3*"):
-            path.unlink()
+        for pattern in (f"{name}.sqlite3*", f"{name}__*.sqlite3*"):  # dlt makes a file for each schema
+            for path in self._folder.glob(pattern):
+                path.unlink()
         if migrated:
             shutil.copy(self._folder / f"{TEMPLATE}.sqlite3", self._folder / f"{name}.sqlite3")
         return self._url(name)

@@ -12,7 +12,8 @@ from tests.bench.scale import Scale
 
 EXPLANATION = """
 `scrapy crawl mirror` of {coins:,} coins, 1,000 on a page. The source is the fake API's list with links, which answers
-as our own read API does. Here the fake API makes its answers as they are asked for, and its CPU is in the time.
+as our own read API does. The fake API makes each answer when it is first asked for it, and that is in the time of the
+very first crawl.
 """
 
 

@@ -26,7 +26,7 @@ class Usage:
 
     wall: float  # seconds
     cpu: float  # seconds, user and system
-    memory: int  # bytes, at most
+    memory: int  # bytes, at most: of the process, or of one of its children
     server: float = 0.0  # seconds of CPU of the database's server meanwhile
     api: float = 0.0  # seconds of CPU of the fake API meanwhile
 

@@ -15,12 +15,13 @@ from tests.bench.results import Table, Target, wrapped
 TARGETS = "What is wanted, and what this run has measured."
 HEAD = ["target", "measured", "wanted", ""]  # the last one is for whether it holds
 INTRODUCTION = """
-`make bench` wrote this page. It measures whole processes against the fake API, all on one machine and in turn: each
-method once in a round, and another one first in each round. Times are medians, with the smallest and the largest in
-brackets. Without brackets, it was measured once, or was the same each time. Ratios are made in each round, because a
-busy machine slows down all that is measured in it; so a ratio is worth more than a time. CPU is the user's and the
-system's time of the process and its children, without the fake API, and without the database's server, which has a
-column of its own. Memory is the peak of the whole process; a MB is a million bytes.
+`make bench` wrote this page. It measures whole processes against the fake API, all on one machine, one after the
+other. What is compared runs in rounds: each method once in a round, and another one first in each round. Times are
+medians, with the smallest and the largest in brackets. Without brackets, it was measured once, or was the same each
+time. Ratios are made in each round, because a busy machine slows down all that is measured in it; so a ratio is worth
+more than a time. CPU is the user's and the system's time of the process and its children, without the fake API, and
+without the database's server, which has a column of its own. Memory is the peak of the whole process; a MB is a million
+bytes.
 """
 
 
