@@ -8,8 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from tests.support.factories import NOON, row
 from tests.support.hostile import TEXTS
@@ -28,10 +29,13 @@ def test_new_rows_are_created() -> None:
 
 
 @pytest.mark.django_db
-def test_rows_without_a_currency_are_in_the_configured_one() -> None:
+@pytest.mark.parametrize("configured", ["usd", "chf"])
+def test_rows_without_a_currency_are_in_the_configured_one(configured: str, settings: Settings) -> None:
+    settings.VS_CURRENCY = configured
+
     FullCoin.objects.upsert([row("a"), row("b", vs_currency="eur"), row("c")])
 
-    assert dict(FullCoin.objects.values_list("pk", "vs_currency")) == {"a": "usd", "b": "eur", "c": "usd"}
+    assert dict(FullCoin.objects.values_list("pk", "vs_currency")) == {"a": configured, "b": "eur", "c": configured}
 
 
 @pytest.mark.django_db
@@ -331,16 +335,17 @@ def test_changes_are_committed_in_the_order_of_their_dates(database_url: str, mo
 
 
 @pytest.mark.django_db
-def test_an_error_of_the_database_rejects_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OperationalError("gone"), DatabaseError("malformed")], ids=repr)
+def test_an_error_of_the_database_rejects_no_row(error: DatabaseError, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     def fail(*_: Any) -> None:
         calls.append(1)
-        raise OperationalError("gone")
+        raise error
 
     monkeypatch.setattr(Upsert, "_execute", fail)
 
-    with pytest.raises(OperationalError):
+    with pytest.raises(type(error)):
         FullCoin.objects.upsert([row("a"), row("b")])
 
     assert len(calls) == 1
@@ -357,3 +362,15 @@ def test_nothing_is_nothing() -> None:
     result = FullCoin.objects.upsert([])
 
     assert result == Upserted()
+
+
+@pytest.mark.django_db
+def test_ids_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = ["a", "b", "c", "d", "e"]
+    FullCoin.objects.upsert([{"coin_id": coin_id} for coin_id in reversed(ids)])
+    monkeypatch.setattr("webapp.coins.models.coin.IDS_AT_ONCE", 2)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert [*FullCoin.objects.ids()] == ids
+
+    assert len(queries) == 4

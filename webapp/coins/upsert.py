@@ -1,4 +1,6 @@
-"""Writes many rows in one statement: new ones are inserted, changed ones updated, others left alone.
+"""Writes many rows: new ones are inserted, changed ones updated, others left alone.
+
+PostgreSQL gets one statement for all rows. SQLite gets one for each row, which it prepares once.
 
 The later answer wins, unless it may be a stale one from a cache: see `Upsert`.
 """
@@ -94,10 +96,10 @@ class Upsert:
             keep_newest(newest, dates, row[self.key], row, row.get(self.version))
         names_of: dict[tuple[str, ...], frozenset[str]] = {}  # nearly all rows have the same fields in the same order
         alike: dict[frozenset[str], list[Row]] = {}  # by their fields
-        for row in newest.values():
-            fields = tuple(row)
+        for key in sorted(newest):  # neighbours are written one after the other
+            fields = tuple(newest[key])
             names = names_of.get(fields) or names_of.setdefault(fields, frozenset(fields))
-            alike.setdefault(names, []).append(row)
+            alike.setdefault(names, []).append(newest[key])
         if unknown := frozenset[str]().union(*alike) - self.names:
             raise ValueError(f"no such field: {', '.join(sorted(unknown))}")
         same = self._same(stamp, shared or {})

@@ -80,7 +80,7 @@ class FullCoinQuerySet(models.QuerySet["FullCoin"]):
     def upsert(
         self, rows: Iterable[Mapping[str, Any]], now: datetime | None = None, changed_at: datetime | None = None
     ) -> Upserted:
-        """Inserts new rows, updates changed ones, and leaves others: one statement for rows with the same fields.
+        """Inserts new rows, updates changed ones, and leaves others alone. Rows with the same fields go together.
 
         A row maps field names to cleaned values, with `coin_id` at least. Other fields keep their stored values. A row
         is stale and not stored if its `last_updated` is more than a second older than the stored one, and the stored

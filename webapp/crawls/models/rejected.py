@@ -62,8 +62,7 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
         if not rows:
             return
         with connections[self.db].cursor() as cursor:
-            # Sorted, so that concurrent writers lock rows in one order.
-            cursor.executemany(KEEP, [rows[fingerprint] for fingerprint in sorted(rows)])
+            cursor.executemany(KEEP, [*rows.values()])
 
     def open(self) -> "RejectedRecordQuerySet":
         """Those that are neither resolved nor ignored: their coins are not stored as they were sent."""
