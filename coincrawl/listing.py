@@ -113,7 +113,7 @@ class ListedCoverage(LookupCoverage):
     def add_list(self, ids: Iterable[str], entries: int) -> list[Request]:
         """Take the list: its usable ids, and the number of its entries.
 
-        Returns the requests for pages that must exist by the number of its ids, and have not been requested yet.
+        Returns requests for pages that probably exist by the number of its ids: the next window of them.
         """
         listed = set(ids)
         self.pages += 1

@@ -55,7 +55,7 @@ class JudgeMiddleware(Component):
         self.stop = extension(crawler, Stop)
         self._at_once = crawler.settings.getint("SCRAPER_SLOT_MAX_ACTIVE_SIZE")
         self._one_at_a_time = asyncio.Lock()
-        self._sizes: dict[Request, int] = {}  # in bytes, of the answers that have been judged and not yet scraped
+        self._sizes: dict[Request, int] = {}  # in bytes, of the answers that may be judged and are not scraped yet
 
     async def process_response(self, request: Request, response: Response) -> Response:
         if len(response.body) > MAX_SMALL:

@@ -83,8 +83,9 @@ class UpsertPipeline(CoinPipeline):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self.size = crawler.settings.getint("BATCH_SIZE")
-        self.batch = Batch(extension(crawler, RunRecord).memory)
+        self.record = extension(crawler, RunRecord)
+        self.batch_size = crawler.settings.getint("BATCH_SIZE")
+        self.batch = Batch(self.record.memory)
         self.one_at_a_time = asyncio.Lock()
 
     async def process_item(self, item: Any) -> Any:
@@ -98,9 +99,9 @@ class UpsertPipeline(CoinPipeline):
                 dropped = self._reject(rejection, record, page, item.pop("translated"))
             else:
                 values = dict(item)
-                extension(self.crawler, RunRecord).add_values([values])
+                self.record.add_values([values])
                 dropped = self._add(values, record, page)
-        if len(self.batch) >= self.size:
+        if len(self.batch) >= self.batch_size:
             await self.flush()
         if dropped:
             raise DropItem(dropped, log_level="DEBUG")
@@ -115,7 +116,7 @@ class UpsertPipeline(CoinPipeline):
             part = coins[start : start + MAX_BATCH]
             new = self._add_coins(part, page.label)
             taken, dropped = taken + new, dropped + len(part) - new
-            if len(self.batch) >= self.size:
+            if len(self.batch) >= self.batch_size:
                 await self.flush()
         stats = self.crawler.stats
         stats.inc_value("item_scraped_count", taken - 1)  # Scrapy counts the page as one item
@@ -126,7 +127,7 @@ class UpsertPipeline(CoinPipeline):
     def _add_coins(self, coins: Sequence[Coin], page: str) -> int:
         """Add coins of a page to the batch. Returns how many were neither rejected nor duplicates."""
         valid = [coin.cleaned for coin in coins if not isinstance(coin.cleaned, Rejection)]
-        extension(self.crawler, RunRecord).add_values(valid)
+        self.record.add_values(valid)
         taken = 0
         for record, cleaned, translated in coins:
             if isinstance(cleaned, Rejection):
@@ -162,7 +163,7 @@ class UpsertPipeline(CoinPipeline):
         async with self.one_at_a_time:
             batch, self.batch = self.batch, Batch(self.batch.memory)
             if batch:
-                await extension(self.crawler, RunRecord).store(batch)
+                await self.record.store(batch)
 
     async def close_spider(self) -> None:
         await self.flush()

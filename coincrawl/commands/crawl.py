@@ -113,7 +113,7 @@ class Command(crawl.Command):
         check_feeds(crawler)
         if secret and (missing := secret.missing(crawler.settings)):
             raise UsageError(missing, print_help=False)
-        # When it is imported, it reads the source code of every function that waits for it. Here, these are few.
+        # When it is imported, it reads the source code of every function on the stack. Here, these are few.
         import scrapy.core.downloader.contextfactory  # noqa: F401, PLC0415
 
         process.crawl(crawler, **opts.spargs)

@@ -68,6 +68,14 @@ def test_no_column_lets_a_value_through_that_its_field_cannot_hold(column: list[
         assert repr(as_a_page(records)) == repr(alone(records))
 
 
+@pytest.mark.parametrize("text", ["\ud800", "a\0b"], ids=ascii)
+def test_a_column_with_a_text_that_no_database_keeps_is_in_doubt(text: str) -> None:
+    check = column_check_for(FullCoin._meta.get_field("name"))
+
+    assert check
+    assert check(["é", text]) is None
+
+
 @pytest.mark.parametrize("field", FIELDS, ids=str)
 def test_usual_columns_are_not_in_doubt(field: Any) -> None:
     usual: dict[str, list[Any]] = {

@@ -31,6 +31,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str, str]] = {
         "10 pages came, all full but the last, and no page follows, though no count says how many records there are; "
         "page 10 had the same records when asked for again",
     ),
+    "a checked page in another order": (
+        {},
+        {"counts": NO_COUNT, "lapses": {10: [lambda ids: ids[::-1]]}},
+        48,
+        "",
+        "10 pages came",
+    ),
     "an empty page once, in a window": ({}, {"lapses": {3: [EMPTY]}}, 48, "", "the API counts 48"),
     "an empty page once, without a count": ({}, {"counts": NO_COUNT, "lapses": {3: [EMPTY]}}, 48, "", "10 pages came"),
     "an empty first page once, and no count": ({}, {"counts": NO_COUNT, "lapses": {1: [EMPTY]}}, 48, "", "10 pages"),

@@ -8,7 +8,7 @@ from scrapy.http import Response
 
 from coincrawl.coverage import Coverage
 from coincrawl.pagination import NextLink, Offset, OnePage, PageNumber
-from coincrawl.readings import Readings
+from coincrawl.readings import Reading, Readings
 from coincrawl.responses import Rows
 from tests.support.sources import (
     BROKEN,
@@ -230,6 +230,15 @@ def test_pages_that_are_all_short_once_are_all_asked_for_again() -> None:
     source = Source(numbered(), lapses={page: [ONE_ROW_TOO_FEW] for page in range(1, 11)})
 
     assert crawl(source).doubts() == []
+
+
+def test_of_two_pages_with_the_same_records_the_later_one_is_the_copy() -> None:
+    readings = Readings()
+
+    for page in (2, 1):
+        readings.put(page, Reading.of(2, ["a", "b"], None))
+
+    assert (readings.repeated(), readings.last) == ({2}, 1)
 
 
 def test_work_that_goes_through_all_pages_is_not_done_for_each_page(monkeypatch: pytest.MonkeyPatch) -> None:

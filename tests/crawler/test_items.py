@@ -3,11 +3,14 @@
 import asyncio
 import json
 import re
+from functools import partial
 from typing import Any, Self
 
 import pytest
 from scrapy import signals
 from scrapy.crawler import Crawler
+from scrapy.extensions.corestats import CoreStats
+from scrapy.http import Response
 
 from coincrawl.components import extension
 from coincrawl.crawl_settings import EXTENSIONS, ITEM_PIPELINES
@@ -15,11 +18,15 @@ from coincrawl.extensions.run import RunRecord
 from coincrawl.extensions.stop import Stop
 from coincrawl.items import CoinItem, CoinPage, are_items_needed
 from coincrawl.pipelines import UpsertPipeline
+from coincrawl.responses import Rows
+from coincrawl.spiders.base import PaginatedSpider
 from coincrawl.spiders.markets import MarketsSpider
-from fake_api import FakeAPI
+from coincrawl.spiders.mirror import MirrorSpider
+from fake_api import FakeAPI, Market
 from tests.conftest import Crawl
+from tests.support.calls import calls_of
 from tests.support.crawls import last_run
-from tests.support.spiders import make_spider
+from tests.support.spiders import make_spider, page
 from webapp.coins.models import FullCoin
 from webapp.crawls.batch import Batch
 from webapp.crawls.models import RejectedRecord
@@ -27,6 +34,7 @@ from webapp.crawls.models.run import RECORDS
 from webapp.crawls.storing import cleaner
 
 THEIRS, LOOKING = (f"tests.crawler.test_items.{name}" for name in ("Negating", "Looking"))
+CALLS_A_COIN = 90  # 82 on Python 3.11
 ODD = [  # values of fields, as JSON
     ("roi", '{"times": 1.5}'),
     ("roi", "null"),
@@ -77,6 +85,10 @@ class Looking:
         self.crawler.stats.set_value("are_items_needed", are_items_needed(self.crawler))
 
 
+class Counting(CoreStats):
+    """Somebody's own counts of items."""
+
+
 def take(item: Any) -> None:
     """Somebody's extension."""
 
@@ -115,11 +127,20 @@ def test_items_are_made_where_something_needs_them(settings: dict[str, Any], nee
     assert type(item) is (CoinItem if needed else CoinPage)
 
 
-def test_items_are_made_for_whoever_listens_to_their_signals() -> None:
+@pytest.mark.parametrize("signal", [signals.item_scraped, signals.item_dropped, signals.item_error], ids=str)
+def test_items_are_made_for_whoever_listens_to_their_signals(signal: object) -> None:
     spider = make_spider(MarketsSpider)
-    spider.crawler.signals.connect(take, signals.item_dropped)
+    spider.crawler.signals.connect(take, signal)
 
     assert are_items_needed(spider.crawler)
+
+
+@pytest.mark.parametrize(("counts", "needed"), [(CoreStats, False), (Counting, True)])
+def test_items_are_made_for_other_counts_than_scrapys_own(counts: type[CoreStats], needed: bool) -> None:
+    spider = make_spider(MarketsSpider)
+    listening = counts.from_crawler(spider.crawler)  # signals do not keep it
+
+    assert (are_items_needed(spider.crawler), type(listening)) == (needed, counts)
 
 
 def test_a_page_names_itself_in_a_log_in_a_few_words() -> None:
@@ -130,16 +151,14 @@ def test_a_page_names_itself_in_a_log_in_a_few_words() -> None:
     assert repr(page) == "<CoinPage page 7: 2 records>"
 
 
-@pytest.mark.parametrize(("is_ending", "stored"), [(False, [2, 2, 1]), (True, [2])], ids=["whole", "the run ends"])
-def test_a_very_long_page_is_stored_in_parts(
-    is_ending: bool, stored: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("ends", "stored"), [("", [2, 2, 1]), ("meanwhile", [2]), ("before", [2])])
+def test_a_very_long_page_is_stored_in_parts(ends: str, stored: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     spider, sizes = make_spider(MarketsSpider, {"BATCH_SIZE": 1}), []
     run, stop = extension(spider.crawler, RunRecord), extension(spider.crawler, Stop)
 
     async def store(batch: Batch) -> None:
         sizes.append(len(batch))
-        if is_ending:
+        if ends == "meanwhile":
             stop.begun.set()
 
     monkeypatch.setattr(run, "store", store)
@@ -147,11 +166,47 @@ def test_a_very_long_page_is_stored_in_parts(
     (page,) = spider.items(spider.read([{"id": str(number)} for number in range(5)]), "1")
     assert isinstance(page, CoinPage)
     page.clean(cleaner(reports_missing=False))
+    if ends == "before":
+        stop.begun.set()
 
     asyncio.run(UpsertPipeline(spider.crawler).process_item(page))
 
     assert sizes == stored
     assert spider.crawler.stats.get_value("item_scraped_count") == sum(stored) - 1  # Scrapy adds the page
+
+
+@pytest.mark.parametrize(("spider_class", "seen"), [(MarketsSpider, {"a"}), (MirrorSpider, set())])
+def test_an_invalid_record_is_of_a_coin_that_is_there_unless_the_source_also_sends_missing_ones(
+    spider_class: type[PaginatedSpider], seen: set[str]
+) -> None:
+    spider = make_spider(spider_class)
+    pipeline = UpsertPipeline(spider.crawler)
+    (page,) = spider.items(spider.read([{"id": "a", "coin_id": "a", "name": 7}]), "1")
+    assert isinstance(page, CoinPage)
+    page.clean(pipeline.cleaner)
+
+    asyncio.run(pipeline.process_item(page))
+
+    assert (pipeline.batch.seen, len(pipeline.batch.rejected)) == (seen, 1)
+
+
+def test_reading_a_coin_takes_few_calls() -> None:
+    spider = make_spider(MarketsSpider)
+    texts = [*Market(coins=500).texts().values()]
+    bodies = {number: f"[{','.join(texts[:number])}]".encode() for number in (1, 250, 500)}
+
+    def read(number: int) -> None:
+        judgement = spider.judge(page(1), Response("https://api.example", body=bodies[number]))
+        assert isinstance(judgement, Rows)
+        (item,) = spider.items(spider.read(judgement.rows), "1")
+        assert isinstance(item, CoinPage)
+        item.clean(cleaner(reports_missing=False))
+        assert len(item.coins) == number
+
+    read(1)
+    few, many = (calls_of(partial(read, number)) for number in (250, 500))
+
+    assert (many - few) / 250 < CALLS_A_COIN
 
 
 def test_pages_that_come_while_a_batch_is_stored_are_the_next_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,13 +254,13 @@ def test_pages_and_items_are_stored_and_counted_alike(api: FakeAPI, crawl: Crawl
         return done.returncode
 
     first = crawl_with("pages")
-    counted, rejected, stored = counts(), records(), coins()
+    counted, rejected, stored, filled = counts(), records(), coins(), last_run().filled
     RejectedRecord.objects.all().delete()
     FullCoin.objects.all().delete()
     again = crawl_with("items", "-O", f"{tmp_path}/coins.jsonl")
 
     assert first == again == 3
-    assert (counts(), records(), coins()) == (counted, rejected, stored)
+    assert (counts(), records(), coins(), last_run().filled) == (counted, rejected, stored, filled)
     assert counted["rejected"] == len(rejected) == 19
     (pages, *of_pages), (items, *of_items) = stats
     assert (pages, items) == (("are_items_needed", "False"), ("are_items_needed", "True"))

@@ -156,15 +156,21 @@ def test_a_heartbeat_that_fails_ends_the_run(
 def test_a_batch_that_cannot_be_stored_ends_the_run(
     error: Exception, verdict: Verdict, reason: str, record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "store", raising(error))
-    record.run = CrawlRun()
+    tried: list[Batch] = []
 
+    def store(_: CrawlRun, batch: Batch, progress: object) -> None:
+        tried.append(batch)
+        raise error
+
+    monkeypatch.setattr(recording, "store", store)
+    record.run, first = CrawlRun(), Batch()
+
+    asyncio.run(record.store(first))
     asyncio.run(record.store(Batch()))
-    asyncio.run(record.store(Batch()))  # is not even tried
 
     ended = ending(record)
     assert ended is not None
-    assert ended.verdict == verdict
+    assert (tried, ended.verdict) == ([first], verdict)
     assert ended.reason.startswith(reason)
 
 

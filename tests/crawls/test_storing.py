@@ -34,6 +34,17 @@ def test_what_became_of_each_record_is_counted_once() -> None:
     assert run.pages == 2
 
 
+def test_an_older_duplicate_is_counted_all_the_same() -> None:
+    run, memory = begin(), Memory()
+    recording.store(run, batch("a", memory=memory, last_updated=NOON), {})
+    again = batch("a", memory=memory, last_updated=NOON - timedelta(hours=1))
+
+    assert (len(again), bool(again)) == (0, True)
+    recording.store(run, again, {})
+
+    assert counts(run) == {"seen": 2, "created": 1, "duplicates": 1}
+
+
 def test_a_newer_duplicate_is_written_all_the_same() -> None:
     run, memory = begin(), Memory()
     recording.store(run, batch("a", memory=memory, current_price=Decimal(1)), {})
