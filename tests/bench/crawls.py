@@ -26,8 +26,9 @@ LESS = (
 METHODS = """
 All ask for the same pages of 250 coins in the order of ids. A module of `tests/bench/methods` has each of the others.
 
-*ours* is `scrapy crawl markets`. It proves that no coin is missing. It stores each record with all its digits, or
-rejects it with a reason. It also keeps a record of the run, and the prices over time.
+*ours* is `scrapy crawl markets`. It proves that no coin is missing. It stores each record, or rejects it with a reason.
+On PostgreSQL it keeps every digit; on SQLite those that a 64-bit number has, and it counts what it rounds. It also
+keeps a record of the run, and the prices over time.
 
 *floor* is the least that a correct copy costs in Python: one connection, exact numbers, one prepared statement that
 writes what differs. It keeps every digit. It proves nothing, and a bad record or a broken answer ends it.

@@ -15,15 +15,15 @@ CALLS = 30  # in a window
 LATENCY = 0.3  # seconds
 TOO_MANY = 429
 LIMITED = """
-Crawls of {coins:,} coins while the API allows {calls} calls in a sliding window of {window:.0f} s, and refuses others
-with 429. The window is shorter than the real one of 60 s, so `COINGECKO_CALLS_PER_MINUTE` is {rate:.0f}. The time is
-from the first to the last arrival, as the API sees them, all calls counted. The shortest possible one is the calls
-after the first, evenly at that rate. A *later* crawl knows from earlier ones how long the market is, a *first* one does
-not, unless the API says the total.
+Crawls of {coins:,} coins to SQLite while the API allows {calls} calls in a sliding window of {window:.0f} s, and
+refuses others with 429. The window is shorter than the real one of 60 s, so `COINGECKO_CALLS_PER_MINUTE` is {rate:.0f}.
+The time is from the first to the last arrival, as the API sees them, all calls counted. The shortest possible one at an
+even pace is that of the calls after the first. A *later* crawl knows from earlier ones how long the market is, a
+*first* one does not, unless the API says the total.
 """
 WAITING = """
-Crawls of {coins:,} coins without a limit, of which each answer takes {latency:.0f} ms. One page at a time is the time
-of the floor, which asks for a page when it has stored the one before: {pages} answers of {latency:.0f} ms.
+Crawls of {coins:,} coins to SQLite without a limit, of which each answer takes {latency:.0f} ms. One page at a time is
+the time of the floor, which asks for a page when it has stored the one before: {pages} answers of {latency:.0f} ms.
 """
 
 

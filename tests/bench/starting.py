@@ -14,9 +14,9 @@ BARE = "import scrapy, django.setup()"
 LIST, WRONG, ONE = "scrapy list", "scrapy crawl, wrong argument", "scrapy crawl, one coin"
 WRONG_ARGUMENTS = 2  # the exit status
 EXPLANATION = f"""
-Commands in turn. *{BARE}* is what they need at least: it imports Scrapy, and sets up Django with the same models, by
-the apps `webapp.coins`, `webapp.crawls`, `auth` and `contenttypes` alone. *{WRONG}* ends when it has read its
-arguments; *{ONE}* is a whole run, with its record, its proof and its summary.
+Commands in turn, with SQLite. *{BARE}* is what they need at least: it imports Scrapy, and sets up Django with the same
+models, by the apps `webapp.coins`, `webapp.crawls`, `auth` and `contenttypes` alone. *{WRONG}* ends when it has read
+its arguments; *{ONE}* is a whole run, with its record, its proof and its summary.
 """
 
 
