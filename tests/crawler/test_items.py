@@ -127,10 +127,10 @@ def test_items_are_made_where_something_needs_them(settings: dict[str, Any], nee
     assert type(item) is (CoinItem if needed else CoinPage)
 
 
-@pytest.mark.parametrize("signal", [signals.item_scraped, signals.item_dropped, signals.item_error], ids=str)
-def test_items_are_made_for_whoever_listens_to_their_signals(signal: object) -> None:
+@pytest.mark.parametrize("name", ["item_scraped", "item_dropped", "item_error"])
+def test_items_are_made_for_whoever_listens_to_their_signals(name: str) -> None:
     spider = make_spider(MarketsSpider)
-    spider.crawler.signals.connect(take, signal)
+    spider.crawler.signals.connect(take, getattr(signals, name))
 
     assert are_items_needed(spider.crawler)
 
