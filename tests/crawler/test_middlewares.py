@@ -424,6 +424,19 @@ def test_an_answer_that_may_ask_to_slow_down_is_read_at_once(crawler: Any) -> No
     assert isinstance(request.meta["judgement"], Throttled)
 
 
+def test_a_long_refusal_is_read_at_once(crawler: Any) -> None:
+    slot, request = crawler.engine.scraper.slot, page()
+    slot.active_size = slot.max_active_size
+
+    async def read() -> Response:
+        refusal = Response(request.url, status=429, body=b"<html>" + b" " * 10_000)
+        return await asyncio.wait_for(JudgeMiddleware(crawler).process_response(request, refusal), 0.5)
+
+    asyncio.run(read())
+
+    assert isinstance(request.meta["judgement"], Throttled)
+
+
 def test_answers_wait_while_enough_others_are_on_their_way_to_the_spider(crawler: Any) -> None:
     middleware, downloading = JudgeMiddleware(crawler), crawler.engine.downloader.active
     limit = crawler.engine.scraper.slot.max_active_size
