@@ -27,7 +27,7 @@ from webapp.crawls.verdict import Verdict
 logger = logging.getLogger(__name__)
 
 ROOM_CHECK_SECONDS = 0.01  # between two looks whether an answer may be read
-OK, MAX_SMALL = 200, 4_000  # status and bytes; other and smaller answers are read at once: they may ask to slow down
+MAX_SMALL = 4_000  # bytes of an answer that is read at once, as refusals are: it may ask to slow down
 MAX_BACKOFF = 600.0  # seconds
 TRIES_WITHOUT_NETWORK = 1  # at a terminal, if the source has never answered: the user sees the error at once
 ABSENT = (exceptions.CannotResolveHostError, exceptions.DownloadConnectionRefusedError)
@@ -58,7 +58,7 @@ class JudgeMiddleware(Component):
         self._sizes: dict[Request, int] = {}  # in bytes, of the answers that may be judged and are not scraped yet
 
     async def process_response(self, request: Request, response: Response) -> Response:
-        if response.status == OK and len(response.body) > MAX_SMALL:
+        if response.status == 200 and len(response.body) > MAX_SMALL:
             await self._wait_for_room(request, len(response.body))
         meta, judgement = meta_of(request), self.spider.judge(request, response)
         match judgement:
