@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Max, Min
 
 from webapp.coins.models import FullCoin, Price
-from webapp.coins.prices.observing import NEW_SERIES
+from webapp.coins.prices.series import keys_of
 from webapp.coins.prices.tiers import Step
 
 COINS = 18_000
@@ -66,7 +66,7 @@ def fill(rows: int, now: datetime) -> Iterator[str]:
     filled = Filled(end, -(-rows // ROWS_A_DAY))
     coins = [{"coin_id": f"coin-{number:05}", "current_price": Decimal(number)} for number in range(1, COINS + 1)]
     FullCoin.objects.upsert(coins, now)
-    _execute(NEW_SERIES)
+    keys_of([*FullCoin.objects.order_by("pk").values_list("pk", flat=True)])
     _execute("SET synchronous_commit = off")
     _execute(HOURS, first=filled.first, end=end)
     for days, step in ((DAY_DAYS, Step.DAY), (HOUR_DAYS, Step.HOUR)):

@@ -14,7 +14,7 @@ from django.db import connection
 from webapp.coins.clock import database_clock
 from webapp.coins.models import CoinReview, FullCoin
 from webapp.coins.models.coin import in_statements
-from webapp.coins.prices.observing import NEW_SERIES
+from webapp.coins.prices.series import keys_of
 from webapp.coins.prices.tiers import Step
 from webapp.crawls.models import CrawlRun, CrawlSchedule, Node, RejectedRecord
 from webapp.crawls.verdict import Verdict
@@ -84,8 +84,7 @@ def _coins(number: int, now: datetime) -> None:
     FullCoin.objects.upsert(rows[number - 100 :], now - 5 * hour, now - 5 * hour)
     FullCoin.objects.filter(pk__lt="coin-00500").update(changed_at=now)
     FullCoin.objects.filter(pk__startswith="coin-123").update(missing_since=now - 3 * hour)
-    with connection.cursor() as cursor:
-        cursor.execute(NEW_SERIES)
+    keys_of([*FullCoin.objects.order_by("pk").values_list("pk", flat=True)])
     ada = User.objects.create_user("reviewer")
     reviewed = FullCoin.objects.filter(pk__startswith="coin-01")[:500]
     CoinReview.objects.bulk_create(

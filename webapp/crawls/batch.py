@@ -144,7 +144,7 @@ class Batch(Writable):
         """Write the coins, their prices and the rejected records. Returns the run's new counters, by field."""
         now = clock.database_clock()
         changed_at = FullCoin.objects.next_change(now)
-        result = store_coins(self.rows, self.missing, now, changed_at, seen=self.seen, may_lack_series=not run.flushes)
+        result = store_coins(self.rows, self.missing, now, changed_at, seen=self.seen)
         rejected = self.all_rejected(result.rejected)
         RejectedRecord.objects.keep(run, self.memory.kept_of(rejected))
         RejectedRecord.objects.resolve(result.stored - self.rejected_last, run.spider)

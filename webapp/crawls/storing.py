@@ -28,18 +28,16 @@ def store_coins(
     changed_at: datetime,
     *,
     seen: Collection[str] = (),
-    may_lack_series: bool = True,
     are_prices_new: bool = True,
 ) -> Upserted:
     """Upsert rows by coin id, observe their prices, and note which coins are on the market.
 
     `missing` are those of the rows whose source says since when they have no market. `seen` are further coins that are
-    on the market. If no coin without prices has been stored since the last call, `may_lack_series` may be false. Call
-    it in the transaction that has asked for `changed_at` by `FullCoin.objects.next_change`.
+    on the market. Call it in the transaction that has asked for `changed_at` by `FullCoin.objects.next_change`.
     """
     result = FullCoin.objects.upsert(rows.values(), now, changed_at)
     if settings.PRICE_HISTORY and are_prices_new and (result.created or result.updated):
-        observe(now, changed_at, has_new=bool(result.created) or may_lack_series)
+        observe(now, changed_at)
     came_back = FullCoin.objects.mark_seen({*rows, *seen} - missing.keys(), changed_at)
     if settings.PRICE_HISTORY and came_back:
         note_absences(came_back, now)

@@ -28,7 +28,9 @@ POSTGRESQL = {
 NEW_SERIES = """
     INSERT INTO coins_priceseries (coin_id)
     SELECT coin_id FROM coins_fullcoin
-    WHERE NOT EXISTS (SELECT 1 FROM coins_priceseries WHERE coins_priceseries.coin_id = coins_fullcoin.coin_id)
+    WHERE changed_at = %(changed_at)s AND NOT EXISTS (
+        SELECT 1 FROM coins_priceseries WHERE coins_priceseries.coin_id = coins_fullcoin.coin_id
+    )
     ORDER BY coin_id
 """
 # Of one time, the later price counts. If only the rank or the cap differs, the first row stays: the others are of a
@@ -64,21 +66,20 @@ NOTE_HOUR = """
 """
 
 
-def observe(now: datetime, changed_at: datetime, *, has_new: bool = True, using: str = DEFAULT_DB_ALIAS) -> None:
+def observe(now: datetime, changed_at: datetime, *, using: str = DEFAULT_DB_ALIAS) -> None:
     """Store an observation of each coin with a price that was changed at `changed_at`, which is unique to a flush.
 
     Its time is the coin's `last_updated`, or `now` if that is null or impossible. An observation of the same time is
-    replaced if the price differs. One that is older than a final bar is not stored. `has_new` says that coins may have
-    no series yet. Call it in the transaction that has changed the coins.
+    replaced if the price differs. One that is older than a final bar is not stored. Call it in the transaction that has
+    changed the coins.
     """
     connection = connections[using]
     with connection.cursor() as cursor:
-        if has_new:
-            cursor.execute(NEW_SERIES)
-        cursor.execute(_statement(connection), _parameters(connection, now, changed_at))
+        parameters = _parameters(connection, now, changed_at)
+        for statement in (NEW_SERIES, _statement(connection)):
+            cursor.execute(statement, parameters)
         hours = sorted({hour for (hour,) in cursor.fetchall()})
-        stamp = connection.ops.adapt_datetimefield_value(changed_at)
-        cursor.executemany(NOTE_HOUR, [(hour, stamp) for hour in hours])
+        cursor.executemany(NOTE_HOUR, [(hour, parameters["changed_at"]) for hour in hours])
 
 
 def _statement(connection: BaseDatabaseWrapper) -> str:
