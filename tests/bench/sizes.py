@@ -14,18 +14,19 @@ from tests.bench.results import Spread, Table, Target, in_turn, megabytes, ratio
 from tests.bench.scale import Scale
 
 PARTIAL = 3  # the exit status
+FIRST, CHANGED = STATES = ("first crawl", "every coin changed")
 EXPLANATION = """
-`scrapy crawl markets`, for which every coin has changed, in turn at each size. The cost of a coin is the CPU without
-start-up, divided by the coins; start-up is a crawl of a market of one coin. It should be the same at each size, and
-memory should hardly grow. A run believes a list of at most {listed:,} ids. So the run of a larger market stores all of
-it and is *partial*.
+`scrapy crawl markets` into a new database, and again when every coin has changed, in turn at each size. The cost of a
+coin is the CPU without start-up, divided by the coins; start-up is a crawl of a market of one coin. It should be the
+same at each size, and memory should hardly grow. A run believes a list of at most {listed:,} ids. So the run of a
+larger market stores all of it and is *partial*.
 """
 
-Taken = dict[int, dict[int, Usage]]  # by coins: the usage in each round
+Taken = dict[tuple[str, int], dict[int, Usage]]  # by state and coins: the usage in each round
 
 
 def run(report: Report, databases: list[Database], scale: Scale) -> None:
-    columns = ["coins", "CPU, s", "CPU of a coin, µs", "server's CPU of a coin, µs", "memory, MB", "time, s"]
+    columns = ["crawl", "coins", "CPU, s", "CPU of a coin, µs", "server's CPU of a coin, µs", "memory, MB", "time, s"]
     with ExitStack() as stack:
         report.say(f"Making markets of {', '.join(f'{size:,}' for size in scale.sizes)} coins")
         apis = {size: stack.enter_context(Api(size)) for size in (1, *scale.sizes)}
@@ -34,10 +35,11 @@ def run(report: Report, databases: list[Database], scale: Scale) -> None:
             start = Spread.of(crawl(apis[1], database, OURS, url).cpu for _ in range(scale.starts))
             taken = crawls(report, apis, database, scale)
             table = Table(f"What a coin costs, on {database.name}", EXPLANATION.format(listed=MAX_LISTED), columns)
-            table.rows.append(["1 (start-up)", start.text(2), "", "", "", ""])
-            for size, usages in taken.items():
+            table.rows.append(["start-up", "1", start.text(2), "", "", "", ""])
+            for (state, size), usages in taken.items():
                 table.rows.append(
                     [
+                        state,
                         f"{size:,}",
                         Spread.of(usage.cpu for usage in usages.values()).text(2),
                         Spread.of(costs(usages, size, start).values()).text(0),
@@ -50,21 +52,18 @@ def run(report: Report, databases: list[Database], scale: Scale) -> None:
 
 
 def crawls(report: Report, apis: dict[int, Api], database: Database, scale: Scale) -> Taken:
-    """A first crawl of each market, which is not counted, and then one in each round."""
     taken: Taken = defaultdict(dict)
-    urls = {}
-    for size in scale.sizes:
-        report.say(f"{database.name}, {size:,} coins, first crawl")
-        urls[size] = database.new(f"size_{size}", migrated=True)
-        crawl(apis[size], database, OURS, urls[size], status=PARTIAL if size > MAX_LISTED else 0)
     for number in range(scale.size_rounds):
-        for size in in_turn(scale.sizes, number):
-            report.say(f"{database.name}, {size:,} coins, round {number + 1}")
-            apis[size].advance()
-            taken[size][number] = crawl(
-                apis[size], database, OURS, urls[size], status=PARTIAL if size > MAX_LISTED else 0
-            )
-    return {size: taken[size] for size in scale.sizes}
+        urls = {size: database.new(f"size_{size}", migrated=True) for size in scale.sizes}
+        for state in STATES:
+            for size in in_turn(scale.sizes, number):
+                report.say(f"{database.name}, round {number + 1}, {state}: {size:,} coins")
+                if state == CHANGED:
+                    apis[size].advance()
+                taken[state, size][number] = crawl(
+                    apis[size], database, OURS, urls[size], status=PARTIAL if size > MAX_LISTED else 0
+                )
+    return {(state, size): taken[state, size] for state in STATES for size in scale.sizes}
 
 
 def costs(usages: dict[int, Usage], size: int, start: Spread) -> dict[int, float]:
@@ -74,12 +73,16 @@ def costs(usages: dict[int, Usage], size: int, start: Spread) -> dict[int, float
 
 def targets(database: Database, taken: Taken, start: Spread, scale: Scale) -> Iterator[Target]:
     _, middle, large = scale.sizes
-    cost = {size: costs(taken[size], size, start) for size in (middle, large)}
-    what = f"CPU of a coin of {large:,} to that of {middle:,}, on {database.name}"
-    yield Target(what, ratios(cost[large], cost[middle]), 1.15)
-    memory = Spread.of(megabytes(usage.memory) for usage in taken[middle].values())
-    yield Target(f"peak memory at {middle:,} coins, on {database.name}", memory, 110, " MB", 0)
-    more = Spread.of(
-        (taken[large][number].memory - taken[middle][number].memory) / (large - middle) for number in taken[large]
-    )
-    yield Target(f"peak memory of each coin above {middle:,}, on {database.name}", more, 600, " bytes", 0)
+    for state in STATES:
+        where = f"on {database.name}, {state}"
+        usages = {size: taken[state, size] for size in (middle, large)}
+        cost = {size: costs(usages[size], size, start) for size in usages}
+        what = f"CPU of a coin of {large:,} to that of {middle:,}, {where}"
+        yield Target(what, ratios(cost[large], cost[middle]), 1.15)
+        memory = Spread.of(megabytes(usage.memory) for usage in usages[middle].values())
+        yield Target(f"peak memory at {middle:,} coins, {where}", memory, 110, " MB", 0)
+        more = Spread.of(
+            (usages[large][number].memory - usages[middle][number].memory) / (large - middle)
+            for number in usages[large]
+        )
+        yield Target(f"peak memory of each coin above {middle:,}, {where}", more, 600, " bytes", 0)
