@@ -14,6 +14,8 @@ LIST_SHARE = 0.9  # of the ids in the last complete run's list; a shorter list i
 LIST_COVERS = 0.99  # of the ids on the pages; a few coins leave meanwhile, but a list with fewer is incomplete
 PAGES_AFTER_LIST = 3  # at the end: the list is long, and they come while it is read
 MAX_LISTED = 100_000  # ids; asking for more could cost a month's credits
+MAX_NAMED = 10  # ids in a note
+NAMELESS = "not on the market, or sent without a valid id"
 
 Fits = Callable[[Sequence[str]], bool]  # whether these ids fit into one call
 
@@ -60,7 +62,11 @@ class LookupCoverage(Coverage):
 
     def _absent(self) -> list[str]:
         """The ids that the source certainly does not have."""
-        return [] if self.lookup.doubts() else sorted(self.lookup.absent)
+        return [] if self.lookup.doubts() else sorted(self.lookup.absent - self.lookup.perhaps_absent)
+
+    def _perhaps_absent(self) -> list[str]:
+        """The ids that the source does not have, or has only in records without a valid id."""
+        return [] if self.lookup.doubts() else sorted(self.lookup.perhaps_absent)
 
 
 class IdsCoverage(LookupCoverage):
@@ -78,12 +84,13 @@ class IdsCoverage(LookupCoverage):
         return [*self._failed, *self.lookup.doubts()]
 
     def proof(self) -> str:
-        others = ", or was missing from two answers" if self.lookup.absent else ""
+        others = ", or was missing from two answers" if self._absent() else ""
+        others += ", or may be a record without a valid id" if self._perhaps_absent() else ""
         return f"each of these coins was returned{others}"
 
     def notes(self) -> list[str]:
-        absent = self._absent()
-        return [f"not on the market: {', '.join(absent[:10])}"] if absent else []
+        notes = {"not on the market": self._absent(), NAMELESS: self._perhaps_absent()}
+        return [f"{words}: {_some(ids)}" for words, ids in notes.items() if ids]
 
 
 class ListedCoverage(LookupCoverage):
@@ -147,7 +154,10 @@ class ListedCoverage(LookupCoverage):
         return doubts + super().doubts() if doubts else []
 
     def proof(self) -> str:
-        return f"{self._list} names {self.listed:,} coins, and each was returned or is not on the market"
+        others = ", is not on the market, or may be a record without a valid id"
+        if not self._perhaps_absent():
+            others = " or is not on the market"
+        return f"{self._list} names {self.listed:,} coins, and each was returned{others}"
 
     def notes(self) -> list[str]:
         notes = [] if self.doubts() else super().doubts()
@@ -158,8 +168,9 @@ class ListedCoverage(LookupCoverage):
             damaged = "not all pages were read, or some were damaged"
             why = "the API counts more coins than came" if self.is_sound else damaged
             notes.append(f"no coin was marked missing, because {why}")
-        if absent := self._absent():
-            notes.append(f"not on the market, though {self._list} names them: {counted(len(absent), 'id')}")
+        for words, ids in (("not on the market", self._absent()), (NAMELESS, self._perhaps_absent())):
+            if ids:
+                notes.append(f"{words}, though {self._list} names them: {counted(len(ids), 'id')}")
         return notes
 
     def _fault_in_list(self, listed: int, covered: int) -> str:
@@ -186,3 +197,8 @@ class ListedCoverage(LookupCoverage):
         came = len(self.answered)
         more = (f"{source} {number:,}" for source, number in expected.items() if came < number)
         return next((f"pages and {self._list} have {counted(came, 'coin')}, but {words}" for words in more), "")
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = len(ids) - MAX_NAMED
+    return ", ".join([*ids[:MAX_NAMED], *([f"and {more:,} more"] if more > 0 else [])])

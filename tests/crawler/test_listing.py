@@ -3,7 +3,7 @@
 import pytest
 from scrapy.http import Request, Response
 
-from coincrawl.listing import IdsCoverage, ListedCoverage
+from coincrawl.listing import IdsCoverage, ListedCoverage, LookupCoverage
 from coincrawl.pagination import PageNumber
 from coincrawl.responses import Rows
 from tests.support.spiders import page
@@ -122,45 +122,65 @@ def test_of_a_whole_market_whose_pages_are_sound_what_is_not_there_is_missing() 
 
 
 @pytest.mark.parametrize(
-    ("absent", "notes"),
-    [([], []), (["c"], ["not on the market, though /coins/list names them: 1 id"])],
-    ids=["all", "all but one"],
+    ("absent", "nameless", "others", "notes"),
+    [
+        ([], [], " or is not on the market", []),
+        (["c"], [], " or is not on the market", ["not on the market, though /coins/list names them: 1 id"]),
+        (
+            ["c"],
+            [None],
+            ", is not on the market, or may be a record without a valid id",
+            ["not on the market, or sent without a valid id, though /coins/list names them: 1 id"],
+        ),
+    ],
+    ids=["all", "all but one", "one without an id"],
 )
-def test_a_whole_market_is_proven_by_its_list(absent: list[str], notes: list[str]) -> None:
+def test_a_whole_market_is_proven_by_its_list(
+    absent: list[str], nameless: list[None], others: str, notes: list[str]
+) -> None:
     coverage = whole()
-    calls = take_list(coverage, ["a", "b", *absent], 2 + len(absent))
-    while calls:
-        for call in calls:
-            coverage.add_ids(asked_for(call), [coin_id for coin_id in call if coin_id in ("a", "b")])
-        calls = coverage.again()
+    look_up(coverage, take_list(coverage, ["a", "b", *absent], 2 + len(absent)), nameless)
 
     assert (coverage.doubts(), coverage.notes()) == ([], notes)
-    assert coverage.proof() == (
-        f"/coins/list names {2 + len(absent)} coins, and each was returned or is not on the market"
-    )
+    assert coverage.proof() == f"/coins/list names {2 + len(absent)} coins, and each was returned{others}"
+
+
+def look_up(coverage: LookupCoverage, calls: list[list[str]], nameless: list[None]) -> None:
+    """Answer with `a` and `b` where they are asked for, and with these records without an id."""
+    while calls:
+        for call in calls:
+            coverage.add_ids(asked_for(call), [*(coin_id for coin_id in call if coin_id in ("a", "b")), *nameless])
+        calls = coverage.again()
 
 
 @pytest.mark.parametrize(
-    ("ids", "proof", "notes"),
+    ("ids", "nameless", "others", "notes"),
     [
-        (["a", "b"], "each of these coins was returned", []),
+        (["a", "b"], [], "", []),
+        (["a", "b", "c"], [], ", or was missing from two answers", ["not on the market: c"]),
         (
             ["a", "b", "c"],
-            "each of these coins was returned, or was missing from two answers",
-            ["not on the market: c"],
+            [None],
+            ", or may be a record without a valid id",
+            ["not on the market, or sent without a valid id: c"],
+        ),
+        (
+            ["a", *(f"c{number:02}" for number in range(12))],
+            [],
+            ", or was missing from two answers",
+            ["not on the market: c00, c01, c02, c03, c04, c05, c06, c07, c08, c09, and 2 more"],
         ),
     ],
-    ids=["ids", "ids but one"],
+    ids=["ids", "ids but one", "one without an id", "many"],
 )
-def test_some_coins_are_proven_by_the_answer_to_each(ids: list[str], proof: str, notes: list[str]) -> None:
+def test_some_coins_are_proven_by_the_answer_to_each(
+    ids: list[str], nameless: list[None], others: str, notes: list[str]
+) -> None:
     coverage = IdsCoverage(PageNumber(size=250), 250, lambda ids: True)
-    calls = coverage.ask(ids)
-    while calls:
-        for call in calls:
-            coverage.add_ids(asked_for(call), [coin_id for coin_id in call if coin_id in ("a", "b")])
-        calls = coverage.again()
+    look_up(coverage, coverage.ask(ids), nameless)
 
-    assert (coverage.doubts(), coverage.proof(), coverage.notes()) == ([], proof, notes)
+    assert (coverage.doubts(), coverage.notes()) == ([], notes)
+    assert coverage.proof() == f"each of these coins was returned{others}"
     assert coverage.present is None
 
 
