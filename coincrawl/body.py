@@ -194,7 +194,7 @@ def _parse_shallow(text: str, hook: Hook | None, marker: str) -> Any:
 
 def _with_nested(value: Any, marker: str) -> Any:
     if isinstance(value, str) and value.startswith(marker):
-        return Nested(value.removeprefix(marker))
+        return _nested(value.removeprefix(marker))
     if isinstance(value, list):
         return [_with_nested(inner, marker) for inner in value]
     if isinstance(value, Repeating):
@@ -202,3 +202,22 @@ def _with_nested(value: Any, marker: str) -> Any:
     if isinstance(value, dict):
         return {name: _with_nested(inner, marker) for name, inner in value.items()}
     return value
+
+
+def _nested(text: str) -> Nested:
+    """The record with this text. Lists and objects in it count as null."""
+    parts: list[str] = []
+    depth = done = 0
+    for token in STRING_OR_BRACKET.finditer(text):
+        if token[0] in ("[", "{"):
+            depth += 1
+            if depth == 2:
+                parts += [text[done : token.start()], "null"]
+        elif token[0] in ("]", "}"):
+            depth -= 1
+            done = token.end() if depth == 1 else done
+    try:
+        values = _loads("".join([*parts, text[done:]]), None)
+    except ValueError:
+        values = None
+    return Nested(text, values)

@@ -22,7 +22,7 @@ from webapp.coins.prices.copying import DayBar
 from webapp.coins.prices.imported import VALUES
 from webapp.coins.prices.observing import FIRST_COIN
 from webapp.coins.prices.tiers import limits_of
-from webapp.coins.texts import Repeating, counted, printable
+from webapp.coins.texts import counted, fault_in, printable
 from webapp.crawls.catalog import MAX_COINS
 from webapp.crawls.copying import DayOfPrices
 
@@ -154,7 +154,7 @@ class DayChain(Chain):
 
 def _read(row: Any, day: date) -> DayBar | Rejection:
     """The bar of a record of this day, or why it cannot be stored."""
-    cleaned = cleaner.clean(translate(row), row.repeated if isinstance(row, Repeating) else ())
+    cleaned = cleaner.clean(translate(row), fault_in(row))
     if isinstance(cleaned, Rejection):
         return cleaned
     bar = DayBar(**cleaned)

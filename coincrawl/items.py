@@ -17,7 +17,7 @@ from coincrawl import crawl_settings
 from coincrawl.records import Record, Translation
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.models import FullCoin
-from webapp.coins.texts import repeated_in
+from webapp.coins.texts import fault_in
 
 scraper_log = logging.getLogger("scrapy.core.scraper")  # at DEBUG, it has each item
 
@@ -73,11 +73,11 @@ class CoinPage:
         self.records = []
 
     def _coin(self, record: Record, values: dict[str, Any] | None, cleaner: Cleaner) -> Coin:
-        repeated = repeated_in(record.raw)
-        if values is not None and not repeated:
+        fault = fault_in(record.raw)
+        if values is not None and not fault:
             return Coin(record.raw, values, None)
         translated = self._without_gaps(record)
-        return Coin(record.raw, cleaner.clean(translated, repeated), translated)
+        return Coin(record.raw, cleaner.clean(translated, fault), translated)
 
     def items(self) -> Iterator[CoinItem]:
         for record in self.records:

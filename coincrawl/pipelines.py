@@ -15,7 +15,7 @@ from coincrawl.items import Coin, CoinItem, CoinPage
 from coincrawl.source import Source
 from webapp.coins.cleaning import Cleaner, Rejection
 from webapp.coins.prices.points import Chart
-from webapp.coins.texts import repeated_in
+from webapp.coins.texts import fault_in
 from webapp.crawls.batch import Batch
 from webapp.crawls.copying import Copied, DayBatch, DayOfPrices
 from webapp.crawls.past import ChartBatch
@@ -53,7 +53,7 @@ class CleanPipeline(CoinPipeline):
             item.clean(self.cleaner)
         elif isinstance(item, CoinItem):
             translated = item.pop("translated")
-            cleaned = self.cleaner.clean(translated, repeated_in(item["record"]))
+            cleaned = self.cleaner.clean(translated, fault_in(item["record"]))
             if isinstance(cleaned, Rejection):
                 item["rejection"], item["translated"] = cleaned, translated
             else:
@@ -144,8 +144,7 @@ class UpsertPipeline(CoinPipeline):
     def _reject(self, rejection: Rejection, record: object, page: str, translated: Any) -> str:
         """Returns why the item ends here."""
         values = None
-        # Of a repeated key, it is unknown which value is right.
-        if isinstance(translated, Mapping) and not repeated_in(record):
+        if isinstance(translated, Mapping) and not fault_in(record):
             values = {name: value for name, value in translated.items() if name in self.cleaner.names}
         self.batch.reject(
             rejection,

@@ -1,4 +1,4 @@
-"""Values of a record as a text, and back."""
+"""Texts about records: values as a text, and back; and what is wrong with a record as a whole."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from webapp.coins.texts import Nested, values_of, whole_json
+from webapp.coins.texts import Nested, Repeating, fault_in, values_of, whole_json
 
 DEEP: list[Any] = []
 for _ in range(100_000):
@@ -45,8 +45,8 @@ def test_a_date_comes_back_as_a_text() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [None, {"name": "x" * 64_000}, {"name": DEEP}, {"name": Nested("[")}],
-    ids=["none", "too long", "nested too deeply", "with a part that was not parsed"],
+    [None, {"name": "x" * 64_000}, {"name": DEEP}],
+    ids=["none", "too long", "nested too deeply"],
 )
 def test_what_cannot_be_kept_whole_is_not_kept(values: Any) -> None:
     assert whole_json(values) == ""
@@ -55,3 +55,24 @@ def test_what_cannot_be_kept_whole_is_not_kept(values: Any) -> None:
 @pytest.mark.parametrize("text", ["", "[1]", '{"a": sNaN}', '{"a": "x', "[" * 100_000, "null"])
 def test_a_text_that_has_no_values_is_told(text: str) -> None:
     assert values_of(text) is None
+
+
+def repeating(*keys: str) -> Repeating:
+    return Repeating([("x", 0), *((key, number) for key in keys for number in (1, 2))])
+
+
+@pytest.mark.parametrize(
+    ("record", "fault"),
+    [
+        ({"id": "a"}, ""),
+        (["no object"], ""),
+        (Nested("[["), "nested too deeply to be read"),
+        (repeating("id"), "the key id appears twice"),
+        (Repeating([("roi", repeating("times"))]), "the key roi.times appears twice"),
+        (repeating("a", "b"), "the keys a, b appear twice"),
+        (repeating("\n"), r"the key \n appears twice"),
+    ],
+    ids=["sound", "a list", "nested", "a key", "a key inside", "two keys", "what could forge a line"],
+)
+def test_what_is_wrong_with_a_record_as_a_whole(record: object, fault: str) -> None:
+    assert fault_in(record) == fault

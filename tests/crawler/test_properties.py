@@ -231,7 +231,7 @@ def test_one_record_too_deep_for_the_parser_leaves_all_others_as_they_are(
 
     judgement: Any = judged(f"[{', '.join([*texts[:place], deep, *texts[place:]])}]".encode())
 
-    assert judgement.rows.pop(place) == Nested(deep)
+    assert judgement.rows.pop(place).text == deep
     sent = [json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal) for text in texts]
     assert rendered(judgement.rows) == rendered(sent)
 
@@ -263,10 +263,6 @@ def test_any_record_can_be_written_down(record: Any) -> None:
     assert kept.isascii()
     assert "\0" not in kept
     assert len(kept) <= RAW_LIMIT
-
-
-def test_a_record_too_deep_for_the_parser_is_rejected_in_those_words() -> None:
-    assert Cleaner(FIELDS).clean(Nested("[" * 200_000)) == Rejection("", "", ("record: nested too deeply to be read",))
 
 
 # The database ----------------------------------------------------------------------------------------

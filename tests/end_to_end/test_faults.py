@@ -257,16 +257,19 @@ def test_after_a_page_a_gateway_costs_no_coin(gateways: list[str], api: FakeAPI,
         assert f"page {page} stayed broken: the API answered {answer.status}" in last_run().messages
 
 
-def test_a_record_that_is_nested_too_deeply_is_rejected_alone(api: FakeAPI, crawl: Crawl) -> None:
-    api.market.replace("bitcoin", answers.nested_record("bitcoin", 200_000))
+def test_records_that_are_nested_too_deeply_are_rejected_alone(api: FakeAPI, crawl: Crawl) -> None:
+    for coin_id in ("bitcoin", "ethereum"):
+        api.market.replace(coin_id, answers.nested_record(coin_id, 200_000))
 
     done = crawl(api)
 
-    record = RejectedRecord.objects.get()
-    assert (done.returncode, FullCoin.objects.count()) == (0, 599)
-    assert record.reasons == "record: nested too deeply to be read"
-    assert record.raw.startswith('{"id":"bitcoin"')
-    assert len(record.raw) <= 64_000
+    records = RejectedRecord.objects.order_by("coin_id")
+    assert (done.returncode, FullCoin.objects.count()) == (0, 598)
+    assert [record.coin_id for record in records] == ["bitcoin", "ethereum"]
+    for record in records:
+        assert record.reasons == "record: nested too deeply to be read"
+        assert record.raw.startswith(f'{{"id":"{record.coin_id}"')
+        assert len(record.raw) <= 64_000
 
 
 def test_of_very_many_rejected_records_a_run_keeps_the_first_thousand(api: FakeAPI, crawl: Crawl) -> None:

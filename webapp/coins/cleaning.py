@@ -6,7 +6,7 @@ are derived from the model's `_meta`.
 
 import decimal
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 
 from webapp.coins import columns
 from webapp.coins.columns import Values
-from webapp.coins.texts import Nested, printable
+from webapp.coins.texts import printable
 
 LABEL_LENGTH = 255  # characters
 # Python accepts more than dates: 1613060700131, milliseconds since 1970, would be a date in 1613.
@@ -222,13 +222,11 @@ class Cleaner:
                 rejected.add(place)
         return stored
 
-    def clean(self, record: object, repeated: Sequence[str] = ()) -> dict[str, Any] | Rejection:
+    def clean(self, record: object, fault: str = "") -> dict[str, Any] | Rejection:
         """The values of the record's fields by name, or a Rejection with the reasons.
 
-        `repeated` are the keys that occur more than once in the record: it is rejected for these alone.
+        With a `fault` of the whole record, it is rejected for that alone: see `texts.fault_in`.
         """
-        if isinstance(record, Nested):
-            return Rejection("", "", ("record: nested too deeply to be read",))
         if not isinstance(record, Mapping):
             return Rejection("", "", (f"record: {_kind(record)}, not an object",))
         values: dict[str, Any] = {}
@@ -244,10 +242,9 @@ class Cleaner:
             except Unfit as unfit:
                 reason = str(unfit) if name in record else "missing"
                 reasons.append(f"{name}: {reason}{self._called(record) if name == self.key else ''}")
-        if repeated:
-            keys = f"key {repeated[0]} appears" if len(repeated) == 1 else f"keys {', '.join(repeated)} appear"
+        if fault:
             called = "" if self.key in values else self._called(record)
-            reasons = [f"record: the {printable(keys, 200)} twice{called}"]
+            reasons = [f"record: {fault}{called}"]
         if not reasons:
             return values
         coin_id = record.get(self.key)

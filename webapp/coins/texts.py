@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,11 +12,12 @@ import simplejson
 RAW_LIMIT = 64_000  # characters of a rejected record that are stored
 
 
-@dataclass(frozen=True)
-class Nested:
-    """The text of a record that is nested too deeply for a parser."""
+class Nested(dict[str, Any]):
+    """A record that is nested too deeply for a parser: its `text`, and those of its values that hold no others."""
 
-    text: str
+    def __init__(self, text: str, values: Mapping[str, Any] | None = None) -> None:
+        super().__init__(values or {})
+        self.text = text
 
 
 class Repeating(dict[str, Any]):
@@ -51,9 +51,15 @@ class Repeating(dict[str, Any]):
         return simplejson.RawJSON(f"{{{', '.join(f'{_json(key)}: {_json(value)}' for key, value in self.pairs)}}}")
 
 
-def repeated_in(record: object) -> Sequence[str]:
-    """The keys that occur more than once in a record as it was sent."""
-    return record.repeated if isinstance(record, Repeating) else ()
+def fault_in(record: object) -> str:
+    """Why the values of a record as it was sent are not all known; empty if they are."""
+    if isinstance(record, Nested):
+        return "nested too deeply to be read"
+    if not isinstance(record, Repeating):
+        return ""
+    keys = record.repeated
+    words = f"key {keys[0]} appears" if len(keys) == 1 else f"keys {', '.join(keys)} appear"
+    return f"the {printable(words, 200)} twice"
 
 
 def printable(value: object, limit: int) -> str:
@@ -100,9 +106,8 @@ def whole_json(values: Mapping[str, Any] | None) -> str:
     if values is None:
         return ""
     try:
-        # A date is written in ISO 8601. Another object, such as a Nested, is a TypeError.
         text = simplejson.dumps(values, use_decimal=True, allow_nan=True, for_json=True, default=datetime.isoformat)
-    except (RecursionError, TypeError):
+    except RecursionError:
         return ""
     return text if len(text) <= RAW_LIMIT else ""
 
