@@ -13,11 +13,10 @@ from django.conf import settings as django_settings
 from scrapy.commands import crawl
 from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
-from scrapy.settings import BaseSettings, default_settings
 from scrapy.utils.log import install_scrapy_root_handler
 from twisted.logger import globalLogBeginner
 
-from coincrawl import crawl_settings
+from coincrawl.checked_settings import check, check_event_loop, check_feeds
 from coincrawl.components import enabled
 from coincrawl.declarations import fault_in
 from coincrawl.extensions.feeds import Feeds, passwords
@@ -37,13 +36,6 @@ COUNTERS = ("pages", "requests", *RECORDS)
 
 # Loggers whose INFO is about Scrapy and not about the crawl. `-L DEBUG` shows them.
 CHATTER = ("scrapy.addons", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
-FORBIDDEN = {  # Scrapy's settings
-    "HTTPCACHE_ENABLED": "it writes answers to disk, with a key that they repeat, and a cached answer proves nothing",
-    "JOBDIR": "what a run has proven cannot be kept there, so no other run can continue it",
-}
-COMPONENTS = ("DOWNLOADER_MIDDLEWARES", "DOWNLOAD_HANDLERS", "EXTENSIONS", "ITEM_PIPELINES")
-EVENT_LOOP = ("TWISTED_REACTOR", "TWISTED_REACTOR_ENABLED", "ASYNCIO_EVENT_LOOP")
-OFF = (None, "", "0", "False", "false", False)
 LEVELS = {Verdict.COMPLETE: logging.INFO} | dict.fromkeys(
     (Verdict.SKIPPED, Verdict.PARTIAL, Verdict.INTERRUPTED), logging.WARNING
 )
@@ -120,8 +112,10 @@ class Command(crawl.Command):
         process.start()
         for number in (signal.SIGINT, signal.SIGTERM):  # the run is over: nothing is left to be stopped
             signal.signal(number, signal.SIG_IGN)
-        record = crawler.get_extension(RunRecord) if crawler.spider else None
-        self.exitcode = report(args[0], record) if record else 1
+        record = None
+        with suppress(RuntimeError):  # there are no extensions, and Scrapy has logged why
+            record = crawler.get_extension(RunRecord)
+        self.exitcode = report(args[0], record)
         drop_full_outputs()
         if (feeds := crawler.get_extension(Feeds) if record else None) and feeds.hangs:
             logging.shutdown()
@@ -140,35 +134,6 @@ class Command(crawl.Command):
             return self._create_crawler(name)
         except SystemExit as invalid:  # a secret
             raise UsageError(str(invalid), print_help=False) from None
-
-
-def check_event_loop(settings: BaseSettings) -> None:
-    """Raises UsageError if settings name another event loop. Call it before Scrapy starts one."""
-    for name in EVENT_LOOP:
-        if str(settings[name]) != str(getattr(default_settings, name)):
-            raise UsageError(f"{name} must stay as it is: crawls run on asyncio's loop.", print_help=False)
-
-
-def check(settings: BaseSettings) -> None:
-    """Raises UsageError if with these settings a run cannot prove its verdict."""
-    for name, reason in FORBIDDEN.items():
-        if settings[name] not in OFF:
-            raise UsageError(f"{name} cannot be used: {reason}.", print_help=False)
-    for name in COMPONENTS:
-        given = settings.getdict(name)
-        for part, where in getattr(crawl_settings, name).items():
-            if where is not None and given.get(part) is None:
-                raise UsageError(f"{name} must keep {part}: without it a run proves nothing.", print_help=False)
-
-
-def check_feeds(crawler: Crawler) -> None:
-    """Raises UsageError if a feed has a format that the spider's items cannot be written in."""
-    able = cast("type[PaginatedSpider]", crawler.spidercls).feed_formats
-    for place, options in crawler.settings.getdict("FEEDS").items():
-        if able and options.get("format") not in able:
-            raise UsageError(
-                f"{place}: {crawler.spidercls.name} can only be written as {', '.join(able)}.", print_help=False
-            )
 
 
 @contextmanager
@@ -192,8 +157,11 @@ def drop_full_outputs() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def report(spider: str, record: RunRecord) -> int:
+def report(spider: str, record: RunRecord | None) -> int:
     """Print the run's table to stderr, write the log's last line, and return the exit status."""
+    if not record:
+        logger.error("%s: failed: the crawl did not start", spider)
+        return EXIT_STATUS[Verdict.FAILED]
     if record.verdict == Verdict.RUNNING:  # a second signal was sent
         logger.error("%s: killed before it could end; its run will be shown as lost", spider)
         return EXIT_STATUS[Verdict.INTERRUPTED]

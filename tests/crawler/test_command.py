@@ -1,6 +1,7 @@
 """What `scrapy crawl` says to wrong options: one sentence and exit status 2, before anything is asked or written."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings, Settings
+from scrapy.utils.project import get_project_settings
 
-from coincrawl.commands.crawl import check, check_event_loop
+from coincrawl.checked_settings import check, check_event_loop
 from coincrawl.commands.settings import Command as SettingsCommand
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI
@@ -34,6 +36,7 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         (["-s", "LOG_LEVEL"], "Invalid -s value, use -s NAME=VALUE"),
         (["-O", "coins.foo"], "Unrecognized output format 'foo'. Set a supported one"),
         (["-s", "JOBDIR=FOLDER"], "JOBDIR cannot be used: what a run has proven cannot be kept there"),
+        (["-s", "HEARTBEAT_SECONDS=x"], "HEARTBEAT_SECONDS is x and must be a number from 0.01 to 60."),
         (["-s", "TWISTED_REACTOR=foo"], "TWISTED_REACTOR must stay as it is: crawls run on asyncio's loop."),
         (["--pages", "3"], "No such option: --pages. A spider's arguments are given with -a: scrapy crawl markets -a "),
     ],
@@ -49,6 +52,7 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         "setting without =",
         "format",
         "requests on disk",
+        "no number",
         "another reactor",
         "no such option",
     ],
@@ -73,6 +77,15 @@ def test_wrong_options_end_with_a_sentence(
         ({"EXTENSIONS": {}}, "EXTENSIONS must keep coincrawl.extensions.feeds.Feeds: without it a run proves nothing."),
         ({"DOWNLOADER_MIDDLEWARES": {}}, "DOWNLOADER_MIDDLEWARES must keep coincrawl.middlewares.BackOff"),
         ({"DOWNLOAD_HANDLERS": {"http": None}}, "DOWNLOAD_HANDLERS must keep http"),
+        ({"BATCH_SIZE": "0"}, "^BATCH_SIZE is 0 and must be a whole number from 1 up.$"),
+        ({"RETRY_TIMES": "1.5"}, "^RETRY_TIMES is 1.5 and must be a whole number from 0 up.$"),
+        ({"RETRY_TIMES": None}, "^RETRY_TIMES is None and must be a whole number from 0 up.$"),
+        ({"RETRY_TIMES": math.inf}, "^RETRY_TIMES is inf and must be a whole number from 0 up.$"),
+        ({"COINGECKO_CALLS_PER_MINUTE": "ten"}, "^COINGECKO_CALLS_PER_MINUTE is ten and must be a number from 0 up.$"),
+        ({"RETRY_BACKOFF_BASE": "-1"}, "^RETRY_BACKOFF_BASE is -1 and must be a number from 0 up.$"),
+        ({"DATABASE_PATIENCE": "inf"}, "^DATABASE_PATIENCE is inf and must be a number from 0 up.$"),
+        ({"DATABASE_PATIENCE": "nan"}, "^DATABASE_PATIENCE is nan and must be a number from 0 up.$"),
+        ({"HEARTBEAT_SECONDS": "61"}, "^HEARTBEAT_SECONDS is 61 and must be a number from 0.01 to 60.$"),
     ],
     ids=str,
 )
@@ -91,8 +104,16 @@ def test_another_event_loop_is_rejected(name: str) -> None:
         check_event_loop(given)
 
 
-@pytest.mark.parametrize("settings", [{}, {"HTTPCACHE_ENABLED": "0", "JOBDIR": ""}], ids=["none", "off"])
-def test_a_setting_that_is_off_is_accepted(settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"HTTPCACHE_ENABLED": "0", "JOBDIR": ""},
+        {"COINGECKO_CALLS_PER_MINUTE": "0.5", "RETRY_TIMES": "0", "HEARTBEAT_SECONDS": "60", "BATCH_SIZE": 1},
+    ],
+    ids=["none", "off", "numbers"],
+)
+def test_other_settings_are_accepted(settings: dict[str, Any]) -> None:
     given = crawl_settings_with(settings)
 
     check(given)
@@ -101,7 +122,9 @@ def test_a_setting_that_is_off_is_accepted(settings: dict[str, Any]) -> None:
 
 def crawl_settings_with(settings: dict[str, Any]) -> BaseSettings:
     """Those of a crawl, with others from a project in place of some."""
-    crawler = Crawler(MarketsSpider, {"RECORD_RUNS": True})
+    of_project = get_project_settings()
+    of_project.set("RECORD_RUNS", value=True)
+    crawler = Crawler(MarketsSpider, of_project)
     for name, value in settings.items():
         crawler.settings.set(name, value, "cmdline")
     return crawler.settings

@@ -145,6 +145,14 @@ def test_a_terminal_or_a_file_that_takes_no_word_changes_no_exit_status(api: Fak
     assert run.reason == "the feed stdout: could not be written: No space left on device"
 
 
+def test_a_crawl_that_scrapy_could_not_set_up_has_failed(api: FakeAPI, crawl: Crawl) -> None:
+    done = crawl(api, "-s", "CLOSESPIDER_ERRORCOUNT=x")
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("ERROR: markets: failed: the crawl did not start")
+    assert not CrawlRun.objects.exists()
+
+
 class Broken:
     """A component of Scrapy's with a bug in it."""
 
