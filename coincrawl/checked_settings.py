@@ -9,6 +9,7 @@ from scrapy.settings import BaseSettings, default_settings
 
 from coincrawl import crawl_settings
 from coincrawl.spiders.base import PaginatedSpider
+from webapp.crawls.catalog import PLANS
 
 FORBIDDEN = {  # Scrapy's settings
     "HTTPCACHE_ENABLED": "it writes answers to disk, with a key that they repeat, and a cached answer proves nothing",
@@ -53,11 +54,13 @@ def check_event_loop(settings: BaseSettings) -> None:
 
 
 def check(settings: BaseSettings) -> None:
-    """Numbers must be possible ones, and a run must be able to prove its verdict."""
+    """Numbers and the plan must be possible ones, and a run must be able to prove its verdict."""
     for name, limits in WHOLE.items():
         _check_number(name, settings[name], int, limits)
     for name, limits in FRACTIONS.items():
         _check_number(name, settings[name], float, limits)
+    if (plan := settings["COINGECKO_PLAN"]) not in PLANS:
+        raise UsageError(f"COINGECKO_PLAN is {plan} and must be one of {', '.join(PLANS)}.", print_help=False)
     for name, reason in FORBIDDEN.items():
         if settings[name] not in OFF:
             raise UsageError(f"{name} cannot be used: {reason}.", print_help=False)

@@ -77,6 +77,7 @@ def test_wrong_options_end_with_a_sentence(
         ({"EXTENSIONS": {}}, "EXTENSIONS must keep coincrawl.extensions.feeds.Feeds: without it a run proves nothing."),
         ({"DOWNLOADER_MIDDLEWARES": {}}, "DOWNLOADER_MIDDLEWARES must keep coincrawl.middlewares.BackOff"),
         ({"DOWNLOAD_HANDLERS": {"http": None}}, "DOWNLOAD_HANDLERS must keep http"),
+        ({"COINGECKO_PLAN": "foo"}, "^COINGECKO_PLAN is foo and must be one of keyless, demo, "),
         ({"BATCH_SIZE": "0"}, "^BATCH_SIZE is 0 and must be a whole number from 1 up.$"),
         ({"RETRY_TIMES": "1.5"}, "^RETRY_TIMES is 1.5 and must be a whole number from 0 up.$"),
         ({"RETRY_TIMES": None}, "^RETRY_TIMES is None and must be a whole number from 0 up.$"),
