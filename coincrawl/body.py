@@ -19,6 +19,7 @@ MAX_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins ha
 MAX_MEMBERS = 10  # of a gzip; servers send one, and each costs a copy of the rest
 MAX_DEPTH = 100  # levels; a coin's record has two
 MAX_TOKENS = 1_000_000  # a page has about 15,000; reading more would block the event loop for seconds
+MAX_VALUES = 1_000_000  # a page has about 8,000, and the list of all ids 54,000; each may take 100 bytes of memory
 BACKSLASH = ord("\\")
 NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # an unclosed string is read only once
@@ -73,8 +74,12 @@ def _unpacked(response: Response, limit: int) -> bytes:
     if packing not in ("", "identity"):
         raise Unreadable(f"packed as {printable(packing, 30)}, which was not asked for")
     if len(response.body) > limit:
-        raise Unreadable(f"longer than {limit} bytes")
+        raise Unreadable(_too_long(limit))
     return response.body
+
+
+def _too_long(limit: int) -> str:
+    return f"longer than {limit / 2**20:,.0f} MiB" if limit >= 2**20 else f"longer than {limit:,} bytes"
 
 
 def _gunzip(packed: bytes, limit: int) -> bytes:
@@ -91,7 +96,7 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
         parts.append(part)
         room -= len(part)
         if room <= 0:
-            raise Unreadable(f"longer than {limit} bytes")
+            raise Unreadable(_too_long(limit))
         if not unpacker.eof:
             raise Unreadable("cut off in the middle")
         packed = unpacker.unused_data
@@ -101,9 +106,11 @@ def _gunzip(packed: bytes, limit: int) -> bytes:
 def parse(text: str, hook: Hook | None) -> Any:
     """Parse JSON. Numbers of any size, and NaN, become Decimals without ever being a float.
 
-    A record that is nested too deeply becomes Nested. Raises Unreadable if the text is not JSON, or if anything else in
-    it is nested too deeply.
+    A record that is nested too deeply becomes Nested. Raises Unreadable if the text is not JSON, if it may have more
+    than MAX_VALUES, or if anything else in it is nested too deeply.
     """
+    if len(text) > 2 * MAX_VALUES and sum(map(text.count, ",[{")) > MAX_VALUES:  # a value takes two characters or more
+        raise Unreadable(f"more than {MAX_VALUES:,} values")
     try:
         return _loads(text, hook)
     except RecursionError:

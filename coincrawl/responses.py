@@ -17,7 +17,7 @@ from coincrawl.body import MAX_BODY, Hook, Unreadable, last_of_each, parse, text
 from coincrawl.masking import masked
 from coincrawl.paths import Absent, at, paths_to_records
 from coincrawl.retry_after import header, seconds_to_wait
-from webapp.coins.texts import printable, raw_json
+from webapp.coins.texts import kind_of, printable, raw_json
 
 MAX_HEAD = 4_000  # characters of an HTML page that are searched for its title
 MAX_PATHS = 3  # suggestions for a wrong `rows`
@@ -150,12 +150,12 @@ def judge(
     if status != 200:
         return Broken(f"status {status}")
     elsewhere = {} if is_error or (rows and records is not Absent) else dict(paths_to_records(body))
-    return _no_list(rows, words, list(elsewhere)[:MAX_PATHS], is_final=any(map(is_record, elsewhere.values())))
+    return _no_list(body, rows, words, list(elsewhere)[:MAX_PATHS], is_final=any(map(is_record, elsewhere.values())))
 
 
-def _no_list(rows: str, words: str, elsewhere: list[str], *, is_final: bool) -> Broken:
+def _no_list(body: Any, rows: str, words: str, elsewhere: list[str], *, is_final: bool) -> Broken:
     """An answer 200 without records at `rows`. `elsewhere` are the paths at which it has objects."""
-    where = f"no list of records at {rows!r}" if rows else "an object where a list of records was expected"
+    where = f"no list of records at {rows!r}" if rows else f"{kind_of(body)} where a list of records was expected"
     if elsewhere:
         fitting = " or ".join(f'rows="{printable(path, 100)}"' for path in elsewhere)
         return Broken(where, f"{fitting} in the spider's pagination would fit", tries=0 if is_final else None)

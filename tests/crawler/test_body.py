@@ -356,13 +356,22 @@ def test_a_body_may_have_its_limit_and_not_a_byte_more(sent: Any) -> None:
 
     judgements = [judged(sent(body), limit=LIMIT) for body in (fits, fits + b" ")]
 
-    assert judgements == [Rows([]), Broken(f"longer than {LIMIT} bytes")]
+    assert judgements == [Rows([]), Broken(f"longer than {LIMIT:,} bytes")]
 
 
 def test_a_page_longer_than_16_mib_is_broken() -> None:
     judgement = judged(answers.oversized(16))
 
-    assert judgement == Broken(f"longer than {MAX_BODY} bytes")
+    assert judgement == Broken("longer than 16 MiB")
+
+
+@pytest.mark.parametrize("value", ["1", "[]", "{}"])
+def test_an_answer_of_too_many_values_is_broken(value: str) -> None:
+    """16 MiB of them would take 800 MB of memory."""
+    fits, longer = (answers.data(f"[{','.join([value] * number)}]") for number in (300_000, 1_100_000))
+
+    assert isinstance(judged(fits), Rows)
+    assert judged(longer) == Broken("more than 1,000,000 values")
 
 
 def test_a_bomb_is_not_unpacked_further_than_the_limit() -> None:
@@ -373,7 +382,7 @@ def test_a_bomb_is_not_unpacked_further_than_the_limit() -> None:
 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert judgement == Broken(f"longer than {1 << 20} bytes")
+    assert judgement == Broken("longer than 1 MiB")
     assert peak < 8 << 20
 
 

@@ -97,7 +97,8 @@ def test_a_request_to_slow_down_is_heard_also_where_only_ids_are_wanted() -> Non
 # Broken ----------------------------------------------------------------------------------------------
 
 NOT_GZIP = "not gzip, although its Content-Encoding says so"
-NO_LIST = "an object where a list of records was expected"
+WHERE_A_LIST = "where a list of records was expected"
+NO_LIST = f"an object {WHERE_A_LIST}"
 MANY_MEMBERS = answers.packed(gzip.compress(b"") * (MAX_MEMBERS + 1))
 
 
@@ -120,9 +121,9 @@ MANY_MEMBERS = answers.packed(gzip.compress(b"") * (MAX_MEMBERS + 1))
             "cut before the last bracket": (Answer(body=BITCOIN[:-1]), "not JSON"),
             "more than one value": (answers.data("[][]"), "not JSON"),
             "JSON lines": (answers.data('{"id":"a"}\n{"id":"b"}'), "not JSON"),
-            "null": (answers.data("null"), NO_LIST),
-            "a number": (answers.data("1"), NO_LIST),
-            "a text": (answers.data('"[]"'), NO_LIST),
+            "null": (answers.data("null"), f"null {WHERE_A_LIST}"),
+            "a number": (answers.data("1"), f"a number {WHERE_A_LIST}"),
+            "a text": (answers.data('"[]"'), f"a text {WHERE_A_LIST}"),
             "an object": (answers.data("{}"), NO_LIST),
             "a list in an object": (answers.data('{"data": []}'), NO_LIST),
             "words in a 200": (answers.error(200, {"error": "try later"}), f"{NO_LIST}: try later"),

@@ -17,7 +17,7 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 
 from webapp.coins import columns
 from webapp.coins.columns import Values
-from webapp.coins.texts import printable
+from webapp.coins.texts import kind_of, printable
 
 LABEL_LENGTH = 255  # characters
 # Python accepts more than dates: 1613060700131, milliseconds since 1970, would be a date in 1613.
@@ -37,16 +37,6 @@ class Rejection:
     reasons: tuple[str, ...]
 
 
-def _kind(value: object) -> str:
-    """The name of a JSON value's type in a reason."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    names = {str: "a text", Decimal: "a number", int: "a number", float: "a number", list: "a list", dict: "an object"}
-    return names.get(type(value), type(value).__name__)
-
-
 Check = Callable[[Any], Any]  # a raw value in; the stored value out, or Unfit raised
 
 
@@ -55,7 +45,7 @@ def _check_text(field: models.CharField) -> Callable[[Any], str]:
 
     def check(value: Any) -> str:
         if not isinstance(value, str):
-            raise Unfit(f"{_kind(value)}, not a text")
+            raise Unfit(f"{kind_of(value)}, not a text")
         if "\0" in value:
             raise Unfit("has a NUL character, which no database keeps")
         if not value.isascii():
@@ -97,7 +87,7 @@ def _finite(value: Any) -> Decimal:
     if isinstance(value, int) and not isinstance(value, bool):
         value = Decimal(value)
     if not isinstance(value, Decimal):
-        raise Unfit(f"{_kind(value)}, not a number")
+        raise Unfit(f"{kind_of(value)}, not a number")
     if not value.is_finite():
         raise Unfit("not a finite number")
     return value
@@ -143,7 +133,7 @@ def _check_datetime(_: models.DateTimeField) -> Check:
     def check(value: Any) -> datetime:
         """ISO 8601 with any offset, converted to UTC. Without an offset it is UTC."""
         if not isinstance(value, str):
-            raise Unfit(f"{_kind(value)}, not a date")
+            raise Unfit(f"{kind_of(value)}, not a date")
         try:
             if not ISO_DATE.match(value):
                 raise ValueError
@@ -228,7 +218,7 @@ class Cleaner:
         With a `fault` of the whole record, it is rejected for that alone: see `texts.fault_in`.
         """
         if not isinstance(record, Mapping):
-            return Rejection("", "", (f"record: {_kind(record)}, not an object",))
+            return Rejection("", "", (f"record: {kind_of(record)}, not an object",))
         values: dict[str, Any] = {}
         reasons = []
         for name, null, check in self.checks:

@@ -71,6 +71,16 @@ def printable(value: object, limit: int) -> str:
     return escaped if len(escaped) <= limit else escaped[: limit - 3] + "..."
 
 
+def kind_of(value: object) -> str:
+    """What a value of JSON is, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    names = {str: "a text", Decimal: "a number", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return names.get(type(value), type(value).__name__)
+
+
 def counted(number: int, noun: str) -> str:
     """A number of things in words: "1 page", "1,000 pages"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
