@@ -1,7 +1,7 @@
 """`python -m tests.bench`: what coincrawl costs, beside others and at size. `make bench` runs it.
 
-Everything takes about half an hour on two cores, and writes docs/benchmarks.md. With --quick it takes two, and with
---only it runs some parts; then it writes a page only where --write names one.
+Everything takes about half an hour on two cores, and writes docs/benchmarks.md. With --quick it takes two minutes, and
+with --only it runs some parts. Then, and without dlt, it writes a page only where --write names one.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import crawls, features, limits, mirror, site, sizes, starting
+from tests.bench.crawling import PYTHON_OF_DLT
 from tests.bench.databases import Database, databases
 from tests.bench.processes import ROOT, Failed
 from tests.bench.report import Report, machine
@@ -44,14 +45,19 @@ def main() -> None:
             except Failed as error:
                 report.say(str(error))
                 failed.append(part)
-    report.show_targets()
+    if len(options.only or PARTS) > 1:  # each part has shown its own
+        report.show_targets()
     if options.quick:
         report.say("These markets are small, and most of it is start-up: whether a target holds, a full run says.")
     if failed:
         sys.exit(f"These parts have failed, and no page is written: {', '.join(failed)}")
-    page = options.write or (None if options.quick or options.only else PAGE)
-    if page:
-        report.write(page)
+    if options.write:
+        report.write(options.write)
+    elif not (options.quick or options.only):
+        if PYTHON_OF_DLT.exists():
+            report.write(PAGE)
+        else:
+            report.say(f"{PAGE.relative_to(ROOT)} stays as it is, with dlt: `make bench-setup` installs it")
 
 
 def parse() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.bare`: what starting takes at least. It imports Scrapy, and sets up Django with our models."""
+"""`python -m tests.bench.bare`: what starting takes without coincrawl: Scrapy, and Django with our models."""
 
 import django
 import scrapy  # noqa: F401 - this is what it costs
