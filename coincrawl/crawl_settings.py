@@ -73,9 +73,13 @@ EXTENSIONS = {
     "coincrawl.extensions.progress.Progress": 200,
     "scrapy.extensions.logstats.LogStats": None,  # Progress reports coins, pages and the time left
 }
-# What is off already. Scrapy imports all that its *_BASE settings name, also what is None above: these two would bring
-# aiohttp and requests, 234 modules of 13 MB.
-_never_used = "scrapy.extensions.remote_control.RemoteControl", "scrapy.downloadermiddlewares.cookies.CookiesMiddleware"
+# What is off already. Scrapy imports all that its *_BASE settings name, also what is None above: these would bring
+# aiohttp, requests and twisted.conch, 238 modules of 13 MB.
+_never_used = {
+    "scrapy.downloadermiddlewares.cookies.CookiesMiddleware",
+    "scrapy.extensions.remote_control.RemoteControl",
+    "scrapy.extensions.telnet.TelnetConsole",
+}
 EXTENSIONS_BASE = {name: place for name, place in default_settings.EXTENSIONS_BASE.items() if name not in _never_used}
 DOWNLOADER_MIDDLEWARES_BASE = {
     name: place for name, place in default_settings.DOWNLOADER_MIDDLEWARES_BASE.items() if name not in _never_used

@@ -118,13 +118,18 @@ class ListedCoverage(LookupCoverage):
         return len(self._addresses) > self._length - PAGES_AFTER_LIST
 
     def add_list(self, ids: Iterable[str], entries: int) -> list[Request]:
-        """Take the list: its usable ids, and the number of its entries.
+        """Take the list: its usable ids, each once, and the number of its entries.
 
         Returns requests for pages that probably exist by the number of its ids: the next window of them.
         """
-        listed = set(ids)
         self.pages += 1
-        self.listed, self._unanswered, self._odd_entries = len(listed), listed - self.answered, entries - len(listed)
+        self.listed = 0
+        answered = self.answered
+        for coin_id in ids:
+            self.listed += 1
+            if coin_id not in answered:
+                self._unanswered.add(coin_id)
+        self._odd_entries = entries - self.listed
         requested, is_end_known = max(self._addresses, default=0), 0 in self._pages.sizes.values()
         # Some ids are not on the market: the last page that would be needed for all of them may not exist.
         length = self.listed // self._numbered.size

@@ -20,13 +20,17 @@ from webapp.crawls.catalog import MAX_COINS, MAX_PAGE_SIZE
 MAX_IDS = 250  # in a call; the API's limit
 MAX_URL_LENGTH = 2_000  # characters; the API refuses long addresses with 414
 LIST = "/coins/list"
+ENCODING = ("utf-8", "surrogatepass")  # of each id in the list
 MAX_LIST_BODY = 64 * 1024 * 1024  # bytes; the list has about 2 MB
 
 
-def only_id(pairs: list[tuple[str, Any]]) -> tuple[str] | dict[str, Any]:
-    """A json hook that keeps only the id of each entry of the list, because the whole list needs much memory."""
+def only_id(pairs: list[tuple[str, Any]]) -> bytes | dict[str, Any]:
+    """A json hook that keeps only the id of each entry of the list, because the whole list needs much memory.
+
+    It is bytes, because JSON has none, and because they take less than a text.
+    """
     ids = [value for name, value in pairs if name == "id"]
-    return (ids[0],) if len(ids) == 1 and isinstance(ids[0], str) else dict(pairs)
+    return ids[0].encode(*ENCODING) if len(ids) == 1 and isinstance(ids[0], str) else dict(pairs)
 
 
 class MarketsSpider(CoinGeckoSpider):
@@ -105,7 +109,8 @@ class MarketsSpider(CoinGeckoSpider):
     def parse_list(self, response: Response, coverage: ListedCoverage) -> Iterator[Request]:
         entries = rows_in(response).rows
         del response.meta["judgement"]  # frees the memory of 18,000 entries
-        ids = (usable_id(entry[0]) for entry in entries if isinstance(entry, tuple))
+        different = dict.fromkeys(entry for entry in entries if isinstance(entry, bytes))
+        ids = (usable_id(entry.decode(*ENCODING)) for entry in different)
         for page in coverage.add_list(filter(None, ids), len(entries)):
             yield self.with_callback(page, self.parse)
 

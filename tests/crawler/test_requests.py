@@ -39,7 +39,9 @@ def answers(spider: MarketsSpider, request: Request, total: str, coins: list[str
         found = [{"id": coin_id} for coin_id in request.meta["ids"] if coin_id in coins]
         return spider.parse_ids(answered(request, *found), spider.coverage)
     if "page" not in request.meta:
-        return spider.parse_list(answered(request, *((coin_id,) for coin_id in [*coins, *GHOSTS])), spider.coverage)
+        return spider.parse_list(
+            answered(request, *(coin_id.encode() for coin_id in [*coins, *GHOSTS])), spider.coverage
+        )
     begin = 5 * (request.meta["page"] - 1)
     rows = [{"id": coin_id} for coin_id in coins[begin : begin + 5]]
     return spider.parse(answered(request, *rows, headers={"total": total} if total else {}))

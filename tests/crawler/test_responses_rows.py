@@ -178,4 +178,4 @@ def test_of_the_list_of_coins_only_the_ids_are_kept() -> None:
 
     judgement = judged(answer, hook=only_id)
 
-    assert judgement == Rows([("bitcoin",), {"symbol": "x"}, {"id": Decimal(5)}, Decimal(5)])
+    assert judgement == Rows([b"bitcoin", {"symbol": "x"}, {"id": Decimal(5)}, Decimal(5)])

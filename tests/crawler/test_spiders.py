@@ -23,7 +23,7 @@ from coincrawl.responses import Rows
 from coincrawl.secret import Secret
 from coincrawl.source import FIELDS
 from coincrawl.spiders.base import PaginatedSpider
-from coincrawl.spiders.markets import MarketsSpider
+from coincrawl.spiders.markets import ENCODING, MarketsSpider
 from coincrawl.spiders.mirror import MirrorSpider
 from tests.support.spiders import answered, ids_in, make_spider, page, with_a_run_before
 from webapp.coins.models import FullCoin
@@ -196,7 +196,7 @@ def test_what_only_the_list_names_is_asked_for_beside_what_pages_had(nameless: l
     *_, list_ = spider.parse(answered(first, {"id": "a"}, {"id": "b"}, headers={"total": "2"}))
     rounds = spider.rounds()
     assert next(rounds) == []  # it has been asked for
-    list(spider.parse_list(answered(list_, ("a",), ("b",), ("c",), ("d",), {"name": "no id"}), coverage))
+    list(spider.parse_list(answered(list_, b"a", b"b", b"c", b"d", {"name": "no id"}), coverage))
     (call,) = next(rounds)
     (taken,) = spider.parse_ids(answered(call, {"id": "a"}, {"id": "b"}, {"id": "c"}, *nameless), coverage)
 
@@ -240,6 +240,21 @@ def test_a_run_expects_as_many_pages_as_the_last_complete_one_had(coins: int, ex
         return await anext(spider.start())
 
     assert asyncio.run(first()).meta["expected"] == expected
+
+
+def test_each_id_in_the_list_counts_once_and_other_entries_are_noted() -> None:
+    spider = make_spider(MarketsSpider)
+    coverage = spider.coverage
+    assert isinstance(coverage, ListedCoverage)
+    (list_,) = spider._list_once(coverage)
+
+    list(
+        spider.parse_list(answered(list_, b"a", b"a", b"b", "c", {"id": 5}, b"", "\ud800".encode(*ENCODING)), coverage)
+    )
+
+    assert coverage.ask_unanswered() == [["a", "b"]]
+    assert coverage.listed == 2
+    assert "entries of /coins/list with a repeated id, or without a valid id: 5" in coverage.notes()
 
 
 def test_a_list_is_compared_with_that_of_the_last_complete_run() -> None:
