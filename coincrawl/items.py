@@ -69,15 +69,17 @@ class CoinPage:
         """Turn the records into `coins`."""
         columns = self.translation.columns([record.raw for record in self.records], cleaner.names)
         rows = cleaner.clean_columns(columns, self.size)
-        self.coins = [self._coin(record, values, cleaner) for record, values in zip(self.records, rows, strict=True)]
+        self.coins = [
+            self._rejected(record, cleaner)
+            if values is None or fault_in(record.raw)
+            else Coin(record.raw, values, None)
+            for record, values in zip(self.records, rows, strict=True)
+        ]
         self.records = []
 
-    def _coin(self, record: Record, values: dict[str, Any] | None, cleaner: Cleaner) -> Coin:
-        fault = fault_in(record.raw)
-        if values is not None and not fault:
-            return Coin(record.raw, values, None)
+    def _rejected(self, record: Record, cleaner: Cleaner) -> Coin:
         translated = self._without_gaps(record)
-        return Coin(record.raw, cleaner.clean(translated, fault), translated)
+        return Coin(record.raw, cleaner.clean(translated, fault_in(record.raw)), translated)
 
     def items(self) -> Iterator[CoinItem]:
         for record in self.records:

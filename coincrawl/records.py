@@ -80,7 +80,11 @@ class Translation:
         columns = {}
         for field in fields:
             if field in self._read:
-                values = [self.value(record, field) for record in objects]
+                first, *others = self._read[field]
+                values = [*map(first, objects)]
+                for read in others:
+                    found = zip(objects, values, strict=True)
+                    values = [read(record) if value is Absent else value for record, value in found]
                 if not all(value is Absent for value in values):
                     columns[field] = [None if value is Absent else value for value in values]
             elif field not in self._renamed and any(field in record for record in objects):

@@ -80,5 +80,8 @@ def prepared(column: Column, values: list[Any], connection: BaseDatabaseWrapper)
         elif isinstance(column, InstantField):
             return [None if value is None else microseconds(value) for value in values]
         elif all(value is None or value.tzinfo is UTC for value in values):
-            return [None if value is None else value.isoformat(" ").removesuffix("+00:00") for value in values]
+            # Without the offset, in half of the time.
+            return [
+                None if value is None else f"{value.date().isoformat()} {value.time().isoformat()}" for value in values
+            ]
     return [None if value is None else column.get_db_prep_save(value, connection) for value in values]

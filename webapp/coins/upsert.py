@@ -33,6 +33,7 @@ DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError)
 CACHED_FOR = timedelta(minutes=10)  # the longest time that a cache keeps an answer
 TOLERANCE = timedelta(seconds=1)  # smaller differences do not count: APIs change the precision of their dates
 FIRST = datetime.min.replace(tzinfo=UTC)
+FIRST_KEPT = FIRST + TOLERANCE
 
 
 @dataclass
@@ -243,7 +244,7 @@ class Upsert:
 
 def less_tolerance(version: datetime | None) -> datetime | None:
     """Answers with a date before this one are older than this version."""
-    return version and max(version, FIRST + TOLERANCE) - TOLERANCE
+    return version and (version - TOLERANCE if version > FIRST_KEPT else FIRST)
 
 
 def keep_newest(rows: dict[str, Row], dates: Dates, key: str, row: Row, version: datetime | None) -> bool:

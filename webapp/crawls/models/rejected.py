@@ -106,10 +106,10 @@ class RejectedRecordQuerySet(models.QuerySet["RejectedRecord"]):
 
     def resolve(self, coin_ids: Iterable[str], spider: str) -> None:
         """Resolve the open records of these coins, which a run of this spider has stored."""
-        own = self.open().filter(run__spider__in=spiders_like(spider))
-        if own.exists():
+        if self.open().exists():
             labels = {printable(coin_id, LABEL_LENGTH) for coin_id in coin_ids}
-            own.filter(Among("coin_id", labels)).update(status=RejectedRecord.Status.RESOLVED)
+            own = self.open().filter(Among("coin_id", labels), run__spider__in=spiders_like(spider))
+            own.update(status=RejectedRecord.Status.RESOLVED)
 
     def resolve_gone(self, run: CrawlRun, answered: Iterable[str]) -> None:
         """Resolve the open records of earlier runs of this spider that this complete run did not see again.
