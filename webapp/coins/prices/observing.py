@@ -35,8 +35,9 @@ NEW_SERIES = """
 """
 # Of one time, the later price counts. If only the rank or the cap differs, the first row stays: the others are of a
 # later time. Observations that are not newer than a final bar's `last_at` are in that bar, or came too late for it.
+# Unless `seen` is materialized, SQLite computes {moment} in each of its places again: 40 % of the time.
 OBSERVE = """
-    WITH seen AS (
+    WITH seen AS MATERIALIZED (
         SELECT
             coins_priceseries.id AS series_id,
             CASE WHEN last_updated BETWEEN %(first)s AND %(last)s THEN {moment} ELSE %(now)s END AS time,
