@@ -19,7 +19,7 @@ MAX_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins ha
 MAX_MEMBERS = 10  # of a gzip; servers send one, and each costs a copy of the rest
 MAX_DEPTH = 100  # levels; a coin's record has two
 MAX_TOKENS = 1_000_000  # a page has about 15,000; reading more would block the event loop for seconds
-MAX_VALUES = 1_000_000  # a page has about 8,000, and the list of all ids 54,000; each may take 100 bytes of memory
+MAX_VALUES = 1_000_000  # a page has about 8,000, and the list of all ids 54,000; each may take 200 bytes of memory
 BACKSLASH = ord("\\")
 NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # an unclosed string is read only once
@@ -109,8 +109,9 @@ def parse(text: str, hook: Hook | None) -> Any:
     A record that is nested too deeply becomes Nested. Raises Unreadable if the text is not JSON, if it may have more
     than MAX_VALUES, or if anything else in it is nested too deeply.
     """
-    if len(text) > 2 * MAX_VALUES and sum(map(text.count, ",[{")) > MAX_VALUES:  # a value takes two characters or more
-        raise Unreadable(f"more than {MAX_VALUES:,} values")
+    # Each value but the first has a comma or a bracket before it.
+    if len(text) > MAX_VALUES and sum(map(text.count, ",[{")) > MAX_VALUES:
+        raise Unreadable(f"more than {MAX_VALUES:,} commas and brackets")
     try:
         return _loads(text, hook)
     except RecursionError:

@@ -14,36 +14,46 @@ from webapp.crawls.catalog import PLANS
 FORBIDDEN = {  # Scrapy's settings
     "HTTPCACHE_ENABLED": "it writes answers to disk, with a key that they repeat, and a cached answer proves nothing",
     "JOBDIR": "what a run has proven cannot be kept there, so no other run can continue it",
+    "TELNETCONSOLE_ENABLED": "other processes could control the crawl",
 }
 OFF = (None, "", "0", "False", "false", False)
 COMPONENTS = ("DOWNLOADER_MIDDLEWARES", "DOWNLOAD_HANDLERS", "EXTENSIONS", "ITEM_PIPELINES")
 EVENT_LOOP = ("TWISTED_REACTOR", "TWISTED_REACTOR_ENABLED", "ASYNCIO_EVENT_LOOP")
 
-# The least and the most that a setting may be. With less, a run would hang or end at once.
-WHOLE: dict[str, tuple[float, float]] = {
-    "BATCH_SIZE": (1, inf),
-    "COINGECKO_MONTHLY_CREDITS": (0, inf),
-    "CONCURRENT_ITEMS": (1, inf),
-    "CONCURRENT_REQUESTS": (1, inf),
-    "CONCURRENT_REQUESTS_PER_DOMAIN": (1, inf),
-    "DOWNLOAD_MAXSIZE": (1, inf),
-    "RETRY_TIMES": (0, inf),
-    "SCRAPER_SLOT_MAX_ACTIVE_SIZE": (1, inf),
+# Negative values mean nothing in these, and 0 only where it says that something is off, or that nothing is waited for.
+LEAST = {
+    "AUTOTHROTTLE_MAX_DELAY": 0,
+    "AUTOTHROTTLE_START_DELAY": 0,
+    "AUTOTHROTTLE_TARGET_CONCURRENCY": 0.01,
+    "BATCH_SIZE": 1,
+    "COINGECKO_CALLS_PER_MINUTE": 0,
+    "COINGECKO_MONTHLY_CREDITS": 0,
+    "CONCURRENT_ITEMS": 1,
+    "CONCURRENT_REQUESTS": 1,
+    "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+    "DATABASE_PATIENCE": 0,
+    "DOWNLOAD_DELAY": 0,
+    "DOWNLOAD_MAXSIZE": 1,
+    "DOWNLOAD_TIMEOUT": 0.01,
+    "FEED_PATIENCE": 0,
+    "HEARTBEAT_SECONDS": 0.01,
+    "LOGSTATS_INTERVAL": 0,
+    "MIRROR_CALLS_PER_MINUTE": 0,
+    "RETRY_BACKOFF_BASE": 0,
+    "RETRY_TIMES": 0,
+    "SCRAPER_SLOT_MAX_ACTIVE_SIZE": 0,
 }
-FRACTIONS: dict[str, tuple[float, float]] = {
-    "AUTOTHROTTLE_MAX_DELAY": (0, inf),
-    "AUTOTHROTTLE_START_DELAY": (0, inf),
-    "AUTOTHROTTLE_TARGET_CONCURRENCY": (0.01, inf),
-    "COINGECKO_CALLS_PER_MINUTE": (0, inf),
-    "DATABASE_PATIENCE": (0, inf),
-    "DOWNLOAD_DELAY": (0, inf),
-    "DOWNLOAD_TIMEOUT": (0.01, inf),
-    "FEED_PATIENCE": (0, inf),
-    "HEARTBEAT_SECONDS": (0.01, 60),  # a third of the time after which a run without a heartbeat is lost
-    "LOGSTATS_INTERVAL": (0, inf),
-    "MIRROR_CALLS_PER_MINUTE": (0, inf),
-    "RETRY_BACKOFF_BASE": (0, inf),
+MOST = {"HEARTBEAT_SECONDS": 60}  # a third of the time after which a run without a heartbeat is lost
+# Numbers that may have a fraction, although their default has none. Others are whole if their default is.
+FRACTIONS = {
+    "COINGECKO_CALLS_PER_MINUTE",
+    "DNS_TIMEOUT",
+    "DOWNLOAD_DELAY",
+    "DOWNLOAD_TIMEOUT",
+    "MIRROR_CALLS_PER_MINUTE",
+    "RETRY_BACKOFF_BASE",
 }
+DEFAULTS = {**vars(default_settings), **vars(crawl_settings)}
 
 
 def check_event_loop(settings: BaseSettings) -> None:
@@ -54,13 +64,7 @@ def check_event_loop(settings: BaseSettings) -> None:
 
 
 def check(settings: BaseSettings) -> None:
-    """Numbers and the plan must be possible ones, and a run must be able to prove its verdict."""
-    for name, limits in WHOLE.items():
-        _check_number(name, settings[name], int, limits)
-    for name, limits in FRACTIONS.items():
-        _check_number(name, settings[name], float, limits)
-    if (plan := settings["COINGECKO_PLAN"]) not in PLANS:
-        raise UsageError(f"COINGECKO_PLAN is {plan} and must be one of {', '.join(PLANS)}.", print_help=False)
+    """A run must be able to prove its verdict, and numbers and the plan must be possible ones."""
     for name, reason in FORBIDDEN.items():
         if settings[name] not in OFF:
             raise UsageError(f"{name} cannot be used: {reason}.", print_help=False)
@@ -69,18 +73,24 @@ def check(settings: BaseSettings) -> None:
         for part, where in getattr(crawl_settings, name).items():
             if where is not None and given.get(part) is None:
                 raise UsageError(f"{name} must keep {part}: without it a run proves nothing.", print_help=False)
+    numbers = {name for name, default in DEFAULTS.items() if name.isupper() and type(default) in (int, float)}
+    for name in sorted(numbers.union(LEAST).difference(FORBIDDEN)):
+        _check_number(name, settings[name])
+    if (plan := settings["COINGECKO_PLAN"]) not in PLANS:
+        raise UsageError(f"COINGECKO_PLAN is {plan!r} and must be one of {', '.join(PLANS)}.", print_help=False)
 
 
-def _check_number(name: str, given: Any, kind: type[int] | type[float], limits: tuple[float, float]) -> None:
-    least, most = limits
+def _check_number(name: str, given: Any) -> None:
+    is_whole = type(DEFAULTS.get(name, 0)) is int and name not in FRACTIONS
+    least, most = LEAST.get(name, -inf), MOST.get(name, inf)
     try:
-        number = kind(given)
+        number = int(given) if is_whole else float(given)
     except (TypeError, ValueError, OverflowError):
         number = None
     if number is None or not (isfinite(number) and least <= number <= most):
-        words = "a whole number" if kind is int else "a number"
-        to = "up" if most == inf else f"to {most:g}"
-        raise UsageError(f"{name} is {given} and must be {words} from {least:g} {to}.", print_help=False)
+        limits = "" if least == -inf else f" from {least:g} {'up' if most == inf else f'to {most:g}'}"
+        kind = "a whole number" if is_whole else "a number"
+        raise UsageError(f"{name} is {given!r} and must be {kind}{limits}.", print_help=False)
 
 
 def check_feeds(crawler: Crawler) -> None:

@@ -74,7 +74,7 @@ EXTENSIONS = {
     "scrapy.extensions.logstats.LogStats": None,  # Progress reports coins, pages and the time left
 }
 # What is off already. Scrapy imports all that its *_BASE settings name, also what is None above: these would bring
-# aiohttp, requests and twisted.conch, 238 modules of 13 MB.
+# aiohttp, requests and twisted.conch.
 _never_used = {
     "scrapy.downloadermiddlewares.cookies.CookiesMiddleware",
     "scrapy.extensions.remote_control.RemoteControl",

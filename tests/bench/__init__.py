@@ -1,6 +1,6 @@
 """Measurements: whole crawls beside other methods, the admin's pages, and prices over time. They are no tests.
 
-`python -m tests.bench`, which is `make bench`, runs these parts, and writes docs/benchmarks.md:
+`python -m tests.bench`, which is `make bench`, runs these parts. If dlt is installed, it writes docs/benchmarks.md:
 
     crawls      the whole market by each of `tests.bench.methods`
     sizes       what a coin costs in markets of three sizes, and how much memory

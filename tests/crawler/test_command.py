@@ -11,7 +11,7 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings, Settings
 from scrapy.utils.project import get_project_settings
 
-from coincrawl.checked_settings import check, check_event_loop
+from coincrawl.checked_settings import LEAST, check, check_event_loop
 from coincrawl.commands.settings import Command as SettingsCommand
 from coincrawl.spiders.markets import MarketsSpider
 from fake_api import FakeAPI
@@ -36,7 +36,7 @@ LEVELS = "check the options of the log (-L is one of DEBUG, INFO, WARNING, ERROR
         (["-s", "LOG_LEVEL"], "Invalid -s value, use -s NAME=VALUE"),
         (["-O", "coins.foo"], "Unrecognized output format 'foo'. Set a supported one"),
         (["-s", "JOBDIR=FOLDER"], "JOBDIR cannot be used: what a run has proven cannot be kept there"),
-        (["-s", "HEARTBEAT_SECONDS=x"], "HEARTBEAT_SECONDS is x and must be a number from 0.01 to 60."),
+        (["-s", "HEARTBEAT_SECONDS=x"], "HEARTBEAT_SECONDS is 'x' and must be a number from 0.01 to 60."),
         (["-s", "TWISTED_REACTOR=foo"], "TWISTED_REACTOR must stay as it is: crawls run on asyncio's loop."),
         (["--pages", "3"], "No such option: --pages. A spider's arguments are given with -a: scrapy crawl markets -a "),
     ],
@@ -77,16 +77,21 @@ def test_wrong_options_end_with_a_sentence(
         ({"EXTENSIONS": {}}, "EXTENSIONS must keep coincrawl.extensions.feeds.Feeds: without it a run proves nothing."),
         ({"DOWNLOADER_MIDDLEWARES": {}}, "DOWNLOADER_MIDDLEWARES must keep coincrawl.middlewares.BackOff"),
         ({"DOWNLOAD_HANDLERS": {"http": None}}, "DOWNLOAD_HANDLERS must keep http"),
-        ({"COINGECKO_PLAN": "foo"}, "^COINGECKO_PLAN is foo and must be one of keyless, demo, "),
-        ({"BATCH_SIZE": "0"}, "^BATCH_SIZE is 0 and must be a whole number from 1 up.$"),
-        ({"RETRY_TIMES": "1.5"}, "^RETRY_TIMES is 1.5 and must be a whole number from 0 up.$"),
+        ({"COINGECKO_PLAN": "foo"}, "^COINGECKO_PLAN is 'foo' and must be one of keyless, demo, "),
+        ({"TELNETCONSOLE_ENABLED": "1"}, "^TELNETCONSOLE_ENABLED cannot be used: other processes could control"),
+        ({"BATCH_SIZE": "0"}, "^BATCH_SIZE is '0' and must be a whole number from 1 up.$"),
+        ({"RETRY_TIMES": "1.5"}, "^RETRY_TIMES is '1.5' and must be a whole number from 0 up.$"),
         ({"RETRY_TIMES": None}, "^RETRY_TIMES is None and must be a whole number from 0 up.$"),
         ({"RETRY_TIMES": math.inf}, "^RETRY_TIMES is inf and must be a whole number from 0 up.$"),
-        ({"COINGECKO_CALLS_PER_MINUTE": "ten"}, "^COINGECKO_CALLS_PER_MINUTE is ten and must be a number from 0 up.$"),
-        ({"RETRY_BACKOFF_BASE": "-1"}, "^RETRY_BACKOFF_BASE is -1 and must be a number from 0 up.$"),
-        ({"DATABASE_PATIENCE": "inf"}, "^DATABASE_PATIENCE is inf and must be a number from 0 up.$"),
-        ({"DATABASE_PATIENCE": "nan"}, "^DATABASE_PATIENCE is nan and must be a number from 0 up.$"),
-        ({"HEARTBEAT_SECONDS": "61"}, "^HEARTBEAT_SECONDS is 61 and must be a number from 0.01 to 60.$"),
+        (
+            {"COINGECKO_CALLS_PER_MINUTE": "ten"},
+            "^COINGECKO_CALLS_PER_MINUTE is 'ten' and must be a number from 0 up.$",
+        ),
+        ({"DATABASE_PATIENCE": "nan"}, "^DATABASE_PATIENCE is 'nan' and must be a number from 0 up.$"),
+        ({"DATABASE_PATIENCE": ""}, "^DATABASE_PATIENCE is '' and must be a number from 0 up.$"),
+        ({"HEARTBEAT_SECONDS": "61"}, "^HEARTBEAT_SECONDS is '61' and must be a number from 0.01 to 60.$"),
+        ({"DEPTH_LIMIT": "1.5"}, "^DEPTH_LIMIT is '1.5' and must be a whole number.$"),
+        ({"DNS_TIMEOUT": "x"}, "^DNS_TIMEOUT is 'x' and must be a number.$"),
     ],
     ids=str,
 )
@@ -95,6 +100,15 @@ def test_a_setting_that_a_run_cannot_do_with_is_rejected(settings: dict[str, Any
 
     with pytest.raises(UsageError, match=sentence):
         check(given)
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_a_number_below_the_least_is_rejected(name: str) -> None:
+    least = LEAST[name]
+
+    with pytest.raises(UsageError, match=f"^{name} is '-1' and must be .* from {least:g} "):
+        check(crawl_settings_with({name: "-1"}))
+    check(crawl_settings_with({name: str(least)}))
 
 
 @pytest.mark.parametrize("name", ["TWISTED_REACTOR", "ASYNCIO_EVENT_LOOP"])
@@ -110,7 +124,7 @@ def test_another_event_loop_is_rejected(name: str) -> None:
     [
         {},
         {"HTTPCACHE_ENABLED": "0", "JOBDIR": ""},
-        {"COINGECKO_CALLS_PER_MINUTE": "0.5", "RETRY_TIMES": "0", "HEARTBEAT_SECONDS": "60", "BATCH_SIZE": 1},
+        {"COINGECKO_CALLS_PER_MINUTE": "0.5", "DNS_TIMEOUT": "1.5", "HEARTBEAT_SECONDS": "60", "BATCH_SIZE": 1},
     ],
     ids=["none", "off", "numbers"],
 )

@@ -165,13 +165,19 @@ def look_up(coverage: LookupCoverage, calls: list[list[str]], nameless: list[Non
             ["not on the market, or sent without a valid id: c"],
         ),
         (
+            ["a", *(f"c{number}" for number in range(10))],
+            [],
+            ", or was missing from two answers",
+            ["not on the market: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9"],
+        ),
+        (
             ["a", *(f"c{number:02}" for number in range(12))],
             [],
             ", or was missing from two answers",
             ["not on the market: c00, c01, c02, c03, c04, c05, c06, c07, c08, c09, and 2 more"],
         ),
     ],
-    ids=["ids", "ids but one", "one without an id", "many"],
+    ids=["ids", "ids but one", "one without an id", "ten", "more than ten"],
 )
 def test_some_coins_are_proven_by_the_answer_to_each(
     ids: list[str], nameless: list[None], others: str, notes: list[str]

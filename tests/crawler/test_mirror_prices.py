@@ -16,6 +16,7 @@ from coincrawl.meta import request_of, rows_in
 from coincrawl.spiders.mirror import MirrorSpider
 from tests.support.spiders import answered, make_spider
 from webapp.coins.prices.tiers import start_of
+from webapp.coins.texts import Nested, Repeating
 from webapp.crawls.copying import DayOfPrices
 
 FIRST, SECOND, THIRD = (date(2026, 2, day) for day in (5, 6, 7))
@@ -321,9 +322,14 @@ def test_a_page_that_was_cut_short_is_asked_for_again_also_after_another_has_fai
         (record("odd", SECOND), "odd", "time: not the beginning of the day that was asked for"),
         (record("odd", last_at=instant(SECOND)), "odd", "last_at: not on the day that was asked for"),
         (record("x" * 300), "", "coin_id: longer than 255 characters"),
+        (Nested("{", record("odd")), "odd", "record: nested too deeply to be read"),
+        (Repeating([*record("odd").items(), ("x", 1), ("x", 2)]), "odd", "record: the key x appears twice"),
         ("no object", "", "record: a text, not an object"),
     ],
-    ids=["text", "no number", "a negative number", "too large", "of another day", "ended later", "long id", "no bar"],
+    ids=[
+        *("text", "no number", "a negative number", "too large", "of another day", "ended later", "long id"),
+        *("nested", "a key twice", "no bar"),
+    ],
 )
 def test_a_bar_that_cannot_be_stored_is_rejected_and_the_others_are_not(odd: Any, coin_id: str, reason: str) -> None:
     source = Source(days(FIRST))

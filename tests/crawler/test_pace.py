@@ -387,9 +387,12 @@ def test_after_a_throttled_answer_nothing_leaves_until_the_time_named(crawl: Cra
         done = crawl(api, "-a", "per_page=50")
 
     times = sorted(request.time for request in api.requests)
+    throttled = next(request for request in api.requests if request.status == 429)
     assert done.returncode == 0
     last_before, first_after = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
     assert first_after - last_before > 1  # less than 2: some requests were on their way when the rest began
+    assert throttled.sent is not None
+    assert first_after >= throttled.sent + 2
     assert sum(time >= first_after for time in times) >= 16
 
 

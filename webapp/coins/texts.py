@@ -19,6 +19,10 @@ class Nested(dict[str, Any]):
         super().__init__(values or {})
         self.text = text
 
+    def for_json(self) -> str:
+        """For simplejson: everything that was sent."""
+        return self.text
+
 
 class Repeating(dict[str, Any]):
     """A parsed object with repeated keys, or with an object inside that has them.

@@ -48,8 +48,8 @@ def moment() -> models.DateTimeField:
 
 
 # Orders of lists by column, with a minus for descending: nulls last, and equal values by id. The primary key serves
-# `coin_id`, and an index `changed_at`, also reversed. The others sort all coins. That takes about 10 ms for the whole
-# market. Indexes would make each crawl dearer, because most coins change in each.
+# `coin_id`, and an index `changed_at`, also reversed. The others sort all coins. Indexes would make each crawl
+# dearer, because most coins change in each.
 ORDERINGS: Mapping[str, tuple[Any, ...]] = {
     "coin_id": (F("coin_id"),),
     "market_cap_rank": (F("market_cap_rank").asc(nulls_last=True), F("coin_id")),
