@@ -14,6 +14,7 @@ from tests.bench.results import Spread, Table, Target, in_turn, megabytes, ratio
 from tests.bench.scale import Scale
 
 PARTIAL = 3  # the exit status
+START = "start-up"
 FIRST, CHANGED = STATES = ("first crawl", "every coin changed")
 EXPLANATION = """
 `scrapy crawl markets` into a new database, and again when every coin has changed, in turn at each size. The cost of a
@@ -22,6 +23,7 @@ same at each size, and memory should hardly grow. A run believes a list of at mo
 larger market stores all of it and is *partial*.
 """
 
+Starts = dict[int, float]  # by round: seconds of CPU
 Taken = dict[tuple[str, int], dict[int, Usage]]  # by state and coins: the usage in each round
 
 
@@ -31,29 +33,31 @@ def run(report: Report, databases: list[Database], scale: Scale) -> None:
         report.say(f"Making markets of {', '.join(f'{size:,}' for size in scale.sizes)} coins")
         apis = {size: stack.enter_context(Api(size)) for size in (1, *scale.sizes)}
         for database in databases:
-            url = database.new("start", migrated=True)
-            start = Spread.of(crawl(apis[1], database, OURS, url).cpu for _ in range(scale.starts))
-            taken = crawls(report, apis, database, scale)
+            starts, taken = crawls(report, apis, database, scale)
             table = Table(f"What a coin costs, on {database.name}", EXPLANATION.format(listed=MAX_LISTED), columns)
-            table.rows.append(["start-up", "1", start.text(2), "", "", "", ""])
+            table.rows.append([START, "1", Spread.of(starts.values()).text(2), "", "", "", ""])
             for (state, size), usages in taken.items():
                 table.rows.append(
                     [
                         state,
                         f"{size:,}",
                         Spread.of(usage.cpu for usage in usages.values()).text(2),
-                        Spread.of(costs(usages, size, start).values()).text(0),
+                        Spread.of(costs(usages, size, starts).values()).text(0),
                         Spread.of(1e6 * usage.server / size for usage in usages.values()).text(0),
                         Spread.of(megabytes(usage.memory) for usage in usages.values()).text(0),
                         Spread.of(usage.wall for usage in usages.values()).text(1),
                     ]
                 )
-            report.add(table, [*targets(database, taken, start, scale)])
+            report.add(table, [*targets(database, taken, starts, scale)])
 
 
-def crawls(report: Report, apis: dict[int, Api], database: Database, scale: Scale) -> Taken:
+def crawls(report: Report, apis: dict[int, Api], database: Database, scale: Scale) -> tuple[Starts, Taken]:
+    starts: Starts = {}
     taken: Taken = defaultdict(dict)
     for number in range(scale.size_rounds):
+        report.say(f"{database.name}, round {number + 1}, {START}")
+        url = database.new("start", migrated=True)
+        starts[number] = Spread.of(crawl(apis[1], database, OURS, url).cpu for _ in range(scale.starts)).middle
         urls = {size: database.new(f"size_{size}", migrated=True) for size in scale.sizes}
         for state in STATES:
             for size in in_turn(scale.sizes, number):
@@ -63,20 +67,20 @@ def crawls(report: Report, apis: dict[int, Api], database: Database, scale: Scal
                 taken[state, size][number] = crawl(
                     apis[size], database, OURS, urls[size], status=PARTIAL if size > MAX_LISTED else 0
                 )
-    return {(state, size): taken[state, size] for state in STATES for size in scale.sizes}
+    return starts, {(state, size): taken[state, size] for state in STATES for size in scale.sizes}
 
 
-def costs(usages: dict[int, Usage], size: int, start: Spread) -> dict[int, float]:
+def costs(usages: dict[int, Usage], size: int, starts: Starts) -> dict[int, float]:
     """The microseconds of CPU of a coin, in each round."""
-    return {number: 1e6 * (usage.cpu - start.middle) / size for number, usage in usages.items()}
+    return {number: 1e6 * (usage.cpu - starts[number]) / size for number, usage in usages.items()}
 
 
-def targets(database: Database, taken: Taken, start: Spread, scale: Scale) -> Iterator[Target]:
+def targets(database: Database, taken: Taken, starts: Starts, scale: Scale) -> Iterator[Target]:
     _, middle, large = scale.sizes
     for state in STATES:
         where = f"on {database.name}, {state}"
         usages = {size: taken[state, size] for size in (middle, large)}
-        cost = {size: costs(usages[size], size, start) for size in usages}
+        cost = {size: costs(usages[size], size, starts) for size in usages}
         what = f"CPU of a coin of {large:,} to that of {middle:,}, {where}"
         yield Target(what, ratios(cost[large], cost[middle]), 1.15)
         memory = Spread.of(megabytes(usage.memory) for usage in usages[middle].values())
