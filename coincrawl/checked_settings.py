@@ -3,6 +3,7 @@
 from math import inf, isfinite
 from typing import Any, cast
 
+from django.conf import settings as django_settings
 from scrapy.crawler import Crawler
 from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings, default_settings
@@ -17,6 +18,7 @@ FORBIDDEN = {  # Scrapy's settings
     "TELNETCONSOLE_ENABLED": "other processes could control the crawl",
 }
 OFF = (None, "", "0", "False", "false", False)
+SWITCHES = ("0", "1", "False", "True", "false", "true")  # what Scrapy takes for a setting that is on or off
 COMPONENTS = ("DOWNLOADER_MIDDLEWARES", "DOWNLOAD_HANDLERS", "EXTENSIONS", "ITEM_PIPELINES")
 EVENT_LOOP = ("TWISTED_REACTOR", "TWISTED_REACTOR_ENABLED", "ASYNCIO_EVENT_LOOP")
 
@@ -43,7 +45,12 @@ LEAST = {
     "RETRY_TIMES": 0,
     "SCRAPER_SLOT_MAX_ACTIVE_SIZE": 0,
 }
-MOST = {"HEARTBEAT_SECONDS": 60}  # a third of the time after which a run without a heartbeat is lost
+MOST = {
+    "AUTOTHROTTLE_MAX_DELAY": 5,  # while Scrapy waits for such a delay, nothing stops it
+    "AUTOTHROTTLE_START_DELAY": 5,
+    "DOWNLOAD_DELAY": 5,
+    "HEARTBEAT_SECONDS": 60,  # a third of the time after which a run without a heartbeat is lost
+}
 # Numbers that may have a fraction, although their default has none. Others are whole if their default is.
 FRACTIONS = {
     "COINGECKO_CALLS_PER_MINUTE",
@@ -64,7 +71,7 @@ def check_event_loop(settings: BaseSettings) -> None:
 
 
 def check(settings: BaseSettings) -> None:
-    """A run must be able to prove its verdict, and numbers and the plan must be possible ones."""
+    """A run must be able to prove its verdict, values must be possible, and the site must have the same."""
     for name, reason in FORBIDDEN.items():
         if settings[name] not in OFF:
             raise UsageError(f"{name} cannot be used: {reason}.", print_help=False)
@@ -76,8 +83,13 @@ def check(settings: BaseSettings) -> None:
     numbers = {name for name, default in DEFAULTS.items() if name.isupper() and type(default) in (int, float)}
     for name in sorted(numbers.union(LEAST).difference(FORBIDDEN)):
         _check_number(name, settings[name])
+    for name, default in DEFAULTS.items():
+        if name.isupper() and isinstance(default, bool) and str(settings[name]) not in SWITCHES:
+            raise UsageError(f"{name} is {settings[name]!r} and must be True or False.", print_help=False)
     if (plan := settings["COINGECKO_PLAN"]) not in PLANS:
         raise UsageError(f"COINGECKO_PLAN is {plan!r} and must be one of {', '.join(PLANS)}.", print_help=False)
+    if settings["VS_CURRENCY"] != django_settings.VS_CURRENCY:
+        raise UsageError("VS_CURRENCY is set in the environment or in .env: the site needs the same.", print_help=False)
 
 
 def _check_number(name: str, given: Any) -> None:

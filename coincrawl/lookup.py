@@ -25,7 +25,8 @@ class Lookup:
 
     def __init__(self, size: int, fits: Callable[[Sequence[str]], bool]) -> None:
         self.absent: set[str] = set()  # ids that were asked for and did not come
-        self.perhaps_absent: set[str] = set()  # absent ids whose answer had a record without an id: it may be theirs
+        # Absent ids for which some answer had a record without an id: it may be theirs.
+        self.perhaps_absent: set[str] = set()
         self.known: set[str] = set()  # ids that each call of this round also asks for
         self._size, self._fits = size, fits
         self._with_comma: list[str] = []  # ids that `ids=` cannot ask for
@@ -41,7 +42,7 @@ class Lookup:
             (self._with_comma if "," in coin_id else askable).append(coin_id)
         self._rounds += 1
         self._asked, self._received, self._is_foreign = len(askable), 0, False
-        self.absent, self.perhaps_absent, self._untrusted = set(), set(), set()
+        self.absent, self._untrusted = set(), set()
         asked = set(askable)
         candidates = sorted(coin_id for coin_id in known if coin_id not in asked)
         every = len(candidates) // KNOWN_IN_A_CALL or 1
@@ -64,6 +65,7 @@ class Lookup:
         self._is_foreign |= is_foreign
         self._received += len(set(returned).intersection(call) - self.known)
         self.absent |= missing
+        self.perhaps_absent.difference_update(returned)
         if without_id:
             self.perhaps_absent |= missing
         if is_foreign or not self.known <= set(returned):

@@ -33,6 +33,15 @@ def only_id(pairs: list[tuple[str, Any]]) -> bytes | dict[str, Any]:
     return ids[0].encode(*ENCODING) if len(ids) == 1 and isinstance(ids[0], str) else dict(pairs)
 
 
+def listed_id(entry: object) -> bytes | None:
+    """The id of an entry of the list; None if it cannot be read. What else is wrong with the entry does not matter."""
+    if isinstance(entry, dict):
+        entry = entry.get("id")
+    if isinstance(entry, str):
+        return entry.encode(*ENCODING)
+    return entry if isinstance(entry, bytes) else None
+
+
 class MarketsSpider(CoinGeckoSpider):
     """At most 250 coins a page, 3 (keyless) to 500 calls a minute by plan; about 18,000 coins.
 
@@ -109,8 +118,8 @@ class MarketsSpider(CoinGeckoSpider):
     def parse_list(self, response: Response, coverage: ListedCoverage) -> Iterator[Request]:
         entries = rows_in(response).rows
         del response.meta["judgement"]  # frees the memory of 18,000 entries
-        different = dict.fromkeys(entry for entry in entries if isinstance(entry, bytes))
-        ids = (usable_id(entry.decode(*ENCODING)) for entry in different)
+        different = dict.fromkeys(filter(None, map(listed_id, entries)))
+        ids = (usable_id(coin_id.decode(*ENCODING)) for coin_id in different)
         for page in coverage.add_list(filter(None, ids), len(entries)):
             yield self.with_callback(page, self.parse)
 

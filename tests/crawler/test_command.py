@@ -90,6 +90,9 @@ def test_wrong_options_end_with_a_sentence(
         ({"DATABASE_PATIENCE": "nan"}, "^DATABASE_PATIENCE is 'nan' and must be a number from 0 up.$"),
         ({"DATABASE_PATIENCE": ""}, "^DATABASE_PATIENCE is '' and must be a number from 0 up.$"),
         ({"HEARTBEAT_SECONDS": "61"}, "^HEARTBEAT_SECONDS is '61' and must be a number from 0.01 to 60.$"),
+        ({"DOWNLOAD_DELAY": "6"}, "^DOWNLOAD_DELAY is '6' and must be a number from 0 to 5.$"),
+        ({"VS_CURRENCY": "eur"}, "^VS_CURRENCY is set in the environment or in .env"),
+        ({"AUTOTHROTTLE_ENABLED": "maybe"}, "^AUTOTHROTTLE_ENABLED is 'maybe' and must be True or False.$"),
         ({"DEPTH_LIMIT": "1.5"}, "^DEPTH_LIMIT is '1.5' and must be a whole number.$"),
         ({"DNS_TIMEOUT": "x"}, "^DNS_TIMEOUT is 'x' and must be a number.$"),
     ],
@@ -124,7 +127,7 @@ def test_another_event_loop_is_rejected(name: str) -> None:
     [
         {},
         {"HTTPCACHE_ENABLED": "0", "JOBDIR": ""},
-        {"COINGECKO_CALLS_PER_MINUTE": "0.5", "DNS_TIMEOUT": "1.5", "HEARTBEAT_SECONDS": "60", "BATCH_SIZE": 1},
+        {"COINGECKO_CALLS_PER_MINUTE": "0.5", "DNS_TIMEOUT": "1.5", "HEARTBEAT_SECONDS": "60", "STATS_DUMP": "true"},
     ],
     ids=["none", "off", "numbers"],
 )

@@ -27,6 +27,7 @@ from coincrawl.spiders.markets import ENCODING, MarketsSpider
 from coincrawl.spiders.mirror import MirrorSpider
 from tests.support.spiders import answered, ids_in, make_spider, page, with_a_run_before
 from webapp.coins.models import FullCoin
+from webapp.coins.texts import Nested
 
 
 class RenamingSpider(MarketsSpider):
@@ -248,12 +249,11 @@ def test_each_id_in_the_list_counts_once_and_other_entries_are_noted() -> None:
     assert isinstance(coverage, ListedCoverage)
     (list_,) = spider._list_once(coverage)
 
-    list(
-        spider.parse_list(answered(list_, b"a", b"a", b"b", "c", {"id": 5}, b"", "\ud800".encode(*ENCODING)), coverage)
-    )
+    odd = [Nested("{", {"id": "d"}), 5, {"id": 5}, b"", "\ud800".encode(*ENCODING)]
+    list(spider.parse_list(answered(list_, b"a", b"a", b"b", "c", *odd), coverage))
 
-    assert coverage.ask_unanswered() == [["a", "b"]]
-    assert coverage.listed == 2
+    assert coverage.ask_unanswered() == [["a", "b", "c", "d"]]
+    assert coverage.listed == 4
     assert "entries of /coins/list with a repeated id, or without a valid id: 5" in coverage.notes()
 
 

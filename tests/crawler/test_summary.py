@@ -146,7 +146,7 @@ def test_a_terminal_or_a_file_that_takes_no_word_changes_no_exit_status(api: Fak
 
 
 def test_a_crawl_that_scrapy_could_not_set_up_has_failed(api: FakeAPI, crawl: Crawl) -> None:
-    done = crawl(api, "-s", "CLOSESPIDER_ERRORCOUNT=x")
+    done = crawl(api, "-s", "STATS_CLASS=x")
 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("ERROR: markets: failed: the crawl did not start")
