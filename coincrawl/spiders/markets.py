@@ -35,10 +35,8 @@ def only_id(pairs: list[tuple[str, Any]]) -> bytes | dict[str, Any]:
 
 def listed_id(entry: object) -> bytes | None:
     """The id of an entry of the list; None if it cannot be read. What else is wrong with the entry does not matter."""
-    if isinstance(entry, dict):
-        entry = entry.get("id")
-    if isinstance(entry, str):
-        return entry.encode(*ENCODING)
+    if isinstance(entry, dict) and isinstance(coin_id := entry.get("id"), str):  # nested too deeply, or with two ids
+        return coin_id.encode(*ENCODING)
     return entry if isinstance(entry, bytes) else None
 
 

@@ -249,12 +249,12 @@ def test_each_id_in_the_list_counts_once_and_other_entries_are_noted() -> None:
     assert isinstance(coverage, ListedCoverage)
     (list_,) = spider._list_once(coverage)
 
-    odd = [Nested("{", {"id": "d"}), 5, {"id": 5}, b"", "\ud800".encode(*ENCODING)]
-    list(spider.parse_list(answered(list_, b"a", b"a", b"b", "c", *odd), coverage))
+    odd = ["text", 5, {"id": 5}, b"", "\ud800".encode(*ENCODING)]
+    list(spider.parse_list(answered(list_, b"a", b"a", b"b", {"id": "c"}, Nested("{", {"id": "d"}), *odd), coverage))
 
     assert coverage.ask_unanswered() == [["a", "b", "c", "d"]]
     assert coverage.listed == 4
-    assert "entries of /coins/list with a repeated id, or without a valid id: 5" in coverage.notes()
+    assert "entries of /coins/list with a repeated id, or without a valid id: 6" in coverage.notes()
 
 
 def test_a_list_is_compared_with_that_of_the_last_complete_run() -> None:
