@@ -60,7 +60,7 @@ FRACTIONS = {
     "MIRROR_CALLS_PER_MINUTE",
     "RETRY_BACKOFF_BASE",
 }
-DEFAULTS = {**vars(default_settings), **vars(crawl_settings)}
+DEFAULTS = {name: value for name, value in (vars(default_settings) | vars(crawl_settings)).items() if name.isupper()}
 
 
 def check_event_loop(settings: BaseSettings) -> None:
@@ -80,11 +80,11 @@ def check(settings: BaseSettings) -> None:
         for part, where in getattr(crawl_settings, name).items():
             if where is not None and given.get(part) is None:
                 raise UsageError(f"{name} must keep {part}: without it a run proves nothing.", print_help=False)
-    numbers = {name for name, default in DEFAULTS.items() if name.isupper() and type(default) in (int, float)}
+    numbers = {name for name, default in DEFAULTS.items() if type(default) in (int, float)}
     for name in sorted(numbers.union(LEAST).difference(FORBIDDEN)):
         _check_number(name, settings[name])
     for name, default in DEFAULTS.items():
-        if name.isupper() and isinstance(default, bool) and str(settings[name]) not in SWITCHES:
+        if isinstance(default, bool) and str(settings[name]) not in SWITCHES:
             raise UsageError(f"{name} is {settings[name]!r} and must be True or False.", print_help=False)
     if (plan := settings["COINGECKO_PLAN"]) not in PLANS:
         raise UsageError(f"COINGECKO_PLAN is {plan!r} and must be one of {', '.join(PLANS)}.", print_help=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from scrapy.http import Request
 
 from coincrawl.coverage import Coverage
-from coincrawl.lookup import Lookup
+from coincrawl.lookup import MAX_NAMED, Lookup
 from coincrawl.meta import meta_of
 from coincrawl.pagination import PageNumber, Pagination
 from webapp.coins.texts import counted
@@ -14,7 +14,6 @@ LIST_SHARE = 0.9  # of the ids in the last complete run's list; a shorter list i
 LIST_COVERS = 0.99  # of the ids on the pages; a few coins leave meanwhile, but a list with fewer is incomplete
 PAGES_AFTER_LIST = 3  # at the end: the list is long, and they come while it is read
 MAX_LISTED = 100_000  # ids; asking for more could cost a month's credits
-MAX_NAMED = 10  # ids in a note
 NAMELESS = "not on the market, or sent without a valid id"
 
 Fits = Callable[[Sequence[str]], bool]  # whether these ids fit into one call
@@ -68,6 +67,11 @@ class LookupCoverage(Coverage):
         """The ids that the source does not have, or has only in records without a valid id."""
         return [] if self.lookup.doubts() else sorted(self.lookup.perhaps_absent)
 
+    def _not_returned(self) -> dict[str, list[str]]:
+        """The ids that did not come, by what is known of them."""
+        known = {"not on the market": self._absent(), NAMELESS: self._perhaps_absent()}
+        return {words: ids for words, ids in known.items() if ids}
+
 
 class IdsCoverage(LookupCoverage):
     """Some records only, by their ids."""
@@ -89,8 +93,7 @@ class IdsCoverage(LookupCoverage):
         return f"each of these coins was returned{others}"
 
     def notes(self) -> list[str]:
-        notes = {"not on the market": self._absent(), NAMELESS: self._perhaps_absent()}
-        return [f"{words}: {_some(ids)}" for words, ids in notes.items() if ids]
+        return [f"{words}: {_some(ids)}" for words, ids in self._not_returned().items()]
 
 
 class ListedCoverage(LookupCoverage):
@@ -173,9 +176,8 @@ class ListedCoverage(LookupCoverage):
             damaged = "not all pages were read, or some were damaged"
             why = "the API counts more coins than came" if self.is_sound else damaged
             notes.append(f"no coin was marked missing, because {why}")
-        for words, ids in (("not on the market", self._absent()), (NAMELESS, self._perhaps_absent())):
-            if ids:
-                notes.append(f"{words}, though {self._list} names them: {counted(len(ids), 'id')}")
+        for words, ids in self._not_returned().items():
+            notes.append(f"{words}, though {self._list} names them: {counted(len(ids), 'id')}")
         return notes
 
     def _fault_in_list(self, listed: int, covered: int) -> str:
