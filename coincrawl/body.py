@@ -4,11 +4,10 @@ import codecs
 import json
 import re
 import zlib
-from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from secrets import token_hex
-from typing import Any, cast
+from typing import Any
 
 from scrapy.http import Response
 
@@ -16,12 +15,12 @@ from coincrawl.masking import masked
 from webapp.coins.texts import Nested, Repeating, printable
 
 MAX_BODY = 16 * 1024 * 1024  # bytes, packed or unpacked; a page of 250 coins has about 200 kB
+PIECE = 64 * 1024  # bytes that are unpacked and decoded at once
 MAX_MEMBERS = 10  # of a gzip; servers send one, and each costs a copy of the rest
 MAX_DEPTH = 100  # levels; a coin's record has two
 MAX_TOKENS = 1_000_000  # a page has about 15,000; reading more would block the event loop for seconds
 MAX_VALUES = 1_000_000  # a page has about 8,000, and the list of all ids 54,000; each may take 200 bytes of memory
-BACKSLASH = ord("\\")
-NOT_ASCII = re.compile(rb"[\x80-\xff]+")
+ESCAPE_OR_NOT_ASCII = re.compile(r"\\.|[^\x00-\x7f]+", re.DOTALL)
 STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[][{}]', re.DOTALL)  # an unclosed string is read only once
 
 Hook = Callable[[list[tuple[str, Any]]], Any]  # json's object_pairs_hook
@@ -41,32 +40,34 @@ def text_of(response: Response, limit: int, secret: str, *, is_large: bool = Fal
     A large JSON text is in ASCII, with escapes for other characters. One of them, such as an emoji, would make Python
     keep the whole text in four bytes for each character.
     """
-    body = _unpacked(response, limit)
-    if not body or body.isspace():
-        raise Unreadable("an empty body")
-    decoding = ("ascii", "json_escapes") if is_large else ("utf-8", "strict")
+    text = ""
     try:
-        return masked(body.removeprefix(BOM_UTF8).decode(*decoding), secret)
+        pieces = codecs.iterdecode(_unpacked(response, limit), "utf-8-sig")
+        for piece in _in_ascii(pieces) if is_large else pieces:
+            text += piece  # Python makes the text longer in place
     except UnicodeDecodeError:
         raise Unreadable("not JSON") from None
+    if not text or text.isspace():
+        raise Unreadable("an empty body")
+    return masked(text, secret)
 
 
-def _json_escapes(error: UnicodeError) -> tuple[str, int]:
-    """A handler of decoding errors. Raises UnicodeDecodeError if the bytes are not UTF-8, or an escape is invalid."""
-    failed = cast(UnicodeDecodeError, error)
-    before = failed.start
-    while before and failed.object[before - 1] == BACKSLASH:
-        before -= 1
-    if (failed.start - before) % 2:  # a backslash before é, which another backslash would make valid
-        raise failed
-    run = cast(re.Match[bytes], NOT_ASCII.match(failed.object, failed.start))
-    return json.dumps(run[0].decode())[1:-1], run.end()
+def _in_ascii(pieces: Iterable[str]) -> Iterator[str]:
+    """A JSON text with escapes for all characters that are not in ASCII. An invalid escape stays as it is."""
+    rest = ""
+    for piece in pieces:
+        piece = rest + piece
+        backslashes = len(piece) - len(piece.rstrip("\\"))
+        rest = "\\" * (backslashes % 2)  # it belongs to the next character
+        yield ESCAPE_OR_NOT_ASCII.sub(_escaped, piece.removesuffix(rest))
+    yield rest
 
 
-codecs.register_error("json_escapes", _json_escapes)
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found[0][0] == "\\" else json.dumps(found[0])[1:-1]
 
 
-def _unpacked(response: Response, limit: int) -> bytes:
+def _unpacked(response: Response, limit: int) -> Iterator[bytes]:
     # Scrapy's own middleware would accept a body that is cut or damaged.
     packing = b",".join(response.headers.getlist("Content-Encoding")).decode("latin-1").strip().lower()
     if packing in ("gzip", "x-gzip"):
@@ -75,32 +76,33 @@ def _unpacked(response: Response, limit: int) -> bytes:
         raise Unreadable(f"packed as {printable(packing, 30)}, which was not asked for")
     if len(response.body) > limit:
         raise Unreadable(_too_long(limit))
-    return response.body
+    return (response.body[start : start + PIECE] for start in range(0, len(response.body), PIECE))
 
 
 def _too_long(limit: int) -> str:
     return f"longer than {limit / 2**20:,.0f} MiB" if limit >= 2**20 else f"longer than {limit:,} bytes"
 
 
-def _gunzip(packed: bytes, limit: int) -> bytes:
-    parts: list[bytes] = []
-    room = limit + 1
+def _gunzip(packed: bytes, limit: int) -> Iterator[bytes]:
+    members = unpacked = 0
     while packed:  # a gzip may have several members
         unpacker = zlib.decompressobj(wbits=31)
-        try:
-            part = unpacker.decompress(packed, room)
-        except zlib.error:
-            raise Unreadable("not gzip, although its Content-Encoding says so") from None
-        if len(parts) == MAX_MEMBERS:
+        members += 1
+        if members > MAX_MEMBERS:
             raise Unreadable("a gzip of too many members")
-        parts.append(part)
-        room -= len(part)
-        if room <= 0:
-            raise Unreadable(_too_long(limit))
+        while packed and not unpacker.eof:
+            try:
+                piece = unpacker.decompress(packed, PIECE)
+            except zlib.error:
+                raise Unreadable("not gzip, although its Content-Encoding says so") from None
+            unpacked += len(piece)
+            if unpacked > limit:
+                raise Unreadable(_too_long(limit))
+            yield piece
+            packed = unpacker.unconsumed_tail
         if not unpacker.eof:
             raise Unreadable("cut off in the middle")
         packed = unpacker.unused_data
-    return b"".join(parts)
 
 
 def parse(text: str, hook: Hook | None) -> Any:

@@ -271,12 +271,30 @@ def test_an_error_may_have_a_key_twice() -> None:
     assert judged(answers.data(text)) == Throttled("slow down", None)
 
 
-@given(st.lists(st.text(), min_size=1))
-def test_ids_of_the_list_are_read_in_any_script_and_its_text_takes_a_byte_for_each_character(ids: list[str]) -> None:
+@given(st.lists(st.text(), min_size=1), st.integers(1, 9), st.booleans())
+def test_ids_of_the_list_are_read_in_any_script_wherever_its_text_is_cut(
+    ids: list[str], piece: int, is_packed: bool
+) -> None:
+    """The text takes a byte for each character."""
     body = json.dumps([{"id": coin_id, "name": "🚀"} for coin_id in ids], ensure_ascii=False).encode()
+    sent = answers.packed(gzip.compress(body)) if is_packed else Answer(200, body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coincrawl.body.PIECE", piece)
 
-    assert judged(Answer(200, body), hook=only_id) == Rows([coin_id.encode() for coin_id in ids])
-    assert text_of(Response("https://api.example", body=body), MAX_BODY, "", is_large=True).isascii()
+        assert judged(sent, hook=only_id) == Rows([coin_id.encode() for coin_id in ids])
+        assert text_of(Response("https://api.example", body=body), MAX_BODY, "", is_large=True).isascii()
+
+
+def test_the_list_takes_little_more_memory_than_its_text() -> None:
+    body = json.dumps([{"id": f"coin-{number}", "name": "Ünï"} for number in range(50_000)], ensure_ascii=False)
+    response = Response("https://api.example", body=gzip.compress(body.encode()), headers={"Content-Encoding": "gzip"})
+    tracemalloc.start()
+
+    text = text_of(response, MAX_BODY, "", is_large=True)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * len(text)
 
 
 @pytest.mark.parametrize("broken", [b"\xff", b"\xed\xa0\x80", b"\xf0\x9f\x9a"], ids=["no text", "surrogate", "cut"])
@@ -284,8 +302,12 @@ def test_a_list_that_is_not_utf8_is_broken(broken: bytes) -> None:
     assert judged(Answer(200, b'[{"id": "' + broken + b'"}]'), hook=only_id) == Broken("not JSON")
 
 
+@pytest.mark.parametrize("piece", [1, 10, 11, 12, 100])
 @pytest.mark.parametrize(("text", "ids"), [(r"\é", []), (r"\\é", [r"\é"]), (r"\\\é", [])])
-def test_an_escape_that_json_does_not_have_breaks_the_list(text: str, ids: list[str]) -> None:
+def test_an_escape_that_json_does_not_have_breaks_the_list(
+    text: str, ids: list[str], piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coincrawl.body.PIECE", piece)
     expected = Rows([coin_id.encode() for coin_id in ids]) if ids else Broken("not JSON")
 
     assert judged(Answer(200, f'[{{"id": "{text}"}}]'.encode()), hook=only_id) == expected

@@ -110,7 +110,7 @@ MANY_MEMBERS = answers.packed(gzip.compress(b"") * (MAX_MEMBERS + 1))
             "spaces": (answers.BLANK, "an empty body"),
             "nothing in a gzip": (answers.packed(gzip.compress(b"")), "an empty body"),
             "a gzip of no bytes": (answers.packed(b""), "an empty body"),
-            "a byte order mark alone": (Answer(body=b"\xef\xbb\xbf"), "not JSON"),
+            "a byte order mark alone": (Answer(body=b"\xef\xbb\xbf"), "an empty body"),
             "two byte order marks": (Answer(body=b"\xef\xbb\xbf" * 2 + BITCOIN), "not JSON"),
             "HTML": (answers.HTML_IN_A_200, "not JSON"),
             "UTF-16": (answers.UTF_16, "not JSON"),
